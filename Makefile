@@ -1,0 +1,38 @@
+# Two commands do everything on a fresh machine: `make compare` and `make test`. Both set themselves up first.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup compare test lint
+
+# The first of these that is Python 3.11 or newer; or say which: make setup PYTHON=/path/to/python
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+help:  ## what there is to make
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+setup: $(READY)  ## create .venv with the locked versions and this package
+
+compare: $(READY)  ## certify, time and compare every lane: make compare ARGS="--task wide --effort standard"
+	@$(BIN)/samestep compare $(ARGS)
+
+test: $(READY)  ## run the tests: make test ARGS="-k numpy"
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY)  ## style and types, as .ci/run checks them
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+
+# Runs again only when the lock or the package's own definition changed.
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "samestep needs Python 3.11 or newer: install it, or name one with make setup PYTHON=..."; exit 2; }
+	@echo "setting up $(VENV) with $$($(PYTHON) --version): several hundred MB, a few minutes the first time"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the locked versions of requirements.lock"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@echo "installing samestep itself, editable"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $(READY)
+	@echo "ready"

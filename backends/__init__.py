@@ -1,0 +1,73 @@
+"""One interface, three implementations of the same training step: NumPy, PyTorch and JAX.
+
+The registry: lanes are found through the entry-point group ``samestep.backends`` (built-in ones too), so that
+a backend from outside is one file and one entry point. Importing this package imports no framework.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+
+from backends.interface import Backend, Unavailable
+
+GROUP = "samestep.backends"
+__all__ = ["GROUP", "Backend", "Unavailable", "lane_class", "load", "missing", "names"]
+
+
+def _entries() -> dict[str, EntryPoint]:
+    found: dict[str, EntryPoint] = {}
+    for entry in entry_points(group=GROUP):
+        if entry.name in found and found[entry.name].value != entry.value:
+            raise ValueError(
+                f"two packages claim the lane {entry.name!r}: {found[entry.name].value} and {entry.value}; "
+                f"uninstall one, or rename its entry point in the group {GROUP}"
+            )
+        found[entry.name] = entry
+    return found
+
+
+def names() -> tuple[str, ...]:
+    """Every registered lane, whether or not it can run here."""
+    return tuple(sorted(_entries()))
+
+
+def lane_class(name: str) -> type[Backend]:
+    """The class of a lane; imports its framework.
+
+    Raises:
+        KeyError: no such lane.
+        Unavailable: the lane's module cannot be imported here.
+    """
+    found = _entries()
+    if name not in found:
+        raise KeyError(f"no lane {name!r}; the lanes are {', '.join(names())}")
+    try:
+        loaded: type[Backend] = found[name].load()
+    except ImportError as error:
+        extra = name.partition(":")[0]
+        hint = f"; pip install 'samestep[{extra}]'" if extra in ("torch", "jax") else ""
+        raise Unavailable(f"{error}{hint}") from error
+    return loaded
+
+
+def missing(name: str) -> str | None:
+    """Why a lane cannot run here, or None when it can."""
+    try:
+        return lane_class(name).missing()
+    except Unavailable as reason:
+        return str(reason)
+
+
+def load(name: str, device: str = "cpu") -> Backend:
+    """A lane, ready on a device.
+
+    Raises:
+        KeyError: no such lane.
+        Unavailable: the lane or the device cannot be used here.
+    """
+    lane = lane_class(name)
+    if reason := lane.missing():
+        raise Unavailable(reason)
+    if device not in lane.devices():
+        raise Unavailable(f"{name} has no device {device!r} here; it has {', '.join(lane.devices())}")
+    return lane(device)

@@ -1,0 +1,205 @@
+"""The interface of every backend: few nouns, few verbs. Standard library and NumPy only.
+
+A *lane* is a backend in one form (`torch`, `torch:tuned`, `torch:fused`): a small class that overrides what
+differs. The verbs below have default forms wherever one is right for every framework: `step` is
+`forward_backward` then `update`, `epoch` is a loop over `batches` and `step`. Backends never time themselves
+and never wait for the device inside a step.
+
+Conventions, stated once:
+- x is (n, k); y is floating (n, m) or integer classes (n,). Parameters carry torch Sequential's names
+  ("0.weight") and one orientation: weights (in, out), biases (out,).
+- An Order is the int64 rows of one epoch, any length; the last batch may be partial.
+- State is opaque. The state passed to `update`, `step`, `epoch` or `trace` is consumed: rebind it.
+- A learning rate is a number that the task's dtype represents exactly.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.spec import Task
+
+Array: TypeAlias = Any  # the framework's own array: numpy.ndarray, torch.Tensor, jax.Array
+State: TypeAlias = Any
+Gradients: TypeAlias = Any
+Host: TypeAlias = NDArray[Any]
+Batch: TypeAlias = tuple[Array, Array]
+Order: TypeAlias = NDArray[np.int64]
+Tier: TypeAlias = Literal["documented", "tuned", "fused"]
+
+
+class Unavailable(RuntimeError):
+    """A lane or device that cannot run here. The message says why, and how to mend it."""
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What differs between lanes, in the words of the comparison table."""
+
+    gradient: Literal["by hand", "autodiff"]
+    buffers: Literal["fresh", "reused", "donated"]
+    compiled: str = "no"
+
+
+@dataclass
+class Trace:
+    """Everything one run did, step by step: for proof, never timed. T steps, parameters by name.
+
+    losses (T,); params, buffers and gradients {name: (T, ...)} as they were after (gradients: during) each
+    step; buffers is empty where the optimiser keeps none.
+    """
+
+    losses: Host
+    params: dict[str, Host]
+    buffers: dict[str, Host] = field(default_factory=dict)
+    gradients: dict[str, Host] = field(default_factory=dict)
+
+
+class Backend(ABC):
+    """One framework in one form."""
+
+    framework: ClassVar[str]
+    tier: ClassVar[Tier]
+    traits: ClassVar[Traits]
+
+    def __init__(self, device: str = "cpu") -> None:
+        self.device = device
+
+    @classmethod
+    def missing(cls) -> str | None:
+        """Why this lane cannot run here, in one line; None when it can."""
+        return None
+
+    @classmethod
+    @abstractmethod
+    def devices(cls) -> tuple[str, ...]:
+        """The devices this lane can use here, the default first, by the names that --device takes."""
+
+    @classmethod
+    @abstractmethod
+    def versions(cls) -> dict[str, str]:
+        """Version of every package that does this lane's work."""
+
+    @abstractmethod
+    def precision(self, dtype: str) -> AbstractContextManager[Any]:
+        """A context for all work in `dtype`: float64 stays float64, and no TF32 anywhere."""
+
+    # --- data
+
+    @abstractmethod
+    def put(self, array: Host) -> Array:
+        """Host to device. The dtype is kept; a device that would narrow it raises TypeError."""
+
+    @abstractmethod
+    def get(self, value: Array) -> Host:
+        """Device to host, always a copy of its own."""
+
+    @abstractmethod
+    def batches(self, data: Batch, order: Order, batch_size: int) -> Iterator[Batch]:
+        """The framework's own iteration over `order`; a batch is valid until the next is drawn."""
+
+    @abstractmethod
+    def shuffled(self, data: Batch, batch_size: int, seed: int) -> Iterator[Batch]:
+        """One epoch in the order of the framework's own shuffler; equal seeds do not agree between frameworks."""
+
+    # --- model and initialisation
+
+    @abstractmethod
+    def init(
+        self, task: Task, params: Mapping[str, Host] | None = None, buffers: Mapping[str, Host] | None = None
+    ) -> State:
+        """A State from given values (copied), or from the framework's own initialiser seeded by the task."""
+
+    @abstractmethod
+    def predict(self, state: State, x: Array) -> Array:
+        """Model output (n, m) for x (n, k)."""
+
+    @abstractmethod
+    def params(self, state: State) -> dict[str, Host]:
+        """Parameters by name, copied to the host, weights (in, out)."""
+
+    @abstractmethod
+    def buffers(self, state: State) -> dict[str, Host]:
+        """Momentum buffers by parameter name; zeros before the first step; {} without momentum."""
+
+    @abstractmethod
+    def gradients(self, gradients: Gradients) -> dict[str, Host]:
+        """The gradients of `forward_backward` by parameter name, weights (in, out)."""
+
+    @abstractmethod
+    def native(self, state: State) -> dict[str, tuple[int, ...]]:
+        """The framework's own names and shapes of the parameters."""
+
+    # --- loss
+
+    @abstractmethod
+    def loss_and_gradient(
+        self, name: str, arrays: Sequence[Host], options: Mapping[str, Any]
+    ) -> tuple[Host, dict[str, Host]]:
+        """A loss alone: its value and its gradient with respect to every floating input, by input name.
+
+        With reduction "none" the gradient is that of the sum. Raises ValueError for undeclared shapes,
+        dtypes, ranges or options.
+        """
+
+    # --- training step
+
+    @abstractmethod
+    def forward_backward(self, state: State, batch: Batch) -> tuple[Array, Gradients]:
+        """Loss and gradients of one batch; the state is left as it was."""
+
+    @abstractmethod
+    def update(self, state: State, gradients: Gradients, learning_rate: float) -> State:
+        """One optimiser step."""
+
+    def step(self, state: State, batch: Batch, learning_rate: float) -> tuple[State, Array]:
+        """One training step: forward, backward, update."""
+        loss, gradients = self.forward_backward(state, batch)
+        return self.update(state, gradients, learning_rate), loss
+
+    def steps(
+        self, state: State, data: Batch, order: Order, batch_size: int, learning_rates: Host
+    ) -> Iterator[tuple[State, Array]]:
+        """A step for every batch of the order: the State and the loss after each, still on the device."""
+        for batch, rate in zip(self.batches(data, order, batch_size), learning_rates.tolist(), strict=True):
+            state, loss = self.step(state, batch, rate)
+            yield state, loss
+
+    def epoch(
+        self, state: State, data: Batch, order: Order, batch_size: int, learning_rates: Host
+    ) -> tuple[State, Sequence[Array] | Array]:
+        """All steps of the order: the State after the last and the loss of each. This is what is timed."""
+        losses = []
+        for after, loss in self.steps(state, data, order, batch_size, learning_rates):
+            state = after
+            losses.append(loss)
+        return state, losses
+
+    def trace(
+        self, state: State, data: Batch, order: Order, batch_size: int, learning_rates: Host
+    ) -> tuple[State, Trace]:
+        """The same steps with everything they did: for proof, never timed."""
+        rows: list[tuple[Host, dict[str, Host], dict[str, Host], dict[str, Host]]] = []
+        steps = self.steps(state, data, order, batch_size, learning_rates)
+        for batch in self.batches(data, order, batch_size):
+            gradients = self.gradients(self.forward_backward(state, batch)[1])
+            state, loss = next(steps)
+            rows.append((self.get(loss), self.params(state), self.buffers(state), gradients))
+        losses = np.stack([row[0] for row in rows])
+        params, buffers, gradients = (_stack(list(column)) for column in list(zip(*rows, strict=True))[1:])
+        return state, Trace(losses, params, buffers, gradients)
+
+    @abstractmethod
+    def sync(self, value: Any) -> None:
+        """Block until everything in `value` (a State, arrays, containers of them) is computed."""
+
+
+def _stack(rows: list[dict[str, Host]]) -> dict[str, Host]:
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}

@@ -1,0 +1,402 @@
+"""Every loss, declared once: inputs, shapes, options, checks. Standard library and NumPy only.
+
+PyTorch's documented definitions are the definition; NumPy and JAX conform to them. Conventions:
+
+- Inputs are NumPy arrays of equal shape; nothing is ever broadcast. Where the target is a class, its shape is
+  the prediction's without the class axis: the first axis of (C,), the second of (N, C) and (N, C, d1, ...).
+- Quantities are float32, float64 or bfloat16, one dtype per call, and the result keeps it. Labels (-1 or 1, and
+  0 or 1) may be integers or that dtype; classes are integers.
+- reduction is none, mean or sum (kl_div also batchmean). With none the gradient is that of the sum.
+- At a hinge tie and at |e| = 0 the derivative is 0: a hinge is active where z > 0, strictly.
+- An empty batch is an error.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Target: TypeAlias = Literal[
+    "real", "probability", "distribution", "class", "class or probabilities", "class set", "binary", "sign"
+]
+FLOATS = ("float32", "float64", "bfloat16")
+REDUCTIONS = ("none", "mean", "sum")
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _weights(value: Any) -> bool:
+    """None, or non-negative finite numbers in a tuple, list or array; the shape is checked with the arrays."""
+    if value is None:
+        return True
+    if not isinstance(value, tuple | list | np.ndarray):
+        return False
+    array = np.asarray(value)
+    return array.size > 0 and array.dtype.kind in "iuf" and bool(np.all(np.isfinite(array) & (array >= 0)))
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a loss: its default, its meaning in one line, and which values it takes."""
+
+    default: bool | int | float | None
+    meaning: str
+    takes: str
+    valid: Callable[[Any], bool] = field(repr=False)
+
+
+def _margin(default: float) -> Option:
+    return Option(default, "distance that is asked for between right and wrong", "a finite number", _number)
+
+
+BETA = Option(
+    1.0, "where the parabola meets the line; 0 is L1", "a number >= 0", lambda v: _number(v) and v >= 0
+)
+DELTA = Option(1.0, "where the parabola meets the line", "a number > 0", lambda v: _number(v) and v > 0)
+WEIGHT = Option(None, "one weight per class", "finite numbers >= 0", _weights)
+ELEMENT_WEIGHT = Option(None, "one weight per column or per element", "finite numbers >= 0", _weights)
+POS_WEIGHT = Option(
+    None, "weight of the positive answer, per column or element", "finite numbers >= 0", _weights
+)
+IGNORE_INDEX = Option(
+    -100,
+    "class whose rows count for nothing",
+    "an integer of 32 bits",
+    lambda v: isinstance(v, Integral) and not isinstance(v, bool) and -(2**31) <= v < 2**31,
+)
+LABEL_SMOOTHING = Option(
+    0.0,
+    "share of the target spread evenly over the classes",
+    "a number in [0, 1]",
+    lambda v: _number(v) and 0 <= v <= 1,
+)
+LOG_TARGET = Option(
+    False, "the target holds log-probabilities", "True or False", lambda v: isinstance(v, bool)
+)
+POWER = Option(
+    1, "power of the hinge", "1 or 2", lambda v: isinstance(v, Integral) and v in (1, 2) and v is not True
+)
+
+
+@dataclass(frozen=True)
+class LossSpec:
+    """What a loss takes and means, the same for every backend.
+
+    `dims` are the fewest and most dimensions of the first input (None: any number). `differentiable` names the
+    inputs that get a gradient where they are floating. `source` names the page of PyTorch's documentation that
+    defines it.
+    """
+
+    name: str
+    torch_name: str
+    jax_name: str
+    formula: str
+    target: Target
+    inputs: tuple[str, ...] = ("prediction", "target")
+    differentiable: tuple[str, ...] = ("prediction",)
+    dims: tuple[int, int | None] = (0, None)
+    reductions: tuple[str, ...] = REDUCTIONS
+    options: Mapping[str, Option] = field(default_factory=dict)
+
+    @property
+    def trains(self) -> bool:
+        """Whether it takes (prediction, target) with a prediction (n, m), and so can train a model."""
+        return self.inputs == ("prediction", "target") and self.dims[0] <= 2
+
+    @property
+    def source(self) -> str:
+        return f"PyTorch documentation, torch.nn.{self.torch_name}"
+
+    def gradients(self, arrays: Sequence[NDArray[Any]]) -> tuple[str, ...]:
+        """Names of the inputs that get a gradient: the differentiable ones that are not integer classes."""
+        floating = {
+            name for name, array in zip(self.inputs, arrays, strict=True) if array.dtype.kind not in "iu"
+        }
+        return tuple(name for name in self.differentiable if name in floating)
+
+    def check_options(self, arguments: Mapping[str, Any]) -> None:
+        """Raise ValueError unless the reduction (default mean) and every option are ones that this loss takes."""
+        for key, value in arguments.items():
+            if key == "reduction":
+                if not isinstance(value, str) or value not in self.reductions:
+                    raise ValueError(
+                        f"{self.name}: reduction is one of {', '.join(self.reductions)}, not {value!r}"
+                    )
+            elif key not in self.options:
+                known = ", ".join(self.options) or "none"
+                raise ValueError(f"{self.name}: there is no option {key!r}; the options are: {known}")
+            elif not self.options[key].valid(value):
+                raise ValueError(f"{self.name}: option {key} takes {self.options[key].takes}, not {value!r}")
+
+    def check(self, arrays: Sequence[NDArray[Any]], arguments: Mapping[str, Any]) -> None:
+        """Raise ValueError, in one line, for undeclared options, shapes, dtypes or ranges and empty batches."""
+        self.check_options(arguments)
+        if len(arrays) != len(self.inputs):
+            raise ValueError(f"{self.name}: takes {', '.join(self.inputs)}; {len(arrays)} arrays were given")
+        for name, array in zip(self.inputs, arrays, strict=True):
+            if not isinstance(array, np.ndarray):
+                raise ValueError(f"{self.name}: {name} must be a NumPy array, not {type(array).__name__}")
+            if array.size == 0:
+                raise ValueError(
+                    f"{self.name}: {name} is empty, shape {array.shape}; a loss needs an element"
+                )
+        self._check_dtypes(arrays)
+        self._check_shapes(arrays, arguments)
+        self._check_target(arrays, arguments)
+
+    def _check_dtypes(self, arrays: Sequence[NDArray[Any]]) -> None:
+        first = arrays[0].dtype
+        if first.name not in FLOATS or not first.isnative:
+            raise ValueError(f"{self.name}: {self.inputs[0]} must be one of {', '.join(FLOATS)}, not {first}")
+        for name, array in list(zip(self.inputs, arrays, strict=True))[1:-1]:
+            if array.dtype != first:
+                raise ValueError(
+                    f"{self.name}: {name} is {array.dtype}, {self.inputs[0]} is {first}; make them equal"
+                )
+        dtype, integer = arrays[-1].dtype, arrays[-1].dtype.kind in "iu"
+        if self.target in ("class", "class set"):
+            fits, wanted = integer, "integers"
+        elif self.target in ("class or probabilities", "binary", "sign"):
+            fits, wanted = integer or dtype == first, f"integers or {first}"
+        else:
+            fits, wanted = dtype == first, f"{first}, as {self.inputs[0]}"
+        if not fits:
+            raise ValueError(f"{self.name}: {self.inputs[-1]} must be {wanted}, not {dtype}")
+
+    def _check_shapes(self, arrays: Sequence[NDArray[Any]], arguments: Mapping[str, Any]) -> None:
+        shape, (fewest, most) = arrays[0].shape, self.dims
+        if len(shape) < fewest or (most is not None and len(shape) > most):
+            wanted = (
+                f"{fewest} or more"
+                if most is None
+                else f"{fewest}"
+                if fewest == most
+                else f"{fewest} to {most}"
+            )
+            raise ValueError(
+                f"{self.name}: {self.inputs[0]} must have {wanted} dimensions, not shape {shape}"
+            )
+        expected = [shape] * (len(arrays) - 1) + [self._target_shape(arrays)]
+        for name, array, wanted_shape in zip(self.inputs, arrays, expected, strict=True):
+            if array.shape != wanted_shape:
+                raise ValueError(
+                    f"{self.name}: {name} has shape {array.shape}, but {self.inputs[0]} of shape {shape} needs "
+                    f"{wanted_shape}; nothing is broadcast"
+                )
+        if arguments.get("reduction") == "batchmean" and not shape:
+            raise ValueError(f"{self.name}: batchmean divides by the first dimension, and shape () has none")
+        for key in ("weight", "pos_weight"):
+            if arguments.get(key) is not None:
+                self._check_weight(key, np.shape(arguments[key]), shape)
+
+    def _target_shape(self, arrays: Sequence[NDArray[Any]]) -> tuple[int, ...]:
+        """The shape that the last input must have, given the first."""
+        shape = arrays[0].shape
+        if self.name == "cosine_embedding":
+            return shape[:-1]
+        if self.target == "class" or (
+            self.target == "class or probabilities" and arrays[-1].dtype.kind in "iu"
+        ):
+            return shape[:1] + shape[2:] if len(shape) > 1 else ()
+        return shape
+
+    def _check_weight(self, key: str, given: tuple[int, ...], shape: tuple[int, ...]) -> None:
+        if self.options[key] is WEIGHT:
+            allowed = [(shape[class_axis(len(shape))],)]
+        else:
+            allowed = [shape[-1:], shape]
+        if given not in allowed:
+            wanted = " or ".join(str(size) for size in dict.fromkeys(allowed))
+            raise ValueError(f"{self.name}: option {key} has shape {given}; the inputs need {wanted}")
+
+    def _check_target(self, arrays: Sequence[NDArray[Any]], arguments: Mapping[str, Any]) -> None:
+        """The range of the target (and of bce's prediction, which is a probability too)."""
+        shape, target, name = arrays[0].shape, arrays[-1], self.inputs[-1]
+        integer = target.dtype.kind in "iu"
+        if self.target == "sign":
+            self._require(name, "-1 or 1", (target == -1) | (target == 1))
+        elif self.target == "binary":
+            self._require(name, "0 or 1", (target == 0) | (target == 1))
+        elif self.target == "class set":
+            self._require(name, f"classes 0 to {shape[-1] - 1}, or -1", (target >= -1) & (target < shape[-1]))
+        elif integer:
+            classes = shape[class_axis(len(shape))]
+            ignored = target == arguments.get("ignore_index", IGNORE_INDEX.default) if self.ignores else False
+            also = " or ignore_index" if self.ignores else ""
+            self._require(
+                name, f"classes 0 to {classes - 1}{also}", (target >= 0) & (target < classes) | ignored
+            )
+        elif self.target == "distribution" and not arguments.get("log_target", False):
+            self._require(name, "probabilities >= 0", target >= 0)
+        elif self.target in ("probability", "class or probabilities"):
+            self._require(name, "probabilities in [0, 1]", (target >= 0) & (target <= 1))
+            if self.ignores and arguments.get("ignore_index", -100) >= 0:
+                raise ValueError(f"{self.name}: ignore_index needs classes as targets, not probabilities")
+        if self.name == "bce":
+            self._require(self.inputs[0], "probabilities in [0, 1]", (arrays[0] >= 0) & (arrays[0] <= 1))
+
+    @property
+    def ignores(self) -> bool:
+        """Whether rows of one class can be left out."""
+        return "ignore_index" in self.options
+
+    def _require(self, name: str, wanted: str, right: NDArray[Any]) -> None:
+        if not right.all():
+            where = tuple(int(i) for i in np.argwhere(~np.asarray(right))[0])
+            raise ValueError(f"{self.name}: {name} must hold {wanted}; element {where} does not")
+
+
+def class_axis(dims: int) -> int:
+    """The axis of the classes: 0 for (C,), 1 for (N, C) and (N, C, d1, ...)."""
+    return min(1, dims - 1)
+
+
+BOTH = ("prediction", "target")
+CLASSES = {"weight": WEIGHT, "ignore_index": IGNORE_INDEX}
+NLL = "-w_y x_y; mean divides by the sum of w_y over the rows that are not ignored"
+
+# e = prediction - target, x = prediction, t or y = target, p = softmax(x), s = label_smoothing, C classes
+_LOSSES = (
+    LossSpec("l1", "L1Loss", "formula", "|e|", "real", differentiable=BOTH),
+    LossSpec("mse", "MSELoss", "optax.squared_error", "e^2", "real", differentiable=BOTH),
+    LossSpec(
+        "smooth_l1",
+        "SmoothL1Loss",
+        "optax.huber_loss(delta=beta) / beta",
+        "e^2 / (2 beta) where |e| < beta, else |e| - beta/2",
+        "real",
+        differentiable=BOTH,
+        options={"beta": BETA},
+    ),
+    LossSpec(
+        "huber",
+        "HuberLoss",
+        "optax.huber_loss",
+        "e^2 / 2 where |e| <= delta, else delta (|e| - delta/2)",
+        "real",
+        differentiable=BOTH,
+        options={"delta": DELTA},
+    ),
+    LossSpec(
+        "cross_entropy",
+        "CrossEntropyLoss",
+        "optax.softmax_cross_entropy(_with_integer_labels)",
+        "classes: -(1-s) w_y log p_y - (s/C) sum_c w_c log p_c, mean over the sum of w_y; "
+        "probabilities: -sum_c w_c ((1-s) t_c + s/C) log p_c",
+        "class or probabilities",
+        differentiable=BOTH,
+        dims=(1, None),
+        options={**CLASSES, "label_smoothing": LABEL_SMOOTHING},
+    ),
+    LossSpec("nll", "NLLLoss", "formula", NLL, "class", dims=(1, None), options=CLASSES),
+    LossSpec("nll2d", "NLLLoss2d", "formula", NLL, "class", dims=(4, 4), options=CLASSES),
+    LossSpec(
+        "kl_div",
+        "KLDivLoss",
+        "optax.losses.kl_divergence(_with_log_targets)",
+        "t (log t - x), 0 log 0 = 0; with log_target exp(t) (t - x)",
+        "distribution",
+        differentiable=BOTH,
+        reductions=(*REDUCTIONS, "batchmean"),
+        options={"log_target": LOG_TARGET},
+    ),
+    LossSpec(
+        "bce",
+        "BCELoss",
+        "formula",
+        "-w (t max(log x, -100) + (1-t) max(log(1-x), -100))",
+        "probability",
+        differentiable=BOTH,
+        options={"weight": ELEMENT_WEIGHT},
+    ),
+    LossSpec(
+        "bce_with_logits",
+        "BCEWithLogitsLoss",
+        "optax.sigmoid_binary_cross_entropy",
+        "-w (pos_weight t log sigmoid(x) + (1-t) log sigmoid(-x))",
+        "probability",
+        differentiable=BOTH,
+        options={"weight": ELEMENT_WEIGHT, "pos_weight": POS_WEIGHT},
+    ),
+    LossSpec(
+        "margin_ranking",
+        "MarginRankingLoss",
+        "formula",
+        "max(0, -y (x1 - x2) + margin)",
+        "sign",
+        inputs=("x1", "x2", "y"),
+        differentiable=("x1", "x2"),
+        options={"margin": _margin(0.0)},
+    ),
+    LossSpec(
+        "hinge_embedding",
+        "HingeEmbeddingLoss",
+        "formula",
+        "x where y = 1, max(0, margin - x) where y = -1",
+        "sign",
+        options={"margin": _margin(1.0)},
+    ),
+    LossSpec(
+        "multilabel_margin",
+        "MultiLabelMarginLoss",
+        "formula",
+        "sum over j in T and i not in T of max(0, 1 - x_j + x_i) / C; T ends at the first -1",
+        "class set",
+        dims=(1, 2),
+    ),
+    LossSpec("soft_margin", "SoftMarginLoss", "jax.nn.softplus(-y * x)", "log(1 + exp(-y x))", "sign"),
+    LossSpec(
+        "multilabel_soft_margin",
+        "MultiLabelSoftMarginLoss",
+        "optax.sigmoid_binary_cross_entropy(...).mean(-1)",
+        "mean over C of -w_c (y_c log sigmoid(x_c) + (1-y_c) log sigmoid(-x_c))",
+        "binary",
+        dims=(1, None),
+        options={"weight": ELEMENT_WEIGHT},
+    ),
+    LossSpec(
+        "cosine_embedding",
+        "CosineEmbeddingLoss",
+        "formula",
+        "1 - c where y = 1, max(0, c - margin) where y = -1; c = x1.x2 / sqrt((|x1|^2 + eps)(|x2|^2 + eps))",
+        "sign",
+        inputs=("x1", "x2", "y"),
+        differentiable=("x1", "x2"),
+        dims=(1, 2),
+        options={"margin": _margin(0.0)},
+    ),
+    LossSpec(
+        "multi_margin",
+        "MultiMarginLoss",
+        "formula",
+        "sum over j != y of w_y max(0, margin - x_y + x_j)^p / C",
+        "class",
+        dims=(1, 2),
+        options={"p": POWER, "margin": _margin(1.0), "weight": WEIGHT},
+    ),
+)
+_BY_NAME = {spec.name: spec for spec in _LOSSES}
+
+
+def names() -> tuple[str, ...]:
+    """Every loss, in the order of the table."""
+    return tuple(_BY_NAME)
+
+
+def get(name: str) -> LossSpec:
+    """The declaration of a loss.
+
+    Raises:
+        ValueError: no such loss.
+    """
+    if name not in _BY_NAME:
+        raise ValueError(f"no loss {name!r}; the losses are {', '.join(_BY_NAME)}")
+    return _BY_NAME[name]

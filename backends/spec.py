@@ -1,0 +1,337 @@
+"""What is trained: a `Task` and its parts. Frozen, validated, with a JSON round trip and a digest.
+
+A Task says everything that fixes the work: the data, the layers, the initial values, the loss, the
+optimiser, the batch size, the order's seed and the dtype. It imports no framework, so that every process
+(coordinator, worker, report) reads the same words.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+
+from backends import losses
+
+Dtype: TypeAlias = Literal["float32", "float64"]
+Reduction: TypeAlias = Literal["none", "mean", "sum", "batchmean"]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(gt=0)]
+
+
+class Spec(BaseModel):
+    """A frozen, strict piece of a specification: unknown fields and silent conversions are errors."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", ser_json_inf_nan="strings")
+
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON (sorted keys, no spaces): equal digests mean equal specifications."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+# --- data -----------------------------------------------------------------------------------------
+
+
+class Synthetic(Spec):
+    """y = X w + b + noise with X ~ N(0, 1): `rows` to train on and `held_out` more from the same law.
+
+    `weights` are the true w; without them they are drawn from N(0, 1/features).
+    """
+
+    kind: Literal["synthetic"] = "synthetic"
+    rows: Count
+    held_out: Count
+    features: Count
+    weights: tuple[Finite, ...] | None = None
+    bias: Finite = 0.0
+    noise: NonNegative = 0.01
+    seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _one_weight_per_feature(self) -> Self:
+        if self.weights is not None and len(self.weights) != self.features:
+            raise ValueError(f"{len(self.weights)} weights for {self.features} features")
+        return self
+
+
+class Packaged(Spec):
+    """Real data that arrives with a Python package; split 80/20 by `seed`."""
+
+    kind: Literal["packaged"] = "packaged"
+    name: Literal["diabetes", "flights", "digits", "breast_cancer"]
+    seed: int = Field(default=0, ge=0)
+
+
+class File(Spec):
+    """A CSV or Parquet file; `features` None means every other column. Split 80/20 by `seed`."""
+
+    kind: Literal["file"] = "file"
+    path: str
+    target: str
+    features: tuple[str, ...] | None = None
+    seed: int = Field(default=0, ge=0)
+
+
+Dataset: TypeAlias = Annotated[Synthetic | Packaged | File, Field(discriminator="kind")]
+
+# --- model ----------------------------------------------------------------------------------------
+
+
+class Linear(Spec):
+    """A fully connected layer, x W + b, with W (in_features, out_features) and b (out_features,)."""
+
+    kind: Literal["linear"] = "linear"
+    in_features: Count
+    out_features: Count
+
+
+class ReLU(Spec):
+    """max(0, x); the derivative at 0 is 0."""
+
+    kind: Literal["relu"] = "relu"
+
+
+class LeakyReLU(Spec):
+    """x where x > 0, else negative_slope x."""
+
+    kind: Literal["leaky_relu"] = "leaky_relu"
+    negative_slope: Finite = 0.01
+
+
+class Sigmoid(Spec):
+    """1 / (1 + exp(-x))."""
+
+    kind: Literal["sigmoid"] = "sigmoid"
+
+
+class Tanh(Spec):
+    """tanh(x)."""
+
+    kind: Literal["tanh"] = "tanh"
+
+
+Layer: TypeAlias = Annotated[Linear | ReLU | LeakyReLU | Sigmoid | Tanh, Field(discriminator="kind")]
+
+# --- initialisation -------------------------------------------------------------------------------
+
+
+class Constant(Spec):
+    kind: Literal["constant"] = "constant"
+    value: Finite = 0.0
+
+
+class Normal(Spec):
+    kind: Literal["normal"] = "normal"
+    mean: Finite = 0.0
+    std: NonNegative = 1.0
+
+
+class Uniform(Spec):
+    kind: Literal["uniform"] = "uniform"
+    low: Finite = 0.0
+    high: Finite = 1.0
+
+
+class TruncatedNormal(Spec):
+    """N(mean, std) conditioned on [low, high]; low and high are absolute, as in torch.nn.init.trunc_normal_."""
+
+    kind: Literal["truncated_normal"] = "truncated_normal"
+    mean: Finite = 0.0
+    std: Positive = 1.0
+    low: Finite = -2.0
+    high: Finite = 2.0
+
+
+class Xavier(Spec):
+    """Variance gain^2 * 2 / (fan_in + fan_out) (Glorot and Bengio, 2010)."""
+
+    kind: Literal["xavier"] = "xavier"
+    distribution: Literal["uniform", "normal"] = "uniform"
+    gain: Positive = 1.0
+
+
+class Kaiming(Spec):
+    """Variance gain^2 / fan (He et al., 2015); mode names the fan."""
+
+    kind: Literal["kaiming"] = "kaiming"
+    distribution: Literal["uniform", "normal"] = "uniform"
+    mode: Literal["fan_in", "fan_out"] = "fan_in"
+    gain: Positive = math.sqrt(2.0)
+
+
+class Default(Spec):
+    """Whatever the framework's own linear layer does when nothing is said."""
+
+    kind: Literal["default"] = "default"
+
+
+Initialiser: TypeAlias = Annotated[
+    Constant | Normal | Uniform | TruncatedNormal | Xavier | Kaiming | Default, Field(discriminator="kind")
+]
+
+
+class Initialisation(Spec):
+    """How every Linear layer starts. xavier and kaiming need two dimensions, so they are for weights only."""
+
+    weight: Initialiser = Normal(std=0.01)
+    bias: Constant | Normal | Uniform | Default = Field(default=Constant(), discriminator="kind")
+
+
+# --- loss and optimiser ---------------------------------------------------------------------------
+
+
+def _pairs(value: Any) -> Any:
+    """Options are written as a mapping and kept as sorted pairs, so that a frozen spec cannot be edited."""
+    return tuple(sorted(value.items())) if isinstance(value, dict) else value
+
+
+Option: TypeAlias = bool | int | float | str | tuple[float, ...]
+Options: TypeAlias = Annotated[
+    tuple[tuple[str, Option], ...], BeforeValidator(_pairs), PlainSerializer(lambda pairs: dict(pairs))
+]
+
+
+class Loss(Spec):
+    """A loss of the table in `backends.losses`, by its name there, with its reduction and options."""
+
+    name: str = "mse"
+    reduction: Reduction = "mean"
+    options: Options = ()
+
+    @model_validator(mode="after")
+    def _declared(self) -> Self:
+        losses.get(self.name).check_options(self.arguments)
+        return self
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Reduction and options as one mapping: what every backend's loss takes."""
+        return {"reduction": self.reduction, **dict(self.options)}
+
+
+class ConstantRate(Spec):
+    """The learning rate never changes."""
+
+    kind: Literal["constant"] = "constant"
+
+
+class StepDecay(Spec):
+    """Multiplied by gamma after every `every` steps (torch's StepLR, advanced once per step)."""
+
+    kind: Literal["step"] = "step"
+    every: Count
+    gamma: Positive = 0.1
+
+
+class Cosine(Spec):
+    """From the learning rate down to `final` over the run: final + (h - final)(1 + cos(pi t / T)) / 2."""
+
+    kind: Literal["cosine"] = "cosine"
+    final: NonNegative = 0.0
+
+
+Schedule: TypeAlias = Annotated[ConstantRate | StepDecay | Cosine, Field(discriminator="kind")]
+
+
+class SGD(Spec):
+    """Stochastic gradient descent as torch.optim.SGD defines it.
+
+    g = grad, negated if `maximize`; g += weight_decay theta; the buffer is b_1 = g and then
+    b = momentum b + (1 - dampening) g; the direction is b, or g + momentum b if `nesterov`;
+    theta -= learning_rate direction.
+    """
+
+    learning_rate: NonNegative = 0.03
+    momentum: NonNegative = 0.0
+    dampening: Finite = 0.0
+    nesterov: bool = False
+    weight_decay: NonNegative = 0.0
+    maximize: bool = False
+    schedule: Schedule = ConstantRate()
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> Self:
+        if self.nesterov and (self.momentum == 0 or self.dampening != 0):
+            raise ValueError("nesterov needs momentum above 0 and dampening 0")
+        return self
+
+    def learning_rates(self, steps: int) -> NDArray[np.float64]:
+        """The learning rate of each of `steps` steps, float64 (steps,)."""
+        t = np.arange(steps, dtype=np.float64)
+        match self.schedule:
+            case StepDecay(every=every, gamma=gamma):
+                return self.learning_rate * gamma ** (t // every)
+            case Cosine(final=final):
+                return final + (self.learning_rate - final) * (1 + np.cos(np.pi * t / steps)) / 2
+            case _:
+                return np.full(steps, self.learning_rate)
+
+
+# --- the task -------------------------------------------------------------------------------------
+
+
+class Task(Spec):
+    """One piece of training work, the same in every backend."""
+
+    name: str = Field(min_length=1)
+    dataset: Dataset
+    layers: tuple[Layer, ...] = Field(min_length=1)
+    init: Initialisation = Initialisation()
+    loss: Loss = Loss()
+    optimizer: SGD = SGD()
+    batch_size: Count = 10
+    epochs: Count = 3
+    seed: int = Field(default=0, ge=0)
+    dtype: Dtype = "float32"
+
+    @model_validator(mode="after")
+    def _layers_fit_and_loss_trains(self) -> Self:
+        widths = [layer for layer in self.layers if isinstance(layer, Linear)]
+        if not widths or not isinstance(self.layers[-1], Linear | Sigmoid):
+            raise ValueError("layers need a Linear, and must end in Linear or Sigmoid")
+        for before, after in pairwise(widths):
+            if before.out_features != after.in_features:
+                raise ValueError(
+                    f"a layer of {before.out_features} outputs feeds one of {after.in_features} inputs"
+                )
+        if not losses.get(self.loss.name).trains:
+            raise ValueError(
+                f"loss {self.loss.name!r} does not take (prediction, target): it cannot train a model"
+            )
+        if self.loss.reduction == "none":
+            raise ValueError("training needs a loss reduced to one number: reduction mean or sum")
+        return self
+
+    @property
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of every parameter, torch Sequential's names, weights as (in, out)."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        for index, layer in enumerate(self.layers):
+            if isinstance(layer, Linear):
+                shapes[f"{index}.weight"] = (layer.in_features, layer.out_features)
+                shapes[f"{index}.bias"] = (layer.out_features,)
+        return shapes
+
+    def steps(self, rows: int) -> int:
+        """Steps of an epoch over `rows` rows: ceil(rows / batch_size), the last batch may be partial."""
+        return -(-rows // self.batch_size)
+
+    def order(self, rows: int, epoch: int) -> NDArray[np.int64]:
+        """The rows of one epoch in order, int64 (rows,): one permutation per (seed, epoch), the same for all."""
+        return np.random.default_rng([self.seed, epoch]).permutation(rows)
+
+    def learning_rates(self, rows: int) -> NDArray[Any]:
+        """Learning rates (epochs, steps): computed once in float64 and rounded once to the task's dtype."""
+        steps = self.steps(rows)
+        return (
+            self.optimizer.learning_rates(self.epochs * steps).astype(self.dtype).reshape(self.epochs, steps)
+        )

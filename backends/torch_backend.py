@@ -1,0 +1,223 @@
+"""The PyTorch backend, concise: torch.utils.data, torch.nn and torch.optim do the work.
+
+Read side by side with numpy_backend.py and jax_backend.py: the same sections in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from backends import spec, torch_losses
+from backends.interface import Backend, Batch, Host, Order, Tier, Traits
+from backends.spec import Task
+
+# --- model ----------------------------------------------------------------------------------------
+
+
+def build(layers: Sequence[spec.Layer], dtype: torch.dtype, device: str) -> nn.Sequential:
+    """The chain of layers; nn.Linear keeps its weight as (out, in)."""
+    return nn.Sequential(*(module(layer, dtype, device) for layer in layers))
+
+
+def module(layer: spec.Layer, dtype: torch.dtype, device: str) -> nn.Module:
+    match layer:
+        case spec.ReLU():
+            return nn.ReLU()
+        case spec.LeakyReLU(negative_slope=slope):
+            return nn.LeakyReLU(slope)
+        case spec.Sigmoid():
+            return nn.Sigmoid()
+        case spec.Tanh():
+            return nn.Tanh()
+        case spec.Linear():
+            return nn.Linear(layer.in_features, layer.out_features, dtype=dtype, device=device)
+
+
+# --- initialisation -------------------------------------------------------------------------------
+
+
+def draw(how: spec.Initialiser, tensor: Tensor) -> None:
+    """Fill a parameter in place by a named initialiser of torch.nn.init; the default was drawn by nn.Linear."""
+    match how:
+        case spec.Constant(value=value):
+            nn.init.constant_(tensor, value)
+        case spec.Normal(mean=mean, std=std):
+            nn.init.normal_(tensor, mean, std)
+        case spec.Uniform(low=low, high=high):
+            nn.init.uniform_(tensor, low, high)
+        case spec.TruncatedNormal(mean=mean, std=std, low=low, high=high):
+            nn.init.trunc_normal_(tensor, mean, std, low, high)
+        case spec.Xavier(distribution="uniform", gain=gain):
+            nn.init.xavier_uniform_(tensor, gain)
+        case spec.Xavier(gain=gain):
+            nn.init.xavier_normal_(tensor, gain)
+        case spec.Kaiming(distribution="uniform", mode=mode, gain=gain):
+            nn.init.kaiming_uniform_(tensor, mode=mode, nonlinearity="linear")
+            tensor.mul_(gain)  # the gain of "linear" is 1
+        case spec.Kaiming(mode=mode, gain=gain):
+            nn.init.kaiming_normal_(tensor, mode=mode, nonlinearity="linear")
+            tensor.mul_(gain)
+
+
+# --- optimiser ------------------------------------------------------------------------------------
+
+
+def sgd(options: spec.SGD, params: Sequence[Tensor]) -> torch.optim.SGD:
+    """torch.optim.SGD is the definition; the schedule's rate is set before every step."""
+    return torch.optim.SGD(
+        params,
+        lr=options.learning_rate,
+        momentum=options.momentum,
+        dampening=options.dampening,
+        weight_decay=options.weight_decay,
+        nesterov=options.nesterov,
+        maximize=options.maximize,
+    )
+
+
+# --- the backend ----------------------------------------------------------------------------------
+
+
+@dataclass
+class State:
+    model: nn.Sequential
+    loss: nn.Module
+    optimizer: torch.optim.SGD
+    momentum: bool
+
+
+class TorchBackend(Backend):
+    """PyTorch as its tutorials and the book write it."""
+
+    framework = "torch"
+    tier: ClassVar[Tier] = "documented"
+    traits = Traits(gradient="autodiff", buffers="fresh")
+
+    @classmethod
+    def devices(cls) -> tuple[str, ...]:
+        cuda = ("cuda",) if torch.cuda.is_available() else ()
+        mps = ("mps",) if torch.backends.mps.is_available() else ()
+        return ("cpu", *cuda, *mps)
+
+    @classmethod
+    def versions(cls) -> dict[str, str]:
+        return {"torch": torch.__version__}
+
+    @contextmanager
+    def precision(self, dtype: str) -> Iterator[None]:
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("highest")  # no TF32
+        try:
+            yield
+        finally:
+            torch.set_float32_matmul_precision(before)
+
+    # data
+
+    def put(self, array: Host) -> Tensor:
+        return torch.tensor(array, device=self.device)
+
+    def get(self, value: Tensor) -> Host:
+        host: Host = value.detach().cpu().numpy().copy()
+        return host
+
+    def batches(self, data: Batch, order: Order, batch_size: int) -> Iterator[Batch]:
+        yield from DataLoader(TensorDataset(*data), batch_size=batch_size, sampler=order.tolist())
+
+    def shuffled(self, data: Batch, batch_size: int, seed: int) -> Iterator[Batch]:
+        generator = torch.Generator().manual_seed(seed)
+        yield from DataLoader(TensorDataset(*data), batch_size=batch_size, shuffle=True, generator=generator)
+
+    # model and initialisation
+
+    def init(
+        self, task: Task, params: Mapping[str, Host] | None = None, buffers: Mapping[str, Host] | None = None
+    ) -> State:
+        dtype: torch.dtype = getattr(torch, task.dtype)
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(task.seed)
+            model = build(task.layers, dtype, self.device)
+            for name, tensor in model.named_parameters():
+                if params:
+                    tensor.copy_(torch.from_numpy(params[name].T))
+                else:
+                    draw(task.init.weight if name.endswith("weight") else task.init.bias, tensor)
+        optimizer = sgd(task.optimizer, list(model.parameters()))
+        for name, tensor in model.named_parameters():
+            if buffers:
+                value = torch.tensor(buffers[name].T.copy(), device=self.device)
+                optimizer.state[tensor]["momentum_buffer"] = value
+        loss = torch_losses.module(task.loss.name, task.loss.arguments, dtype=dtype, device=self.device)
+        return State(model, loss, optimizer, momentum=task.optimizer.momentum > 0)
+
+    def predict(self, state: State, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            prediction: Tensor = state.model(x)
+        return prediction
+
+    def params(self, state: State) -> dict[str, Host]:
+        return {name: self.get(tensor.t()) for name, tensor in state.model.named_parameters()}
+
+    def buffers(self, state: State) -> dict[str, Host]:
+        if not state.momentum:
+            return {}
+        kept = state.optimizer.state
+        return {
+            name: self.get(
+                kept[tensor]["momentum_buffer"].t() if tensor in kept else torch.zeros_like(tensor.t())
+            )
+            for name, tensor in state.model.named_parameters()
+        }
+
+    def gradients(self, gradients: Mapping[str, Tensor]) -> dict[str, Host]:
+        return {name: self.get(tensor.t()) for name, tensor in gradients.items()}
+
+    def native(self, state: State) -> dict[str, tuple[int, ...]]:
+        return {name: tuple(tensor.shape) for name, tensor in state.model.named_parameters()}
+
+    # loss
+
+    def loss_and_gradient(
+        self, name: str, arrays: Sequence[Host], options: Mapping[str, Any]
+    ) -> tuple[Host, dict[str, Host]]:
+        return torch_losses.loss_and_gradient(name, arrays, options, device=self.device)
+
+    # training step
+
+    def forward_backward(self, state: State, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        x, y = batch
+        loss = state.loss(state.model(x), y)
+        state.optimizer.zero_grad()
+        loss.backward()
+        return loss.detach(), {
+            name: p.grad for name, p in state.model.named_parameters() if p.grad is not None
+        }
+
+    def update(self, state: State, gradients: Mapping[str, Tensor], learning_rate: float) -> State:
+        for name, parameter in state.model.named_parameters():
+            parameter.grad = gradients[name]
+        state.optimizer.param_groups[0]["lr"] = learning_rate
+        state.optimizer.step()
+        return state
+
+    def step(self, state: State, batch: Batch, learning_rate: float) -> tuple[State, Tensor]:
+        """The loop of the book; gradients stay where torch keeps them."""
+        x, y = batch
+        loss = state.loss(state.model(x), y)
+        state.optimizer.zero_grad()
+        loss.backward()
+        state.optimizer.param_groups[0]["lr"] = learning_rate
+        state.optimizer.step()
+        return state, loss.detach()
+
+    def sync(self, value: Any) -> None:
+        """The CPU is never asynchronous; an accelerator is waited for as a whole."""
+        if self.device != "cpu":
+            torch.accelerator.synchronize()
