@@ -107,9 +107,8 @@ def multi_margin(
 ) -> Array:
     x, classes = prediction, prediction.shape[-1]
     z = margin - jnp.expand_dims(_picked(x, target, -1), -1) + x
-    hinge = jnp.where(
-        jnp.arange(classes) == target[..., None], 0, jax.nn.relu(z)
-    )  # the true class does not count
+    others = jnp.arange(classes) != target[..., None]
+    hinge = jnp.where(others, jax.nn.relu(z), 0)
     return _along(weight, x, x.ndim - 1).ravel()[target] * (hinge**p).sum(-1) / classes
 
 
@@ -129,7 +128,8 @@ def multilabel_margin(prediction: Array, target: Array) -> Array:
 def kl_div(prediction: Array, target: Array, *, log_target: bool = False) -> Array:
     x, t = prediction, target
     if log_target:
-        return optax.losses.kl_divergence_with_log_targets(x, t, axis=())
+        value: Array = optax.losses.kl_divergence_with_log_targets(x, t, axis=())
+        return value
     # at t = 0 the term t log t is 0 and has slope 0, where the derivative of log would give NaN
     return jnp.where(t > 0, optax.kl_divergence(x, jnp.where(t > 0, t, 1), axis=()), -t * x)
 
@@ -150,7 +150,7 @@ def _bce(x: Array, t: Array) -> Array:
 
 @_bce.defjvp
 def _bce_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
-    # through the floor the derivative would be 0 at x = 0 and 1; PyTorch's is (x - t) / max(x (1 - x), 1e-12)
+    # through the floor it would be NaN at x = 0 and 1; PyTorch's is (x - t) / max(x (1 - x), 1e-12)
     (x, t), (dx, dt) = primals, tangents
     log_x, log_not_x = _floored_logs(x)
     slope = (x - t) / jnp.maximum(x * (1 - x), BCE_EPSILON)
@@ -205,7 +205,7 @@ def cosine_embedding(x1: Array, x2: Array, y: Array, *, margin: float = 0.0) -> 
 
 # --- the table ------------------------------------------------------------------------------------------------
 
-_ELEMENTWISE: dict[str, Callable[..., Array]] = {
+ELEMENTWISE: dict[str, Callable[..., Array]] = {
     "l1": l1,
     "mse": optax.squared_error,
     "smooth_l1": smooth_l1,
@@ -221,7 +221,8 @@ _ELEMENTWISE: dict[str, Callable[..., Array]] = {
     "cosine_embedding": cosine_embedding,
     "multi_margin": multi_margin,
 }
-_ROWWISE: dict[str, Callable[..., Array]] = {"cross_entropy": cross_entropy, "nll": nll, "nll2d": nll}
+ROWWISE: dict[str, Callable[..., Array]] = {"cross_entropy": cross_entropy, "nll": nll, "nll2d": nll}
+FUNCTIONS = ELEMENTWISE | ROWWISE
 
 
 def _reduced(value: Array, reduction: str) -> Array:
@@ -243,11 +244,11 @@ def function(name: str, arguments: Mapping[str, Any]) -> Callable[..., Array]:
         ValueError: no such loss, or options that it does not take.
     """
     losses.get(name).check_options(arguments)
-    if name in _ROWWISE:  # their mean divides by the sum of the weights, so they reduce themselves
-        return partial(_ROWWISE[name], **arguments)
+    if name in ROWWISE:  # their mean divides by the sum of the weights, so they reduce themselves
+        return partial(ROWWISE[name], **arguments)
     options = dict(arguments)
     reduction = options.pop("reduction", "mean")
-    elements = partial(_ELEMENTWISE[name], **options)
+    elements = partial(ELEMENTWISE[name], **options)
     return lambda *arrays: _reduced(elements(*arrays), reduction)
 
 

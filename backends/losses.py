@@ -70,7 +70,7 @@ IGNORE_INDEX = Option(
     -100,
     "class whose rows count for nothing",
     "an integer of 32 bits",
-    lambda v: isinstance(v, Integral) and not isinstance(v, bool) and -(2**31) <= v < 2**31,
+    lambda v: isinstance(v, Integral) and not isinstance(v, bool) and -(2**31) <= int(v) < 2**31,
 )
 LABEL_SMOOTHING = Option(
     0.0,
@@ -124,139 +124,17 @@ class LossSpec:
 
     def check_options(self, arguments: Mapping[str, Any]) -> None:
         """Raise ValueError unless the reduction (default mean) and every option are ones that this loss takes."""
-        for key, value in arguments.items():
-            if key == "reduction":
-                if not isinstance(value, str) or value not in self.reductions:
-                    raise ValueError(
-                        f"{self.name}: reduction is one of {', '.join(self.reductions)}, not {value!r}"
-                    )
-            elif key not in self.options:
-                known = ", ".join(self.options) or "none"
-                raise ValueError(f"{self.name}: there is no option {key!r}; the options are: {known}")
-            elif not self.options[key].valid(value):
-                raise ValueError(f"{self.name}: option {key} takes {self.options[key].takes}, not {value!r}")
+        loss_checks.check_options(self, arguments)
 
     def check(self, arrays: Sequence[NDArray[Any]], arguments: Mapping[str, Any]) -> None:
         """Raise ValueError, in one line, for undeclared options, shapes, dtypes or ranges and empty batches."""
-        self.check_options(arguments)
-        if len(arrays) != len(self.inputs):
-            raise ValueError(f"{self.name}: takes {', '.join(self.inputs)}; {len(arrays)} arrays were given")
-        for name, array in zip(self.inputs, arrays, strict=True):
-            if not isinstance(array, np.ndarray):
-                raise ValueError(f"{self.name}: {name} must be a NumPy array, not {type(array).__name__}")
-            if array.size == 0:
-                raise ValueError(
-                    f"{self.name}: {name} is empty, shape {array.shape}; a loss needs an element"
-                )
-        self._check_dtypes(arrays)
-        self._check_shapes(arrays, arguments)
-        self._check_target(arrays, arguments)
-
-    def _check_dtypes(self, arrays: Sequence[NDArray[Any]]) -> None:
-        first = arrays[0].dtype
-        if first.name not in FLOATS or not first.isnative:
-            raise ValueError(f"{self.name}: {self.inputs[0]} must be one of {', '.join(FLOATS)}, not {first}")
-        for name, array in list(zip(self.inputs, arrays, strict=True))[1:-1]:
-            if array.dtype != first:
-                raise ValueError(
-                    f"{self.name}: {name} is {array.dtype}, {self.inputs[0]} is {first}; make them equal"
-                )
-        dtype, integer = arrays[-1].dtype, arrays[-1].dtype.kind in "iu"
-        if self.target in ("class", "class set"):
-            fits, wanted = integer, "integers"
-        elif self.target in ("class or probabilities", "binary", "sign"):
-            fits, wanted = integer or dtype == first, f"integers or {first}"
-        else:
-            fits, wanted = dtype == first, f"{first}, as {self.inputs[0]}"
-        if not fits:
-            raise ValueError(f"{self.name}: {self.inputs[-1]} must be {wanted}, not {dtype}")
-
-    def _check_shapes(self, arrays: Sequence[NDArray[Any]], arguments: Mapping[str, Any]) -> None:
-        shape, (fewest, most) = arrays[0].shape, self.dims
-        if len(shape) < fewest or (most is not None and len(shape) > most):
-            wanted = (
-                f"{fewest} or more"
-                if most is None
-                else f"{fewest}"
-                if fewest == most
-                else f"{fewest} to {most}"
-            )
-            raise ValueError(
-                f"{self.name}: {self.inputs[0]} must have {wanted} dimensions, not shape {shape}"
-            )
-        expected = [shape] * (len(arrays) - 1) + [self._target_shape(arrays)]
-        for name, array, wanted_shape in zip(self.inputs, arrays, expected, strict=True):
-            if array.shape != wanted_shape:
-                raise ValueError(
-                    f"{self.name}: {name} has shape {array.shape}, but {self.inputs[0]} of shape {shape} needs "
-                    f"{wanted_shape}; nothing is broadcast"
-                )
-        if arguments.get("reduction") == "batchmean" and not shape:
-            raise ValueError(f"{self.name}: batchmean divides by the first dimension, and shape () has none")
-        for key in ("weight", "pos_weight"):
-            if arguments.get(key) is not None:
-                self._check_weight(key, np.shape(arguments[key]), shape)
-
-    def _target_shape(self, arrays: Sequence[NDArray[Any]]) -> tuple[int, ...]:
-        """The shape that the last input must have, given the first."""
-        shape = arrays[0].shape
-        if self.name == "cosine_embedding":
-            return shape[:-1]
-        if self.target == "class" or (
-            self.target == "class or probabilities" and arrays[-1].dtype.kind in "iu"
-        ):
-            return shape[:1] + shape[2:] if len(shape) > 1 else ()
-        return shape
-
-    def _check_weight(self, key: str, given: tuple[int, ...], shape: tuple[int, ...]) -> None:
-        if self.options[key] is WEIGHT:
-            allowed = [(shape[class_axis(len(shape))],)]
-        else:
-            allowed = [shape[-1:], shape]
-        if given not in allowed:
-            wanted = " or ".join(str(size) for size in dict.fromkeys(allowed))
-            raise ValueError(f"{self.name}: option {key} has shape {given}; the inputs need {wanted}")
-
-    def _check_target(self, arrays: Sequence[NDArray[Any]], arguments: Mapping[str, Any]) -> None:
-        """The range of the target (and of bce's prediction, which is a probability too)."""
-        shape, target, name = arrays[0].shape, arrays[-1], self.inputs[-1]
-        integer = target.dtype.kind in "iu"
-        if self.target == "sign":
-            self._require(name, "-1 or 1", (target == -1) | (target == 1))
-        elif self.target == "binary":
-            self._require(name, "0 or 1", (target == 0) | (target == 1))
-        elif self.target == "class set":
-            self._require(name, f"classes 0 to {shape[-1] - 1}, or -1", (target >= -1) & (target < shape[-1]))
-        elif integer:
-            classes = shape[class_axis(len(shape))]
-            ignored = target == arguments.get("ignore_index", IGNORE_INDEX.default) if self.ignores else False
-            also = " or ignore_index" if self.ignores else ""
-            self._require(
-                name, f"classes 0 to {classes - 1}{also}", (target >= 0) & (target < classes) | ignored
-            )
-        elif self.target == "distribution" and not arguments.get("log_target", False):
-            self._require(name, "probabilities >= 0", target >= 0)
-        elif self.target in ("probability", "class or probabilities"):
-            self._require(name, "probabilities in [0, 1]", (target >= 0) & (target <= 1))
-            if self.ignores and arguments.get("ignore_index", -100) >= 0:
-                raise ValueError(f"{self.name}: ignore_index needs classes as targets, not probabilities")
-        if self.name == "bce":
-            self._require(self.inputs[0], "probabilities in [0, 1]", (arrays[0] >= 0) & (arrays[0] <= 1))
-
-    @property
-    def ignores(self) -> bool:
-        """Whether rows of one class can be left out."""
-        return "ignore_index" in self.options
-
-    def _require(self, name: str, wanted: str, right: NDArray[Any]) -> None:
-        if not right.all():
-            where = tuple(int(i) for i in np.argwhere(~np.asarray(right))[0])
-            raise ValueError(f"{self.name}: {name} must hold {wanted}; element {where} does not")
+        loss_checks.check_options(self, arguments)
+        loss_checks.check_arrays(self, arrays, arguments)
 
 
 def class_axis(dims: int) -> int:
     """The axis of the classes: 0 for (C,), 1 for (N, C) and (N, C, d1, ...)."""
-    return min(1, dims - 1)
+    return loss_checks.class_axis(dims)
 
 
 BOTH = ("prediction", "target")

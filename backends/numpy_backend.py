@@ -86,7 +86,8 @@ class LeakyReLU(Activation):
 class Sigmoid(Activation):
     def value(self, x: Floats) -> Floats:
         z = np.exp(-np.abs(x))  # never overflows: 1/(1+z) for x >= 0, and z/(1+z) for x < 0
-        return np.where(x >= 0, 1, z) / (1 + z)
+        value: Floats = np.where(x >= 0, 1, z) / (1 + z)
+        return value
 
     def slope(self, x: Floats, z: Floats) -> Any:
         return z * (1 - z)

@@ -1,0 +1,183 @@
+"""Training rows and held-out rows: the split itself, standardising, and what a `Split` can say of itself.
+
+Everything learned from data (means, scales, which columns are constant) is learned from the training rows
+alone; the held-out rows only follow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.spec import Finite, Spec
+from benchmarks.errors import InputError
+
+Float64: TypeAlias = NDArray[np.float64]
+
+MIN_ROWS = 10  # two rows held out, the fewest that have a variance, are a fifth of ten
+LARGEST = float(
+    np.sqrt(np.finfo(np.float32).max)
+)  # 1.8e19: its square, a squared error, is finite in float32
+
+
+class Transform(Spec):
+    """How the stored columns come from the original ones: (original - mean) / scale.
+
+    One mean and scale per feature kept, in the order of `Split.features`; scale is the population standard
+    deviation (divisor n) of the training rows. Mean 0 and scale 1 leave a column as it was.
+    """
+
+    feature_mean: tuple[Finite, ...]
+    feature_scale: tuple[Finite, ...]
+    target_mean: Finite = 0.0
+    target_scale: Finite = 1.0
+
+    @classmethod
+    def identity(cls, features: int) -> Transform:
+        """The transform that changes nothing."""
+        return cls(feature_mean=(0.0,) * features, feature_scale=(1.0,) * features)
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Data ready to train on, read-only: n training rows of k features, and rows held out.
+
+    x and x_test are float64 (n, k). y and y_test are float64 (n, 1), or int64 classes (n,). `classes` is the
+    number of classes, None for regression; two classes may come as 0.0 and 1.0 of shape (n, 1). `dropped`
+    names the columns that were constant. `truth` is the (w (k, 1), b) that made synthetic data.
+    `skipped_rows` counts rows left out because they had gaps.
+    """
+
+    x: Float64
+    y: NDArray[Any]
+    x_test: Float64
+    y_test: NDArray[Any]
+    features: tuple[str, ...]
+    target: str
+    transform: Transform
+    source: str
+    dropped: tuple[str, ...] = ()
+    classes: int | None = None
+    truth: tuple[Float64, float] | None = None
+    skipped_rows: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("x", "y", "x_test", "y_test"):
+            view = getattr(self, name).view()  # the caller's own array stays writable
+            view.flags.writeable = False
+            object.__setattr__(self, name, view)
+
+    @cached_property
+    def rank(self) -> int:
+        """Rank of the training x; worked out when first asked for, from the small factor of x = QR."""
+        tolerance = max(self.x.shape) * np.finfo(np.float64).eps
+        return int(np.linalg.matrix_rank(np.linalg.qr(self.x, mode="r"), rtol=tolerance))
+
+    def digest(self) -> str:
+        """SHA-256 over shapes, dtypes and bytes of the four arrays: equal digests mean equal data."""
+        sha = hashlib.sha256()
+        for array in (self.x, self.y, self.x_test, self.y_test):
+            sha.update(f"{array.shape}{array.dtype.str}".encode())
+            sha.update(np.ascontiguousarray(array).data)
+        return sha.hexdigest()
+
+    def rounded(self, dtype: str) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The training rows (x, y) rounded to a dtype: fresh, writable, C-contiguous; classes stay int64.
+
+        Raises:
+            InputError: a value lies beyond the largest number of the dtype.
+        """
+        with np.errstate(over="ignore"):
+            x = self.x.astype(dtype, order="C")
+            y = self.y.astype(self.y.dtype if self.y.dtype.kind == "i" else dtype, order="C")
+        if not (np.isfinite(x).all() and np.isfinite(y).all()):
+            raise InputError(f"{self.source}: values too large for {dtype}; use float64 or smaller numbers")
+        return x, y
+
+
+def split(
+    x: Float64,
+    y: NDArray[Any],
+    *,
+    features: tuple[str, ...],
+    target: str,
+    source: str,
+    seed: int,
+    classes: int | None = None,
+    skipped_rows: int = 0,
+) -> Split:
+    """Hold a fifth of the rows out, standardise on the rest, drop constant columns.
+
+    x is (n, k); y is (n,), a regression target unless `classes` is given. Rows keep their order.
+
+    Raises:
+        InputError: too few rows, a constant target, nothing but constant features, or a held-out value so far
+            out that float32 could not hold its square.
+    """
+    if len(x) < MIN_ROWS:
+        count = {0: "no rows", 1: "one row"}.get(len(x), f"{len(x)} rows")
+        raise InputError(
+            f"{source}: {count}; at least {MIN_ROWS} are needed, to train on 80% and hold out 20%"
+        )
+    held_out = np.zeros(len(x), dtype=bool)
+    held_out[np.random.default_rng(seed).permutation(len(x))[: len(x) // 5]] = True
+    train, test = x[~held_out], x[held_out]
+    y_train, y_test = y[~held_out], y[held_out]
+    if (y_train == y_train[0]).all():
+        raise InputError(
+            f"{source}: target {target!r} is constant ({y_train.flat[0]:g} in every training row); "
+            "there is nothing to learn: choose another target"
+        )
+    varies = (train != train[0]).any(axis=0)
+    kept = tuple(name for name, keep in zip(features, varies, strict=True) if keep)
+    if not kept:
+        raise InputError(
+            f"{source}: every feature is constant ({', '.join(features)}): choose other features"
+        )
+    train, test, mean, scale = _standardised(train[:, varies], test[:, varies], kept, source)
+    transform = Transform(feature_mean=tuple(mean.tolist()), feature_scale=tuple(scale.tolist()))
+    if classes is None:
+        y_train, y_test, centre, spread = _standardised(y_train[:, None], y_test[:, None], (target,), source)
+        moments = {"target_mean": float(centre[0]), "target_scale": float(spread[0])}
+        transform = transform.model_copy(update=moments)
+    return Split(
+        x=train,
+        y=y_train,
+        x_test=test,
+        y_test=y_test,
+        features=kept,
+        target=target,
+        transform=transform,
+        source=source,
+        dropped=tuple(name for name in features if name not in kept),
+        classes=classes,
+        skipped_rows=skipped_rows,
+    )
+
+
+def _standardised(
+    train: Float64, test: Float64, names: tuple[str, ...], source: str
+) -> tuple[Float64, Float64, Float64, Float64]:
+    """(train, test, mean, scale) with (value - mean) / scale applied to both; no column of train is constant.
+
+    Columns are first scaled by the power of two that brings the largest training value to between 1/2 and 1.
+    That is exact, and neither a sum nor a square can then overflow or vanish.
+    """
+    exponent = np.frexp(np.abs(train).max(axis=0))[1]
+    with np.errstate(over="ignore"):
+        train, test = np.ldexp(train, -exponent), np.ldexp(test, -exponent)
+    mean = train.mean(axis=0)
+    scale = np.sqrt(np.square(train - mean).mean(axis=0))
+    train, test = (train - mean) / scale, (test - mean) / scale
+    far = np.abs(test).max(axis=0) > LARGEST
+    if far.any():
+        raise InputError(
+            f"{source}: column {names[int(far.argmax())]!r} has a held-out value more than {LARGEST:.1g} "
+            "standard deviations from the mean of the training rows: remove or mend that row"
+        )
+    return train, test, np.ldexp(mean, exponent), np.ldexp(scale, exponent)

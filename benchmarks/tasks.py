@@ -1,0 +1,229 @@
+"""The named tasks, and a task for a file of your own.
+
+Learning rates lie below the rate at which minibatch SGD stays stable (`stability_limit`), so that what is
+compared is training and not an explosion; each task says by how much, and the tests recompute it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from backends.spec import (
+    SGD,
+    Constant,
+    Dtype,
+    File,
+    Initialisation,
+    Kaiming,
+    Linear,
+    Loss,
+    Normal,
+    Packaged,
+    ReLU,
+    Synthetic,
+    Task,
+)
+from benchmarks import datasets
+from benchmarks.datasets.table import did_you_mean
+from benchmarks.errors import InputError
+
+BOOK = Synthetic(rows=1000, held_out=250, features=2, weights=(2.0, -3.4), bias=4.2, noise=0.01)
+BY_HAND = Initialisation(weight=Normal(mean=0.0, std=0.01), bias=Constant(value=0.0))
+
+MSE_CURVATURE = 2.0  # the second derivative of e^2
+
+_NAMED: dict[str, tuple[str, Task]] = {}
+
+
+def _add(about: str, **fields: Any) -> None:
+    task = Task(**fields)
+    _NAMED[task.name] = about, task
+
+
+_add(
+    "the book's linear regression: 1,000 x 2, synthetic",
+    name="lesson",
+    dataset=BOOK,
+    layers=(Linear(in_features=2, out_features=1),),
+    init=BY_HAND,
+    optimizer=SGD(learning_rate=0.03),  # the book's; a twelfth of the limit
+    batch_size=10,
+    epochs=3,
+)
+_add(
+    "the lesson with its Huber loss (SmoothL1, beta 0.5)",
+    name="lesson-huber",
+    dataset=BOOK,
+    layers=(Linear(in_features=2, out_features=1),),
+    init=BY_HAND,
+    loss=Loss(name="smooth_l1", options=(("beta", 0.5),)),
+    optimizer=SGD(learning_rate=0.03),  # the slope is bounded by 1, so the start is slower than with mse
+    batch_size=10,
+    epochs=3,
+)
+_add(
+    "disease progression from ten measurements: 442 x 10, real",
+    name="diabetes",
+    dataset=Packaged(name="diabetes"),
+    layers=(Linear(in_features=10, out_features=1),),
+    init=BY_HAND,
+    # An eighteenth of the limit: 354 rows leave a last batch of 2, whose noisy step grows with the rate. After 20
+    # epochs the loss is within 2% of least squares; what is left lies along two nearly collinear features.
+    optimizer=SGD(learning_rate=0.01),
+    batch_size=32,
+    epochs=20,
+)
+_add(
+    "arrival delay from what is known at departure: 327,346 x 6, real",
+    name="flights",
+    dataset=Packaged(name="flights"),
+    layers=(Linear(in_features=6, out_features=1),),
+    init=BY_HAND,
+    # An eighteenth of the limit, which is set by delays 30 standard deviations from the mean; one epoch of 1,023
+    # steps ends within 0.1% of least squares.
+    optimizer=SGD(learning_rate=0.01),
+    batch_size=256,
+    epochs=1,
+)
+_add(
+    "linear regression on a wide matrix: 50,000 x 512, synthetic",
+    name="wide",
+    dataset=Synthetic(rows=50_000, held_out=2_000, features=512),
+    layers=(Linear(in_features=512, out_features=1),),
+    init=BY_HAND,
+    optimizer=SGD(learning_rate=0.1),  # a fifth of the limit: the error shrinks by a fifth at every step
+    batch_size=1024,
+    epochs=2,
+)
+_add(
+    "two layers with a ReLU between, on diabetes",
+    name="mlp",
+    dataset=Packaged(name="diabetes"),
+    layers=(Linear(in_features=10, out_features=32), ReLU(), Linear(in_features=32, out_features=1)),
+    init=Initialisation(weight=Kaiming(distribution="normal"), bias=Constant(value=0.0)),
+    # A seventh of 2 over the loss's largest curvature, which is 28 at a start and 27 where training ends.
+    optimizer=SGD(learning_rate=0.01),
+    batch_size=32,
+    epochs=20,
+)
+_add(
+    "softmax regression on handwritten digits: 1,797 x 61, real, ten classes",
+    name="digits",
+    dataset=Packaged(name="digits"),
+    layers=(
+        Linear(in_features=61, out_features=10),
+    ),  # three of the 64 pixels are blank in every training row
+    init=BY_HAND,
+    loss=Loss(name="cross_entropy"),
+    optimizer=SGD(learning_rate=0.05),  # five eighths of the limit, which one rarely inked pixel sets
+    batch_size=64,
+    epochs=10,
+)
+_add(
+    "logistic regression on breast cancer: 569 x 30, real, two classes",
+    name="breast-cancer",
+    dataset=Packaged(name="breast_cancer"),
+    layers=(Linear(in_features=30, out_features=1),),
+    init=BY_HAND,
+    loss=Loss(name="bce_with_logits"),
+    optimizer=SGD(learning_rate=0.1),  # a third of the limit
+    batch_size=32,
+    epochs=10,
+)
+
+
+def names() -> tuple[str, ...]:
+    """Every named task, the lesson first."""
+    return tuple(_NAMED)
+
+
+def get(name: str, dtype: str = "float32") -> Task:
+    """A named task in a dtype.
+
+    Raises:
+        InputError: no such task or dtype.
+    """
+    about_and_task = _NAMED.get(name)
+    if about_and_task is None:
+        raise InputError(f"no task {name!r}; the tasks are {', '.join(_NAMED)}{did_you_mean(name, _NAMED)}")
+    return about_and_task[1].model_copy(update={"dtype": _dtype(dtype)})
+
+
+def describe(name: str) -> str:
+    """A named task in one line: what it learns, from how much, and how.
+
+    Raises:
+        InputError: no such task.
+    """
+    task = get(name)
+    layers = ", ".join(
+        f"Linear({layer.in_features}, {layer.out_features})"
+        if isinstance(layer, Linear)
+        else type(layer).__name__
+        for layer in task.layers
+    )
+    epochs = "1 epoch" if task.epochs == 1 else f"{task.epochs} epochs"
+    rate = f"lr {task.optimizer.learning_rate:g}"
+    return f"{_NAMED[name][0]}; {layers}; {task.loss.name}, batch {task.batch_size}, {rate}, {epochs}"
+
+
+def from_file(
+    path: str,
+    target: str,
+    features: Sequence[str] | None = None,
+    dtype: str = "float32",
+    *,
+    seed: int = 0,
+    batch_size: int = 32,
+    epochs: int = 10,
+    learning_rate: float | None = None,
+) -> Task:
+    """Linear regression on a CSV or Parquet file, started by hand as the lesson is.
+
+    Reads the file, since the layer needs the number of columns that vary. Without a learning rate it takes half
+    the stability limit of this data, where the guaranteed shrinking of the error per step is fastest.
+
+    Raises:
+        InputError: the file cannot be trained on, or no such dtype.
+    """
+    chosen = None if features is None else tuple(features)
+    dataset = File(path=path, target=target, features=chosen, seed=seed)
+    split = datasets.load(dataset)
+    if learning_rate is None:
+        learning_rate = float(f"{stability_limit(split, batch_size, MSE_CURVATURE) / 2:.2g}")
+    return Task(
+        name=Path(path).name,
+        dataset=dataset,
+        layers=(Linear(in_features=len(split.features), out_features=1),),
+        init=BY_HAND,
+        optimizer=SGD(learning_rate=learning_rate),
+        batch_size=batch_size,
+        epochs=epochs,
+        seed=seed,
+        dtype=_dtype(dtype),
+    )
+
+
+def stability_limit(split: datasets.Split, batch_size: int, curvature: float) -> float:
+    """A learning rate below which SGD on one Linear layer is stable: 2 / (c (lambda_max + max |z|^2 / B)).
+
+    z is a training row with a 1 for the bias, lambda_max the largest eigenvalue of the mean of z z^T, c a bound
+    on the loss's second derivative. Without the second term it is the limit of full gradient descent; that term
+    covers the variance of a minibatch, since E[|z|^2 z z^T] <= max |z|^2 E[z z^T] (Jain and others, 2018,
+    Journal of Machine Learning Research 18:223).
+    """
+    z = np.column_stack([split.x, np.ones(len(split.x))])
+    largest = np.linalg.eigvalsh(z.T @ z / len(z))[-1]
+    return float(2 / (curvature * (largest + np.square(z).sum(axis=1).max() / batch_size)))
+
+
+def _dtype(name: str) -> Dtype:
+    known: tuple[Dtype, ...] = get_args(Dtype)
+    for dtype in known:
+        if dtype == name:
+            return dtype
+    raise InputError(f"no dtype {name!r}; the dtypes are {', '.join(known)}")
