@@ -95,7 +95,10 @@ class Backend(ABC):
 
     @abstractmethod
     def put(self, array: Host) -> Array:
-        """Host to device. The dtype is kept; a device that would narrow it raises TypeError."""
+        """Host to device. The dtype is kept; a device that would narrow it raises TypeError.
+
+        Integers whose every value fits in 32 bits may become int32, which loses nothing.
+        """
 
     @abstractmethod
     def get(self, value: Array) -> Host:

@@ -216,9 +216,12 @@ class JaxBackend(Backend):
     # data
 
     def put(self, array: Host) -> jax.Array:
-        if jax.dtypes.canonicalize_dtype(array.dtype) != array.dtype:
+        kept = array.astype(
+            jax.dtypes.canonicalize_dtype(array.dtype)
+        )  # a copy: JAX may alias a NumPy buffer
+        if kept.dtype != array.dtype and not (kept.dtype == np.int32 and np.array_equal(kept, array)):
             raise TypeError(f"JAX would narrow {array.dtype}: work inside precision('float64')")
-        placed: jax.Array = jax.device_put(np.array(array), self.placed)  # a copy: JAX may alias a NumPy buffer
+        placed: jax.Array = jax.device_put(kept, self.placed)
         return placed
 
     def get(self, value: Any) -> Host:

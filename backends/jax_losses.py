@@ -21,7 +21,7 @@ from jax import Array
 from numpy.typing import NDArray
 
 from backends import losses
-from backends.losses import class_axis
+from backends.loss_checks import class_axis
 
 Weight: TypeAlias = Sequence[float] | NDArray[Any] | None
 
@@ -60,12 +60,9 @@ def _rows(target: Array, weight: Weight, ignore_index: int, x: Array) -> tuple[A
     return kept, classes, jnp.where(kept, _along(weight, x, class_axis(x.ndim)).ravel()[classes], 0)
 
 
-def _over_weights(value: Array, kept: Array, row_weights: Array, reduction: str) -> Array:
-    """The mean over rows divides by the sum of their weights; without a row it is NaN, with gradient 0."""
-    if reduction != "mean":
-        return value.sum() if reduction == "sum" else value
-    some = kept.any()
-    return jnp.where(some, value.sum() / jnp.where(some, row_weights.sum(), 1), jnp.nan)
+def _over_weights(value: Array, row_weights: Array, reduction: str) -> Array:
+    """Reduced by rows: the mean divides by the sum of their weights, and without a row it is 0 / 0, NaN."""
+    return value.sum() / row_weights.sum() if reduction == "mean" else _reduced(value, reduction)
 
 
 def nll(
@@ -78,7 +75,7 @@ def nll(
 ) -> Array:
     kept, classes, w = _rows(target, weight, ignore_index, prediction)
     value = jnp.where(kept, -w * _picked(prediction, classes, class_axis(prediction.ndim)), 0)
-    return _over_weights(value, kept, w, reduction)
+    return _over_weights(value, w, reduction)
 
 
 def cross_entropy(
@@ -99,7 +96,7 @@ def cross_entropy(
     value = (1 - s) * w * optax.softmax_cross_entropy_with_integer_labels(x, classes, axis)
     if s:
         value += optax.softmax_cross_entropy(x, share * class_weights, axis)
-    return _over_weights(jnp.where(kept, value, 0), kept, w, reduction)
+    return _over_weights(jnp.where(kept, value, 0), w, reduction)
 
 
 def multi_margin(

@@ -144,17 +144,17 @@ class JaxTuned(JaxBackend):
         return prediction
 
     def params(self, state: Any) -> dict[str, Host]:
-        return {name: self.get(value) for name, value in state.values.params.items()}
+        return {name: self.get(value) for name, value in in_order(state.values.params)}
 
     def buffers(self, state: Any) -> dict[str, Host]:
         trace = optax.tree_utils.tree_get(state.values.optimizer, "trace")
-        return {} if trace is None else {name: self.get(value) for name, value in trace.items()}
+        return {} if trace is None else {name: self.get(value) for name, value in in_order(trace)}
 
     def gradients(self, gradients: Any) -> dict[str, Host]:
-        return {name: self.get(value) for name, value in gradients.items()}
+        return {name: self.get(value) for name, value in in_order(gradients)}
 
     def native(self, state: Any) -> dict[str, tuple[int, ...]]:
-        return {name: value.shape for name, value in state.values.params.items()}
+        return {name: value.shape for name, value in in_order(state.values.params)}
 
     def forward_backward(self, state: Any, batch: Batch) -> tuple[jax.Array, Any]:
         loss, gradients = state.programs.forward_backward(state.values.params, *batch)
@@ -171,7 +171,11 @@ class JaxTuned(JaxBackend):
         self, state: Any, data: Batch, order: Order, batch_size: int, learning_rates: Host
     ) -> Iterator[tuple[Any, jax.Array]]:
         values, advance = state.values, state.programs.gathered_step
-        rows, rates, at = self.put(order.astype(np.int32)), self.put(learning_rates), self.put(np.zeros((), np.int32))
+        rows, rates, at = (
+            self.put(order.astype(np.int32)),
+            self.put(learning_rates),
+            self.put(np.zeros((), np.int32)),
+        )
         full, rest = divmod(len(order), batch_size)
         for count in [batch_size] * full + ([rest] if rest else []):
             values, loss, at = advance(values, at, *data, rows, rates, size=batch_size, rows=count)
@@ -203,6 +207,11 @@ class JaxFused(JaxTuned):
         after = state._replace(values=after)
         trace = Trace(self.get(losses), self.params(after), self.buffers(after), self.gradients(gradients))
         return state._replace(values=values), trace
+
+
+def in_order(params: Params) -> list[tuple[str, jax.Array]]:
+    """By layer, the weight before the bias: JAX hands dictionaries back in alphabetical order."""
+    return sorted(params.items(), key=lambda item: (int(item[0].partition(".")[0]), "bias" in item[0]))
 
 
 def _flat(value: Any) -> list[Any]:

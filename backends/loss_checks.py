@@ -93,8 +93,8 @@ def _check_shapes(spec: LossSpec, arrays: Arrays, arguments: Mapping[str, Any]) 
     for name, array, needed in zip(spec.inputs, arrays, expected, strict=True):
         if array.shape != needed:
             raise ValueError(
-                f"{spec.name}: {name} has shape {array.shape}, but {spec.inputs[0]} of shape {shape} needs {needed}; "
-                "nothing is broadcast"
+                f"{spec.name}: {name} has shape {array.shape}, but {spec.inputs[0]} of shape {shape} needs "
+                f"{needed}; nothing is broadcast"
             )
     if arguments.get("reduction") == "batchmean" and not shape:
         raise ValueError(f"{spec.name}: batchmean divides by the first dimension, and shape () has none")
@@ -105,12 +105,12 @@ def _check_shapes(spec: LossSpec, arrays: Arrays, arguments: Mapping[str, Any]) 
 
 def _check_weight(spec: LossSpec, key: str, given: tuple[int, ...], shape: tuple[int, ...]) -> None:
     """One weight per class; or, for losses of single elements, per column (the last axis) or per element."""
+    allowed: tuple[tuple[int, ...], ...] = (shape[-1:],)
     if spec.target in ("class", "class or probabilities"):
-        allowed = [(shape[class_axis(len(shape))],)]
-    elif spec.target == "binary":
-        allowed = [shape[-1:]]
-    else:
-        allowed = [shape[-1:], shape]
+        axis = class_axis(len(shape))
+        allowed = (shape[axis : axis + 1],)
+    elif spec.target != "binary":
+        allowed = (shape[-1:], shape)
     if given not in allowed:
         wanted = " or ".join(str(size) for size in dict.fromkeys(allowed))
         raise ValueError(f"{spec.name}: option {key} has shape {given}; the inputs need {wanted}")

@@ -16,21 +16,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from numbers import Integral, Real
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backends import loss_checks
+
 Target: TypeAlias = Literal[
     "real", "probability", "distribution", "class", "class or probabilities", "class set", "binary", "sign"
 ]
-FLOATS = ("float32", "float64", "bfloat16")
 REDUCTIONS = ("none", "mean", "sum")
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    """A finite Python number: a NumPy scalar has a dtype of its own, which would widen float32 results."""
+    return type(value) in (int, float) and math.isfinite(value)
 
 
 def _weights(value: Any) -> bool:
@@ -39,7 +40,10 @@ def _weights(value: Any) -> bool:
         return True
     if not isinstance(value, tuple | list | np.ndarray):
         return False
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError:  # rows of unequal length
+        return False
     return array.size > 0 and array.dtype.kind in "iuf" and bool(np.all(np.isfinite(array) & (array >= 0)))
 
 
@@ -53,37 +57,34 @@ class Option:
     valid: Callable[[Any], bool] = field(repr=False)
 
 
+def _number_option(default: float, meaning: str, takes: str, valid: Callable[[Any], bool]) -> Option:
+    return Option(default, meaning, f"a finite Python number{takes}", lambda v: _number(v) and valid(v))
+
+
+def _weight_option(meaning: str) -> Option:
+    return Option(None, meaning, "a tuple or array of finite numbers >= 0", _weights)
+
+
 def _margin(default: float) -> Option:
-    return Option(default, "distance that is asked for between right and wrong", "a finite number", _number)
+    return _number_option(default, "distance asked for between right and wrong", "", lambda v: True)
 
 
-BETA = Option(
-    1.0, "where the parabola meets the line; 0 is L1", "a number >= 0", lambda v: _number(v) and v >= 0
+BETA = _number_option(1.0, "where the parabola meets the line; 0 is L1", " >= 0", lambda v: v >= 0)
+DELTA = _number_option(1.0, "where the parabola meets the line", " > 0", lambda v: v > 0)
+LABEL_SMOOTHING = _number_option(
+    0.0, "share of the target spread evenly over the classes", " in [0, 1]", lambda v: 0 <= v <= 1
 )
-DELTA = Option(1.0, "where the parabola meets the line", "a number > 0", lambda v: _number(v) and v > 0)
-WEIGHT = Option(None, "one weight per class", "finite numbers >= 0", _weights)
-ELEMENT_WEIGHT = Option(None, "one weight per column or per element", "finite numbers >= 0", _weights)
-POS_WEIGHT = Option(
-    None, "weight of the positive answer, per column or element", "finite numbers >= 0", _weights
-)
+WEIGHT = _weight_option("one weight per class")
+ELEMENT_WEIGHT = _weight_option("one weight per column or per element")
+POS_WEIGHT = _weight_option("weight of the positive answer, per column or per element")
 IGNORE_INDEX = Option(
     -100,
     "class whose rows count for nothing",
-    "an integer of 32 bits",
-    lambda v: isinstance(v, Integral) and not isinstance(v, bool) and -(2**31) <= int(v) < 2**31,
+    "a Python integer of 32 bits",
+    lambda v: type(v) is int and v.bit_length() < 32,
 )
-LABEL_SMOOTHING = Option(
-    0.0,
-    "share of the target spread evenly over the classes",
-    "a number in [0, 1]",
-    lambda v: _number(v) and 0 <= v <= 1,
-)
-LOG_TARGET = Option(
-    False, "the target holds log-probabilities", "True or False", lambda v: isinstance(v, bool)
-)
-POWER = Option(
-    1, "power of the hinge", "1 or 2", lambda v: isinstance(v, Integral) and v in (1, 2) and v is not True
-)
+LOG_TARGET = Option(False, "the target holds log-probabilities", "True or False", lambda v: type(v) is bool)
+POWER = Option(1, "power of the hinge", "1 or 2", lambda v: type(v) is int and v in (1, 2))
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,7 @@ class LossSpec:
     """What a loss takes and means, the same for every backend.
 
     `dims` are the fewest and most dimensions of the first input (None: any number). `differentiable` names the
-    inputs that get a gradient where they are floating. `source` names the page of PyTorch's documentation that
-    defines it.
+    inputs that get a gradient where they are floating.
     """
 
     name: str
@@ -113,6 +113,7 @@ class LossSpec:
 
     @property
     def source(self) -> str:
+        """The page that defines it."""
         return f"PyTorch documentation, torch.nn.{self.torch_name}"
 
     def gradients(self, arrays: Sequence[NDArray[Any]]) -> tuple[str, ...]:
@@ -130,11 +131,6 @@ class LossSpec:
         """Raise ValueError, in one line, for undeclared options, shapes, dtypes or ranges and empty batches."""
         loss_checks.check_options(self, arguments)
         loss_checks.check_arrays(self, arrays, arguments)
-
-
-def class_axis(dims: int) -> int:
-    """The axis of the classes: 0 for (C,), 1 for (N, C) and (N, C, d1, ...)."""
-    return loss_checks.class_axis(dims)
 
 
 BOTH = ("prediction", "target")
@@ -238,7 +234,7 @@ _LOSSES = (
         "mean over C of -w_c (y_c log sigmoid(x_c) + (1-y_c) log sigmoid(-x_c))",
         "binary",
         dims=(1, None),
-        options={"weight": ELEMENT_WEIGHT},
+        options={"weight": WEIGHT},
     ),
     LossSpec(
         "cosine_embedding",

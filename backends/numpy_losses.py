@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends import losses
-from backends.losses import class_axis
+from backends.loss_checks import class_axis
 
 Array: TypeAlias = NDArray[Any]
 Weight: TypeAlias = Sequence[float] | Array | None

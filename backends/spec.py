@@ -19,6 +19,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from backends import losses
 
+
+def _number(value: Any) -> Any:
+    return float(value) if value in ("Infinity", "-Infinity", "NaN") else value
+
+
+Number: TypeAlias = Annotated[float, BeforeValidator(_number)]  # JSON has no infinity: it travels as a word
 Dtype: TypeAlias = Literal["float32", "float64"]
 Reduction: TypeAlias = Literal["none", "mean", "sum", "batchmean"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
