@@ -1,0 +1,220 @@
+"""Did this lane do this work? float64 first, where no known bug hides under the bound, then the task's dtype."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from backends.interface import Backend, Host, State, Trace
+from backends.spec import Task
+from benchmarks.errors import InputError
+from benchmarks.parity.drift import distance
+from benchmarks.parity.judge import Judging
+from benchmarks.parity.probe import check_output, probe
+from benchmarks.parity.verdicts import Certificate, Evidence, Status, Untraced
+from benchmarks.parity.work import Data, Work, digest, digest_orders
+
+MOST_KEPT = 10_000
+
+
+def certify(
+    backend: Backend, task: Task, data: Data, *, lane: str = "", run_steps: int | None = None
+) -> Certificate:
+    """The certificate of a backend on a task: its traced run judged, and its timed program held against it.
+
+    `run_steps`: the timed program is also checked after that many steps of the first epoch.
+
+    Raises:
+        InputError: the data do not fit the dtype, or a batch is too large for any bound in it.
+        ValueError: the first epoch does not have so many steps.
+    """
+    examined: list[tuple[Evidence, dict[str, Host]]] = []
+    for dtype in dict.fromkeys(("float64", task.dtype)):
+        work = Work.of(task.model_copy(update={"dtype": dtype}), data)
+        if run_steps is not None and not 0 < run_steps <= len(work.rates[0]):
+            raise ValueError(f"run_steps is {run_steps}; the first epoch has {len(work.rates[0])} steps")
+        examined.append(examine(backend, work, run_steps))
+        status = examined[-1][0].judgement.status
+        if status != "pass" and not (status == "not run" and dtype != task.dtype):
+            break
+    name = lane or type(backend).__name__
+    description = {"lane": name, "device": backend.device, "versions": backend.versions()}
+    description |= {"order": digest_orders(work)}
+    return conclude(description, task, data, [evidence for evidence, _ in examined], examined[-1][1])
+
+
+def conclude(
+    description: Mapping[str, object],
+    task: Task,
+    data: Data,
+    evidence: list[Evidence],
+    final: dict[str, Host],
+) -> Certificate:
+    """The certificate that evidence adds up to; the last piece decides, and its dtype is named if it failed."""
+    last = evidence[-1].judgement
+    reasons = "; ".join(f"{piece.judgement.dtype}: {piece.judgement.reason}" for piece in evidence)
+    kept = sum(value.size for value in final.values()) <= MOST_KEPT and final
+    return Certificate.model_validate(
+        {
+            **description,
+            "task": task.name,
+            "task_digest": task.digest(),
+            "dtype": task.dtype,
+            "data": data.digest(),
+            "status": last.status,
+            "reason": reasons if last.status == "pass" else f"{last.dtype}: {last.reason}",
+            "evidence": tuple(evidence),
+            "final": {name: tuple(value.ravel().tolist()) for name, value in final.items()} if kept else None,
+        }
+    )
+
+
+def examine(backend: Backend, work: Work, run_steps: int | None) -> tuple[Evidence, dict[str, Host]]:
+    """One dtype's evidence, and the final parameters (none if the lane did not get that far)."""
+    examination = Examination(backend, work, run_steps)
+    try:
+        # overflow is judged, not warned of
+        with np.errstate(all="ignore"), backend.precision(work.task.dtype):
+            examination.run()
+    except InputError:
+        raise
+    except Exception as error:  # whatever a lane raises is its own failure, and is reported as such
+        narrows = isinstance(error, TypeError) and examination.doing == "put" and work.task.dtype == "float64"
+        status: Status = "not run" if narrows else "fail"
+        examination.blame(f"{examination.doing} raised {one_line(error)}", status)
+    return examination.evidence(), examination.final
+
+
+class Examination:
+    """A lane at work in one dtype; `doing` is the verb in progress, for the report of an exception."""
+
+    def __init__(self, backend: Backend, work: Work, run_steps: int | None) -> None:
+        self.backend, self.work, self.run_steps = backend, work, run_steps
+        self.judging = Judging(work)
+        self.doing = "precision"
+        self.final: dict[str, Host] = {}
+        self.at_run: dict[str, Host] = {}
+        self.blamed: tuple[str, Status] | None = None
+        self.output: float | None = None
+        self.probe: float | None = None
+        self.untraced: list[Untraced] = []
+
+    def blame(self, reason: str, status: Status = "fail") -> None:
+        """Note the first thing that is wrong apart from the judged steps."""
+        self.blamed = self.blamed or (reason, status)
+
+    def run(self) -> None:
+        """Trace and judge; then, if all is well, the finished model's output, a probe and the timed program."""
+        backend, work = self.backend, self.work
+        self.doing = "put"
+        self.data = backend.put(work.x.copy()), backend.put(work.y.copy())
+        state = self.trace()
+        if self.judging.failure or self.judging.stopped:
+            return
+        if absent := self.judging.unrecorded - {"gradients"}:
+            self.blame(f"the trace does not record {' and '.join(sorted(absent))}")
+            return
+        self.doing = "predict"
+        self.output, wrong = check_output(backend, state, work, self.final)
+        if wrong:
+            self.blame(wrong)
+        self.doing = "step"
+        probed = probe(backend, work)
+        self.probe = max((worst.share for worst in probed.quantities.values()), default=float("inf"))
+        if probed.status == "fail":
+            self.blame(f"on rows with one non-zero entry, {probed.reason}")
+        self.doing = "epoch"
+        for steps in dict.fromkeys((self.run_steps or work.steps, work.steps)):
+            self.timed(steps)
+
+    def trace(self) -> State:
+        """The traced run, judged epoch by epoch."""
+        backend, work, size = self.backend, self.work, self.work.task.batch_size
+        self.doing = "init"
+        state = self.begin()
+        self.doing = "trace"
+        for epoch, (order, rates) in enumerate(zip(work.orders, work.rates, strict=True)):
+            state, trace = backend.trace(state, self.data, order.copy(), size, rates.copy())
+            self.judging.feed(trace, len(rates))
+            if self.run_steps and not epoch and not self.judging.stopped:
+                self.at_run = ending(trace, self.run_steps)
+        self.final = backend.params(state)
+        if not self.judging.stopped and digest(self.final) != digest(ending(trace, len(rates))):
+            self.blame("the parameters after the traced run are not the last ones that it recorded")
+        return state
+
+    def begin(self) -> State:
+        start = {name: value.copy() for name, value in self.work.start.items()}
+        return self.backend.init(self.work.task, params=start)
+
+    def timed(self, steps: int) -> None:
+        """The program that is timed, untraced, from the same start: it must end where the traced run does."""
+        backend, work, size = self.backend, self.work, self.work.task.batch_size
+        state = self.begin()
+        for order, rates in zip(work.orders, work.rates, strict=True):
+            if steps < work.steps:
+                order, rates = order[: steps * size], rates[:steps]
+            state, _ = backend.epoch(state, self.data, order.copy(), size, rates.copy())
+            if steps < work.steps:
+                break
+        ended, traced = backend.params(state), self.final if steps == work.steps else self.at_run
+        far = distance(widest(ended), widest(traced))
+        allowed, final = self.judging.drift.apart[steps - 1], digest(ended)
+        equal = final == digest(traced)
+        self.untraced.append(Untraced(steps=steps, equal=equal, distance=far, allowance=allowed, final=final))
+        dtypes = {str(value.dtype) for value in ended.values()} - {work.task.dtype}
+        if dtypes:
+            self.blame(f"the timed program ends in {', '.join(sorted(dtypes))} in a {work.task.dtype} task")
+        elif not far <= allowed:
+            self.blame(
+                f"the timed program ends {far:.2g} from the traced run after {steps} steps, {allowed:.2g} allowed"
+            )
+
+    def evidence(self) -> Evidence:
+        """What was found."""
+        wrong = self.judging.failure or self.judging.stopped
+        judgement = self.judging.judgement()
+        if self.blamed and not wrong:
+            reason, status = self.blamed
+            judgement = judgement.model_copy(update={"reason": reason, "status": status})
+        elif judgement.status == "pass":
+            judgement = judgement.model_copy(update={"reason": f"{judgement.reason}; {self.ends()}"})
+        return Evidence(
+            judgement=judgement,
+            start=digest(self.work.start),
+            final=digest(self.final) if self.final else None,
+            output=self.output,
+            probe=self.probe,
+            untraced=tuple(self.untraced),
+        )
+
+    def ends(self) -> str:
+        """How the timed program's end compares with the traced run's, in words."""
+        last = self.untraced[-1]
+        if all(run.equal for run in self.untraced):
+            return "the timed program ends in the same parameters bit for bit"
+        return f"the timed program ends {last.distance:.2g} away, {last.allowance:.2g} allowed"
+
+
+def ending(trace: Trace, steps: int) -> dict[str, Host]:
+    """The parameters after so many steps of a trace."""
+    return {name: values[steps - 1] for name, values in trace.params.items()}
+
+
+def widest(arrays: Mapping[str, Host]) -> dict[str, Host]:
+    """In the widest precision there is, so that a difference loses nothing."""
+    return {name: array.astype(np.longdouble) for name, array in arrays.items()}
+
+
+def one_line(error: Exception) -> str:
+    """An exception by its type and the first line of its message."""
+    text = (str(error).strip().splitlines() or [""])[0][:200]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def apart(one: Certificate, other: Certificate) -> float | None:
+    """How far two lanes' final parameters lie apart (Euclidean norm); None where they were not kept."""
+    if one.final is None or other.final is None:
+        return None
+    return distance(*({k: np.array(v) for k, v in side.items()} for side in (one.final, other.final)))

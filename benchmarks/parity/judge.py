@@ -1,0 +1,200 @@
+"""Is every recorded step within the rounding of one correct step? A pure function of recorded numbers.
+
+After every step the reference takes one step from the run's *own* previous parameters and buffers; loss,
+gradients, buffers and parameters are compared with it, component by component. The errors of earlier steps are
+thus in the starting point and never pile up in the bound.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from backends.interface import Trace
+from benchmarks.parity.bounds import Bounds, Errors
+from benchmarks.parity.drift import Drift
+from benchmarks.parity.recorded import Compared, compared, malformed, unrecorded
+from benchmarks.parity.reference import Arrays, Reference, Step
+from benchmarks.parity.rounding import Arithmetic, Array, narrow
+from benchmarks.parity.sizes import Sizes
+from benchmarks.parity.verdicts import Failure, Judgement, Shares, Status, Worst
+from benchmarks.parity.work import Batch, Work
+
+MOST_SHARES = 200
+COARSE = 0.1  # of a step: a bound this wide is said to be so
+
+
+def judge(work: Work, trace: Trace) -> Judgement:
+    """The judgement of a whole run.
+
+    Raises:
+        InputError: the batch is too large for any error bound in the task's dtype.
+    """
+    judging = Judging(work)
+    judging.feed(trace)
+    return judging.judgement()
+
+
+class Judging:
+    """A judgement in the making: feed it the traces of one or more epochs, in order."""
+
+    def __init__(self, work: Work) -> None:
+        self.work, self.reference = work, Reference(work.task)
+        dtype, wide = work.task.dtype, self.reference.wide
+        self.arithmetics = Arithmetic.of(dtype, wide), Arithmetic.of(dtype, wide, likely=True)
+        self.batches, self.done = work.batches(), 0
+        self.params = self.reference.widen(work.start)
+        self.buffers: Arrays = {}
+        self.carried: Arrays = {}
+        self.drift = Drift(work, self.reference)
+        self.worst: dict[str, Worst] = {}
+        self.sample: list[Shares] = []
+        self.sampled = set(np.linspace(1, work.steps, min(work.steps, MOST_SHARES)).astype(int).tolist())
+        self.failure: Failure | None = None
+        self.fault = self.diverged = ""
+        self.unrecorded: set[str] = set()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing further can be judged."""
+        return bool(self.fault or self.diverged)
+
+    def feed(self, trace: Trace, expected: int | None = None) -> None:
+        """Judge the next steps; `expected` is how many there should be."""
+        self.fault = self.fault or malformed(self.work, trace, expected)
+        for index in range(len(next(iter(trace.params.values()), ()))):
+            if self.stopped:
+                return
+            batch = next(self.batches, None)
+            if batch is None:
+                self.fault = f"more steps were recorded than the task's {self.work.steps}"
+                return
+            with np.errstate(all="ignore"):
+                self.take(batch, trace, index)
+
+    def take(self, batch: Batch, trace: Trace, index: int) -> None:
+        """One step from the run's own previous values, and everything it recorded against it."""
+        first, self.done = self.done == 0, self.done + 1
+        rate = batch.learning_rate
+        step = self.reference.step(self.params, self.buffers, batch.x, batch.y, rate, first=first)
+        sizes = Sizes(step, self.params, self.arithmetics[0].tiny)
+        errors, likely = (
+            Bounds(self.reference, arithmetic, step, sizes).errors(self.carried, rate, first=first)
+            for arithmetic in self.arithmetics
+        )
+        shares: dict[str, float] = {}
+        for tensor in compared(trace, index, step, errors, likely):
+            if errors.overflows and not (
+                np.isfinite(tensor.recorded).all() and np.isfinite(tensor.bound).all()
+            ):
+                what = f"{tensor.quantity} {tensor.tensor}".rstrip()
+                self.diverged = (
+                    f"diverged: {what} at step {self.done} of {self.work.steps} is not finite, or too large "
+                    "for a bound: the numbers grow past the dtype's range"
+                )
+                return
+            used = self.weigh(tensor)
+            shares[tensor.quantity] = max(shares.get(tensor.quantity, 0.0), used)
+        if self.done in self.sampled:
+            self.sample.append(Shares(step=self.done, shares=shares))
+        after = {name: values[index] for name, values in trace.params.items()}
+        self.drift.add(batch, self.params, step, errors, after)
+        self.advance(trace, index, step, errors)
+
+    def weigh(self, tensor: Compared) -> float:
+        """The share of its bound that one tensor uses, noted."""
+        deviation = abs(narrow(tensor.recorded.astype(self.reference.wide) - tensor.exact))
+        used = share(deviation, tensor.bound)
+        worst = float(used.max(initial=0.0))
+        likely = float(share(deviation, tensor.likely).max(initial=0.0))
+        before = self.worst.get(tensor.quantity, Worst())
+        update: dict[str, Any] = {"likely": max(before.likely, likely)}
+        if worst > before.share or not before.step:
+            update |= {"share": worst, "step": self.done, "tensor": tensor.tensor}
+            update |= {"slack": 1 / worst if worst else float("inf")}
+        self.worst[tensor.quantity] = before.model_copy(update=update)
+        if worst > 1 and self.failure is None:
+            self.failure = self.failed(tensor, np.unravel_index(int(used.argmax()), used.shape))
+        return worst
+
+    def failed(self, tensor: Compared, at: Any) -> Failure:
+        """The worst component of a tensor, in numbers."""
+        return Failure(
+            step=self.done,
+            quantity=tensor.quantity,
+            tensor=tensor.tensor,
+            index=tuple(int(i) for i in at),
+            recorded=float(tensor.recorded[at]),
+            reference=float(tensor.exact[at]),
+            deviation=float(abs(tensor.recorded.astype(self.reference.wide)[at] - tensor.exact[at])),
+            bound=float(tensor.bound[at]),
+        )
+
+    def advance(self, trace: Trace, index: int, step: Step, errors: Errors) -> None:
+        """Go on from what was recorded; an unrecorded buffer is the reference's own, with its error."""
+        self.params = self.reference.widen({name: values[index] for name, values in trace.params.items()})
+        if trace.buffers:
+            self.buffers = self.reference.widen(
+                {name: values[index] for name, values in trace.buffers.items()}
+            )
+        else:
+            self.buffers, self.carried = step.buffers, errors.buffers
+        self.unrecorded |= unrecorded(trace, step)
+
+    def judgement(self) -> Judgement:
+        """What has been found."""
+        if not self.stopped and self.done < self.work.steps:
+            self.fault = f"only {self.done} of {self.work.steps} steps were recorded"
+        wrong = sentence(self.failure, self.work.steps) if self.failure else self.fault
+        status: Status = "fail" if wrong else "diverged" if self.diverged else "pass"
+        return Judgement(
+            dtype=self.work.task.dtype,
+            reference=describe(self.reference.wide),
+            status=status,
+            reason=wrong or self.diverged or self.summary(),
+            steps=self.done,
+            quantities=self.worst,
+            unrecorded=tuple(sorted(self.unrecorded)),
+            failure=self.failure,
+            sample=tuple(self.sample),
+            resolution=self.drift.resolution,
+            allowance=self.drift.apart[-1] if self.drift.apart else None,
+            contraction=self.drift.contracts,
+            overall=self.drift.overall() if status == "pass" else None,
+        )
+
+    def summary(self) -> str:
+        """The largest share of all in one line, and a warning where the bound is too wide to say much."""
+        quantity, most = max(self.worst.items(), key=lambda item: item[1].share)
+        text = (
+            f"all {self.done} steps lie within the rounding of {self.work.task.dtype}, "
+            f"using at most {100 * most.share:.3g}% of the bound ({quantity}, step {most.step})"
+        )
+        wide = self.drift.resolution or 0.0
+        return f"{text}, which at this size is {100 * wide:.3g}% of a step" if wide > COARSE else text
+
+
+def share(deviation: Array, bound: Array) -> Array:
+    """deviation / bound: 0 where nothing deviates, infinite where it is no number."""
+    with np.errstate(all="ignore"):
+        used = np.where(deviation == 0, 0.0, deviation / bound)
+    return np.nan_to_num(used, nan=np.inf, posinf=np.inf)
+
+
+def sentence(failure: Failure, steps: int) -> str:
+    """A failure in one line."""
+    where = f" {failure.tensor}{list(failure.index)}" if failure.tensor else ""
+    times = failure.deviation / failure.bound if failure.bound else float("inf")
+    return (
+        f"step {failure.step} of {steps}: {failure.quantity}{where} is {failure.recorded:.9g}, "
+        f"the reference {failure.reference:.9g}: {failure.deviation:.2g} off, {times:.3g} times the bound"
+    )
+
+
+def describe(wide: Any) -> str:
+    """The precision of the reference, in words."""
+    bits = np.finfo(wide).nmant + 1
+    if wide is np.float64:
+        return f"float64, {bits} bits"
+    return f"long double, {bits} bits" + ("" if bits > 53 else ": no wider than float64 on this platform")

@@ -1,0 +1,131 @@
+"""Certify a program of your own: a function that takes and returns parameters, or a recorded stream of them.
+
+The program must do a Task's work: its data, start, order and learning rates. `export` writes those to an npz
+that any language can read. Parameters go by torch Sequential's names, weights as (in, out).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeAlias
+from zipfile import BadZipFile
+
+import numpy as np
+
+from backends.interface import Trace
+from backends.spec import Task
+from benchmarks.errors import InputError
+from benchmarks.parity.certificate import conclude, one_line
+from benchmarks.parity.judge import Judging
+from benchmarks.parity.verdicts import Certificate, Evidence
+from benchmarks.parity.work import Data, Host, Work, digest, digest_orders
+
+Params: TypeAlias = dict[str, Host]
+Step: TypeAlias = Callable[[Params, Host, Host, float], Mapping[str, Host]]
+
+
+def certify_step(step: Step, task: Task, data: Data, *, name: str = "port") -> Certificate:
+    """Certify `step(params, x, y, learning_rate)`, which gives the parameters after one step on a batch.
+
+    Called for every step of every epoch, in float64 and then in the task's dtype, with its own previous result;
+    a new run begins with the start values, where momentum has to begin anew too (`functools.partial` and
+    closures may carry it: where no buffers are shown, the reference's own, with their error, stand in).
+
+    Raises:
+        InputError: the data do not fit the dtype, or a batch is too large for any bound in it.
+    """
+    evidence: list[Evidence] = []
+    for dtype in dict.fromkeys(("float64", task.dtype)):
+        work = Work.of(task.model_copy(update={"dtype": dtype}), data)
+        piece, final = examine_step(step, work)
+        evidence.append(piece)
+        if piece.judgement.status != "pass":
+            break
+    return conclude(description(name, work), task, data, evidence, final)
+
+
+def description(name: str, work: Work) -> dict[str, object]:
+    """What is known of a program from outside."""
+    return {"lane": name, "device": "unknown", "versions": {}, "order": digest_orders(work)}
+
+
+def examine_step(step: Step, work: Work) -> tuple[Evidence, Params]:
+    """One dtype's evidence on a function, step by step."""
+    judging, params = Judging(work), work.start
+    for batch in work.batches():
+        try:
+            given = {key: value.copy() for key, value in params.items()}
+            params = {
+                key: np.array(value)
+                for key, value in step(given, batch.x, batch.y, batch.learning_rate).items()
+            }
+        except Exception as error:  # a port's own failure, reported as such
+            judging.fault = f"step {judging.done + 1} raised {one_line(error)}"
+        judging.feed(Trace(np.empty(0), {key: value[None] for key, value in params.items()}))
+        if judging.stopped:
+            break
+    judgement = judging.judgement()
+    return Evidence(judgement=judgement, start=digest(work.start), final=digest(params)), params
+
+
+def certify_stream(
+    stream: str | Path | Mapping[str, Host], task: Task, data: Data, *, name: str = "port"
+) -> Certificate:
+    """Certify a recorded run: the parameters after every step, in the dtype of the task.
+
+    The stream is an npz file or a mapping. Either one array per parameter with a first axis of steps
+    ("0.weight": (T, in, out)), or one entry per step and parameter ("1/0.weight", "2/0.weight", ...). With
+    "loss" (T,), "gradients/0.weight" and "buffers/0.weight" (T, ...) these are judged too.
+
+    Raises:
+        InputError: the file cannot be read, or does not hold the task's parameters.
+    """
+    work = Work.of(task, data)
+    judging = Judging(work)
+    trace = read_stream(stream, work)
+    judging.feed(trace)
+    final = {key: values[-1] for key, values in trace.params.items() if len(values)}
+    piece = Evidence(judgement=judging.judgement(), start=digest(work.start), final=digest(final))
+    return conclude(description(name, work), task, data, [piece], final)
+
+
+def read_stream(stream: str | Path | Mapping[str, Host], work: Work) -> Trace:
+    """The trace in a stream."""
+    if isinstance(stream, Mapping):
+        arrays, where = dict(stream), "the stream"
+    else:
+        where = str(stream)
+        try:
+            with open(stream, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+                arrays = dict(file)
+        except (OSError, EOFError, ValueError, AttributeError, TypeError, BadZipFile) as error:
+            raise InputError(f"{where}: not an npz file of arrays ({one_line(error)})") from error
+    names = work.task.parameters
+    for key in names:
+        parts = [arrays[at] for step in range(1, work.steps + 2) if (at := f"{step}/{key}") in arrays]
+        if parts and len({part.shape for part in parts}) == 1:
+            arrays[key] = np.stack(parts)
+    if absent := [key for key in names if key not in arrays or not arrays[key].ndim]:
+        raise InputError(
+            f'{where}: no parameter {absent[0]!r}; give "{absent[0]}" with a first axis of {work.steps} steps, '
+            f'or "1/{absent[0]}" to "{work.steps}/{absent[0]}"'
+        )
+    return trace_of(arrays, work)
+
+
+def trace_of(arrays: Mapping[str, Host], work: Work) -> Trace:
+    """A trace from arrays by name; what is not there counts as not recorded."""
+    tables = (
+        {key: arrays[f"{prefix}{key}"] for key in work.task.parameters if f"{prefix}{key}" in arrays}
+        for prefix in ("", "buffers/", "gradients/")
+    )
+    return Trace(arrays.get("loss", np.empty(0)), *tables)
+
+
+def export(path: str | Path, task: Task, data: Data) -> None:
+    """Write a task's work for a program in any language: x, y, order and rates by epoch, and "start/<name>"."""
+    work = Work.of(task, data)
+    arrays = {"x": work.x, "y": work.y, "order": np.stack(work.orders), "rates": work.rates}
+    arrays |= {f"start/{name}": value for name, value in work.start.items()}
+    np.savez(path, allow_pickle=False, **arrays)

@@ -1,0 +1,77 @@
+"""A record as it must be: names, shapes and dtypes, and its numbers beside those of the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from backends.interface import Trace
+from benchmarks.parity.bounds import Errors
+from benchmarks.parity.reference import Arrays, Step
+from benchmarks.parity.rounding import Array
+from benchmarks.parity.work import Work
+
+QUANTITIES = ("gradients", "buffers", "params")
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """One tensor of one step: what was recorded, what the reference says, the bound, and the likely bound."""
+
+    quantity: str
+    tensor: str
+    recorded: Array
+    exact: Array
+    bound: Array
+    likely: Array
+
+
+def compared(trace: Trace, index: int, step: Step, errors: Errors, likely: Errors) -> Iterator[Compared]:
+    """Everything that was recorded of a step, in the order in which a step computes it."""
+    if trace.losses.size:
+        numbers = (trace.losses[index], step.loss, errors.loss, likely.loss)
+        yield Compared("loss", "", *(np.asarray(number) for number in numbers))
+    for quantity in QUANTITIES:
+        exact, bound, usual = (getattr(source, quantity) for source in (step, errors, likely))
+        for name, values in getattr(trace, quantity).items():
+            yield Compared(quantity, name, values[index], exact[name], bound[name], usual[name])
+
+
+def unrecorded(trace: Trace, step: Step) -> set[str]:
+    """The quantities of a step that were not recorded."""
+    absent = {quantity for quantity in QUANTITIES if getattr(step, quantity) and not getattr(trace, quantity)}
+    return absent if trace.losses.size else absent | {"loss"}
+
+
+def malformed(work: Work, trace: Trace, expected: int | None = None) -> str:
+    """What is wrong with the names, shapes or dtypes of a record in one line, or nothing."""
+    steps = len(next(iter(trace.params.values()), ()))
+    if expected is not None and steps != expected:
+        return f"{steps} steps were recorded of {expected}"
+    if trace.buffers and not work.task.optimizer.momentum:
+        return "momentum buffers in a task without momentum"
+    if trace.losses.size:
+        if trace.losses.shape != (steps,):
+            return f"the losses have shape {trace.losses.shape}, not ({steps},): one number for each step"
+        if trace.losses.dtype != work.task.dtype:
+            return f"the losses are {trace.losses.dtype} in a {work.task.dtype} task"
+    tables = {quantity: getattr(trace, quantity) for quantity in QUANTITIES}
+    faults = (
+        misshapen(work, what, table, steps) for what, table in tables.items() if table or what == "params"
+    )
+    return next(filter(None, faults), "")
+
+
+def misshapen(work: Work, what: str, table: Arrays, steps: int) -> str:
+    """What is wrong with one table of arrays by parameter name, or nothing."""
+    shapes, dtype = work.task.parameters, work.task.dtype
+    if set(table) != set(shapes):
+        return f"the {what} are named {sorted(table)}, not {sorted(shapes)}"
+    for name, values in table.items():
+        if values.shape != (steps, *shapes[name]):
+            return f"{what} {name} have shape {values.shape}, not {(steps, *shapes[name])}: one entry a step"
+        if values.dtype != dtype:
+            return f"{what} {name} are {values.dtype} in a {dtype} task"
+    return ""

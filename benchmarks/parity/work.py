@@ -1,0 +1,125 @@
+"""What a certificate is about: the data, the start, the order and the rates of a task, in one dtype."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends import spec
+from backends.spec import Task
+
+Host = NDArray[Any]
+
+
+class Data(Protocol):
+    """The part of `benchmarks.datasets.Split` that is needed here; anything with these two methods will do."""
+
+    def rounded(self, dtype: str) -> tuple[Host, Host]: ...
+
+    def digest(self) -> str: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """One step's rows and learning rate."""
+
+    x: Host
+    y: Host
+    learning_rate: float
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """All that a run takes in: x (n, k), y, one order (n,) and one row of learning rates for each epoch."""
+
+    task: Task
+    x: Host
+    y: Host
+    orders: tuple[NDArray[np.int64], ...]
+    rates: Host
+    start: dict[str, Host]
+
+    @classmethod
+    def of(cls, task: Task, data: Data) -> Work:
+        """The work of a task on its data, everything rounded to the task's dtype."""
+        x, y = data.rounded(task.dtype)
+        orders = tuple(task.order(len(x), epoch) for epoch in range(task.epochs))
+        return cls(task, x, y, orders, task.learning_rates(len(x)), start(task))
+
+    def batches(self) -> Iterator[Batch]:
+        """Every step of the run, in order; the last batch of an epoch may be partial."""
+        size = self.task.batch_size
+        for order, rates in zip(self.orders, self.rates, strict=True):
+            for index, rate in enumerate(rates.tolist()):
+                rows = order[index * size : (index + 1) * size]
+                yield Batch(self.x[rows], self.y[rows], rate)
+
+    @property
+    def steps(self) -> int:
+        return int(self.rates.size)
+
+
+def start(task: Task) -> dict[str, Host]:
+    """The initial parameters that every lane shares: one draw from the task's laws and seed, in its dtype.
+
+    Drawn once in float64 and rounded once, so that the float32 start is the float64 start, rounded. The default
+    law is torch's for Linear: U(+-1/sqrt(in)) for weight and bias.
+    """
+    rng = np.random.default_rng(
+        [task.seed, 0x5747]
+    )  # apart from the order's generator, which has [seed, epoch]
+    values, fan_in = {}, 1
+    for name, shape in task.parameters.items():
+        weight = name.endswith("weight")
+        fan_in = shape[0] if weight else fan_in
+        law = task.init.weight if weight else task.init.bias
+        values[name] = draw(law, shape, fan_in, rng).astype(task.dtype)
+    return values
+
+
+def draw(law: spec.Initialiser, shape: tuple[int, ...], fan_in: int, rng: np.random.Generator) -> Host:
+    """One array from a law, float64; a weight's shape is (in, out)."""
+    match law:
+        case spec.Constant(value=value):
+            return np.full(shape, value)
+        case spec.Normal(mean=mean, std=std):
+            return rng.normal(mean, std, shape)
+        case spec.Uniform(low=low, high=high):
+            return rng.uniform(low, high, shape)
+        case spec.TruncatedNormal(mean=mean, std=std, low=low, high=high):
+            from scipy.stats import truncnorm  # slow to import, and rarely needed
+
+            ends = (low - mean) / std, (high - mean) / std
+            return np.asarray(truncnorm.rvs(*ends, loc=mean, scale=std, size=shape, random_state=rng))
+        case spec.Xavier(distribution=distribution, gain=gain):
+            std = gain * math.sqrt(2 / (shape[0] + shape[1]))
+        case spec.Kaiming(distribution=distribution, mode=mode, gain=gain):
+            std = gain / math.sqrt(shape[0] if mode == "fan_in" else shape[1])
+        case _:
+            return rng.uniform(-1, 1, shape) / math.sqrt(fan_in)
+    return (
+        rng.normal(0, std, shape)
+        if distribution == "normal"
+        else rng.uniform(-1, 1, shape) * std * math.sqrt(3)
+    )
+
+
+def digest(arrays: Mapping[str, Host]) -> str:
+    """SHA-256 over names, shapes, dtypes and bytes: equal digests mean equal arrays, bit for bit."""
+    sha = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        sha.update(f"{name}{array.shape}{array.dtype.str}".encode())
+        sha.update(array.data)
+    return sha.hexdigest()
+
+
+def digest_orders(work: Work) -> str:
+    """SHA-256 of the order of every epoch."""
+    return digest({f"epoch {epoch:06}": order for epoch, order in enumerate(work.orders)})
