@@ -7,27 +7,18 @@ before it was rounded to the task's dtype. So lanes and dtypes are judged by one
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from backends import numpy_losses
-from backends.spec import LeakyReLU, Linear, ReLU, Sigmoid, Task
+from backends.spec import LeakyReLU, Linear, Number, ReLU, Sigmoid, Spec, Task
 from benchmarks.datasets import Split
 from benchmarks.datasets.split import Float64
 
 
-def _number(value: Any) -> Any:
-    """JSON has no infinities: they are written as words, and read back here."""
-    return float(value) if value in ("NaN", "Infinity", "-Infinity") else value
-
-
-Number = Annotated[float, BeforeValidator(_number)]
-
-
-class Accuracy(BaseModel):
+class Accuracy(Spec):
     """What a run reached. A figure that the task does not have is None.
 
     Attributes:
@@ -41,8 +32,6 @@ class Accuracy(BaseModel):
         rmse_original_units: root mean squared error on the training rows in the target's own units (regression).
         parameter_error: largest distance of a weight or bias from the truth (synthetic data, one Linear layer).
     """
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", ser_json_inf_nan="strings")
 
     loss: Number
     best_loss: Number | None = None

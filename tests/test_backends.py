@@ -176,6 +176,7 @@ def test_every_lane_takes_the_steps_of_the_numpy_lane(lane: backends.Backend, na
             _, trace = each.trace(each.init(spec, params=start), data, order, 10, rates)
         traces.append(trace)
     ours, numpy = traces
+    assert list(ours.params) == list(spec.parameters)  # one order of names everywhere
     # three steps of about 2 (B + d) operations on values of order 1 to 10
     tolerance = 3 * 2 * (10 + FEATURES) * 10 * unit(dtype)
     np.testing.assert_allclose(ours.losses, numpy.losses, rtol=tolerance)

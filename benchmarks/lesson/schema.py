@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from backends.interface import Tier
-from backends.spec import Dtype, Reduction, Spec
-from benchmarks.accuracy import Number
+from backends.spec import Dtype, Number, Reduction, Spec
 
 Vector = tuple[Number, ...]
 SCHEMA_VERSION: Literal[1] = 1

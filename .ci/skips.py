@@ -1,0 +1,28 @@
+"""Fail when a test was skipped whose name and reason match no line of the allowed list.
+
+Usage: skips.py JUNIT_XML ALLOWED. A line of ALLOWED is a regular expression over "module::test: reason".
+"""
+
+import re
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+
+def main(report: str, allowed: str) -> int:
+    lines = Path(allowed).read_text(encoding="utf-8").splitlines()
+    patterns = [re.compile(line) for line in lines if line.strip() and not line.startswith("#")]
+    cases = list(ElementTree.parse(report).getroot().iter("testcase"))
+    skipped = [
+        f"{case.get('classname')}::{case.get('name')}: {skip.get('message')}"
+        for case in cases
+        for skip in case.iter("skipped")
+    ]
+    wrong = [line for line in skipped if not any(pattern.search(line) for pattern in patterns)]
+    print(f"{len(cases)} tests, {len(skipped)} skipped, {len(wrong)} of them not allowed")
+    print("\n".join(wrong))
+    return int(bool(wrong) or not cases)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,30 @@
+"""The entry of `pytest --benchmark-only`: one benchmark for each task and lane.
+
+The relay measures all of them first, in workers of their own; each test then checks its lane's gates and hands
+the samples, in seconds per training step, to pytest-benchmark.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from benchmarks.plugin import Race
+from benchmarks.replay import CLOCK
+
+
+@pytest.mark.benchmark(timer=CLOCK, disable_gc=False, warmup=False)
+def test_training(task: str, lane: str, race: Race, benchmark: Any) -> None:
+    """Proven first: a lane whose certificate or gates fail shows its reason and no time."""
+    benchmark.group = task
+    if benchmark.disabled:
+        benchmark(race.run_once, task, lane)
+        return
+    if reason := race.barred(task, lane):
+        pytest.fail(reason, pytrace=False)
+    samples = iter(race.seconds_per_step(task, lane))
+    benchmark.extra_info.update(race.facts(task, lane))
+    benchmark.pedantic(
+        lambda: CLOCK.advance(next(samples)), setup=CLOCK.rewind, rounds=race.count(task, lane), iterations=1
+    )

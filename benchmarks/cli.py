@@ -1,0 +1,140 @@
+"""The command line: argument parsing only. `samestep` and `python -m benchmarks` are the same.
+
+Exit codes: 0 done, 1 a check failed, 2 bad usage or input, 130 interrupted. Errors are one line on stderr.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from benchmarks.errors import InputError
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="The same training step in NumPy, PyTorch and JAX: proven the same, then timed.",
+)
+
+USAGE: Any = typer.BadParameter.__mro__[1]  # the base of every usage error, which typer does not name
+Lanes = Annotated[list[str], typer.Option("--lane", help="A lane, such as torch:fused; repeat for more.")]
+Tasks = Annotated[
+    list[str], typer.Option("--task", help="A named task, see `samestep list`; repeat for more.")
+]
+Data = Annotated[str | None, typer.Option(help="A CSV or Parquet file as a further task.")]
+Target = Annotated[str | None, typer.Option(help="The column of --data to predict.")]
+Features = Annotated[
+    str | None, typer.Option(help="Columns of --data to predict from, with commas; default all.")
+]
+DtypeOption = Annotated[str, typer.Option(help="float32 or float64.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda (or gpu), mps, tpu.")]
+Threads = Annotated[str, typer.Option(help="one: each lane on one core; all: each framework as shipped.")]
+Effort = Annotated[str, typer.Option(help="quick (6 blocks), standard (12) or rigorous (24).")]
+Baseline = Annotated[
+    str | None, typer.Option(help="The lane that the others are compared with; default torch.")
+]
+Out = Annotated[str | None, typer.Option(help="Folder for the run's results; default results/local/TIME.")]
+Json = Annotated[bool, typer.Option("--json", help="Data instead of text.")]
+
+
+@app.command("list")
+def list_() -> None:
+    """Lanes, devices, tasks and datasets; what is missing here, and why."""
+    from benchmarks import listing
+
+    print(listing.text())
+
+
+@app.command()
+def lesson(
+    lane: Lanes = [],  # noqa: B006
+    batch: Annotated[int, typer.Option(help="Rows of a batch, 1 to 1000.")] = 10,
+    json: Json = False,
+) -> None:
+    """The linear-regression lesson, exercises included, in each backend side by side."""
+    from benchmarks.lesson import render, walk
+
+    walked = walk(tuple(lane), batch_size=batch) if lane else walk(batch_size=batch)
+    print(walked.model_dump_json(indent=2) if json else render(walked))
+
+
+@app.command()
+def compare(
+    task: Tasks = [],  # noqa: B006
+    lane: Lanes = [],  # noqa: B006
+    data: Data = None,
+    target: Target = None,
+    features: Features = None,
+    dtype: DtypeOption = "float32",
+    device: Device = "cpu",
+    threads: Threads = "one",
+    effort: Effort = "quick",
+    baseline: Baseline = None,
+    out: Out = None,
+) -> None:
+    """Certify that the lanes do the same work, measure them, record it, and print the comparison."""
+    from benchmarks.compare import compare as run
+    from benchmarks.session import Options
+
+    raise typer.Exit(
+        run(Options(task, lane, data, target, features, dtype, device, threads, effort, baseline, out))
+    )
+
+
+@app.command()
+def parity(
+    task: Tasks = [],  # noqa: B006
+    lane: Lanes = [],  # noqa: B006
+    data: Data = None,
+    target: Target = None,
+    features: Features = None,
+    dtype: DtypeOption = "float32",
+    device: Device = "cpu",
+    json: Annotated[str | None, typer.Option(help="Also write the certificates to this file.")] = None,
+) -> None:
+    """Certificates alone: is every lane's every step the same work? Exit 1 if any fails."""
+    from benchmarks.compare import parity as run
+    from benchmarks.session import Options
+
+    raise typer.Exit(run(Options(task, lane, data, target, features, dtype, device), json))
+
+
+@app.command()
+def table(
+    result: Annotated[str, typer.Argument(help="A run's folder, or its benchmark.json.")],
+    format: Annotated[str, typer.Option(help="plain, markdown or csv.")] = "plain",
+    baseline: Baseline = None,
+) -> None:
+    """Tables from a record; needs no framework. Another baseline than the record's own is exploratory."""
+    from benchmarks.compare import load
+    from benchmarks.report import tables
+
+    print(tables.render(load(result), format, baseline=baseline))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command; every expected error is one line and an exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        code: Any = app(args=arguments or ["--help"], standalone_mode=False)
+    except InputError as error:
+        code = _fail(str(error))
+    except USAGE as error:
+        context = error.ctx
+        code = _fail(error.format_message() + (f" (see {context.command_path} --help)" if context else ""))
+    except (KeyboardInterrupt, typer.Abort):
+        print("\nsamestep: interrupted", file=sys.stderr)
+        code = 130
+    except BrokenPipeError:  # the reader of a pipe left: nothing more to say, not even at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code or 0)
+
+
+def _fail(message: str) -> int:
+    print("samestep: " + " ".join(message.split()), file=sys.stderr)
+    return 2

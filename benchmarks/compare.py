@@ -1,0 +1,103 @@
+"""`samestep compare`: pytest drives the run, so that both ways of starting it are one run and one record."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from benchmarks import record
+from benchmarks.errors import InputError
+from benchmarks.plugin import BENCH, KEY
+from benchmarks.report import tables
+from benchmarks.session import Options, resolve
+
+MOST_BYTES = record.MOST_BYTES
+
+
+def compare(options: Options) -> int:
+    """Measure and print the comparison; 0, or 1 when a lane failed its proof or its run.
+
+    Raises:
+        InputError: the options cannot be used.
+    """
+    asked = resolve(options)
+    asked.out.mkdir(parents=True, exist_ok=True)
+    log = asked.out / "pytest.log"
+    arguments = _arguments(asdict(options) | {"out": str(asked.out)})
+    with log.open("w", encoding="utf-8") as file, contextlib.redirect_stdout(file):
+        code = int(pytest.main(arguments))
+    if code == pytest.ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt
+    written = asked.out / "benchmark.json"
+    if not written.exists():
+        print(f"samestep: nothing was measured; {log} says why", file=sys.stderr)
+        return 1
+    print(tables.plain(load(str(written)), width=_width()))
+    print(f"\nrecord: {written}")
+    return int(code != 0)
+
+
+def _width() -> int:
+    return max(80, min(120, os.get_terminal_size().columns)) if sys.stdout.isatty() else 100
+
+
+def _arguments(options: dict[str, Any]) -> list[str]:
+    """pytest's words for the options: the plugin and nothing of whatever project we stand in."""
+    words = [
+        str(BENCH),
+        "--benchmark-only",
+        "-p",
+        "benchmarks.plugin",
+        "-c",
+        os.devnull,
+        "--rootdir",
+        str(BENCH.parent),
+    ]
+    words += ["-p", "no:cacheprovider", "-q"]
+    for name, value in options.items():
+        for each in value if isinstance(value, list | tuple) else [value]:
+            if each is not None:
+                words += [f"--{name}", str(each)]
+    return words
+
+
+def parity(options: Options, file: str | None) -> int:
+    """Certify every lane on every task and print the table; 1 if any certificate does not pass."""
+    from benchmarks.measure import certify
+    from benchmarks.progress import progress
+
+    asked = resolve(options)
+    with progress() as report:
+        found = certify(asked.tasks, asked.lanes, device=asked.device, progress=report)
+    print(tables.parity(found, asked.missing, width=_width()))
+    if file:
+        Path(file).write_text(json.dumps([each.model_dump(mode="json") for each in found], indent=2))
+    return int(any(each.certificate.status not in ("pass", "diverged") for each in found))
+
+
+def load(path: str) -> record.Record:
+    """The record in a run's folder or JSON.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+    """
+    place = Path(path) / "benchmark.json" if Path(path).is_dir() else Path(path)
+    try:
+        if place.stat().st_size > MOST_BYTES:
+            raise InputError(f"{place}: larger than {MOST_BYTES >> 20} MiB, so not a record of this project")
+        document = json.loads(place.read_bytes())
+        return record.Record.model_validate_json(json.dumps(document[KEY]))
+    except OSError as error:
+        raise InputError(f"{place}: {error.strerror}; name a run's folder or its benchmark.json") from error
+    except (KeyError, TypeError):
+        raise InputError(f"{place}: has no {KEY!r} record; was it made by `samestep compare`?") from None
+    except (ValidationError, ValueError, RecursionError) as error:
+        raise InputError(f"{place}: not a whole record ({' '.join(str(error).split())[:160]})") from error

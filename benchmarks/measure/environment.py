@@ -1,0 +1,151 @@
+"""What the run depends on besides the code: the host, its libraries, their settings.
+
+Nothing here names a user, a host or a folder: paths in settings are cut to their last part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from functools import cache
+from importlib.metadata import distributions
+from pathlib import Path
+
+import psutil
+from threadpoolctl import threadpool_info
+
+from backends.spec import Spec
+
+SETTINGS = (
+    *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "BLIS_", "NVPL_", "VECLIB_", "NUMEXPR_", "ATEN_"),
+    *("TORCH", "PYTORCH_", "TRITON_", "JAX_", "XLA_", "CUDA_", "NVIDIA_TF32_", "MALLOC_", "LD_PRELOAD"),
+)
+SOURCES = ("backends", *(f"benchmarks/{part}" for part in ("datasets", "parity", "measure")))
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "torch",
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "triton",
+    "samestep",
+    "pytest-benchmark",
+)
+
+
+class Pool(Spec):
+    """A BLAS or OpenMP library that threadpoolctl finds in a process. XLA's own pool is not among them."""
+
+    api: str
+    library: str
+    version: str | None
+    threads: int
+    architecture: str | None = None
+
+
+class Environment(Spec):
+    """The host and its software; sizes in bytes."""
+
+    system: str
+    machine: str
+    cpu: str
+    cores: int | None
+    logical_cpus: int
+    allowed_cpus: int
+    affinity: bool
+    memory: int
+    python: str
+    packages: dict[str, str]
+    settings: dict[str, str]
+    boot: str
+    installed: str
+    source: str
+
+
+def read() -> Environment:
+    """The environment of this process."""
+    return Environment(
+        system=f"{platform.system()} {platform.release().partition('-')[0]}",
+        machine=platform.machine(),
+        cpu=cpu_model(),
+        cores=psutil.cpu_count(logical=False),
+        logical_cpus=psutil.cpu_count() or 1,
+        allowed_cpus=len(allowed_cpus()),
+        affinity=hasattr(os, "sched_setaffinity"),
+        memory=psutil.virtual_memory().total,
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        packages={name: installed()[name] for name in PACKAGES if name in installed()},
+        settings=settings(),
+        boot=boot(),
+        installed=_digest("\n".join(f"{name}=={version}" for name, version in sorted(installed().items()))),
+        source=source(),
+    )
+
+
+def allowed_cpus() -> tuple[int, ...]:
+    """The CPUs that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return tuple(sorted(os.sched_getaffinity(0)))
+    return tuple(range(psutil.cpu_count() or 1))
+
+
+def pools() -> tuple[Pool, ...]:
+    """The thread pools loaded into this process."""
+    return tuple(
+        Pool(
+            api=pool["user_api"],
+            library=pool["internal_api"],
+            version=pool["version"],
+            threads=pool["num_threads"],
+            architecture=pool.get("architecture"),
+        )
+        for pool in threadpool_info()
+    )
+
+
+def cpu_model() -> str:
+    """The processor's own name for itself, or the architecture where the system does not tell."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def settings() -> dict[str, str]:
+    """Environment variables that change how the libraries compute, without the folders in them."""
+    ours = "KMP_DUPLICATE_LIB_OK"  # threadpoolctl sets it when it is imported
+    found = {k: v for k, v in sorted(os.environ.items()) if k.startswith(SETTINGS) and k != ours}
+    return {
+        name: ":".join(part.rpartition("/")[2] for part in value.split(":")) for name, value in found.items()
+    }
+
+
+@cache
+def installed() -> dict[str, str]:
+    """Name and version of every installed package."""
+    return {d.metadata["Name"].lower(): d.version for d in distributions() if d.metadata["Name"]}
+
+
+def boot() -> str:
+    """Which boot of this host: equal within one boot, different after the next."""
+    try:
+        return _digest(Path("/proc/sys/kernel/random/boot_id").read_text())
+    except OSError:
+        return _digest(str(int(psutil.boot_time())))
+
+
+def source() -> str:
+    """Digest of the code that computes and measures, whether or not it is under version control."""
+    root = Path(__file__).parents[2]
+    files = sorted(path for part in SOURCES for path in (root / part).rglob("*.py"))
+    return _digest("\n".join(f"{path.relative_to(root)} {_digest(path.read_text())}" for path in files))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,101 @@
+"""What keeps a time from being shown or judged: each gate gives its reason in one line, or None."""
+
+from __future__ import annotations
+
+import math
+from statistics import median
+
+from benchmarks.measure.inference import MARGIN, Sample, drift
+from benchmarks.measure.samples import block_ratios, log_times, slices, twin_ratios
+from benchmarks.record import Certified, Record, Slice
+
+CPU_PER_WALL = 1.05
+RESYNC = (0.02, 50_000)  # of a run, and nanoseconds: the larger is allowed
+STEAL = 0.10
+TWIN, TWIN_LEVEL = math.log(1.01), 0.99
+
+
+def failed(record: Record, task: str, lane: str) -> str | None:
+    """Why a lane has no complete set of times: it raised, died, hung or ran out of memory."""
+    for failure in record.failures:
+        if (failure.task, failure.lane) == (task, lane):
+            return f"{failure.phase}: {failure.reason}"
+    return None
+
+
+def invalid(record: Record, task: str, lane: str) -> str | None:
+    """Why a lane's times do not count: parity, final parameters, sync, recompilation or threads."""
+    certified = record.certificate(task, lane)
+    if certified is None:
+        return None  # it never came to a certificate, which is a failure of its own
+    if certified.certificate.status != "pass":
+        return f"parity: {certified.certificate.reason}"
+    pieces = [piece for twin in (False, True) for _, piece in slices(record, task, lane, twin=twin)]
+    if not pieces:
+        return None
+    if wrong := _wrong(record, certified, pieces):
+        return f"final parameters: {wrong} of {len(pieces)} slices did not end in the certified ones"
+    if compiled := sum(piece.compilations for piece in pieces):
+        return f"recompilation: {compiled} inside {len(pieces)} timed slices"
+    return _sync(pieces) or (_threads(pieces) if record.plan.threads == "one" else None)
+
+
+def _wrong(record: Record, certified: Certified, pieces: list[Slice]) -> int:
+    """Slices that ended elsewhere: another bit on one CPU thread, beyond the allowance elsewhere."""
+    ending = certified.ending(record.work(certified.task).steps)
+    if ending is None:
+        return len(pieces)
+    if record.plan.threads == "one" and record.plan.device == "cpu":
+        return sum(piece.finals != 1 or not ending.final.startswith(piece.final) for piece in pieces)
+    return sum(not piece.apart <= ending.allowance for piece in pieces)
+
+
+def _sync(pieces: list[Slice]) -> str | None:
+    """A second sync and a fetch right after the stop, beyond what they cost once more.
+
+    The lower quartile: who lets the clock stop too early does so in every slice, noise comes in some.
+    """
+    late = sorted(piece.resync_ns - piece.fetch_ns for piece in pieces)[len(pieces) // 4]
+    allowed = max(RESYNC[0] * median(piece.elapsed_ns / piece.repeats for piece in pieces), RESYNC[1])
+    if late <= allowed:
+        return None
+    return (
+        f"sync: work went on for {late / 1e3:.0f} us after the clock stopped ({allowed / 1e3:.0f} us allowed)"
+    )
+
+
+def _threads(pieces: list[Slice]) -> str | None:
+    used = median(piece.cpu_ns / piece.elapsed_ns for piece in pieces)
+    return f"threads: {used:.2f} CPU seconds per second under --threads one" if used > CPU_PER_WALL else None
+
+
+def unstable(record: Record, task: str, lane: str, baseline: str) -> str | None:
+    """Why a comparison with the baseline cannot be judged: the twin, stolen time, or drift.
+
+    Twin and drift count only when their 99% interval lies wholly beyond the limit.
+    """
+    twins = list(twin_ratios(record, task).values())
+    if len(twins) > 1:
+        low, high = Sample.of(twins).ends(TWIN_LEVEL)
+        if low > TWIN or high < -TWIN:
+            return f"twin: an identical arm took {math.exp(low):.3f} to {math.exp(high):.3f} times as long"
+    stolen = max(_stolen(record, task, lane), _stolen(record, task, baseline))
+    if stolen > STEAL:
+        return f"steal: the host took {stolen:.0%} of the time away"
+    return _drift(record, task, lane, baseline)
+
+
+def _stolen(record: Record, task: str, lane: str) -> float:
+    pieces = [piece for _, piece in slices(record, task, lane)]
+    span = sum(piece.span_ns for piece in pieces)
+    return sum(piece.steal_ns for piece in pieces) / span if span else 0.0
+
+
+def _drift(record: Record, task: str, lane: str, baseline: str) -> str | None:
+    ratios = block_ratios(log_times(record, task, lane), log_times(record, task, baseline))
+    moved = drift(list(ratios.values()))
+    return (
+        f"drift: the ratio moved by more than {math.expm1(moved):.1%} between halves"
+        if moved > MARGIN
+        else None
+    )

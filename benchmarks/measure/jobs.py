@@ -1,0 +1,131 @@
+"""What is done once, before the race: cold first calls, certificates, accuracy, and the machine's ceilings.
+
+Each task and lane gets processes of its own, with empty compiler caches. What the first of them compiled is
+kept as the warm cache of the race.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import queue
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+from pydantic import BaseModel
+
+from benchmarks.accuracy import Accuracy
+from benchmarks.measure.effort import Limits
+from benchmarks.measure.environment import allowed_cpus
+from benchmarks.measure.folder import Ceilings, Folder, Job
+from benchmarks.measure.process import PHASES, Crew, Worker, WorkerError, surroundings
+from benchmarks.parity.verdicts import Certificate
+from benchmarks.record import Arm, Ceiling, Certified, Cold, Dispatch, Failure, Plan, write
+
+Done: TypeAlias = Callable[[str], None]
+Key: TypeAlias = tuple[int, int, int]  # task, lane, repeat
+M = TypeVar("M", bound=BaseModel)
+
+
+class Jobs:
+    """The cold processes of a session; `train` asks for the accuracy of every lane that is certified."""
+
+    def __init__(self, folder: Folder, plan: Plan, limits: Limits, done: Done, *, train: bool = True) -> None:
+        self.folder, self.plan, self.limits, self.done, self.train = folder, plan, limits, done, train
+
+    def run(self) -> None:
+        """All that are still missing: those that certify side by side, the repeats one by one."""
+        # from the last lane on: those that compile longest stand there, and the shortest fill up the end
+        lanes, works = reversed(range(len(self.plan.lanes))), range(len(self.plan.works))
+        first = [(task, lane, 0) for lane in lanes for task in works]
+        self.batch(first, beside=min(self.plan.effort.jobs, len(allowed_cpus())))
+        sound = {(c.task, c.lane) for c in self.folder.record().certified if c.certificate.status == "pass"}
+        names = [(self.plan.works[task].task.name, self.plan.lanes[lane]) for task, lane, _ in first]
+        again = [key for key, name in zip(first, names, strict=True) if name in sound]
+        for repeat in range(1, self.plan.effort.cold):
+            self.batch([(task, lane, repeat) for task, lane, _ in again], beside=1)
+
+    def batch(self, keys: list[Key], *, beside: int) -> None:
+        """Run jobs, as many at a time as have a CPU of their own."""
+        cpus: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for cpu in allowed_cpus()[-beside:]:
+            cpus.put(cpu)
+
+        def run(key: Key) -> None:
+            cpu = cpus.get()
+            found = self.job(crew, key, cpu, beside - 1)
+            cpus.put(cpu)
+            if not crew.dismissed:  # else it was interrupted, which is not a result
+                write(self.folder.job_path(*key), found)
+                self.done(f"{self.plan.works[key[0]].task.name}, {self.plan.lanes[key[1]]}")
+
+        with ThreadPoolExecutor(beside) as pool, Crew(self.limits.memory) as crew:
+            list(pool.map(run, [key for key in keys if not self.folder.job_path(*key).exists()]))
+
+    def job(self, crew: Crew, key: Key, cpu: int, beside: int) -> Job:
+        """One cold process, from its start to its last answer; whatever comes of it is a Job."""
+        task, lane, repeat = key
+        name: dict[str, Any] = {"task": self.plan.works[task].task.name, "lane": self.plan.lanes[lane]}
+        cache = self.folder.cache / "-".join(map(str, key))
+        shutil.rmtree(cache, ignore_errors=True)
+        rng = np.random.default_rng([self.plan.seed, *key])
+        regime, device = self.plan.threads, self.plan.device
+        env = surroundings(threads=regime, cpus=[cpu], device=device, cache=cache, rng=rng)
+        found: dict[str, Any] = {}
+        try:
+            worker = crew.hire(env)
+            opened = worker.ask("open", limit=self.limits.start, lane=name["lane"], device=device)
+            found["arm"] = loosely(Arm, opened["arm"])
+            worker.ask("load", limit=self.limits.start, task=name["task"], folder=self.folder.scratch(task))
+            first = worker.ask("first", limit=self.limits.start, task=name["task"])
+            found["cold"] = Cold(**name, repeat=repeat, import_s=opened["import_s"], beside=beside, **first)
+            if repeat == 0:
+                self.certify(worker, name, self.folder.final(task, lane), found)
+                if cache.exists():
+                    shutil.copytree(cache, self.folder.warm, dirs_exist_ok=True)
+        except WorkerError as error:
+            failure = Failure(**name, phase=PHASES.get(error.verb, error.verb), reason=str(error))
+            found["failures"] = (failure,)
+        shutil.rmtree(cache, ignore_errors=True)
+        return Job(**found)
+
+    def certify(self, worker: Worker, name: dict[str, Any], final: str, found: dict[str, Any]) -> None:
+        """The certificate, and for a lane that passes the accuracy that its training reaches."""
+        reply = worker.ask("certify", limit=self.limits.certify, **name, final=final)
+        certificate = loosely(Certificate, reply["certificate"])
+        found["certified"] = Certified(**name, certificate=certificate)
+        if self.train and certificate.status == "pass":
+            reply = worker.ask("train", limit=self.limits.certify, task=name["task"])
+            trained = loosely(Accuracy, reply["accuracy"])
+            found["certified"] = Certified(**name, certificate=certificate, accuracy=trained)
+
+
+def measure_ceilings(folder: Folder, plan: Plan, limits: Limits) -> None:
+    """Memory and BLAS rates in a worker with NumPy alone; each framework's cheapest call in one of its own.
+
+    Whatever of it cannot be measured is left out.
+    """
+    rng = np.random.default_rng([plan.seed, len(plan.works)])
+    cpus = allowed_cpus()[-1:]
+    env = surroundings(threads=plan.threads, cpus=cpus, device=plan.device, cache=folder.warm, rng=rng)
+    ceilings, dispatches = [], []
+    with Crew(limits.memory) as crew, contextlib.suppress(WorkerError):
+        worker = crew.hire(env)
+        for index, work in enumerate(plan.works):
+            rates = worker.ask("ceiling", limit=limits.start, folder=folder.scratch(index))
+            ceilings.append(Ceiling(task=work.task.name, **rates))
+    for framework, lane in {arm.framework: arm.lane for arm in reversed(folder.record().arms)}.items():
+        with Crew(limits.memory) as crew, contextlib.suppress(WorkerError):
+            worker = crew.hire(env)
+            worker.ask("open", limit=limits.start, lane=lane, device=plan.device)
+            if call := worker.ask("dispatch", limit=limits.start):
+                dispatches.append(Dispatch(framework=framework, **call))
+    folder.keep(Ceilings(ceilings=tuple(ceilings), dispatches=tuple(dispatches)))
+
+
+def loosely(kind: type[M], value: dict[str, Any]) -> M:
+    """A strict model from decoded JSON, where tuples have become lists."""
+    return kind.model_validate_json(json.dumps(value))

@@ -1,0 +1,160 @@
+"""The work of a task on disk, so that every worker gets the same bytes and needs no data library.
+
+The *run* is what is timed: the first `RUN_STEPS` steps (or all, if there are fewer) of the first epoch, in the
+task's own order and at its learning rates, from the start values.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backends.interface import Host, Order
+from backends.spec import Count, Linear, Spec, Task
+from benchmarks.datasets.split import Split, Transform
+
+RUN_STEPS = 100
+ARRAYS = ("x", "y", "x_test", "y_test")
+
+
+class Work(Spec):
+    """A task and the run that is timed: `steps` steps over `samples` rows from the start, in epoch 0's order."""
+
+    task: Task
+    rows: Count
+    features: Count
+    steps: Count
+    samples: Count
+    data: str
+    start: str
+    bytes_per_step: int
+    flops_per_step: int
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A task with its data and start, as read back from its folder; `split` is memory-mapped float64."""
+
+    task: Task
+    split: Split
+    x: Host
+    y: Host
+    start: dict[str, Host]
+    order: Order
+    rates: Host
+
+
+def write(folder: Path, task: Task, split: Split, start: Mapping[str, Host]) -> Work:
+    """Lay out a task's work; gives its description for the record.
+
+    Raises:
+        InputError: a value of the data is too large for the task's dtype.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    x, y = split.rounded(task.dtype)
+    for name in ARRAYS:
+        np.save(folder / f"{name}64.npy", getattr(split, name))
+    np.save(folder / "x.npy", x)
+    np.save(folder / "y.npy", y)
+    save(folder / "start.npz", {name: value.astype(task.dtype) for name, value in start.items()})
+    truth = None if split.truth is None else (split.truth[0].tolist(), split.truth[1])
+    words = {name: getattr(split, name) for name in ("features", "target", "source", "dropped", "classes")}
+    words |= {"skipped_rows": split.skipped_rows, "truth": truth, "transform": split.transform.model_dump()}
+    (folder / "split.json").write_text(json.dumps(words))
+    (folder / "task.json").write_text(task.model_dump_json())
+    return describe(read(folder))
+
+
+def read(folder: Path) -> Prepared:
+    """The work in a folder, ready for a worker."""
+    task = Task.model_validate_json((folder / "task.json").read_text())
+    x, y = np.load(folder / "x.npy"), np.load(folder / "y.npy")
+    start = load(folder / "start.npz")
+    steps = min(task.steps(len(x)), RUN_STEPS)
+    order = task.order(len(x), 0)[: steps * task.batch_size]
+    return Prepared(task, _split(folder), x, y, start, order, task.learning_rates(len(x))[0][:steps])
+
+
+def save(path: Path, values: Mapping[str, Host]) -> None:
+    """Write named arrays to a file."""
+    arrays: dict[str, Any] = dict(values)
+    np.savez(path, **arrays)
+
+
+def load(path: Path) -> dict[str, Host]:
+    """The named arrays of a file."""
+    with np.load(path) as file:
+        return {name: file[name] for name in file.files}
+
+
+def _split(folder: Path) -> Split:
+    words = json.loads((folder / "split.json").read_text())
+    truth = words.pop("truth")
+    return Split(
+        **{name: np.load(folder / f"{name}64.npy", mmap_mode="r") for name in ARRAYS},
+        **words
+        | {
+            "features": tuple(words["features"]),
+            "dropped": tuple(words["dropped"]),
+            "transform": Transform.model_validate_json(json.dumps(words["transform"])),
+            "truth": truth and (np.array(truth[0]), truth[1]),
+        },
+    )
+
+
+def describe(work: Prepared) -> Work:
+    """Sizes and digests for the record, and the least that one full step must move and compute."""
+    task, rows = work.task, min(work.task.batch_size, len(work.x))
+    batch = rows * (work.x[:1].nbytes + work.y[:1].nbytes)
+    parameters = sum(value.nbytes for value in work.start.values())
+    return Work(
+        task=task,
+        rows=len(work.x),
+        features=work.x.shape[1],
+        steps=len(work.rates),
+        samples=len(work.order),
+        data=work.split.digest(),
+        start=digest(work.start),
+        # the batch and the parameters are read once, the parameters written once
+        bytes_per_step=batch + 2 * parameters,
+        flops_per_step=rows * flops_per_row(task),
+    )
+
+
+def matches(folder: Path, planned: Work) -> bool:
+    """Whether a folder holds the work that was planned, to the last bit."""
+    if not (folder / "task.json").exists():
+        return False
+    work = read(folder)
+    rounded = zip(work.split.rounded(work.task.dtype), (work.x, work.y), strict=True)
+    return describe(work) == planned and all(np.array_equal(one, other) for one, other in rounded)
+
+
+def flops_per_row(task: Task) -> int:
+    """2 d m forward and 2 d m for the weight gradient of each Linear (d, m); as much again to go below it."""
+    layers = [layer for layer in task.layers if isinstance(layer, Linear)]
+    products = [2 * layer.in_features * layer.out_features for layer in layers]
+    return 3 * sum(products) - products[0]
+
+
+def digest(values: Mapping[str, Host]) -> str:
+    """The digest that certificates use, cut to 16 hex digits; here it costs no import of SciPy."""
+    sha = hashlib.sha256()
+    for name in sorted(values):
+        value = np.ascontiguousarray(values[name])
+        sha.update(f"{name}{value.shape}{value.dtype.str}".encode())
+        sha.update(value.data)
+    return sha.hexdigest()[:16]
+
+
+def distance(one: Mapping[str, Host], other: Mapping[str, Host]) -> float:
+    """The norm over all parameters of the difference, in float64."""
+    gaps = (one[name].astype(np.float64) - other[name].astype(np.float64) for name in other)
+    return math.sqrt(sum(float(np.square(gap).sum()) for gap in gaps))

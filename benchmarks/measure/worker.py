@@ -1,0 +1,169 @@
+"""A process for one arm: imports one framework, answers one JSON line with another.
+
+Requests come on standard input and replies go to the original standard output; whatever libraries print goes to
+standard error. The end of the input, even in the middle of some work, is the end of the process.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import queue
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:  # nothing heavy is imported here: what a lane imports is timed
+    from backends.interface import Backend
+    from benchmarks.measure.clock import Run
+
+CPUS = "SAMESTEP_CPUS"
+Reply = dict[str, Any]
+
+
+class Arm:
+    """The verbs that a request can name; each gives a JSON object."""
+
+    def __init__(self) -> None:
+        self.backend: Backend
+        self.runs: dict[str, Run] = {}
+
+    def open(self, lane: str, device: str) -> Reply:
+        """Import the lane; `import_s` counts from a bare interpreter, NumPy included."""
+        begin = time.perf_counter()
+        self.backend = load(lane, device)
+        import_s = time.perf_counter() - begin
+        from dataclasses import asdict
+
+        from benchmarks.measure.counters import watch_compilations
+        from benchmarks.measure.environment import pools
+
+        watch_compilations()
+        words = {
+            "lane": lane,
+            "device": device,
+            "framework": self.backend.framework,
+            "tier": self.backend.tier,
+        }
+        found = {"versions": self.backend.versions(), "pools": [pool.model_dump() for pool in pools()]}
+        return {"import_s": import_s, "arm": {**words, **asdict(self.backend.traits), **found}}
+
+    def load(self, task: str, folder: str, final: str | None = None) -> Reply:
+        """Read a task's work, put its data on the device; `final` holds the certified final parameters."""
+        from benchmarks.measure.clock import Run
+        from benchmarks.measure.work import read
+
+        self.runs[task] = Run(self.backend, read(Path(folder)), Path(final) if final else None)
+        return {}
+
+    def first(self, task: str) -> Reply:
+        """The first run in this process."""
+        from benchmarks.measure.counters import peak_memory
+
+        return {"first_call_s": self.runs[task].first_call(), "peak_memory": peak_memory()}
+
+    def certify(self, task: str, lane: str, final: str) -> Reply:
+        """The certificate; what a certified run ends in is kept in the file `final`."""
+        from benchmarks.parity import certify
+
+        run = self.runs[task]
+        steps = len(run.work.rates)
+        certificate = certify(self.backend, run.work.task, run.work.split, lane=lane, run_steps=steps)
+        if certificate.status == "pass":
+            run.keep(Path(final))
+        return {"certificate": certificate.model_dump(mode="json")}
+
+    def pin(self, cpus: list[int]) -> Reply:
+        """Move every thread of this process to the given CPUs, where the system can."""
+        pin(cpus)
+        return {}
+
+    def calibrate(self, task: str, target_ns: int) -> Reply:
+        return self.runs[task].calibrate(target_ns)
+
+    def slice(self, task: str, repeats: int, collect: bool) -> Reply:
+        return self.runs[task].slice(repeats, collect=collect)
+
+    def ceiling(self, folder: str) -> Reply:
+        from benchmarks.measure.ceilings import ceiling
+        from benchmarks.measure.work import read
+
+        return ceiling(read(Path(folder)))
+
+    def dispatch(self) -> Reply:
+        from benchmarks.measure.ceilings import dispatch
+
+        return dispatch(self.backend.framework)
+
+    def train(self, task: str) -> Reply:
+        """All epochs by the timed program, and how good the parameters are that they end in."""
+        from benchmarks.accuracy import accuracy
+
+        run = self.runs[task]
+        return {"accuracy": accuracy(run.work.task, run.work.split, run.train()).model_dump(mode="json")}
+
+
+def load(lane: str, device: str) -> Backend:
+    """A registered lane, or "module:Class" for one that is not."""
+    backends = importlib.import_module("backends")
+    module, _, name = lane.partition(":")
+    if lane in backends.names() or not name.isidentifier() or name[:1].islower():
+        registered: Backend = backends.load(lane, device)
+        return registered
+    made: Backend = getattr(importlib.import_module(module), name)(device)
+    return made
+
+
+def pin(cpus: list[int]) -> None:
+    if not cpus or not hasattr(os, "sched_setaffinity"):
+        return
+    for thread in os.listdir("/proc/self/task"):
+        try:
+            os.sched_setaffinity(int(thread), cpus)
+        except ProcessLookupError:
+            continue  # a thread that has just ended
+
+
+def private_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """The pipes to the coordinator under numbers that no library knows; 0 reads nothing, 1 is standard error."""
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    return requests, replies
+
+
+def listen(requests: BinaryIO, inbox: queue.SimpleQueue[bytes]) -> None:
+    """Hand lines on; a coordinator that is gone takes this process with it."""
+    for line in requests:
+        inbox.put(line)
+    os._exit(0)
+
+
+def answer(arm: Arm, line: bytes) -> Reply:
+    """The reply to a request; an exception is a reply too, on one line."""
+    request = json.loads(line)
+    try:
+        reply: Reply = getattr(arm, request.pop("verb"))(**request)
+    except Exception as error:
+        text = " ".join(str(error).split())[:300]
+        return {"error": f"{type(error).__name__}: {text}" if text else type(error).__name__}
+    return reply
+
+
+def main() -> None:
+    """Serve until the input ends."""
+    pin([int(cpu) for cpu in os.environ.get(CPUS, "").split(",") if cpu])
+    requests, replies = private_pipes()
+    inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=listen, args=(requests, inbox), daemon=True).start()
+    arm = Arm()
+    while True:
+        replies.write(json.dumps(answer(arm, inbox.get())).encode() + b"\n")
+        replies.flush()
+
+
+if __name__ == "__main__":
+    main()

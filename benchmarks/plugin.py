@@ -1,0 +1,180 @@
+"""The pytest plugin: options, the choice of what is collected, the relay before the first benchmark, the record.
+
+Loaded by `addopts = -p benchmarks.plugin`, so that the options parse from anywhere. pytest-benchmark stays what
+it is: its JSON is the record, with everything of ours under one versioned key, and its own tables, saving and
+comparing work on the replayed samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.errors import InputError
+
+KEY = "samestep"
+BENCH = Path(__file__).with_name("bench_training.py")
+SESSION = pytest.StashKey[Any]()
+RACE = pytest.StashKey[Any]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of `samestep compare`, under the same names."""
+    group = parser.getgroup("samestep", "training benchmarks of samestep")
+    group.addoption(
+        "--lane", action="append", default=[], help="a lane to run; repeat for more (default: all)"
+    )
+    group.addoption(
+        "--task", action="append", default=[], help="a task; repeat for more (default: lesson, diabetes)"
+    )
+    group.addoption("--data", help="a CSV or Parquet file as a further task")
+    group.addoption("--target", help="the column of --data to predict")
+    group.addoption(
+        "--features", help="the columns of --data to predict from, with commas (default: all others)"
+    )
+    group.addoption("--dtype", default="float32", help="float32 or float64 (default: float32)")
+    group.addoption("--device", default="cpu", help="cpu, cuda, mps or tpu (default: cpu)")
+    group.addoption(
+        "--threads", default="one", help="one: each lane on one core; all: as shipped (default: one)"
+    )
+    group.addoption("--effort", default="quick", help="quick, standard or rigorous (default: quick)")
+    group.addoption("--baseline", help="the lane that the others are compared with (default: torch)")
+    group.addoption("--out", help="folder for the run's results (default: results/local/TIME)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """`pytest --benchmark-only` without a path means the benchmarks; their JSON goes to the run's folder."""
+    if not config.getoption("benchmark_only", False):
+        return
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        config.args = [str(BENCH)]
+    if not config.getoption("benchmark_json") and not config.getoption("collectonly"):
+        config.option.benchmark_json = str(session(config).out / "benchmark.json")
+
+
+def session(config: pytest.Config) -> Any:
+    """The options resolved, once; bad ones are pytest's usage error."""
+    from benchmarks.session import Options, resolve
+
+    if SESSION not in config.stash:
+        values = {name: config.getoption(name) for name in Options.__dataclass_fields__}
+        try:
+            config.stash[SESSION] = resolve(Options(**values))
+        except InputError as error:
+            raise pytest.UsageError(str(error)) from error
+    return config.stash[SESSION]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test for each task and lane; a lane that cannot run here is skipped with its reason."""
+    if not {"task", "lane", "race"} <= set(metafunc.fixturenames):
+        return
+    asked = session(metafunc.config)
+    metafunc.parametrize("task", [task.name for task in asked.tasks])
+    absent = [pytest.param(lane, marks=pytest.mark.skip(reason=why)) for lane, why in asked.missing.items()]
+    metafunc.parametrize("lane", [*asked.lanes, *absent])
+
+
+@pytest.fixture(scope="session")
+def race(request: pytest.FixtureRequest) -> Race:
+    """Everything measured, before the first benchmark reads its samples: only selected tasks and lanes race."""
+    items = [item for item in request.session.items if "race" in getattr(item, "fixturenames", ())]
+    chosen = {(item.callspec.params["task"], item.callspec.params["lane"]) for item in items}  # type: ignore[attr-defined]
+    found = Race(request.config, chosen)
+    request.config.stash[RACE] = found
+    return found
+
+
+class Race:
+    """The record of this session, measured when first asked for."""
+
+    def __init__(self, config: pytest.Config, chosen: set[tuple[str, str]]) -> None:
+        self.config, self.asked = config, session(config)
+        self.tasks = [task for task in self.asked.tasks if task.name in {name for name, _ in chosen}]
+        selected = {lane for _, lane in chosen} | {
+            self.asked.baseline
+        }  # -k torch:tuned still needs its yardstick
+        self.lanes = [lane for lane in self.asked.lanes if lane in selected]
+
+    @cached_property
+    def record(self) -> Any:
+        from benchmarks.measure import measure
+        from benchmarks.progress import progress
+
+        capture = self.config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled(), progress() as report:
+            return measure(
+                self.tasks,
+                self.lanes,
+                baseline=self.asked.baseline,
+                effort=self.asked.effort,
+                threads=self.asked.threads,
+                device=self.asked.device,
+                folder=self.asked.out,
+                progress=report,
+            )
+
+    @cached_property
+    def rows(self) -> dict[tuple[str, str], Any]:
+        from benchmarks.measure.summary import summarise
+
+        return {(row.task, row.lane): row for row in summarise(self.record)}
+
+    def barred(self, task: str, lane: str) -> str | None:
+        """Why this lane shows no time, or None."""
+        row = self.rows[task, lane]
+        return f"{row.verdict.word}: {row.verdict.reason}" if row.time is None else None
+
+    def seconds_per_step(self, task: str, lane: str) -> Iterator[float]:
+        """The raw samples in the order in which they were measured."""
+        from benchmarks.measure.samples import slices
+
+        steps = next(work.steps for work in self.record.plan.works if work.task.name == task)
+        for _, piece in slices(self.record, task, lane):
+            yield piece.elapsed_ns / piece.repeats / steps / 1e9
+
+    def count(self, task: str, lane: str) -> int:
+        """How many samples there are."""
+        return sum(1 for _ in self.seconds_per_step(task, lane))
+
+    def facts(self, task: str, lane: str) -> dict[str, Any]:
+        """What pytest-benchmark's JSON says beside the samples."""
+        row = self.rows[task, lane]
+        return {"task": task, "lane": lane, "unit": "seconds per training step", "verdict": row.verdict.word}
+
+    def run_once(self, task: str, lane: str) -> None:
+        """Under --benchmark-disable: one untimed epoch in this process, to see that it runs."""
+        import backends
+        from benchmarks import datasets, parity
+
+        spec = next(each for each in self.asked.tasks if each.name == task)
+        backend = backends.load(lane, self.asked.device)
+        x, y = datasets.load(spec.dataset).rounded(spec.dtype)
+        with backend.precision(spec.dtype):
+            state = backend.init(spec, params=parity.start(spec))
+            data = backend.put(x), backend.put(y)
+            rates = spec.learning_rates(len(x))[0]
+            backend.sync(backend.epoch(state, data, spec.order(len(x), 0), spec.batch_size, rates))
+
+
+def pytest_benchmark_update_json(config: pytest.Config, benchmarks: Any, output_json: dict[str, Any]) -> None:
+    """Our record, raw samples included, under one key of pytest-benchmark's JSON."""
+    if RACE in config.stash:
+        output_json[KEY] = config.stash[RACE].record.model_dump(mode="json")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The comparison table, here and as Markdown in the run's folder."""
+    if RACE not in config.stash or "record" not in vars(config.stash[RACE]):
+        return
+    from benchmarks.report import tables
+
+    found = config.stash[RACE]
+    (found.asked.out / "table.md").write_text(tables.markdown(found.record), encoding="utf-8")
+    terminalreporter.write_line("")
+    terminalreporter.write_line(tables.plain(found.record, width=terminalreporter._tw.fullwidth))
+    terminalreporter.write_line(f"results: {found.asked.out}")

@@ -1,0 +1,97 @@
+"""Numbers as people read them: units, and as many digits as the interval supports. Standard library only."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+BLANK = ""
+
+
+class Span(Protocol):
+    """An estimate with the ends of its interval."""
+
+    @property
+    def value(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+
+
+def digits(value: float, width: float) -> int:
+    """Decimals that an interval of this width supports: down to the first digit of half of it.
+
+    Without an interval, three significant digits.
+    """
+    if not width or not math.isfinite(width):
+        return max(0, 2 - math.floor(math.log10(abs(value)))) if value and math.isfinite(value) else 2
+    return max(0, min(4, -math.floor(math.log10(width / 2))))
+
+
+def duration(seconds: float | None, width: float = 0.0) -> str:
+    """Seconds with a fitting unit; `width` is that of the interval, in seconds."""
+    if seconds is None:
+        return BLANK
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9)):
+        if abs(seconds) >= size or unit == "ns":
+            return f"{seconds / size:.{digits(seconds / size, width / size)}f} {unit}"
+    raise AssertionError("ns takes whatever is left")
+
+
+def timing(span: Span | None) -> str:
+    """A time with the half-width of its interval in percent."""
+    if span is None:
+        return BLANK
+    if not math.isfinite(span.high):
+        return f"{duration(span.value)} ±?"  # one block has no interval
+    half = (span.high - span.low) / 2
+    return f"{duration(span.value, 2 * half)} ±{100 * half / span.value:.1f}%"
+
+
+def ratio(span: Span | None) -> str:
+    """A ratio with the ends of its interval: three significant digits."""
+    if span is None:
+        return BLANK
+    if not math.isfinite(span.high):
+        return f"{span.value:.3g} [one block]"
+    places = max(0, 2 - math.floor(math.log10(span.value)))
+    return f"{span.value:.{places}f} [{span.low:.{places}f}, {span.high:.{places}f}]"
+
+
+def count(value: float | None) -> str:
+    """A large number with a metric suffix: 1234567 is 1.23 M."""
+    if value is None:
+        return BLANK
+    for suffix, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(value) >= size:
+            return f"{value / size:.3g} {suffix}"
+    return f"{value:.3g}"
+
+
+def steps(span: Span | None) -> str:
+    """A number of steps with its interval."""
+    if span is None:
+        return BLANK
+    high = count(span.high) if math.isfinite(span.high) else "inf"
+    return f"{count(span.value)} [{count(span.low)}, {high}]"
+
+
+def percent(share: float | None) -> str:
+    """A share of one, in percent with two digits."""
+    return BLANK if share is None else f"{100 * share:.2g}%"
+
+
+def small(value: float | None) -> str:
+    """A loss or an error: four digits, with an exponent where it is small."""
+    return BLANK if value is None else f"{value:.4g}"
+
+
+def times(value: float | None) -> str:
+    """How many times."""
+    return BLANK if value is None else f"{value:.3g}x"
+
+
+def memory(size: int | None) -> str:
+    """Bytes as MiB."""
+    return BLANK if size is None else f"{size / 2**20:.0f} MiB"

@@ -1,0 +1,41 @@
+"""The table in README.md, made from the committed reference result: `python -m benchmarks.report.readme`.
+
+The tests check that README.md is what this would write.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.compare import load
+from benchmarks.measure.summary import summarise
+from benchmarks.report import tables
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+REFERENCE = ROOT / "results" / "reference"
+BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
+
+
+def section() -> str:
+    """The speed table of each task of the reference result, and what it holds for."""
+    record = load(str(REFERENCE))
+    rows = summarise(record)
+    parts = []
+    for work in record.plan.works:
+        own = [row for row in rows if row.task == work.task.name]
+        speed = tables.speed(own)
+        parts += [f"**{tables.heading(record, work)}**\n", tables.markdown_rows(speed)]
+        parts += [f"- {note}" for note in speed.notes] + ([""] if speed.notes else [])
+    return "\n".join([*parts, " ".join(tables.scope(record, None))])
+
+
+def updated(text: str) -> str:
+    """README's text with the table of the reference result between its markers."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{section()}\n{END}{after}"
+
+
+if __name__ == "__main__":
+    README.write_text(updated(README.read_text(encoding="utf-8")), encoding="utf-8")

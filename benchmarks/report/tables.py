@@ -1,0 +1,279 @@
+"""Tables from a record: what was proven, how fast it was, what it cost. Pure, and without any framework.
+
+Each task gets three narrow tables instead of one wide one, so that all of it is readable at 100 columns.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from benchmarks.errors import InputError
+from benchmarks.measure.summary import Row, summarise
+from benchmarks.measure.work import Work
+from benchmarks.record import Certified, Record
+from benchmarks.report import figures as fmt
+
+FORMATS = ("plain", "markdown", "csv")
+WORDS = ("lane", "tier", "how", "verdict", "parity", "status", "task", "tensor")  # flush left
+
+
+@dataclass
+class Table:
+    """A title, the columns' names, rows of text, and notes below."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    notes: list[str] = field(default_factory=list)
+
+
+def render(record: Record, format: str, *, baseline: str | None = None) -> str:
+    """The tables of a record in one of FORMATS.
+
+    Raises:
+        InputError: an unknown format, or a baseline that is not a lane of the record.
+    """
+    makers = {"plain": plain, "markdown": markdown, "csv": as_csv}
+    if format not in makers:
+        raise InputError(f"unknown format {format!r}; choose from {', '.join(FORMATS)}")
+    return makers[format](record, baseline=baseline)
+
+
+def plain(record: Record, *, baseline: str | None = None, width: int = 100) -> str:
+    """For a terminal, at most `width` columns."""
+    parts = [
+        text for work, rows in _by_task(record, baseline) for text in _plain_task(record, work, rows, width)
+    ]
+    return "\n".join([*parts, *(textwrap.fill(line, width) for line in scope(record, baseline))])
+
+
+def _plain_task(record: Record, work: Work, rows: Sequence[Row], width: int) -> list[str]:
+    parts = [heading(record, work)]
+    for table in task_tables(rows):
+        parts += ["", boxed(table, width), *_notes(table, width)]
+    return [*parts, "", ""]
+
+
+def _notes(table: Table, width: int) -> list[str]:
+    return [textwrap.fill(note, width, initial_indent="  ", subsequent_indent="    ") for note in table.notes]
+
+
+def boxed(table: Table, width: int) -> str:
+    """One table as text."""
+    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0))
+    for name in table.columns:
+        grid.add_column(name, justify="left" if name in WORDS else "right", no_wrap=name == "lane")
+    for row in table.rows:
+        grid.add_row(*row)
+    text = io.StringIO()
+    Console(file=text, width=width, color_system=None, markup=False, highlight=False).print(grid)
+    return "\n".join(line.rstrip() for line in [table.title, *text.getvalue().strip("\n").splitlines()])
+
+
+def markdown(record: Record, *, baseline: str | None = None) -> str:
+    """For GitHub. Everything from the record is escaped: names are data."""
+    parts = []
+    for work, rows in _by_task(record, baseline):
+        parts.append(f"### {_escape(heading(record, work))}\n")
+        for table in task_tables(rows):
+            parts.append(f"**{_escape(table.title)}**\n")
+            parts.append(markdown_rows(table))
+            parts += [f"- {_escape(note)}" for note in table.notes] + ([""] if table.notes else [])
+    return "\n".join([*parts, *(_escape(line) for line in scope(record, baseline))]) + "\n"
+
+
+def markdown_rows(table: Table) -> str:
+    rows = [table.columns, tuple("---" if name in WORDS else "---:" for name in table.columns), *table.rows]
+    cells = [[cell if i == 1 else _escape(cell) for cell in row] for i, row in enumerate(rows)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in cells) + "\n"
+
+
+def _escape(text: str) -> str:
+    for special in "\\|<>*_`[]":
+        text = text.replace(special, {"<": "&lt;", ">": "&gt;"}.get(special, "\\" + special))
+    return text
+
+
+def as_csv(record: Record, *, baseline: str | None = None) -> str:
+    """One line for each task and lane, plain numbers in SI units, blank where not measured."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(CSV)
+    for row in summarise(record, baseline=baseline):
+        time, ratio, found = row.time, row.verdict.ratio, row.accuracy
+        writer.writerow(
+            [row.task, row.lane, row.tier, row.gradient, row.buffers, row.compiled, row.verdict.word]
+            + [
+                row.verdict.reason,
+                *_ends(time),
+                *_ends(ratio),
+                row.samples_per_second,
+                row.first_call_s,
+                row.import_s,
+            ]
+            + [
+                *_ends(row.break_even.steps if row.break_even else None),
+                row.cpu_per_wall,
+                row.peak_memory,
+                row.floor,
+            ]
+            + [row.above_floor, row.parity_share]
+            + ([found.loss, found.excess, found.r_squared, found.held_out_accuracy] if found else [None] * 4)
+        )
+    return text.getvalue().rstrip("\n")
+
+
+CSV = (
+    *("task", "lane", "tier", "gradient", "buffers", "compiled", "verdict", "reason"),
+    *(
+        "seconds_per_step",
+        "seconds_per_step_low",
+        "seconds_per_step_high",
+        "ratio",
+        "ratio_low",
+        "ratio_high",
+    ),
+    *(
+        "samples_per_second",
+        "first_call_s",
+        "import_s",
+        "break_even_steps",
+        "break_even_low",
+        "break_even_high",
+    ),
+    *("cpu_per_wall", "peak_memory_bytes", "floor_s", "above_floor", "parity_share"),
+    *("loss", "excess", "r_squared", "held_out_accuracy"),
+)
+
+
+def _ends(span: fmt.Span | None) -> list[float | None]:
+    return [None] * 3 if span is None else [span.value, span.low, span.high]
+
+
+# --- what the tables hold -------------------------------------------------------------------------
+
+
+def _by_task(record: Record, baseline: str | None) -> list[tuple[Work, list[Row]]]:
+    rows = summarise(record, baseline=baseline)
+    return [(work, [row for row in rows if row.task == work.task.name]) for work in record.plan.works]
+
+
+def heading(record: Record, work: Work) -> str:
+    """The work in one line."""
+    task, plan = work.task, record.plan
+    last = work.rows % task.batch_size
+    partial = f", last batch {last}" if last else ""
+    return (
+        f"{task.name}: {work.rows:,} x {work.features}, batch {task.batch_size}{partial}, {task.loss.name} "
+        f"({task.loss.reduction}), {task.dtype}, {task.epochs} epochs; {plan.device}, threads {plan.threads}"
+    )
+
+
+def task_tables(rows: Sequence[Row]) -> list[Table]:
+    """Speed, cost and accuracy of one task."""
+    return [speed(rows), cost(rows), accuracy(rows)]
+
+
+def speed(rows: Sequence[Row]) -> Table:
+    """Time per step against the baseline, with the verdict; no time without a passed proof."""
+    names = ("lane", "tier", "time/step", "time/baseline", "verdict", "samples/s", "over floor")
+    table = Table("SPEED", names, [])
+    for row in rows:
+        verdict = row.verdict
+        shown = (
+            verdict.word.lower() if verdict.word in ("BASELINE", "EQUIVALENT", "UNDECIDED") else verdict.word
+        )
+        cells = fmt.timing(row.time), fmt.ratio(verdict.ratio), shown, fmt.count(row.samples_per_second)
+        table.rows.append((row.lane, row.tier or "", *cells, fmt.times(row.above_floor)))
+        if why := row.blank or verdict.reason:
+            table.notes.append(f"{row.lane}: {verdict.word}: {why}")
+        table.notes += [f"{row.lane}: {note}" for note in row.notes]
+    return table
+
+
+def cost(rows: Sequence[Row]) -> Table:
+    """How a lane works, and what it costs before and beside its steps."""
+    names = ("lane", "how", "first call", "break-even steps", "import", "CPU/wall", "memory")
+    table = Table("COST", names, [])
+    for row in rows:
+        compiled = "" if row.compiled in ("", "no") else f", compiled {row.compiled}"
+        how = f"{row.gradient}, {row.buffers}{compiled}" if row.gradient else ""
+        even = row.break_even
+        pays = "" if even is None else fmt.steps(even.steps) or even.reason.partition(":")[0]
+        used = "" if row.cpu_per_wall is None else f"{row.cpu_per_wall:.2f}"
+        own = fmt.duration(row.first_call_s), pays, fmt.duration(row.import_s)
+        table.rows.append((row.lane, how, *own, used, fmt.memory(row.peak_memory)))
+    return table
+
+
+def accuracy(rows: Sequence[Row]) -> Table:
+    """Where training ended, and the share of the allowed rounding that the worst step used."""
+    found = next((row.accuracy for row in rows if row.accuracy), None)
+    classes = found is not None and found.held_out_accuracy is not None
+    score = "held-out accuracy" if classes else "held-out R²"
+    names = ("lane", "parity", "bound used", "loss", "above exact", score, "rmse, own units")
+    table = Table("ACCURACY", names, [])
+    for row in rows:
+        proof = "proven" if row.verdict.word not in ("INVALID", "FAILED") else "NOT PROVEN"
+        cells: tuple[str, ...] = (proof, fmt.percent(row.parity_share))
+        if got := row.accuracy:
+            share = got.held_out_accuracy if classes else got.r_squared
+            scored = "" if share is None else f"{share:.6f}"
+            cells += (f"{got.loss:.6g}", fmt.small(got.excess), scored, fmt.small(got.rmse_original_units))
+        table.rows.append((row.lane, *cells, *[""] * (len(names) - 1 - len(cells))))
+    if found and found.no_excess:
+        table.notes.append(f"no exact solution to compare with: {found.no_excess}")
+    return table
+
+
+def scope(record: Record, baseline: str | None) -> list[str]:
+    """What the tables hold for, and no further."""
+    plan, machine = record.plan, record.plan.environment
+    chosen = baseline or plan.baseline
+    lines = [
+        f"Baseline {chosen}. Ratios are time over the baseline's, 95% intervals over {len(record.blocks)} "
+        "blocks of fresh processes, interleaved, with an identical twin in every race.",
+        "FASTER and SLOWER: surely beyond 2%; equivalent: surely within; undecided: neither. A lane whose proof "
+        "failed has no time.",
+        f"Measured {plan.created} at effort {plan.effort.name} on {machine.cpu}, {machine.cores} cores. "
+        "It holds for this host, this boot and these caches.",
+    ]
+    if chosen != plan.baseline:
+        lines.insert(1, f"Exploratory: the baseline fixed before measuring was {plan.baseline}.")
+    return lines
+
+
+def parity(found: Sequence[Certified], missing: dict[str, str], *, width: int = 100) -> str:
+    """The certificates as a table, one row for each task and lane."""
+    table = Table(
+        "PARITY", ("lane", "task", "status", "bound used", "at step", "tensor", "slack", "timed program"), []
+    )
+    for each in found:
+        certificate = each.certificate
+        cells: list[str] = ["", "", "", "", ""]
+        if certificate.evidence:
+            last = certificate.evidence[-1]
+            worst = max(last.judgement.quantities.values(), key=lambda w: w.share, default=None)
+            equal = all(one.equal for one in last.untraced)
+            same = ("bit for bit" if equal else "within bound") if last.untraced else ""
+            if worst:
+                cells = [
+                    fmt.percent(worst.share),
+                    str(worst.step),
+                    worst.tensor,
+                    fmt.times(worst.slack),
+                    same,
+                ]
+        table.rows.append((each.lane, each.task, certificate.status.upper(), *cells))
+        if certificate.status != "pass":
+            table.notes.append(f"{each.lane} on {each.task}: {certificate.reason}")
+    table.notes += [f"{lane}: not run: {reason}" for lane, reason in missing.items()]
+    return "\n".join([boxed(table, width), *_notes(table, width)])

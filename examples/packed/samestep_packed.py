@@ -1,0 +1,50 @@
+"""The lane `numpy:packed`: weights and bias are one matrix, so a layer is one product forward and one back.
+
+With Z = [x 1] and theta = [W; b]:  x W + b = Z theta,  and the gradient of theta is Z^T dz.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from backends import spec
+from backends.interface import Host, Traits
+from backends.numpy_backend import Activation, Floats
+from backends.numpy_modes import Linear, NumpyTuned
+
+
+class PackedLinear(Linear):
+    """A Linear layer over theta (in + 1, out); `weight` and `bias` are views of it."""
+
+    def __init__(self, weight: Floats, bias: Floats) -> None:
+        self.theta = np.concatenate([weight, bias[None]])
+        super().__init__(self.theta[:-1], self.theta[-1])
+        self.gradient = np.empty_like(self.theta)
+        self.grads = {"weight": self.gradient[:-1], "bias": self.gradient[-1]}
+        self.packed: dict[int, tuple[Floats, Floats]] = {}
+
+    def forward(self, x: Floats) -> Floats:
+        rows = len(x)
+        if rows not in self.packed:
+            ones = np.ones((rows, len(self.theta)), x.dtype)
+            self.packed[rows] = ones, np.empty((rows, self.theta.shape[1]), x.dtype)
+        self.z, out = self.packed[rows]
+        self.z[:, :-1] = x
+        return np.dot(self.z, self.theta, out)
+
+    def backward(self, dz: Floats, *, need_dx: bool) -> Floats:
+        np.dot(self.z.T, dz, self.gradient)
+        return dz @ self.weight.T if need_dx else dz
+
+
+class Packed(NumpyTuned):
+    """numpy:tuned with packed layers: only what differs is written here."""
+
+    traits = Traits(gradient="by hand", buffers="reused")
+
+    def layer(self, index: int, layer: spec.Layer, values: Mapping[str, Host]) -> Linear | Activation:
+        if isinstance(layer, spec.Linear):
+            return PackedLinear(values[f"{index}.weight"], values[f"{index}.bias"])
+        return super().layer(index, layer, values)

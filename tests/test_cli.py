@@ -1,0 +1,146 @@
+"""The command line as a user meets it: real processes, exit codes, one line for an error."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+import backends
+from benchmarks import tasks
+from tests.conftest import samestep
+
+Smoke = tuple[Path, CompletedProcess[str]]
+
+
+def test_compare_prints_tables_and_keeps_stdout_clean(smoke: Smoke) -> None:
+    folder, done = smoke
+    assert done.stdout.startswith("lesson: 1,000 x 2, batch 10")
+    assert all(
+        word in done.stdout for word in ("SPEED", "COST", "ACCURACY", "numpy:tuned", "baseline", "proven")
+    )
+    assert max(len(line) for line in done.stdout.splitlines() if str(folder) not in line) <= 100
+    assert "certify" in done.stderr  # progress is visible without a terminal too
+    assert "certify" not in done.stdout
+
+
+def test_one_folder_holds_the_record_the_table_and_the_log(smoke: Smoke) -> None:
+    folder, _ = smoke
+    document = json.loads((folder / "benchmark.json").read_text())
+    assert {b["name"] for b in document["benchmarks"]} == {
+        "test_training[lesson-numpy]",
+        "test_training[lesson-numpy:tuned]",
+    }
+    assert document["samestep"]["schema_version"] == 1
+    assert "### lesson" in (folder / "table.md").read_text()
+    assert "2 passed" in (folder / "pytest.log").read_text()
+
+
+def test_samples_in_the_json_are_the_raw_slices(smoke: Smoke) -> None:
+    """pytest-benchmark's data, seconds per step, against elapsed / repeats / steps of the record."""
+    folder, _ = smoke
+    document = json.loads((folder / "benchmark.json").read_text())
+    blocks = document["samestep"]["blocks"]
+    for benchmark in document["benchmarks"]:
+        lane = benchmark["extra_info"]["lane"]
+        pieces = [piece for block in blocks for piece in block["slices"]]
+        own = [p for p in pieces if p["lane"] == lane and p["kind"] == "race" and not p["twin"]]
+        assert benchmark["stats"]["data"] == [p["elapsed_ns"] / p["repeats"] / 100 / 1e9 for p in own]
+        assert len(own) == len(blocks)  # one round a block at this effort
+
+
+@pytest.mark.parametrize("format", ["plain", "markdown", "csv"])
+def test_tables_are_made_again_from_the_record_alone(smoke: Smoke, format: str, tmp_path: Path) -> None:
+    folder, done = smoke
+    again = samestep("table", str(folder), "--format", format, cwd=tmp_path)
+    assert again.returncode == 0
+    if format == "plain":
+        assert done.stdout.startswith(again.stdout.rstrip())
+    if format == "markdown":
+        assert again.stdout.rstrip() == (folder / "table.md").read_text().rstrip()
+    if format == "csv":
+        rows = list(csv.DictReader(io.StringIO(again.stdout)))
+        assert [row["lane"] for row in rows] == ["numpy", "numpy:tuned"]
+        assert float(rows[0]["seconds_per_step"]) > 0
+
+
+def test_another_baseline_is_marked_exploratory(smoke: Smoke, tmp_path: Path) -> None:
+    done = samestep("table", str(smoke[0]), "--baseline", "numpy:tuned", cwd=tmp_path)
+    assert "Exploratory: the baseline fixed before measuring was numpy." in done.stdout
+
+
+def test_list_names_every_lane_and_task(tmp_path: Path) -> None:
+    done = samestep("list", cwd=tmp_path)
+    assert done.returncode == 0
+    for name in (*backends.names(), *tasks.names()):
+        assert name in done.stdout
+
+
+def test_parity_passes_and_writes_its_certificates(tmp_path: Path) -> None:
+    words = ("parity", "--task", "lesson", "--lane", "numpy", "--json", "certificates.json")
+    done = samestep(*words, cwd=tmp_path)
+    assert done.returncode == 0
+    assert "PASS" in done.stdout
+    (found,) = json.loads((tmp_path / "certificates.json").read_text())
+    assert found["certificate"]["status"] == "pass"
+
+
+def test_compare_takes_a_file_that_was_not_made_for_it(tmp_path: Path) -> None:
+    rows = [
+        "height,weight,kind",
+        *(f"{150 + i % 41},{50 + (i * 7) % 31 + i / 9:.3f},{i % 2}" for i in range(120)),
+    ]
+    (tmp_path / "people.csv").write_text("\n".join(rows))
+    words = ("--data", "people.csv", "--target", "weight", "--features", "height,kind", "--effort", "smoke")
+    done = samestep("compare", *words, "--lane", "numpy", "--baseline", "numpy", "--out", "run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "people.csv: 96 x 2" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["compare", "--task", "lesso"], "did you mean 'lesson'?"),
+        (["compare", "--lane", "torhc"], "did you mean 'torch'?"),
+        (["compare", "--effort", "fast"], "unknown effort 'fast'"),
+        (["compare", "--threads", "3"], "unknown threads '3'"),
+        (["compare", "--device", "npu"], "unknown device 'npu'"),
+        (["compare", "--dtype", "int8"], "unknown dtype 'int8'"),
+        (["compare", "--baseline", "torch", "--lane", "numpy"], "unknown baseline 'torch'"),
+        (["compare", "--data", "none.csv", "--target", "y"], "none.csv"),
+        (["compare", "--data", "x.csv"], "needs --target"),
+        (["compare", "--target", "y"], "need --data"),
+        (["table", "nowhere"], "name a run's folder"),
+        (["table"], "Missing argument"),
+        (["tabel"], "Did you mean 'table'?"),
+        (["lesson", "--batch", "0"], "batch"),
+        (["lesson", "--lane", "numpi"], "numpi"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_2(words: list[str], line: str, tmp_path: Path) -> None:
+    done = samestep(*words, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert done.stderr.startswith("samestep: ")
+    assert done.stderr.count("\n") == 1
+    assert line in done.stderr
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"samestep": {}}', "\x00\x01", '{"samestep": 3}', "[" * 9999]
+)
+def test_a_damaged_record_is_one_line(text: str, tmp_path: Path) -> None:
+    (tmp_path / "benchmark.json").write_text(text)
+    done = samestep("table", str(tmp_path), cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+
+
+def test_no_arguments_is_help(tmp_path: Path) -> None:
+    done = samestep(cwd=tmp_path)
+    assert done.returncode == 0
+    assert "compare" in done.stdout

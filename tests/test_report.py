@@ -1,0 +1,92 @@
+"""Numbers as people read them, and tables that hold what the record says."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.compare import load
+from benchmarks.measure.inference import Interval
+from benchmarks.measure.summary import summarise
+from benchmarks.report import figures, tables
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(2.5, "2.50 s"), (0.0314159, "31.4 ms"), (7.2e-6, "7.20 us"), (3e-10, "0.300 ns"), (None, "")],
+)
+def test_durations_have_a_fitting_unit(seconds: float | None, text: str) -> None:
+    assert figures.duration(seconds) == text
+
+
+def test_digits_follow_the_interval() -> None:
+    wide, narrow = (Interval(value=1.2346e-5, low=1.2346e-5 - h, high=1.2346e-5 + h) for h in (5e-7, 1e-8))
+    assert figures.timing(wide) == "12.3 us ±4.1%"
+    assert figures.timing(narrow) == "12.35 us ±0.1%"
+
+
+def test_one_block_has_no_interval() -> None:
+    alone = Interval(value=0.5, low=0.0, high=math.inf)
+    assert figures.timing(alone).endswith("±?")
+    assert "one block" in figures.ratio(alone)
+
+
+@given(st.floats(1e-12, 1e6), st.floats(1e-9, 1.0))
+def test_any_ratio_and_time_can_be_written(value: float, width: float) -> None:
+    span = Interval(value=value, low=value * (1 - width / 2), high=value * (1 + width / 2))
+    shown = float(figures.ratio(span).split(" ")[0])
+    assert shown == pytest.approx(value, rel=5.1e-3)
+    assert figures.timing(span)
+
+
+@pytest.mark.parametrize(("value", "text"), [(1234567, "1.23 M"), (99, "99"), (2.5e9, "2.5 G"), (None, "")])
+def test_counts_have_metric_suffixes(value: float | None, text: str) -> None:
+    assert figures.count(value) == text
+
+
+def test_the_tables_hold_the_summary(smoke: tuple[Path, object]) -> None:
+    record = load(str(smoke[0]))
+    rows = summarise(record)
+    speed, cost, accuracy = tables.task_tables(rows)
+    assert [row[0] for row in speed.rows] == ["numpy", "numpy:tuned"]
+    for shown, row in zip(speed.rows, rows, strict=True):
+        assert shown[2] == figures.timing(row.time)
+        assert shown[3] == figures.ratio(row.verdict.ratio)
+    assert speed.rows[0][4] == "baseline"
+    assert all(row[1] == "proven" for row in accuracy.rows)
+    assert all(row[2] for row in cost.rows)
+
+
+def test_a_lane_without_proof_has_a_reason_and_no_time(smoke: tuple[Path, object]) -> None:
+    """The record of a failed certificate: no figure of its speed is in any format."""
+    record = load(str(smoke[0]))
+    changed = [
+        c.model_copy(
+            update={
+                "certificate": c.certificate.model_copy(update={"status": "fail", "reason": "step 3: bias"})
+            }
+        )
+        if c.lane == "numpy:tuned"
+        else c
+        for c in record.certified
+    ]
+    record = record.model_copy(update={"certified": tuple(changed)})
+    text = tables.plain(record)
+    line = next(line for line in text.splitlines() if line.strip().startswith("numpy:tuned"))
+    assert "INVALID" in line
+    assert " us" not in line
+    assert "step 3: bias" in text
+    assert "NOT PROVEN" in text
+    assert "step 3: bias" in tables.markdown(record)
+
+
+def test_names_in_markdown_are_data(smoke: tuple[Path, object]) -> None:
+    record = load(str(smoke[0]))
+    work = record.plan.works[0]
+    task = work.task.model_copy(update={"name": "<script>|x|"})
+    table = tables.Table("T", ("lane",), [(task.name,)])
+    assert tables.markdown_rows(table).splitlines()[2] == "| &lt;script&gt;\\|x\\| |"
