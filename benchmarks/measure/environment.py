@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import sys
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
@@ -128,8 +129,9 @@ def settings() -> dict[str, str]:
 
 @cache
 def installed() -> dict[str, str]:
-    """Name and version of every installed package."""
-    return {d.metadata["Name"].lower(): d.version for d in distributions() if d.metadata["Name"]}
+    """Name and version of every installed package; copies that setuptools carries in itself are none."""
+    path = [folder for folder in sys.path if not folder.endswith("_vendor")]
+    return {d.metadata["Name"].lower(): d.version for d in distributions(path=path) if d.metadata["Name"]}
 
 
 def boot() -> str:
