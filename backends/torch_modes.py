@@ -259,13 +259,12 @@ class TorchCompile(TorchTuned):
     def parts(
         self, order: Order, batch_size: int, learning_rates: Host
     ) -> Iterator[tuple[Sequence[Tensor], Sequence[Tensor]]]:
-        """The order in calls of `chunk` full batches; the last call takes what is left and the partial batch."""
+        """The order in calls of `chunk` batches; the last takes what is left, half a chunk more or less."""
         batches, rates = self.put(order).split(batch_size), self.put(learning_rates).unbind()
-        even = len(order) // batch_size // self.chunk * self.chunk
-        for start in range(0, even, self.chunk):
-            yield batches[start : start + self.chunk], rates[start : start + self.chunk]
-        if even < len(batches):
-            yield batches[even:], rates[even:]
+        calls = max(1, round(len(batches) / self.chunk))
+        for call in range(calls):
+            end = (call + 1) * self.chunk if call + 1 < calls else len(batches)
+            yield batches[call * self.chunk : end], rates[call * self.chunk : end]
 
 
 class TorchFused(TorchCompile):

@@ -215,12 +215,13 @@ def test_shares_of_a_long_run_are_a_fixed_sample():
     declared = task(epochs=40)
     judgement = verdict(declared)
     assert judgement.steps == 280
-    assert len(judgement.sample) == 200
+    assert len(judgement.sample) == 60
     assert (judgement.sample[0].step, judgement.sample[-1].step) == (1, 280)
     short = verdict(task())
     assert [entry.step for entry in short.sample] == list(range(1, 15))
     worst = max(entry.shares["params"] for entry in short.sample)
-    assert worst == short.quantities["params"].share == pytest.approx(1 / short.quantities["params"].slack)
+    assert worst == pytest.approx(short.quantities["params"].share, rel=5e-4)  # kept to four digits
+    assert short.quantities["params"].share == pytest.approx(1 / short.quantities["params"].slack)
 
 
 def test_the_overall_figure_is_there_where_it_means_something():

@@ -21,7 +21,7 @@ from benchmarks.parity.sizes import Sizes
 from benchmarks.parity.verdicts import Failure, Judgement, Shares, Status, Worst
 from benchmarks.parity.work import Batch, Work
 
-MOST_SHARES = 200
+MOST_SHARES = 60
 COARSE = 0.1  # of a step: a bound this wide is said to be so
 
 
@@ -97,7 +97,8 @@ class Judging:
             used = self.weigh(tensor)
             shares[tensor.quantity] = max(shares.get(tensor.quantity, 0.0), used)
         if self.done in self.sampled:
-            self.sample.append(Shares(step=self.done, shares=shares))
+            rounded = {quantity: float(f"{share:.4g}") for quantity, share in shares.items()}
+            self.sample.append(Shares(step=self.done, shares=rounded))
         after = {name: values[index] for name, values in trace.params.items()}
         self.drift.add(batch, self.params, step, errors, after)
         self.advance(trace, index, step, errors)
