@@ -12,24 +12,25 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 help:  ## what there is to make
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+	@awk -F ':.*## ' '/^[a-z]+:.*##/ { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## create .venv with the locked versions and this package
 
 compare: $(READY)  ## certify, time and compare every lane: make compare ARGS="--task wide --effort standard"
-	@$(BIN)/samestep compare $(ARGS)
+	@$(BIN)/python -m benchmarks compare $(ARGS)
 
 test: $(READY)  ## run the tests: make test ARGS="-k numpy"
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: $(READY)  ## style and types, as .ci/run checks them
-	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+	@$(BIN)/python -m ruff format --check . && $(BIN)/python -m ruff check . && $(BIN)/python -m mypy
 
 # Runs again only when the lock or the package's own definition changed.
 $(READY): requirements.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "samestep needs Python 3.11 or newer: install it, or name one with make setup PYTHON=..."; exit 2; }
-	@echo "setting up $(VENV) with $$($(PYTHON) --version): several hundred MB, a few minutes the first time"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	{ echo "samestep needs Python 3.11 or newer: install it, or name one with make setup PYTHON=..."; exit 2; }
+	@echo "setting up $(VENV) with $$($(PYTHON) --version): 2 GB (on Linux with PyPI's torch, which brings CUDA, more)"
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@echo "installing the locked versions of requirements.lock"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@echo "installing samestep itself, editable"

@@ -11,14 +11,19 @@ from importlib.metadata import EntryPoint, entry_points
 from backends.interface import Backend, Unavailable
 
 GROUP = "samestep.backends"
-__all__ = ["GROUP", "Backend", "Unavailable", "lane_class", "load", "missing", "names"]
+__all__ = [
+    "DuplicateLane","GROUP", "Backend", "Unavailable", "lane_class", "load", "missing", "names"]
+
+
+class DuplicateLane(ValueError):
+    """Two installed packages claim one lane's name."""
 
 
 def _entries() -> dict[str, EntryPoint]:
     found: dict[str, EntryPoint] = {}
     for entry in entry_points(group=GROUP):
         if entry.name in found and found[entry.name].value != entry.value:
-            raise ValueError(
+            raise DuplicateLane(
                 f"two packages claim the lane {entry.name!r}: {found[entry.name].value} and {entry.value}; "
                 f"uninstall one, or rename its entry point in the group {GROUP}"
             )
@@ -47,6 +52,8 @@ def lane_class(name: str) -> type[Backend]:
         extra = name.partition(":")[0]
         hint = f"; pip install 'samestep[{extra}]'" if extra in ("torch", "jax") else ""
         raise Unavailable(f"{error}{hint}") from error
+    except Exception as error:  # whatever goes wrong inside a framework's own import concerns its lanes alone
+        raise Unavailable(f"its import fails: {type(error).__name__}: {error}") from error
     return loaded
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+import backends
 from benchmarks.errors import InputError
 
 app = typer.Typer(
@@ -33,7 +34,7 @@ Features = Annotated[
 DtypeOption = Annotated[str, typer.Option(help="float32 or float64.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda (or gpu), mps, tpu.")]
 Threads = Annotated[str, typer.Option(help="one: each lane on one core; all: each framework as shipped.")]
-Effort = Annotated[str, typer.Option(help="quick (6 blocks), standard (12) or rigorous (24).")]
+Effort = Annotated[str, typer.Option(help="smoke (to try), quick (6 blocks), standard (12), rigorous (24).")]
 Baseline = Annotated[
     str | None, typer.Option(help="The lane that the others are compared with; default torch.")
 ]
@@ -106,7 +107,7 @@ def parity(
 @app.command()
 def table(
     result: Annotated[str, typer.Argument(help="A run's folder, or its benchmark.json.")],
-    format: Annotated[str, typer.Option(help="plain, markdown or csv.")] = "plain",
+    format: Annotated[str, typer.Option(help="rich, markdown or csv.")] = "rich",
     baseline: Baseline = None,
 ) -> None:
     """Tables from a record; needs no framework. Another baseline than the record's own is exploratory."""
@@ -121,13 +122,13 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         code: Any = app(args=arguments or ["--help"], standalone_mode=False)
-    except InputError as error:
+    except (InputError, backends.DuplicateLane) as error:
         code = _fail(str(error))
     except USAGE as error:
         context = error.ctx
         code = _fail(error.format_message() + (f" (see {context.command_path} --help)" if context else ""))
-    except (KeyboardInterrupt, typer.Abort):
-        print("\nsamestep: interrupted", file=sys.stderr)
+    except (KeyboardInterrupt, typer.Abort) as stop:
+        print("\nsamestep: interrupted" + "".join(f"; {word}" for word in stop.args), file=sys.stderr)
         code = 130
     except BrokenPipeError:  # the reader of a pipe left: nothing more to say, not even at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -15,28 +15,43 @@ from pydantic import ValidationError
 
 from benchmarks import record
 from benchmarks.errors import InputError
-from benchmarks.plugin import BENCH, KEY
+from benchmarks.measure.folder import Folder
+from benchmarks.plugin import BENCH, KEY, WHOLE
 from benchmarks.report import tables
 from benchmarks.session import Options, resolve
 
 MOST_BYTES = record.MOST_BYTES
 
 
+class Stopped:
+    """Hears why pytest left early: pytest.exit with a reason, or Ctrl-C without."""
+
+    reason: str | None = None
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        if isinstance(excinfo.value, pytest.exit.Exception):
+            self.reason = str(excinfo.value.msg)
+
+
 def compare(options: Options) -> int:
     """Measure and print the comparison; 0, or 1 when a lane failed its proof or its run.
 
     Raises:
-        InputError: the options cannot be used.
+        InputError: the options or the data cannot be used.
+        KeyboardInterrupt: it was interrupted; what was measured has been kept and printed.
     """
     asked = resolve(options)
-    asked.out.mkdir(parents=True, exist_ok=True)
-    log = asked.out / "pytest.log"
-    arguments = _arguments(asdict(options) | {"out": str(asked.out)})
+    _make(asked.out)
+    log, stopped = asked.out / "pytest.log", Stopped()
+    os.environ.pop("PYTEST_ADDOPTS", None)  # a project's own options are not for this run
     with log.open("w", encoding="utf-8") as file, contextlib.redirect_stdout(file):
-        code = int(pytest.main(arguments))
+        code = int(pytest.main(_arguments(asdict(options) | {"out": str(asked.out)}), plugins=[stopped]))
+    if stopped.reason:
+        log.unlink()
+        raise InputError(stopped.reason)
     if code == pytest.ExitCode.INTERRUPTED:
-        raise KeyboardInterrupt
-    written = asked.out / "benchmark.json"
+        raise KeyboardInterrupt(*_kept(asked.out))
+    written = asked.out / WHOLE
     if not written.exists():
         print(f"samestep: nothing was measured; {log} says why", file=sys.stderr)
         return 1
@@ -45,27 +60,37 @@ def compare(options: Options) -> int:
     return int(code != 0)
 
 
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be made ({error.strerror}); choose another folder with --out") from error
+
+
+def _kept(folder: Path) -> list[str]:
+    """Print what an interrupted run had measured, and say where it is."""
+    try:
+        found = Folder(folder).record()
+    except InputError:
+        return []  # it had not begun
+    if not found.blocks:
+        return [f"no block was finished; {folder} holds the certificates so far"]
+    record.write_text(folder / WHOLE, json.dumps({KEY: found.model_dump(mode="json")}))
+    print(tables.plain(found, width=_width()))
+    return [f"{len(found.blocks)} of {found.plan.effort.blocks} blocks are in {folder / WHOLE}"]
+
+
 def _width() -> int:
     return max(80, min(120, os.get_terminal_size().columns)) if sys.stdout.isatty() else 100
 
 
 def _arguments(options: dict[str, Any]) -> list[str]:
-    """pytest's words for the options: the plugin and nothing of whatever project we stand in."""
-    words = [
-        str(BENCH),
-        "--benchmark-only",
-        "-p",
-        "benchmarks.plugin",
-        "-c",
-        os.devnull,
-        "--rootdir",
-        str(BENCH.parent),
-    ]
-    words += ["-p", "no:cacheprovider", "-q"]
+    """pytest's words for the options: the plugin, and nothing of whatever project we stand in."""
+    words = [str(BENCH), "--benchmark-only", "-p", "benchmarks.plugin", "-c", os.devnull, "--rootdir", str(BENCH.parent)]
+    words += ["-p", "no:cacheprovider", "--noconftest", "-q"]
     for name, value in options.items():
-        for each in value if isinstance(value, list | tuple) else [value]:
-            if each is not None:
-                words += [f"--{name}", str(each)]
+        given = value if isinstance(value, list | tuple) else [value]
+        words += [f"--{name}={each}" for each in given if each is not None]
     return words
 
 
@@ -74,12 +99,14 @@ def parity(options: Options, file: str | None) -> int:
     from benchmarks.measure import certify
     from benchmarks.progress import progress
 
-    asked = resolve(options)
+    asked = resolve(options, race=False)
+    if file and not Path(file).absolute().parent.is_dir():
+        raise InputError(f"--json {file}: there is no folder {Path(file).parent}; make it first")
     with progress() as report:
         found = certify(asked.tasks, asked.lanes, device=asked.device, progress=report)
     print(tables.parity(found, asked.missing, width=_width()))
     if file:
-        Path(file).write_text(json.dumps([each.model_dump(mode="json") for each in found], indent=2))
+        record.write_text(file, json.dumps([each.model_dump(mode="json") for each in found], indent=2))
     return int(any(each.certificate.status not in ("pass", "diverged") for each in found))
 
 

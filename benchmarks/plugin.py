@@ -7,6 +7,8 @@ comparing work on the replayed samples.
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +20,7 @@ from benchmarks.errors import InputError
 
 KEY = "samestep"
 BENCH = Path(__file__).with_name("bench_training.py")
+PARTIAL, WHOLE = ".benchmark.json.partial", "benchmark.json"
 SESSION = pytest.StashKey[Any]()
 RACE = pytest.StashKey[Any]()
 
@@ -41,19 +44,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--threads", default="one", help="one: each lane on one core; all: as shipped (default: one)"
     )
-    group.addoption("--effort", default="quick", help="quick, standard or rigorous (default: quick)")
+    group.addoption("--effort", default="quick", help="smoke (to try), quick, standard or rigorous (default: quick)")
     group.addoption("--baseline", help="the lane that the others are compared with (default: torch)")
     group.addoption("--out", help="folder for the run's results (default: results/local/TIME)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """`pytest --benchmark-only` without a path means the benchmarks; their JSON goes to the run's folder."""
-    if not config.getoption("benchmark_only", False):
-        return
-    if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+    only = config.getoption("benchmark_only", False)
+    if only and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         config.args = [str(BENCH)]
-    if not config.getoption("benchmark_json") and not config.getoption("collectonly"):
-        config.option.benchmark_json = str(session(config).out / "benchmark.json")
+    off = config.getoption("collectonly") or config.getoption("benchmark_disable") or config.getoption("benchmark_skip")
+    chosen = only or any(Path(word.partition("::")[0]).name == BENCH.name for word in config.args)
+    if chosen and not off and not config.getoption("benchmark_json"):
+        out = session(config).out
+        out.mkdir(parents=True, exist_ok=True)
+        config.option.benchmark_json = str(out / PARTIAL)  # renamed when it is whole
 
 
 def session(config: pytest.Config) -> Any:
@@ -107,16 +113,20 @@ class Race:
 
         capture = self.config.pluginmanager.getplugin("capturemanager")
         with capture.global_and_fixture_disabled(), progress() as report:
-            return measure(
-                self.tasks,
-                self.lanes,
-                baseline=self.asked.baseline,
-                effort=self.asked.effort,
-                threads=self.asked.threads,
-                device=self.asked.device,
-                folder=self.asked.out,
-                progress=report,
-            )
+            try:
+                return measure(
+                    self.tasks,
+                    self.lanes,
+                    baseline=self.asked.baseline,
+                    effort=self.asked.effort,
+                    threads=self.asked.threads,
+                    device=self.asked.device,
+                    folder=self.asked.out,
+                    progress=report,
+                    missing=self.asked.missing,
+                )
+            except InputError as error:  # data that cannot be used concern every test alike
+                pytest.exit(str(error), returncode=int(pytest.ExitCode.USAGE_ERROR))
 
     @cached_property
     def rows(self) -> dict[tuple[str, str], Any]:
@@ -161,6 +171,11 @@ class Race:
             backend.sync(backend.epoch(state, data, spec.order(len(x), 0), spec.batch_size, rates))
 
 
+def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
+    """Stable facts only: a result that is handed on does not name its host."""
+    machine_info.pop("node", None)
+
+
 def pytest_benchmark_update_json(config: pytest.Config, benchmarks: Any, output_json: dict[str, Any]) -> None:
     """Our record, raw samples included, under one key of pytest-benchmark's JSON."""
     if RACE in config.stash:
@@ -168,13 +183,28 @@ def pytest_benchmark_update_json(config: pytest.Config, benchmarks: Any, output_
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """The comparison table, here and as Markdown in the run's folder."""
+    """The comparison, here and as Markdown in the run's folder; the JSON gets its name once it is whole."""
     if RACE not in config.stash or "record" not in vars(config.stash[RACE]):
         return
+    found = config.stash[RACE]
+    keep(found.record, found.asked.out, ours=Path(config.getoption("benchmark_json") or "").name == PARTIAL)
     from benchmarks.report import tables
 
-    found = config.stash[RACE]
-    (found.asked.out / "table.md").write_text(tables.markdown(found.record), encoding="utf-8")
     terminalreporter.write_line("")
-    terminalreporter.write_line(tables.plain(found.record, width=terminalreporter._tw.fullwidth))
+    terminalreporter.write_line(tables.plain(found.record))
     terminalreporter.write_line(f"results: {found.asked.out}")
+
+
+def keep(record: Any, out: Path, *, ours: bool) -> None:
+    """Leave a finished run's folder with the JSON and the table, each written whole, and no scratch."""
+    from benchmarks.record import write_text
+    from benchmarks.report import tables
+
+    if (out / PARTIAL).exists():
+        (out / PARTIAL).replace(out / WHOLE)
+    elif ours:
+        # pytest-benchmark writes nothing when no benchmark ran; the reasons are worth keeping all the same
+        write_text(out / WHOLE, json.dumps({"benchmarks": [], KEY: record.model_dump(mode="json")}))
+    write_text(out / "table.md", tables.markdown(record))
+    if (out / WHOLE).exists():
+        shutil.rmtree(out / "relay", ignore_errors=True)  # every piece is in the record

@@ -40,7 +40,8 @@ class Comparison(Spec):
 class Plan(Spec):
     """What a session sets out to do, written down before anything is measured.
 
-    `environment` is the coordinator's; `settings` are the variables that every worker gets on top.
+    `environment` is the coordinator's; `settings` are the variables that every worker gets on top; `missing`
+    are the lanes that were asked for but cannot run here, with the reason.
     """
 
     created: str
@@ -54,6 +55,7 @@ class Plan(Spec):
     seed: int
     environment: Environment
     settings: dict[str, str]
+    missing: dict[str, str] = {}
 
 
 class Arm(Spec):
@@ -228,12 +230,17 @@ def read(path: str | Path) -> Record:
 
 
 def write(path: str | Path, record: BaseModel) -> None:
-    """Write a model as JSON so that the file is whole or absent, whatever interrupts it."""
+    """Write a model as JSON, whole or not at all."""
+    write_text(path, record.model_dump_json())
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a file so that it is whole or absent, whatever interrupts it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     with partial.open("w", encoding="utf-8") as file:
-        file.write(record.model_dump_json())
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)

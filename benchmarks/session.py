@@ -53,29 +53,51 @@ class Session:
     out: Path
 
 
-def resolve(options: Options) -> Session:
-    """A session from options.
+def resolve(options: Options, *, race: bool = True) -> Session:
+    """A session from options; a race always has its baseline among the lanes.
 
     Raises:
-        InputError: an unknown task, lane, device, effort or thread regime, or data that cannot be used.
+        InputError: an unknown task, lane, device, effort or thread regime, data that cannot be used, or a folder
+            that holds another run.
     """
+    device = pick("device", {"gpu": "cuda"}.get(options.device, options.device), DEVICES)
+    baseline = pick("baseline", options.baseline or DEFAULT_BASELINE, by_tier(backends.names()))
     lanes = choose_lanes(options.lane)
-    missing = {lane: reason for lane in lanes if (reason := backends.missing(lane))}
+    if race and baseline not in lanes and (options.baseline or why_not(baseline, device) is None):
+        lanes = by_tier((*lanes, baseline))
+    missing = {lane: reason for lane in lanes if (reason := why_not(lane, device))}
     able = tuple(lane for lane in lanes if lane not in missing)
     if not able:
-        raise InputError(
-            "no lane can run here: " + "; ".join(f"{lane}: {why}" for lane, why in missing.items())
-        )
+        raise InputError("no lane can run here: " + "; ".join(f"{lane}: {why}" for lane, why in missing.items()))
+    if options.baseline and baseline in missing:
+        raise InputError(f"the baseline {baseline} cannot run here: {missing[baseline]}")
     return Session(
         tasks=choose_tasks(options),
         lanes=able,
         missing=missing,
-        baseline=_baseline(options.baseline, able, missing),
+        baseline=baseline if baseline in able else able[0],
         effort=EFFORTS[pick("effort", options.effort, tuple(EFFORTS))],
         threads="one" if pick("threads", options.threads, get_args(Threads)) == "one" else "all",
-        device=pick("device", {"gpu": "cuda"}.get(options.device, options.device), DEVICES),
-        out=Path(options.out) if options.out else default_folder(),
+        device=device,
+        out=_free(Path(options.out)) if options.out else default_folder(),
     )
+
+
+def why_not(lane: str, device: str) -> str | None:
+    """Why a lane cannot run on a device here; None when it can."""
+    if reason := backends.missing(lane):
+        return reason
+    devices = backends.lane_class(lane).devices()
+    return None if device in devices else f"it has no device {device} here, only {', '.join(devices)}"
+
+
+def _free(folder: Path) -> Path:
+    """The folder, if no run is in it yet."""
+    if folder.is_file():
+        raise InputError(f"--out {folder} is a file: name a folder")
+    if (folder / "benchmark.json").exists() or (folder / "relay").exists():
+        raise InputError(f"--out {folder} already holds a run: name another folder")
+    return folder
 
 
 def choose_lanes(chosen: Sequence[str]) -> tuple[str, ...]:
@@ -108,14 +130,6 @@ def choose_tasks(options: Options) -> tuple[Task, ...]:
     elif options.target or options.features:
         raise InputError("--target and --features need --data FILE")
     return tuple(chosen) or tuple(tasks.get(name, dtype=dtype) for name in DEFAULT_TASKS)
-
-
-def _baseline(chosen: str | None, able: Sequence[str], missing: dict[str, str]) -> str:
-    if chosen is None:
-        return DEFAULT_BASELINE if DEFAULT_BASELINE in able else able[0]
-    if chosen in missing:
-        raise InputError(f"the baseline {chosen} cannot run here: {missing[chosen]}")
-    return pick("baseline", chosen, able)
 
 
 def pick(what: str, value: str, known: Sequence[str]) -> str:

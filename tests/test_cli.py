@@ -5,6 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -53,12 +58,12 @@ def test_samples_in_the_json_are_the_raw_slices(smoke: Smoke) -> None:
         assert len(own) == len(blocks)  # one round a block at this effort
 
 
-@pytest.mark.parametrize("format", ["plain", "markdown", "csv"])
+@pytest.mark.parametrize("format", ["rich", "markdown", "csv"])
 def test_tables_are_made_again_from_the_record_alone(smoke: Smoke, format: str, tmp_path: Path) -> None:
     folder, done = smoke
     again = samestep("table", str(folder), "--format", format, cwd=tmp_path)
     assert again.returncode == 0
-    if format == "plain":
+    if format == "rich":
         assert done.stdout.startswith(again.stdout.rstrip())
     if format == "markdown":
         assert again.stdout.rstrip() == (folder / "table.md").read_text().rstrip()
@@ -110,7 +115,8 @@ def test_compare_takes_a_file_that_was_not_made_for_it(tmp_path: Path) -> None:
         (["compare", "--threads", "3"], "unknown threads '3'"),
         (["compare", "--device", "npu"], "unknown device 'npu'"),
         (["compare", "--dtype", "int8"], "unknown dtype 'int8'"),
-        (["compare", "--baseline", "torch", "--lane", "numpy"], "unknown baseline 'torch'"),
+        (["compare", "--baseline", "torhc", "--lane", "numpy"], "did you mean 'torch'?"),
+        (["compare", "--device", "cuda", "--lane", "numpy", "--baseline", "numpy"], "no device cuda"),
         (["compare", "--data", "none.csv", "--target", "y"], "none.csv"),
         (["compare", "--data", "x.csv"], "needs --target"),
         (["compare", "--target", "y"], "need --data"),
@@ -144,3 +150,47 @@ def test_no_arguments_is_help(tmp_path: Path) -> None:
     done = samestep(cwd=tmp_path)
     assert done.returncode == 0
     assert "compare" in done.stdout
+
+
+def test_a_folder_with_a_run_is_not_written_over(smoke: Smoke, tmp_path: Path) -> None:
+    done = samestep("compare", "--lane", "numpy", "--out", str(smoke[0]), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "already holds a run" in done.stderr
+
+
+def test_the_record_says_where_the_data_came_from_and_names_no_host(smoke: Smoke) -> None:
+    document = json.loads((smoke[0] / "benchmark.json").read_text())
+    facts = document["samestep"]["plan"]["works"][0]["facts"]
+    assert facts["rank"] == 2
+    assert len(facts["transform"]["feature_mean"]) == 2
+    assert "node" not in document["machine_info"]
+    assert not (smoke[0] / "relay").exists()
+    assert "rank 2 of 2" in (smoke[0] / "table.md").read_text()
+
+
+def test_a_chosen_lane_brings_the_default_baseline(tmp_path: Path) -> None:
+    words = ("compare", "--effort", "smoke", "--task", "lesson", "--lane", "numpy", "--out", "run")
+    done = samestep(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "torch" in done.stdout
+    assert "Baseline torch." in done.stdout
+
+
+def test_interrupted_is_130_and_what_was_measured_is_kept(tmp_path: Path) -> None:
+    """Ctrl-C once the first block is done: the terminal sends SIGINT to the whole group, and so do we."""
+    words = ["compare", "--effort", "quick", "--task", "lesson", "--lane", "numpy", "--baseline", "numpy"]
+    command = [sys.executable, "-m", "benchmarks", *words, "--out", "run"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        blocks = tmp_path / "run" / "relay" / "blocks"
+        end = time.monotonic() + 120
+        while not (blocks.is_dir() and any(blocks.glob("*.json"))) and time.monotonic() < end:
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "interrupted; " in err
+    assert "Traceback" not in err
+    assert "SPEED" in out
+    assert json.loads((tmp_path / "run" / "benchmark.json").read_text())["samestep"]["blocks"]

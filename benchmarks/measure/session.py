@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
@@ -42,6 +42,7 @@ def measure(
     progress: Progress = silent,
     limits: Limits | None = None,
     seed: int | None = None,
+    missing: Mapping[str, str] | None = None,
 ) -> Record:
     """Certify and race lanes on tasks; every finished piece is kept in `folder`, so that `resume` can go on.
 
@@ -52,8 +53,8 @@ def measure(
     """
     place = Folder(folder)
     if place.begun:
-        raise InputError(f"{folder}: already holds a session; resume it, or name another folder")
-    _begin(place, tasks, lanes, baseline, _effort(effort), threads, device, progress, seed)
+        raise InputError(f"{folder}: already holds a session; name another folder")
+    _begin(place, tasks, lanes, baseline, _effort(effort), threads, device, progress, seed, missing or {})
     return resume(folder, progress=progress, limits=limits)
 
 
@@ -94,7 +95,7 @@ def certify(
     """
     with tempfile.TemporaryDirectory() as folder:
         place = Folder(folder)
-        plan = _begin(place, tasks, lanes, lanes[0] if lanes else "", PROOF, "one", device, progress, 0)
+        plan = _begin(place, tasks, lanes, lanes[0] if lanes else "", PROOF, "one", device, progress, 0, {})
         Jobs(place, plan, limits or Limits(), _counted(place, plan, progress), train=False).run()
         record = place.record()
     broken = {(failure.task, failure.lane): failure for failure in record.failures}
@@ -147,6 +148,7 @@ def _begin(
     device: str,
     progress: Progress,
     seed: int | None,
+    missing: Mapping[str, str],
 ) -> Plan:
     """Check the selection, lay out the work, and fix the plan."""
     names = [task.name for task in tasks]
@@ -175,6 +177,7 @@ def _begin(
         seed=int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed,
         environment=environment.read(),
         settings=settings(threads=threads, device=device),
+        missing=dict(missing),
     )
     place.begin(plan)
     return plan

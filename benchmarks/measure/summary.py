@@ -35,7 +35,7 @@ class Row(Spec):
     """A lane on a task. Times are seconds for each step, `first_call_s` the whole first run's, memory in bytes.
 
     `floor` is what the machine's measured rates allow at best, and `above_floor` how many times it the lane
-    takes. `parity_share` is the largest share of its rounding bound that a step used. `notes` are what a reader
+    takes. `proof` is the certificate's status, `parity_share` the largest share of its rounding bound that a step used. `notes` are what a reader
     must know to trust the row.
     """
 
@@ -59,6 +59,7 @@ class Row(Spec):
     parity_share: Number | None = None
     accuracy: Accuracy | None = None
     notes: tuple[str, ...] = ()
+    proof: str = "not run"
 
 
 def summarise(record: Record, *, baseline: str | None = None) -> tuple[Row, ...]:
@@ -84,6 +85,7 @@ def _row(record: Record, verdict: Verdict, baseline: str) -> Row:
         compiled=arm.compiled if arm else "",
         verdict=verdict,
         parity_share=parity_share(record, task, lane),
+        proof=certified.certificate.status if certified else "not run",
         accuracy=certified.accuracy if certified else None,
     )
     time = None if verdict.word in TIMELESS else time_per_step(record, task, lane)

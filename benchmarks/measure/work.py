@@ -24,6 +24,22 @@ RUN_STEPS = 100
 ARRAYS = ("x", "y", "x_test", "y_test")
 
 
+class Facts(Spec):
+    """Where the data come from and what was done to them before training.
+
+    `transform` maps what was trained on back to original units; `dropped` are constant columns, `skipped_rows`
+    rows with gaps, `rank` that of the training features.
+    """
+
+    source: str
+    columns: tuple[str, ...]
+    target: str
+    transform: Transform
+    dropped: tuple[str, ...]
+    skipped_rows: int
+    rank: int
+
+
 class Work(Spec):
     """A task and the run that is timed: `steps` steps over `samples` rows from the start, in epoch 0's order."""
 
@@ -36,6 +52,7 @@ class Work(Spec):
     start: str
     bytes_per_step: int
     flops_per_step: int
+    facts: Facts | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +86,16 @@ def write(folder: Path, task: Task, split: Split, start: Mapping[str, Host]) -> 
     words |= {"skipped_rows": split.skipped_rows, "truth": truth, "transform": split.transform.model_dump()}
     (folder / "split.json").write_text(json.dumps(words))
     (folder / "task.json").write_text(task.model_dump_json())
-    return describe(read(folder))
+    facts = Facts(
+        source=split.source,
+        columns=tuple(split.features),
+        target=split.target,
+        transform=split.transform,
+        dropped=tuple(split.dropped),
+        skipped_rows=split.skipped_rows,
+        rank=int(split.rank),
+    )
+    return describe(read(folder), facts)
 
 
 def read(folder: Path) -> Prepared:
@@ -109,7 +135,7 @@ def _split(folder: Path) -> Split:
     )
 
 
-def describe(work: Prepared) -> Work:
+def describe(work: Prepared, facts: Facts | None = None) -> Work:
     """Sizes and digests for the record, and the least that one full step must move and compute."""
     task, rows = work.task, min(work.task.batch_size, len(work.x))
     batch = rows * (work.x[:1].nbytes + work.y[:1].nbytes)
@@ -125,6 +151,7 @@ def describe(work: Prepared) -> Work:
         # the batch and the parameters are read once, the parameters written once
         bytes_per_step=batch + 2 * parameters,
         flops_per_step=rows * flops_per_row(task),
+        facts=facts,
     )
 
 

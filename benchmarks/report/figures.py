@@ -64,7 +64,7 @@ def count(value: float | None) -> str:
     if value is None:
         return BLANK
     for suffix, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if abs(value) >= size:
+        if abs(value) >= 0.9995 * size:  # 999.7 is written as 1 k, not as 1e+03
             return f"{value / size:.3g} {suffix}"
     return f"{value:.3g}"
 
@@ -78,8 +78,10 @@ def steps(span: Span | None) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share of one, in percent with two digits."""
-    return BLANK if share is None else f"{100 * share:.2g}%"
+    """A share of one, in percent with two digits, or all of them from 100% on."""
+    if share is None:
+        return BLANK
+    return f"{100 * share:,.0f}%" if share >= 0.0995 else f"{100 * share:.2g}%"
 
 
 def small(value: float | None) -> str:
@@ -89,7 +91,9 @@ def small(value: float | None) -> str:
 
 def times(value: float | None) -> str:
     """How many times."""
-    return BLANK if value is None else f"{value:.3g}x"
+    if value is None:
+        return BLANK
+    return f"{value:,.0f}x" if value >= 99.95 else f"{value:.3g}x"
 
 
 def memory(size: int | None) -> str:

@@ -18,15 +18,16 @@ BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
 
 
 def section() -> str:
-    """The speed table of each task of the reference result, and what it holds for."""
+    """Speed and accuracy of each task of the reference result, and what it holds for."""
     record = load(str(REFERENCE))
     rows = summarise(record)
     parts = []
     for work in record.plan.works:
         own = [row for row in rows if row.task == work.task.name]
-        speed = tables.speed(own)
-        parts += [f"**{tables.heading(record, work)}**\n", tables.markdown_rows(speed)]
-        parts += [f"- {note}" for note in speed.notes] + ([""] if speed.notes else [])
+        parts.append(f"**{tables.heading(record, work)}**\n")
+        for table in (tables.speed(own), tables.accuracy(own)):
+            parts.append(tables.markdown_rows(table))
+            parts += [f"- {note}" for note in table.notes] + ([""] if table.notes else [])
     return "\n".join([*parts, " ".join(tables.scope(record, None))])
 
 

@@ -15,13 +15,15 @@ from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from benchmarks.accuracy import Accuracy
 from benchmarks.errors import InputError
 from benchmarks.measure.summary import Row, summarise
 from benchmarks.measure.work import Work
 from benchmarks.record import Certified, Record
 from benchmarks.report import figures as fmt
 
-FORMATS = ("plain", "markdown", "csv")
+FORMATS = ("rich", "markdown", "csv")
+NOTHING = Accuracy.model_construct(loss=None)
 WORDS = ("lane", "tier", "how", "verdict", "parity", "status", "task", "tensor")  # flush left
 
 
@@ -41,7 +43,7 @@ def render(record: Record, format: str, *, baseline: str | None = None) -> str:
     Raises:
         InputError: an unknown format, or a baseline that is not a lane of the record.
     """
-    makers = {"plain": plain, "markdown": markdown, "csv": as_csv}
+    makers = {"rich": plain, "markdown": markdown, "csv": as_csv}
     if format not in makers:
         raise InputError(f"unknown format {format!r}; choose from {', '.join(FORMATS)}")
     return makers[format](record, baseline=baseline)
@@ -56,7 +58,7 @@ def plain(record: Record, *, baseline: str | None = None, width: int = 100) -> s
 
 
 def _plain_task(record: Record, work: Work, rows: Sequence[Row], width: int) -> list[str]:
-    parts = [heading(record, work)]
+    parts = [heading(record, work), *(textwrap.fill(line, width) for line in data_facts(work))]
     for table in task_tables(rows):
         parts += ["", boxed(table, width), *_notes(table, width)]
     return [*parts, "", ""]
@@ -83,6 +85,7 @@ def markdown(record: Record, *, baseline: str | None = None) -> str:
     parts = []
     for work, rows in _by_task(record, baseline):
         parts.append(f"### {_escape(heading(record, work))}\n")
+        parts += [f"{_escape(line)}\n" for line in data_facts(work)]
         for table in task_tables(rows):
             parts.append(f"**{_escape(table.title)}**\n")
             parts.append(markdown_rows(table))
@@ -108,7 +111,7 @@ def as_csv(record: Record, *, baseline: str | None = None) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV)
     for row in summarise(record, baseline=baseline):
-        time, ratio, found = row.time, row.verdict.ratio, row.accuracy
+        time, ratio, found = row.time, row.verdict.ratio, row.accuracy or NOTHING
         writer.writerow(
             [row.task, row.lane, row.tier, row.gradient, row.buffers, row.compiled, row.verdict.word]
             + [
@@ -126,11 +129,15 @@ def as_csv(record: Record, *, baseline: str | None = None) -> str:
                 row.floor,
             ]
             + [row.above_floor, row.parity_share]
-            + ([found.loss, found.excess, found.r_squared, found.held_out_accuracy] if found else [None] * 4)
+            + [getattr(found, name) for name in ACCURACY]
         )
     return text.getvalue().rstrip("\n")
 
 
+ACCURACY = (
+    *("loss", "best_loss", "excess", "r_squared", "held_out_accuracy"),
+    *("loss_original_units", "rmse_original_units", "parameter_error"),
+)
 CSV = (
     *("task", "lane", "tier", "gradient", "buffers", "compiled", "verdict", "reason"),
     *(
@@ -150,7 +157,7 @@ CSV = (
         "break_even_high",
     ),
     *("cpu_per_wall", "peak_memory_bytes", "floor_s", "above_floor", "parity_share"),
-    *("loss", "excess", "r_squared", "held_out_accuracy"),
+    *ACCURACY,
 )
 
 
@@ -171,10 +178,24 @@ def heading(record: Record, work: Work) -> str:
     task, plan = work.task, record.plan
     last = work.rows % task.batch_size
     partial = f", last batch {last}" if last else ""
+    epochs = "1 epoch" if task.epochs == 1 else f"{task.epochs} epochs"
     return (
         f"{task.name}: {work.rows:,} x {work.features}, batch {task.batch_size}{partial}, {task.loss.name} "
-        f"({task.loss.reduction}), {task.dtype}, {task.epochs} epochs; {plan.device}, threads {plan.threads}"
+        f"({task.loss.reduction}), {task.dtype}, {epochs}; {plan.device}, threads {plan.threads}"
     )
+
+
+def data_facts(work: Work) -> list[str]:
+    """Where the data come from and what was done to them, in a sentence or two."""
+    facts = work.facts
+    if facts is None:
+        return []
+    changed = any(scale != 1 for scale in (*facts.transform.feature_scale, facts.transform.target_scale))
+    said = [f"{facts.source.rstrip('.')}", f"rank {facts.rank} of {work.features}"]
+    said += ["standardised on the training rows"] if changed else []
+    said += [f"constant columns dropped: {', '.join(facts.dropped)}"] if facts.dropped else []
+    said += [f"{facts.skipped_rows:,} rows with gaps dropped"] if facts.skipped_rows else []
+    return ["; ".join(said) + "."]
 
 
 def task_tables(rows: Sequence[Row]) -> list[Table]:
@@ -222,7 +243,7 @@ def accuracy(rows: Sequence[Row]) -> Table:
     names = ("lane", "parity", "bound used", "loss", "above exact", score, "rmse, own units")
     table = Table("ACCURACY", names, [])
     for row in rows:
-        proof = "proven" if row.verdict.word not in ("INVALID", "FAILED") else "NOT PROVEN"
+        proof = "proven" if row.proof == "pass" else "NOT PROVEN" if row.proof == "fail" else row.proof
         cells: tuple[str, ...] = (proof, fmt.percent(row.parity_share))
         if got := row.accuracy:
             share = got.held_out_accuracy if classes else got.r_squared
@@ -246,6 +267,7 @@ def scope(record: Record, baseline: str | None) -> list[str]:
         f"Measured {plan.created} at effort {plan.effort.name} on {machine.cpu}, {machine.cores} cores. "
         "It holds for this host, this boot and these caches.",
     ]
+    lines += [f"Not run here: {lane}: {reason}" for lane, reason in plan.missing.items()]
     if chosen != plan.baseline:
         lines.insert(1, f"Exploratory: the baseline fixed before measuring was {plan.baseline}.")
     return lines
