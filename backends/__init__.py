@@ -11,8 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 from backends.interface import Backend, Unavailable
 
 GROUP = "samestep.backends"
-__all__ = [
-    "DuplicateLane","GROUP", "Backend", "Unavailable", "lane_class", "load", "missing", "names"]
+__all__ = ["GROUP", "Backend", "DuplicateLane", "Unavailable", "lane_class", "load", "missing", "names"]
 
 
 class DuplicateLane(ValueError):

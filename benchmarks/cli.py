@@ -127,8 +127,8 @@ def main(arguments: list[str] | None = None) -> None:
     except USAGE as error:
         context = error.ctx
         code = _fail(error.format_message() + (f" (see {context.command_path} --help)" if context else ""))
-    except (KeyboardInterrupt, typer.Abort) as stop:
-        print("\nsamestep: interrupted" + "".join(f"; {word}" for word in stop.args), file=sys.stderr)
+    except (KeyboardInterrupt, typer.Abort):
+        print("\nsamestep: interrupted", file=sys.stderr)
         code = 130
     except BrokenPipeError:  # the reader of a pipe left: nothing more to say, not even at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

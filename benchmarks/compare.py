@@ -21,6 +21,7 @@ from benchmarks.report import tables
 from benchmarks.session import Options, resolve
 
 MOST_BYTES = record.MOST_BYTES
+INTERRUPTED = 130  # what a shell gives a program that Ctrl-C ended
 
 
 class Stopped:
@@ -36,9 +37,10 @@ class Stopped:
 def compare(options: Options) -> int:
     """Measure and print the comparison; 0, or 1 when a lane failed its proof or its run.
 
+    130 when it was interrupted; what was measured has been kept and printed.
+
     Raises:
         InputError: the options or the data cannot be used.
-        KeyboardInterrupt: it was interrupted; what was measured has been kept and printed.
     """
     asked = resolve(options)
     _make(asked.out)
@@ -50,7 +52,8 @@ def compare(options: Options) -> int:
         log.unlink()
         raise InputError(stopped.reason)
     if code == pytest.ExitCode.INTERRUPTED:
-        raise KeyboardInterrupt(*_kept(asked.out))
+        print(f"samestep: interrupted; {_kept(asked.out)}", file=sys.stderr)
+        return INTERRUPTED
     written = asked.out / WHOLE
     if not written.exists():
         print(f"samestep: nothing was measured; {log} says why", file=sys.stderr)
@@ -64,20 +67,22 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{folder}: cannot be made ({error.strerror}); choose another folder with --out") from error
+        raise InputError(
+            f"{folder}: cannot be made ({error.strerror}); choose another folder with --out"
+        ) from error
 
 
-def _kept(folder: Path) -> list[str]:
+def _kept(folder: Path) -> str:
     """Print what an interrupted run had measured, and say where it is."""
     try:
         found = Folder(folder).record()
     except InputError:
-        return []  # it had not begun
+        return "nothing was measured yet"
     if not found.blocks:
-        return [f"no block was finished; {folder} holds the certificates so far"]
+        return f"no block was finished; {folder} holds the certificates so far"
     record.write_text(folder / WHOLE, json.dumps({KEY: found.model_dump(mode="json")}))
     print(tables.plain(found, width=_width()))
-    return [f"{len(found.blocks)} of {found.plan.effort.blocks} blocks are in {folder / WHOLE}"]
+    return f"{len(found.blocks)} of {found.plan.effort.blocks} blocks are in {folder / WHOLE}"
 
 
 def _width() -> int:
@@ -86,7 +91,16 @@ def _width() -> int:
 
 def _arguments(options: dict[str, Any]) -> list[str]:
     """pytest's words for the options: the plugin, and nothing of whatever project we stand in."""
-    words = [str(BENCH), "--benchmark-only", "-p", "benchmarks.plugin", "-c", os.devnull, "--rootdir", str(BENCH.parent)]
+    words = [
+        str(BENCH),
+        "--benchmark-only",
+        "-p",
+        "benchmarks.plugin",
+        "-c",
+        os.devnull,
+        "--rootdir",
+        str(BENCH.parent),
+    ]
     words += ["-p", "no:cacheprovider", "--noconftest", "-q"]
     for name, value in options.items():
         given = value if isinstance(value, list | tuple) else [value]

@@ -44,7 +44,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--threads", default="one", help="one: each lane on one core; all: as shipped (default: one)"
     )
-    group.addoption("--effort", default="quick", help="smoke (to try), quick, standard or rigorous (default: quick)")
+    group.addoption(
+        "--effort", default="quick", help="smoke (to try), quick, standard or rigorous (default: quick)"
+    )
     group.addoption("--baseline", help="the lane that the others are compared with (default: torch)")
     group.addoption("--out", help="folder for the run's results (default: results/local/TIME)")
 
@@ -54,7 +56,11 @@ def pytest_configure(config: pytest.Config) -> None:
     only = config.getoption("benchmark_only", False)
     if only and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         config.args = [str(BENCH)]
-    off = config.getoption("collectonly") or config.getoption("benchmark_disable") or config.getoption("benchmark_skip")
+    off = (
+        config.getoption("collectonly")
+        or config.getoption("benchmark_disable")
+        or config.getoption("benchmark_skip")
+    )
     chosen = only or any(Path(word.partition("::")[0]).name == BENCH.name for word in config.args)
     if chosen and not off and not config.getoption("benchmark_json"):
         out = session(config).out
@@ -201,7 +207,9 @@ def keep(record: Any, out: Path, *, ours: bool) -> None:
     from benchmarks.report import tables
 
     if (out / PARTIAL).exists():
-        (out / PARTIAL).replace(out / WHOLE)
+        document = json.loads((out / PARTIAL).read_bytes())  # indented it would be three times as large
+        write_text(out / WHOLE, json.dumps(document, separators=(",", ":")))
+        (out / PARTIAL).unlink()
     elif ours:
         # pytest-benchmark writes nothing when no benchmark ran; the reasons are worth keeping all the same
         write_text(out / WHOLE, json.dumps({"benchmarks": [], KEY: record.model_dump(mode="json")}))

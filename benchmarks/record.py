@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import Literal, Self, TypeVar
 
-from pydantic import BaseModel, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from backends.interface import Tier
 from backends.spec import Count, Finite, Number, Positive, Spec
@@ -55,7 +55,7 @@ class Plan(Spec):
     seed: int
     environment: Environment
     settings: dict[str, str]
-    missing: dict[str, str] = {}
+    missing: dict[str, str] = Field(default_factory=dict)
 
 
 class Arm(Spec):

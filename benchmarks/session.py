@@ -68,7 +68,9 @@ def resolve(options: Options, *, race: bool = True) -> Session:
     missing = {lane: reason for lane in lanes if (reason := why_not(lane, device))}
     able = tuple(lane for lane in lanes if lane not in missing)
     if not able:
-        raise InputError("no lane can run here: " + "; ".join(f"{lane}: {why}" for lane, why in missing.items()))
+        raise InputError(
+            "no lane can run here: " + "; ".join(f"{lane}: {why}" for lane, why in missing.items())
+        )
     if options.baseline and baseline in missing:
         raise InputError(f"the baseline {baseline} cannot run here: {missing[baseline]}")
     return Session(

@@ -181,7 +181,12 @@ def test_interrupted_is_130_and_what_was_measured_is_kept(tmp_path: Path) -> Non
     words = ["compare", "--effort", "quick", "--task", "lesson", "--lane", "numpy", "--baseline", "numpy"]
     command = [sys.executable, "-m", "benchmarks", *words, "--out", "run"]
     with subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     ) as process:
         blocks = tmp_path / "run" / "relay" / "blocks"
         end = time.monotonic() + 120

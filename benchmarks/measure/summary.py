@@ -35,8 +35,8 @@ class Row(Spec):
     """A lane on a task. Times are seconds for each step, `first_call_s` the whole first run's, memory in bytes.
 
     `floor` is what the machine's measured rates allow at best, and `above_floor` how many times it the lane
-    takes. `proof` is the certificate's status, `parity_share` the largest share of its rounding bound that a step used. `notes` are what a reader
-    must know to trust the row.
+    takes. `proof` is the certificate's status, `parity_share` the largest share of its rounding bound that a
+    step used. `notes` are what a reader must know to trust the row.
     """
 
     task: str

@@ -161,7 +161,9 @@ def matches(folder: Path, planned: Work) -> bool:
         return False
     work = read(folder)
     rounded = zip(work.split.rounded(work.task.dtype), (work.x, work.y), strict=True)
-    return describe(work) == planned and all(np.array_equal(one, other) for one, other in rounded)
+    return describe(work, planned.facts) == planned and all(
+        np.array_equal(one, other) for one, other in rounded
+    )
 
 
 def flops_per_row(task: Task) -> int:
