@@ -24,7 +24,9 @@ def test_durations_have_a_fitting_unit(seconds: float | None, text: str) -> None
 
 
 def test_digits_follow_the_interval() -> None:
-    wide, narrow = (Interval(value=1.2346e-5, low=1.2346e-5 - h, high=1.2346e-5 + h) for h in (4.9e-7, 1.2e-8))
+    wide, narrow = (
+        Interval(value=1.2346e-5, low=1.2346e-5 - h, high=1.2346e-5 + h) for h in (4.9e-7, 1.2e-8)
+    )
     assert figures.timing(wide) == "12.3 us ±4.0%"
     assert figures.timing(narrow) == "12.35 us ±0.1%"
 
