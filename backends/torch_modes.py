@@ -122,11 +122,14 @@ class CompiledState(State):
     tell: Callable[..., Any]
 
 
+NARROW = 64  # inputs up to which a call costs more than it saves
+
+
 def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """x W^T + b. One output is written as a product and a sum, which the compiler fuses with what stands around
-    them; a matrix product would be a call of its own.
+    """x W^T + b. One output of few inputs is written as a product and a sum, which the compiler fuses with what
+    stands around them; a matrix product is a call of its own, which pays only where rows are long.
     """
-    if len(weight) == 1:
+    if len(weight) == 1 and weight.shape[1] <= NARROW:
         return (x * weight).sum(1, keepdim=True) + bias
     return nn.functional.linear(x, weight, bias)
 
