@@ -125,11 +125,16 @@ class CompiledState(State):
 NARROW = 64  # inputs up to which a call costs more than it saves
 
 
+def wide(inputs: int) -> bool:
+    """Whether the rows are so long that moving them costs more than calling."""
+    return inputs > NARROW
+
+
 def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """x W^T + b. One output of few inputs is written as a product and a sum, which the compiler fuses with what
     stands around them; a matrix product is a call of its own, which pays only where rows are long.
     """
-    if len(weight) == 1 and weight.shape[1] <= NARROW:
+    if len(weight) == 1 and not wide(weight.shape[1]):
         return (x * weight).sum(1, keepdim=True) + bias
     return nn.functional.linear(x, weight, bias)
 
@@ -137,9 +142,9 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 def compiled(task: Task, loss: nn.Module, *, tell: bool) -> Callable[..., Any]:
     """A compiled function of (params, buffers, x, y, batches, rates) that takes a step for each batch of rows.
 
-    Parameters change in place. Gives the next buffers and the loss of each step; with `tell`, also all values
-    after each step. Batches and rates are separate tensors, not rows of one: without offsets the unrolled steps
-    share their kernels, and a program of many steps compiles as fast as one of two.
+    A batch that is None is all of x and y. Parameters change in place. Gives the next buffers and the loss of
+    each step; with `tell`, also all values after each step. Batches and rates are separate tensors, not rows of
+    one: without offsets the unrolled steps share their kernels, and many steps compile as fast as two.
     """
     chain = [
         None if isinstance(layer, spec.Linear) else module(layer, torch.float32, "cpu")
@@ -171,12 +176,13 @@ def compiled(task: Task, loss: nn.Module, *, tell: bool) -> Callable[..., Any]:
         buffers: list[Tensor | None],
         x: Tensor,
         y: Tensor,
-        batches: Sequence[Tensor],
+        batches: Sequence[Tensor | None],
         rates: Sequence[Tensor],
     ) -> tuple[list[Tensor | None], Tensor, list[Any]]:
         theta, kept, losses, told = list(params), list(buffers), [], []
         for rows, rate in zip(batches, rates, strict=True):
-            gradients, value = gradient_and_value(theta, x.index_select(0, rows), y.index_select(0, rows))
+            batch = (x, y) if rows is None else (x.index_select(0, rows), y.index_select(0, rows))
+            gradients, value = gradient_and_value(theta, *batch)
             steps = [direction(*each) for each in zip(theta, gradients, kept, strict=True)]
             theta = [p - rate * d for p, (d, _) in zip(theta, steps, strict=True)]
             kept = [b for _, b in steps]
@@ -189,11 +195,17 @@ def compiled(task: Task, loss: nn.Module, *, tell: bool) -> Callable[..., Any]:
 
     # Dynamo keeps programs by code object and only a few for each: a copy of its own keeps tasks apart.
     advance.__code__ = advance.__code__.replace()
-    return torch.compile(advance, fullgraph=True, dynamic=False)
+    # Long rows are gathered one batch at a time: in one fused loop, batches would push each other out of cache.
+    inputs, _ = next(iter(task.parameters.values()))  # the first weight is (in, out)
+    options: dict[str, Any] = {"cpp.max_horizontal_fusion_size": 1} if wide(inputs) else {}
+    return torch.compile(advance, fullgraph=True, dynamic=False, options=options)
 
 
 class TorchCompile(TorchTuned):
-    """torch.compile over gather, torch.func gradients and update: one call for each step."""
+    """torch.compile over gather, torch.func gradients and update: one call for each step.
+
+    A wide batch is gathered before the call, into a reused buffer: a program allocates its own anew each time.
+    """
 
     traits = Traits(gradient="autodiff", buffers="reused", compiled="step")
     chunk = 1
@@ -235,8 +247,8 @@ class TorchCompile(TorchTuned):
         self, state: Any, data: Batch, order: Order, batch_size: int, learning_rates: Host
     ) -> tuple[Any, list[Tensor]]:
         losses = []
-        for part in self.parts(order, batch_size, learning_rates):
-            state.buffers, values, _ = state.advance(state.values, state.buffers, *data, *part)
+        for part in self.parts(data, order, batch_size, learning_rates):
+            state.buffers, values, _ = state.advance(state.values, state.buffers, *part)
             losses.append(values)
         return state, losses
 
@@ -245,8 +257,8 @@ class TorchCompile(TorchTuned):
     ) -> tuple[Any, Trace]:
         losses: list[Host] = []
         told: list[tuple[Any, ...]] = []
-        for part in self.parts(order, batch_size, learning_rates):
-            state.buffers, values, steps = state.tell(state.values, state.buffers, *data, *part)
+        for part in self.parts(data, order, batch_size, learning_rates):
+            state.buffers, values, steps = state.tell(state.values, state.buffers, *part)
             losses.append(self.get(values))
             told += [
                 tuple([None if t is None else self.get(t.t()) for t in column] for column in s) for s in steps
@@ -260,14 +272,20 @@ class TorchCompile(TorchTuned):
         return state, Trace(np.concatenate(losses), params, buffers, gradients)
 
     def parts(
-        self, order: Order, batch_size: int, learning_rates: Host
-    ) -> Iterator[tuple[Sequence[Tensor], Sequence[Tensor]]]:
+        self, data: Batch, order: Order, batch_size: int, learning_rates: Host
+    ) -> Iterator[tuple[Tensor, Tensor, Sequence[Tensor | None], Sequence[Tensor]]]:
         """The order in calls of `chunk` batches; the last takes what is left, half a chunk more or less."""
-        batches, rates = self.put(order).split(batch_size), self.put(learning_rates).unbind()
+        x, y = data
+        rates = self.put(learning_rates).unbind()
+        if self.chunk == 1 and wide(x.shape[1]):
+            for (x_rows, y_rows), rate in zip(self.batches(data, order, batch_size), rates, strict=True):
+                yield x_rows, y_rows, [None], [rate]
+            return
+        batches = self.put(order).split(batch_size)
         calls = max(1, round(len(batches) / self.chunk))
         for call in range(calls):
             end = (call + 1) * self.chunk if call + 1 < calls else len(batches)
-            yield batches[call * self.chunk : end], rates[call * self.chunk : end]
+            yield x, y, batches[call * self.chunk : end], rates[call * self.chunk : end]
 
 
 class TorchFused(TorchCompile):

@@ -43,6 +43,16 @@ def test_lanes_agree_within_what_two_runs_may_be_apart(lane):
     assert apart(one, other) <= one.evidence[-1].judgement.allowance
 
 
+@pytest.mark.parametrize("lane", sorted(COMPILED & set(LANES)))
+def test_wide_rows_have_a_program_of_their_own_and_it_is_certified(lane):
+    from backends.torch_modes import NARROW
+
+    features = NARROW + 1
+    task = make(layers=(Linear(in_features=features, out_features=1),), optimizer=SGD(learning_rate=0.005))
+    certificate = certify(backends.load(lane), task, rows(features=features), lane=lane)
+    assert certificate.status == "pass", certificate.reason
+
+
 def test_a_run_that_diverges_is_no_failure():
     certificate = certified(NumpyBackend, optimizer=SGD(learning_rate=1e6), epochs=3)
     assert certificate.status == "diverged"
