@@ -247,7 +247,7 @@ class TorchCompile(TorchTuned):
         self, state: Any, data: Batch, order: Order, batch_size: int, learning_rates: Host
     ) -> tuple[Any, list[Tensor]]:
         losses = []
-        for part in self.parts(data, order, batch_size, learning_rates):
+        for part in self.parts(data, order, batch_size, learning_rates, self.chunk):
             state.buffers, values, _ = state.advance(state.values, state.buffers, *part)
             losses.append(values)
         return state, losses
@@ -257,7 +257,7 @@ class TorchCompile(TorchTuned):
     ) -> tuple[Any, Trace]:
         losses: list[Host] = []
         told: list[tuple[Any, ...]] = []
-        for part in self.parts(data, order, batch_size, learning_rates):
+        for part in self.parts(data, order, batch_size, learning_rates, chunk=1):
             state.buffers, values, steps = state.tell(state.values, state.buffers, *part)
             losses.append(self.get(values))
             told += [
@@ -272,20 +272,20 @@ class TorchCompile(TorchTuned):
         return state, Trace(np.concatenate(losses), params, buffers, gradients)
 
     def parts(
-        self, data: Batch, order: Order, batch_size: int, learning_rates: Host
+        self, data: Batch, order: Order, batch_size: int, learning_rates: Host, chunk: int
     ) -> Iterator[tuple[Tensor, Tensor, Sequence[Tensor | None], Sequence[Tensor]]]:
         """The order in calls of `chunk` batches; the last takes what is left, half a chunk more or less."""
         x, y = data
         rates = self.put(learning_rates).unbind()
-        if self.chunk == 1 and wide(x.shape[1]):
+        if chunk == 1 and wide(x.shape[1]):
             for (x_rows, y_rows), rate in zip(self.batches(data, order, batch_size), rates, strict=True):
                 yield x_rows, y_rows, [None], [rate]
             return
         batches = self.put(order).split(batch_size)
-        calls = max(1, round(len(batches) / self.chunk))
+        calls = max(1, round(len(batches) / chunk))
         for call in range(calls):
-            end = (call + 1) * self.chunk if call + 1 < calls else len(batches)
-            yield x, y, batches[call * self.chunk : end], rates[call * self.chunk : end]
+            end = (call + 1) * chunk if call + 1 < calls else len(batches)
+            yield x, y, batches[call * chunk : end], rates[call * chunk : end]
 
 
 class TorchFused(TorchCompile):

@@ -109,7 +109,7 @@ class StopsEarly(NumpyBackend):
         (WidePrediction, {}, "float32: predict gives float64 (8, 1), not float32 (8, 1)"),
         (WrongPrediction, {}, "float64: predict is "),
         (HidesBuffers, {"optimizer": SGD(momentum=0.9)}, "float64: the trace does not record buffers"),
-        (TimesAnotherProgram, {}, "float64: the timed program ends "),
+        (TimesAnotherProgram, {}, "float32: the timed program ends "),
         (ForgetsTheStart, {}, "float64: step 1 of 8: "),
         (StopsEarly, {}, "float64: 1 steps were recorded of 4"),
     ],
@@ -193,6 +193,23 @@ class LastBit(NumpyBackend):
         return state, losses
 
 
+class Unnoticed(NumpyBackend):
+    """The timed program ends 1e-7 off: hidden by float32's bound, plain in float64."""
+
+    def epoch(self, state, data, order, batch_size, learning_rates):
+        state, losses = super().epoch(state, data, order, batch_size, learning_rates)
+        for value in state.model.params.values():
+            value *= value.dtype.type(1 + 2e-7)
+        return state, losses
+
+
+def test_a_timed_program_that_differs_in_float32_is_held_to_the_bound_in_float64():
+    certificate = certified(Unnoticed)
+    assert certificate.status == "fail"
+    assert certificate.reason.startswith("float64: the timed program ends")
+    assert len(certificate.evidence) == 1
+
+
 def test_the_timed_program_may_differ_in_its_last_bits_and_that_is_said():
     certificate = certified(LastBit)
     assert certificate.status == "pass"
@@ -200,4 +217,6 @@ def test_the_timed_program_may_differ_in_its_last_bits_and_that_is_said():
     assert not run.equal
     assert 0 < run.distance <= run.allowance
     assert "the timed program ends" in certificate.reason
+    assert certificate.evidence[0].untraced, "float32 is not exact, so float64 was looked at too"
+    assert not certified(NumpyBackend).evidence[0].untraced
     assert certified(NumpyBackend).evidence[-1].untraced[-1].distance == 0
