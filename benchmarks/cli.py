@@ -64,6 +64,14 @@ def lesson(
 
 
 @app.command()
+def rosetta() -> None:
+    """The lesson's concepts in NumPy, PyTorch and JAX side by side, and the traps between them, as Markdown."""
+    from benchmarks.rosetta import page
+
+    print(page())
+
+
+@app.command()
 def compare(
     task: Tasks = [],  # noqa: B006
     lane: Lanes = [],  # noqa: B006
