@@ -39,6 +39,7 @@ Baseline = Annotated[
     str | None, typer.Option(help="The lane that the others are compared with; default torch.")
 ]
 Out = Annotated[str | None, typer.Option(help="Folder for the run's results; default results/local/TIME.")]
+Resume = Annotated[str | None, typer.Option(help="Go on with the interrupted run in this folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Data instead of text.")]
 
 
@@ -84,13 +85,16 @@ def compare(
     effort: Effort = "quick",
     baseline: Baseline = None,
     out: Out = None,
+    resume: Resume = None,
 ) -> None:
     """Certify that the lanes do the same work, measure them, record it, and print the comparison."""
     from benchmarks.compare import compare as run
     from benchmarks.session import Options
 
     raise typer.Exit(
-        run(Options(task, lane, data, target, features, dtype, device, threads, effort, baseline, out))
+        run(
+            Options(task, lane, data, target, features, dtype, device, threads, effort, baseline, out, resume)
+        )
     )
 
 

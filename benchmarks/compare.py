@@ -47,7 +47,8 @@ def compare(options: Options) -> int:
     log, stopped = asked.out / "pytest.log", Stopped()
     os.environ.pop("PYTEST_ADDOPTS", None)  # a project's own options are not for this run
     with log.open("w", encoding="utf-8") as file, contextlib.redirect_stdout(file):
-        code = int(pytest.main(_arguments(asdict(options) | {"out": str(asked.out)}), plugins=[stopped]))
+        place = {} if asked.resumed else {"out": str(asked.out)}
+        code = int(pytest.main(_arguments(asdict(options) | place), plugins=[stopped]))
     if stopped.reason:
         log.unlink()
         raise InputError(stopped.reason)
@@ -79,10 +80,11 @@ def _kept(folder: Path) -> str:
     except InputError:
         return "nothing was measured yet"
     if not found.blocks:
-        return f"no block was finished; {folder} holds the certificates so far"
+        return f"no block was finished yet; go on with: samestep compare --resume {folder}"
     record.write_text(folder / WHOLE, json.dumps({KEY: found.model_dump(mode="json")}))
     print(tables.plain(found, width=_width()))
-    return f"{len(found.blocks)} of {found.plan.effort.blocks} blocks are in {folder / WHOLE}"
+    done = f"{len(found.blocks)} of {found.plan.effort.blocks} blocks are in {folder / WHOLE}"
+    return f"{done}; go on with: samestep compare --resume {folder}"
 
 
 def _width() -> int:

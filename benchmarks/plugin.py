@@ -49,6 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--baseline", help="the lane that the others are compared with (default: torch)")
     group.addoption("--out", help="folder for the run's results (default: results/local/TIME)")
+    group.addoption("--resume", help="go on with the interrupted run in this folder")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -114,12 +115,14 @@ class Race:
 
     @cached_property
     def record(self) -> Any:
-        from benchmarks.measure import measure
+        from benchmarks.measure import measure, resume
         from benchmarks.progress import progress
 
         capture = self.config.pluginmanager.getplugin("capturemanager")
         with capture.global_and_fixture_disabled(), progress() as report:
             try:
+                if self.asked.resumed:
+                    return resume(self.asked.out, progress=report)
                 return measure(
                     self.tasks,
                     self.lanes,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
@@ -14,6 +14,7 @@ from backends.spec import Dtype, Task
 from benchmarks import tasks
 from benchmarks.errors import InputError
 from benchmarks.measure.effort import EFFORTS, Effort
+from benchmarks.measure.folder import Folder
 from benchmarks.record import Threads
 
 DEFAULT_TASKS = ("lesson", "diabetes")
@@ -37,6 +38,7 @@ class Options:
     effort: str = "quick"
     baseline: str | None = None
     out: str | None = None
+    resume: str | None = None
 
 
 @dataclass(frozen=True)
@@ -51,15 +53,18 @@ class Session:
     threads: Threads
     device: str
     out: Path
+    resumed: bool = False
 
 
 def resolve(options: Options, *, race: bool = True) -> Session:
     """A session from options; a race always has its baseline among the lanes.
 
     Raises:
-        InputError: an unknown task, lane, device, effort or thread regime, data that cannot be used, or a folder
-            that holds another run.
+        InputError: an unknown task, lane, device, effort or thread regime, data that cannot be used, a folder
+            that holds another run, or none to resume.
     """
+    if options.resume:
+        return interrupted(options, options.resume)
     device = pick("device", {"gpu": "cuda"}.get(options.device, options.device), DEVICES)
     baseline = pick("baseline", options.baseline or DEFAULT_BASELINE, by_tier(backends.names()))
     lanes = choose_lanes(options.lane)
@@ -82,6 +87,31 @@ def resolve(options: Options, *, race: bool = True) -> Session:
         threads="one" if pick("threads", options.threads, get_args(Threads)) == "one" else "all",
         device=device,
         out=_free(Path(options.out)) if options.out else default_folder(),
+    )
+
+
+def interrupted(options: Options, folder: str) -> Session:
+    """The session that was begun in a folder, as it was planned then; no other option goes with it."""
+    for field in fields(Options):
+        if field.name != "resume" and (getattr(options, field.name) or field.default) != field.default:
+            raise InputError(
+                f"--resume goes on as {folder} was begun: leave out --{field.name}, or start a new run"
+            )
+    place = Folder(folder)
+    if not place.begun:
+        found = "a finished run" if (Path(folder) / "benchmark.json").exists() else "no run"
+        raise InputError(f"--resume {folder}: holds {found}, so there is nothing to go on with")
+    plan = place.plan()
+    return Session(
+        tasks=tuple(work.task for work in plan.works),
+        lanes=plan.lanes,
+        missing=plan.missing,
+        baseline=plan.baseline,
+        effort=plan.effort,
+        threads=plan.threads,
+        device=plan.device,
+        out=Path(folder),
+        resumed=True,
     )
 
 

@@ -198,4 +198,31 @@ def test_interrupted_is_130_and_what_was_measured_is_kept(tmp_path: Path) -> Non
     assert "interrupted; " in err
     assert "Traceback" not in err
     assert "SPEED" in out
-    assert json.loads((tmp_path / "run" / "benchmark.json").read_text())["samestep"]["blocks"]
+    assert "go on with: samestep compare --resume run" in err
+    before = json.loads((tmp_path / "run" / "benchmark.json").read_text())["samestep"]
+    assert before["blocks"]
+    resumed = samestep("compare", "--resume", "run", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    after = json.loads((tmp_path / "run" / "benchmark.json").read_text())
+    assert after["samestep"]["plan"] == before["plan"]
+    assert len(after["samestep"]["blocks"]) == after["samestep"]["plan"]["effort"]["blocks"] == 6
+    assert after["samestep"]["blocks"][: len(before["blocks"])] == before["blocks"]
+    assert len(after["benchmarks"]) == 1
+    assert sorted(file.name for file in (tmp_path / "run").iterdir()) == [
+        "benchmark.json",
+        "pytest.log",
+        "table.md",
+    ]
+
+
+def test_only_an_interrupted_run_is_resumed_and_only_as_it_was_begun(smoke: Smoke, tmp_path: Path) -> None:
+    for words, line in (
+        (["--resume", str(smoke[0])], "holds a finished run, so there is nothing to go on with"),
+        (["--resume", "nowhere"], "holds no run"),
+        (["--resume", str(smoke[0]), "--task", "wide"], "leave out --task"),
+        (["--resume", str(smoke[0]), "--effort", "standard"], "leave out --effort"),
+    ):
+        done = samestep("compare", *words, cwd=tmp_path)
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1
+        assert line in done.stderr
