@@ -107,13 +107,16 @@ def parity(
     features: Features = None,
     dtype: DtypeOption = "float32",
     device: Device = "cpu",
+    against: Annotated[
+        str | None, typer.Option(help="Also show how far the lanes end from this one.")
+    ] = None,
     json: Annotated[str | None, typer.Option(help="Also write the certificates to this file.")] = None,
 ) -> None:
     """Certificates alone: is every lane's every step the same work? Exit 1 if any fails."""
     from benchmarks.compare import parity as run
     from benchmarks.session import Options
 
-    raise typer.Exit(run(Options(task, lane, data, target, features, dtype, device), json))
+    raise typer.Exit(run(Options(task, lane, data, target, features, dtype, device), json, against))
 
 
 @app.command()

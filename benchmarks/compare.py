@@ -6,19 +6,20 @@ import contextlib
 import json
 import os
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+import backends
 from benchmarks import record
 from benchmarks.errors import InputError
 from benchmarks.measure.folder import Folder
 from benchmarks.plugin import BENCH, KEY, WHOLE
 from benchmarks.report import tables
-from benchmarks.session import Options, resolve
+from benchmarks.session import Options, by_tier, pick, resolve
 
 MOST_BYTES = record.MOST_BYTES
 INTERRUPTED = 130  # what a shell gives a program that Ctrl-C ended
@@ -110,17 +111,24 @@ def _arguments(options: dict[str, Any]) -> list[str]:
     return words
 
 
-def parity(options: Options, file: str | None) -> int:
-    """Certify every lane on every task and print the table; 1 if any certificate does not pass."""
+def parity(options: Options, file: str | None, against: str | None = None) -> int:
+    """Certify every lane on every task and print the table; 1 if any certificate does not pass.
+
+    `against`: a further lane; the table shows how far each lane's final parameters are from its.
+    """
     from benchmarks.measure import certify
     from benchmarks.progress import progress
 
+    if against and options.lane:
+        options = replace(options, lane=[*options.lane, against])
     asked = resolve(options, race=False)
+    if against and pick("lane", against, by_tier(backends.names())) in asked.missing:
+        raise InputError(f"--against {against}: it cannot run here: {asked.missing[against]}")
     if file and not Path(file).absolute().parent.is_dir():
         raise InputError(f"--json {file}: there is no folder {Path(file).parent}; make it first")
     with progress() as report:
         found = certify(asked.tasks, asked.lanes, device=asked.device, progress=report)
-    print(tables.parity(found, asked.missing, width=_width()))
+    print(tables.parity(found, asked.missing, width=_width(), against=against))
     if file:
         record.write_text(file, json.dumps([each.model_dump(mode="json") for each in found], indent=2))
     return int(any(each.certificate.status not in ("pass", "diverged") for each in found))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 import signal
 import subprocess
@@ -94,6 +95,18 @@ def test_parity_passes_and_writes_its_certificates(tmp_path: Path) -> None:
     assert found["certificate"]["status"] == "pass"
 
 
+def test_parity_shows_how_far_two_lanes_end_from_each_other(tmp_path: Path) -> None:
+    words = ("parity", "--task", "lesson", "--lane", "numpy:tuned", "--against", "numpy", "--json", "c.json")
+    done = samestep(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "from numpy" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 100
+    one, other = (each["certificate"] for each in json.loads((tmp_path / "c.json").read_text()))
+    gap = math.dist(*([v for values in each["final"].values() for v in values] for each in (one, other)))
+    allowed = one["evidence"][-1]["judgement"]["allowance"]
+    assert f"{gap:.2g} of {allowed:.2g}" in done.stdout
+
+
 def test_compare_takes_a_file_that_was_not_made_for_it(tmp_path: Path) -> None:
     rows = [
         "height,weight,kind",
@@ -120,6 +133,7 @@ def test_compare_takes_a_file_that_was_not_made_for_it(tmp_path: Path) -> None:
         (["compare", "--data", "none.csv", "--target", "y"], "none.csv"),
         (["compare", "--data", "x.csv"], "needs --target"),
         (["compare", "--target", "y"], "need --data"),
+        (["parity", "--against", "numpi"], "did you mean 'numpy'?"),
         (["table", "nowhere"], "name a run's folder"),
         (["table"], "Missing argument"),
         (["tabel"], "Did you mean 'table'?"),

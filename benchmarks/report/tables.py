@@ -19,6 +19,7 @@ from benchmarks.accuracy import Accuracy
 from benchmarks.errors import InputError
 from benchmarks.measure.summary import Row, summarise
 from benchmarks.measure.work import Work
+from benchmarks.parity import Certificate, apart
 from benchmarks.record import Certified, Record
 from benchmarks.report import figures as fmt
 
@@ -273,29 +274,45 @@ def scope(record: Record, baseline: str | None) -> list[str]:
     return lines
 
 
-def parity(found: Sequence[Certified], missing: dict[str, str], *, width: int = 100) -> str:
-    """The certificates as a table, one row for each task and lane."""
-    table = Table(
-        "PARITY", ("lane", "task", "status", "bound used", "at step", "tensor", "slack", "timed program"), []
-    )
+def parity(
+    found: Sequence[Certified], missing: dict[str, str], *, width: int = 100, against: str | None = None
+) -> str:
+    """The certificates as a table, one row for each task and lane; the last column is the distance to `against`."""
+    heads = ["lane", "task", "status", "bound used", "at step", "tensor", "slack", "timed program"]
+    table = Table("PARITY", (*heads, f"from {against}") if against else tuple(heads), [])
+    others = {each.task: each.certificate for each in found if each.lane == against}
     for each in found:
         certificate = each.certificate
-        cells: list[str] = ["", "", "", "", ""]
-        if certificate.evidence:
-            last = certificate.evidence[-1]
-            worst = max(last.judgement.quantities.values(), key=lambda w: w.share, default=None)
-            equal = all(one.equal for one in last.untraced)
-            same = ("bit for bit" if equal else "within bound") if last.untraced else ""
-            if worst:
-                cells = [
-                    fmt.percent(worst.share),
-                    str(worst.step),
-                    worst.tensor,
-                    fmt.times(worst.slack),
-                    same,
-                ]
-        table.rows.append((each.lane, each.task, certificate.status.upper(), *cells))
+        cells = [each.lane, each.task, certificate.status.upper(), *_worst(certificate)]
+        if against:
+            cells.append("" if each.lane == against else _gap(certificate, others[each.task]))
+        table.rows.append(tuple(cells))
         if certificate.status != "pass":
             table.notes.append(f"{each.lane} on {each.task}: {certificate.reason}")
+    if against:
+        table.notes.append(
+            f"from {against}: the norm of the difference of the final parameters, of what rounding allows two "
+            "such runs; blank where parameters are too many to keep. Each lane is held to its own bound."
+        )
     table.notes += [f"{lane}: not run: {reason}" for lane, reason in missing.items()]
     return "\n".join([boxed(table, width), *_notes(table, width)])
+
+
+def _worst(certificate: Certificate) -> list[str]:
+    """The step nearest to its bound, by how much, and how the timed program ended."""
+    if not certificate.evidence:
+        return [""] * 5
+    last = certificate.evidence[-1]
+    worst = max(last.judgement.quantities.values(), key=lambda w: w.share, default=None)
+    if not worst:
+        return [""] * 5
+    equal = all(one.equal for one in last.untraced)
+    same = ("bit for bit" if equal else "within bound") if last.untraced else ""
+    return [fmt.percent(worst.share), str(worst.step), worst.tensor, fmt.times(worst.slack), same]
+
+
+def _gap(one: Certificate, other: Certificate) -> str:
+    """How far two lanes end from each other, of the allowance; blank where that is not known."""
+    far = apart(one, other)
+    allowed = one.evidence[-1].judgement.allowance if one.evidence else None
+    return "" if far is None or allowed is None else f"{far:.2g} of {allowed:.2g}"
