@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -36,20 +36,40 @@ class Linear(numpy_backend.Linear):
         return dz @ self.weight.T if need_dx else dz
 
 
+class Sequential(numpy_backend.Sequential):
+    """The chain with its names spelled out once: its parameters and gradients stay the same arrays for good."""
+
+    def __init__(self, layers: Sequence[numpy_backend.Linear | Activation]) -> None:
+        super().__init__(layers)
+        self.named = super().params
+        self.grads = {f"{i}.{name}": g for i, layer in enumerate(layers) for name, g in layer.grads.items()}
+        self.downwards = [(layer, index > 0) for index, layer in reversed(list(enumerate(layers)))]
+
+    def backward(self, dz: Floats) -> dict[str, Floats]:
+        for layer, need_dx in self.downwards:
+            dz = layer.backward(dz, need_dx=need_dx)
+        return self.grads
+
+    @property
+    def params(self) -> dict[str, Floats]:
+        return self.named
+
+
 class MSE:
     """Mean or summed squared error, value sum(e^2) / n and slope 2 e / n, in an array made once per shape."""
 
     def __init__(self, reduction: str) -> None:
         self.mean = reduction == "mean"
-        self.errors: dict[int, Floats] = {}
+        self.errors: dict[int, tuple[Floats, Floats, Any]] = {}
 
     def __call__(self, prediction: Floats, target: Host) -> tuple[Any, Floats]:
         size = prediction.size
         if size not in self.errors:
-            self.errors[size] = np.empty_like(prediction)
-        e = np.subtract(prediction, target, self.errors[size])
-        flat, count = e.ravel(), size if self.mean else 1
-        return flat.dot(flat) / flat.dtype.type(count), np.multiply(e, 2 / count, e)
+            e = np.empty_like(prediction)
+            self.errors[size] = e, e.reshape(-1), e.dtype.type(size if self.mean else 1)
+        e, flat, count = self.errors[size]
+        np.subtract(prediction, target, e)
+        return flat.dot(flat) / count, np.multiply(e, 2 / count, e)
 
 
 class SGD(numpy_backend.SGD):
@@ -72,6 +92,9 @@ class NumpyTuned(NumpyBackend):
 
     tier: ClassVar[Tier] = "tuned"
     traits = Traits(gradient="by hand", buffers="reused")
+
+    def model(self, layers: Sequence[spec.Layer], values: Mapping[str, Host]) -> Sequential:
+        return Sequential([self.layer(i, layer, values) for i, layer in enumerate(layers)])
 
     def loss(self, declared: spec.Loss) -> Callable[[Floats, Host], tuple[Any, Floats]]:
         return MSE(declared.reduction) if declared.name == "mse" else super().loss(declared)

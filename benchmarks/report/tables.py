@@ -277,7 +277,7 @@ def scope(record: Record, baseline: str | None) -> list[str]:
 def parity(
     found: Sequence[Certified], missing: dict[str, str], *, width: int = 100, against: str | None = None
 ) -> str:
-    """The certificates as a table, one row for each task and lane; the last column is the distance to `against`."""
+    """The certificates as a table, a row for each task and lane; the last column is the distance to `against`."""
     heads = ["lane", "task", "status", "bound used", "at step", "tensor", "slack", "timed program"]
     table = Table("PARITY", (*heads, f"from {against}") if against else tuple(heads), [])
     others = {each.task: each.certificate for each in found if each.lane == against}
