@@ -120,6 +120,20 @@ def parity(
 
 
 @app.command()
+def experiment(
+    name: Annotated[
+        str, typer.Argument(help="mutants, alarms or slack; docs/parity.md says what they show.")
+    ],
+    cases: Annotated[int | None, typer.Option(help="Random tasks for alarms; default 500.")] = None,
+    out: Annotated[str | None, typer.Option(help="Folder for the result; default results/parity.")] = None,
+) -> None:
+    """An acceptance experiment of the suite itself; its result is a small JSON. Exit 1 if it shows a fault."""
+    from benchmarks.experiments.command import experiment as run
+
+    raise typer.Exit(run(name, cases=cases, out=out))
+
+
+@app.command()
 def table(
     result: Annotated[str, typer.Argument(help="A run's folder, or its benchmark.json.")],
     format: Annotated[str, typer.Option(help="rich, markdown or csv.")] = "rich",

@@ -15,22 +15,7 @@ import numpy as np
 from backends import numpy_losses, spec
 from backends.interface import Trace
 from backends.spec import Initialisation, Linear, Normal, Synthetic, Task
-from benchmarks.parity import Certificate, Work, certify, digest
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Data with the two methods that parity asks for."""
-
-    x: Any
-    y: Any
-
-    def rounded(self, dtype: str) -> tuple[Any, Any]:
-        return self.x.astype(dtype), self.y.astype(dtype) if self.y.dtype.kind == "f" else self.y.copy()
-
-    def digest(self) -> str:
-        return digest({"x": self.x, "y": self.y})
-
+from benchmarks.parity import Certificate, Rows, Work, certify
 
 # --- sums, in every correct order -----------------------------------------------------------------------------
 

@@ -106,7 +106,7 @@ class StopsEarly(NumpyBackend):
         (WrongShape, {}, "float64: params 0.weight have shape (4, 1, 3), not (4, 3, 1)"),
         (NotANumber, {}, "float64: step 1 of 8: params 0.weight[0, 0] is nan"),
         (Wide, {}, "float32: the losses are float64 in a float32 task"),
-        (WidePrediction, {}, "float32: predict gives float64 (8, 1), not float32 (8, 1)"),
+        (WidePrediction, {}, "float32: predict gives float64 (30, 1), not float32 (30, 1)"),
         (WrongPrediction, {}, "float64: predict is "),
         (HidesBuffers, {"optimizer": SGD(momentum=0.9)}, "float64: the trace does not record buffers"),
         (TimesAnotherProgram, {}, "float32: the timed program ends "),

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from conftest import COMPILED, LANES
-from parity_trainer import Rows, certified, make, rows
+from parity_trainer import certified, make, rows
 from pydantic import ValidationError
 
 import backends
 from backends.numpy_backend import NumpyBackend
 from backends.spec import SGD, Linear, Loss, ReLU
-from benchmarks.parity import Certificate, Judgement, apart, certify
+from benchmarks.parity import Certificate, Judgement, Rows, apart, certify
 
 CHAIN = (Linear(in_features=3, out_features=4), ReLU(), Linear(in_features=4, out_features=1))
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from parity_cases import cases, trainers
-from parity_trainer import SUMS, Rows, Trainer, cut
+from parity_cases import trainers
+from parity_trainer import SUMS, Trainer, cut
 
 from backends.spec import SGD, Cosine, Initialisation, Linear, Loss, Normal, ReLU, Synthetic, Tanh, Task
-from benchmarks.parity import Work, judge
+from benchmarks.experiments.drawn import cases
+from benchmarks.parity import Rows, Work, judge
 
 SIZE = 4
 

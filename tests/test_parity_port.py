@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from parity_trainer import Rows, Trainer
+from parity_trainer import Trainer
 
 from backends.spec import SGD, Linear, Synthetic, Task
 from benchmarks.errors import InputError
-from benchmarks.parity import Work, certify_step, certify_stream, export
+from benchmarks.parity import Rows, Work, certify_step, certify_stream, export
 
 
 def make(**fields):

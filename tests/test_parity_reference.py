@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from parity_cases import TRAINING, cases, target
 
 from backends import numpy_losses
 from backends.spec import SGD, Linear, Loss, Synthetic, Task
+from benchmarks.experiments.drawn import TRAINING, cases, target
 from benchmarks.parity import Work
 from benchmarks.parity.reference import WIDE, Reference
 from benchmarks.parity.reference_losses import ELEMENTWISE

@@ -1,24 +1,29 @@
 """Parity: proof that two programs did the same training, step by step, within the rounding of their dtype.
 
-    from benchmarks.parity import certify            # a backend
-    from benchmarks.parity import certify_step       # a function from parameters to parameters
-    from benchmarks.parity import certify_stream     # recorded parameters, from a program in any language
+    from benchmarks.parity import Rows, certify
+
+    certify(program, task, Rows(x, y))
+
+where the program is a backend, functions that take and return parameters, or parameters recorded step by step by
+a program in any language (docs/porting.md).
 
 `reference` takes one step in higher precision, `bounds` says how far a correct step can be from it, `judge`
 compares a record with both, and `certificate` runs a lane and signs.
 """
 
-from benchmarks.parity.certificate import apart, certify
+from benchmarks.parity.certificate import apart
 from benchmarks.parity.judge import judge
-from benchmarks.parity.port import certify_step, certify_stream, export
-from benchmarks.parity.verdicts import Certificate, Evidence, Judgement, Status
-from benchmarks.parity.work import Data, Work, digest, start
+from benchmarks.parity.port import certify, certify_step, certify_stream, export
+from benchmarks.parity.verdicts import Certificate, Diagnosis, Evidence, Judgement, Status
+from benchmarks.parity.work import Data, Rows, Work, digest, start
 
 __all__ = [
     "Certificate",
     "Data",
+    "Diagnosis",
     "Evidence",
     "Judgement",
+    "Rows",
     "Status",
     "Work",
     "apart",

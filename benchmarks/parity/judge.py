@@ -7,21 +7,25 @@ thus in the starting point and never pile up in the bound.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 import numpy as np
 
 from backends.interface import Trace
 from benchmarks.parity.bounds import Bounds, Errors
+from benchmarks.parity.doctor import diagnose
+from benchmarks.parity.doctor.case import Case, Moment
 from benchmarks.parity.drift import Drift
 from benchmarks.parity.recorded import Compared, compared, malformed, unrecorded
 from benchmarks.parity.reference import Arrays, Reference, Step
 from benchmarks.parity.rounding import Arithmetic, Array, narrow
 from benchmarks.parity.sizes import Sizes
-from benchmarks.parity.verdicts import Failure, Judgement, Shares, Status, Worst
+from benchmarks.parity.verdicts import Diagnosis, Failure, Judgement, Shares, Status, Worst
 from benchmarks.parity.work import Batch, Work
 
 MOST_SHARES = 60
+BEFORE, AFTER = 3, 12  # steps that are kept for the doctor, around the first wrong one
 COARSE = 0.1  # of a step: a bound this wide is said to be so
 
 
@@ -52,8 +56,11 @@ class Judging:
         self.sample: list[Shares] = []
         self.sampled = set(np.linspace(1, work.steps, min(work.steps, MOST_SHARES)).astype(int).tolist())
         self.failure: Failure | None = None
-        self.fault = self.diverged = ""
+        self.fault: Diagnosis | None = None
+        self.diverged = ""
         self.unrecorded: set[str] = set()
+        self.moments: deque[Moment] = deque(maxlen=BEFORE)
+        self.losses: list[tuple[float, float]] = []  # as recorded, and their bounds
 
     @property
     def stopped(self) -> bool:
@@ -68,7 +75,8 @@ class Judging:
                 return
             batch = next(self.batches, None)
             if batch is None:
-                self.fault = f"more steps were recorded than the task's {self.work.steps}"
+                words = f"more steps were recorded than the task's {self.work.steps}"
+                self.fault = Diagnosis(cause="shape", sentence=words)
                 return
             with np.errstate(all="ignore"):
                 self.take(batch, trace, index)
@@ -84,6 +92,7 @@ class Judging:
             for arithmetic in self.arithmetics
         )
         shares: dict[str, float] = {}
+        seen: list[tuple[Compared, float]] = []
         for tensor in compared(trace, index, step, errors, likely):
             if errors.overflows and not (
                 np.isfinite(tensor.recorded).all() and np.isfinite(tensor.bound).all()
@@ -95,13 +104,44 @@ class Judging:
                 )
                 return
             used = self.weigh(tensor)
+            seen.append((tensor, used))
             shares[tensor.quantity] = max(shares.get(tensor.quantity, 0.0), used)
         if self.done in self.sampled:
             rounded = {quantity: float(f"{share:.4g}") for quantity, share in shares.items()}
             self.sample.append(Shares(step=self.done, shares=rounded))
+        self.remember(batch, seen, first=first)
+        if trace.losses.size:
+            self.losses.append((float(trace.losses[index]), errors.loss))
         after = {name: values[index] for name, values in trace.params.items()}
         self.drift.add(batch, self.params, step, errors, after)
         self.advance(trace, index, step, errors)
+
+    def remember(self, batch: Batch, seen: list[tuple[Compared, float]], *, first: bool) -> None:
+        """Keep the step for the doctor: the last few, and after the first wrong one a few more."""
+        if self.moments.maxlen and self.failure:
+            self.moments = deque(self.moments)
+        if len(self.moments) > BEFORE + AFTER:
+            return
+        recorded: dict[str, Arrays] = {}
+        bounds: dict[str, Arrays] = {}
+        for tensor, _ in seen:
+            wide = np.asarray(tensor.recorded).astype(self.reference.wide)
+            recorded.setdefault(tensor.quantity, {})[tensor.tensor] = wide
+            bounds.setdefault(tensor.quantity, {})[tensor.tensor] = tensor.bound
+        wrong = frozenset((tensor.quantity, tensor.tensor) for tensor, used in seen if used > 1)
+        self.moments.append(
+            Moment(
+                number=self.done,
+                rows=batch.rows,
+                learning_rate=batch.learning_rate,
+                before=self.params,
+                buffers=self.buffers,
+                first=first,
+                recorded=recorded,
+                bounds=bounds,
+                wrong=wrong,
+            )
+        )
 
     def weigh(self, tensor: Compared) -> float:
         """The share of its bound that one tensor uses, noted."""
@@ -146,8 +186,11 @@ class Judging:
     def judgement(self) -> Judgement:
         """What has been found."""
         if not self.stopped and self.done < self.work.steps:
-            self.fault = f"only {self.done} of {self.work.steps} steps were recorded"
-        wrong = sentence(self.failure, self.work.steps) if self.failure else self.fault
+            words = f"only {self.done} of {self.work.steps} steps were recorded"
+            self.fault = Diagnosis(cause="shape", sentence=words)
+        wrong = (
+            sentence(self.failure, self.work.steps) if self.failure else self.fault and self.fault.sentence
+        )
         status: Status = "fail" if wrong else "diverged" if self.diverged else "pass"
         return Judgement(
             dtype=self.work.task.dtype,
@@ -158,12 +201,19 @@ class Judging:
             quantities=self.worst,
             unrecorded=tuple(sorted(self.unrecorded)),
             failure=self.failure,
+            diagnosis=self.diagnosis() if wrong else None,
             sample=tuple(self.sample),
             resolution=self.drift.resolution,
             allowance=self.drift.apart[-1] if self.drift.apart else None,
             contraction=self.drift.contracts,
             overall=self.drift.overall() if status == "pass" else None,
         )
+
+    def diagnosis(self) -> Diagnosis | None:
+        """The doctor's answer to the first wrong number, or the fault of the record itself."""
+        if self.failure is None:
+            return self.fault
+        return diagnose(Case(self.work, self.reference, self.arithmetics[0], self.moments))
 
     def summary(self) -> str:
         """The largest share of all in one line, and a warning where the bound is too wide to say much."""

@@ -1,4 +1,4 @@
-"""Certify a program of your own: a function that takes and returns parameters, or a recorded stream of them.
+"""Certify a program of your own: functions that take and return parameters, or a recorded stream of them.
 
 The program must do a Task's work: its data, start, order and learning rates. `export` writes those to an npz
 that any language can read. Parameters go by torch Sequential's names, weights as (in, out).
@@ -13,16 +13,45 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from backends.interface import Trace
+from backends.interface import Backend, Trace
 from backends.spec import Task
 from benchmarks.errors import InputError
+from benchmarks.parity.certificate import certify as certify_backend
 from benchmarks.parity.certificate import conclude, one_line
 from benchmarks.parity.judge import Judging
-from benchmarks.parity.verdicts import Certificate, Evidence
-from benchmarks.parity.work import Data, Host, Work, digest, digest_orders
+from benchmarks.parity.verdicts import Certificate, Diagnosis, Evidence
+from benchmarks.parity.work import Batch, Data, Host, Work, digest, digest_orders
 
 Params: TypeAlias = dict[str, Host]
 Step: TypeAlias = Callable[[Params, Host, Host, float], Mapping[str, Host]]
+Gradient: TypeAlias = Callable[[Params, Host, Host], tuple[Host, Mapping[str, Host]]]
+Update: TypeAlias = Callable[[Params, Mapping[str, Host], float], Mapping[str, Host]]
+Program: TypeAlias = Backend | Step | tuple[Gradient, Update] | Mapping[str, Host] | str | Path
+
+
+def certify(
+    program: Program, task: Task, data: Data, *, lane: str = "", run_steps: int | None = None
+) -> Certificate:
+    """The certificate of any program on a task.
+
+    A program is a backend; a function `step(params, x, y, learning_rate)` that gives the parameters after one
+    step; two functions, `(gradient(params, x, y), update(params, gradients, learning_rate))`, of which the first
+    gives loss and gradients; or a recorded stream of parameters, an npz file or a mapping (see `certify_stream`).
+    `lane` is the name it gets; `run_steps` is for backends alone.
+
+    Raises:
+        InputError: the data do not fit the dtype, a batch is too large for any bound in it, or a stream cannot be
+            read.
+    """
+    match program:
+        case Backend():
+            return certify_backend(program, task, data, lane=lane, run_steps=run_steps)
+        case (gradient, update):
+            return certify_halves(gradient, update, task, data, name=lane or "port")
+        case str() | Path() | Mapping():
+            return certify_stream(program, task, data, name=lane or "port")
+        case _:
+            return certify_step(program, task, data, name=lane or "port")
 
 
 def certify_step(step: Step, task: Task, data: Data, *, name: str = "port") -> Certificate:
@@ -35,10 +64,44 @@ def certify_step(step: Step, task: Task, data: Data, *, name: str = "port") -> C
     Raises:
         InputError: the data do not fit the dtype, or a batch is too large for any bound in it.
     """
+
+    def record(params: Params, batch: Batch) -> Trace:
+        return Trace(np.empty(0), recorded(step(params, batch.x, batch.y, batch.learning_rate)))
+
+    return certify_recorder(record, task, data, name)
+
+
+def certify_halves(
+    gradient: Gradient, update: Update, task: Task, data: Data, *, name: str = "port"
+) -> Certificate:
+    """Certify `gradient(params, x, y)`, which gives loss and gradients, with `update(params, gradients, rate)`.
+
+    As `certify_step`, but loss and gradients are judged too, and a mistake is told apart better.
+    """
+
+    def record(params: Params, batch: Batch) -> Trace:
+        own = {key: value.copy() for key, value in params.items()}
+        loss, gradients = gradient(own, batch.x, batch.y)
+        found = recorded(gradients)
+        after = recorded(update(params, gradients, batch.learning_rate))
+        return Trace(np.asarray(loss).reshape(1), after, {}, found)
+
+    return certify_recorder(record, task, data, name)
+
+
+def recorded(arrays: Mapping[str, Host]) -> Params:
+    """One step's arrays as a trace of one step."""
+    return {key: np.array(value)[None] for key, value in arrays.items()}
+
+
+def certify_recorder(
+    record: Callable[[Params, Batch], Trace], task: Task, data: Data, name: str
+) -> Certificate:
+    """Certify what records one step after another."""
     evidence: list[Evidence] = []
     for dtype in dict.fromkeys(("float64", task.dtype)):
         work = Work.of(task.model_copy(update={"dtype": dtype}), data)
-        piece, final = examine_step(step, work)
+        piece, final = examine_steps(record, work)
         evidence.append(piece)
         if piece.judgement.status != "pass":
             break
@@ -50,19 +113,18 @@ def description(name: str, work: Work) -> dict[str, object]:
     return {"lane": name, "device": "unknown", "versions": {}, "order": digest_orders(work)}
 
 
-def examine_step(step: Step, work: Work) -> tuple[Evidence, Params]:
-    """One dtype's evidence on a function, step by step."""
+def examine_steps(record: Callable[[Params, Batch], Trace], work: Work) -> tuple[Evidence, Params]:
+    """One dtype's evidence on a program, step by step."""
     judging, params = Judging(work), work.start
     for batch in work.batches():
+        trace = Trace(np.empty(0), recorded(params))
         try:
-            given = {key: value.copy() for key, value in params.items()}
-            params = {
-                key: np.array(value)
-                for key, value in step(given, batch.x, batch.y, batch.learning_rate).items()
-            }
+            trace = record({key: value.copy() for key, value in params.items()}, batch)
         except Exception as error:  # a port's own failure, reported as such
-            judging.fault = f"step {judging.done + 1} raised {one_line(error)}"
-        judging.feed(Trace(np.empty(0), {key: value[None] for key, value in params.items()}))
+            words = f"step {judging.done + 1} raised {one_line(error)}"
+            judging.fault = Diagnosis(cause="error", sentence=words)
+        judging.feed(trace)
+        params = {key: values[-1] for key, values in trace.params.items()}
         if judging.stopped:
             break
     judgement = judging.judgement()

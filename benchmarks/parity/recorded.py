@@ -11,6 +11,7 @@ from backends.interface import Trace
 from benchmarks.parity.bounds import Errors
 from benchmarks.parity.reference import Arrays, Step
 from benchmarks.parity.rounding import Array
+from benchmarks.parity.verdicts import Cause, Diagnosis
 from benchmarks.parity.work import Work
 
 QUANTITIES = ("gradients", "buffers", "params")
@@ -45,33 +46,41 @@ def unrecorded(trace: Trace, step: Step) -> set[str]:
     return absent if trace.losses.size else absent | {"loss"}
 
 
-def malformed(work: Work, trace: Trace, expected: int | None = None) -> str:
-    """What is wrong with the names, shapes or dtypes of a record in one line, or nothing."""
+def malformed(work: Work, trace: Trace, expected: int | None = None) -> Diagnosis | None:
+    """What is wrong with the names, shapes, dtypes or the number of steps of a record, or None."""
     steps = len(next(iter(trace.params.values()), ()))
     if expected is not None and steps != expected:
-        return f"{steps} steps were recorded of {expected}"
+        dropped = steps == len(work.x) // work.task.batch_size
+        why = ": the last, partial batch is dropped" if dropped else ""
+        cause: Cause = "partial batch" if dropped else "shape"
+        return Diagnosis(cause=cause, sentence=f"{steps} steps were recorded of {expected}{why}")
     if trace.buffers and not work.task.optimizer.momentum:
-        return "momentum buffers in a task without momentum"
+        return Diagnosis(cause="momentum", sentence="momentum buffers in a task without momentum")
     if trace.losses.size:
         if trace.losses.shape != (steps,):
-            return f"the losses have shape {trace.losses.shape}, not ({steps},): one number for each step"
+            words = f"the losses have shape {trace.losses.shape}, not ({steps},): one number for each step"
+            return Diagnosis(cause="shape", sentence=words)
         if trace.losses.dtype != work.task.dtype:
-            return f"the losses are {trace.losses.dtype} in a {work.task.dtype} task"
+            words = f"the losses are {trace.losses.dtype} in a {work.task.dtype} task"
+            return Diagnosis(cause="dtype", sentence=words)
     tables = {quantity: getattr(trace, quantity) for quantity in QUANTITIES}
     faults = (
         misshapen(work, what, table, steps) for what, table in tables.items() if table or what == "params"
     )
-    return next(filter(None, faults), "")
+    return next(filter(None, faults), None)
 
 
-def misshapen(work: Work, what: str, table: Arrays, steps: int) -> str:
-    """What is wrong with one table of arrays by parameter name, or nothing."""
+def misshapen(work: Work, what: str, table: Arrays, steps: int) -> Diagnosis | None:
+    """What is wrong with one table of arrays by parameter name, or None."""
     shapes, dtype = work.task.parameters, work.task.dtype
     if set(table) != set(shapes):
-        return f"the {what} are named {sorted(table)}, not {sorted(shapes)}"
+        words = f"the {what} are named {sorted(table)}, not {sorted(shapes)}"
+        return Diagnosis(cause="shape", sentence=words)
     for name, values in table.items():
-        if values.shape != (steps, *shapes[name]):
-            return f"{what} {name} have shape {values.shape}, not {(steps, *shapes[name])}: one entry a step"
+        shape = (steps, *shapes[name])
+        if values.shape != shape:
+            words = f"{what} {name} have shape {values.shape}, not {shape}: one entry a step"
+            return Diagnosis(cause="shape", sentence=words)
         if values.dtype != dtype:
-            return f"{what} {name} are {values.dtype} in a {dtype} task"
-    return ""
+            return Diagnosis(cause="dtype", sentence=f"{what} {name} are {values.dtype} in a {dtype} task")
+    return None

@@ -15,6 +15,33 @@ from backends.spec import Dtype, Number, Spec
 Status: TypeAlias = Literal["not run", "pass", "fail", "diverged"]
 SCHEMA_VERSION: Literal[1] = 1
 
+# What the doctor can name, in the order in which a step computes things.
+Cause: TypeAlias = Literal[
+    "dtype",  # arrays of another dtype than the task's
+    "shape",  # names, shapes or the number of steps are not the task's
+    "error",  # the lane raised
+    "start",  # other initial values
+    "rows",  # other rows than the order's, targets included
+    "labels",  # the right rows with the targets of others
+    "partial batch",  # the last batch divided by the nominal size, dropped or filled up
+    "loss",  # another formula or another option: delta, beta, weight, smoothing
+    "scale",  # a constant factor on loss or gradients: one half, two, sum for mean
+    "activation",  # another activation, or its derivative left out or wrong
+    "transposed",  # a weight or its gradient the other way round
+    "stale",  # gradients of earlier parameters or an earlier batch, or added to those before
+    "left out",  # a parameter that is not trained or gets no gradient
+    "sign",  # uphill for downhill
+    "momentum",
+    "dampening",
+    "nesterov",
+    "weight decay",
+    "learning rate",
+    "precision",  # narrower arithmetic than the dtype's: TF32, bfloat16, float32 inside float64
+    "timed program",  # what is timed is not what was traced
+    "prediction",  # the finished model predicts something else
+    "unknown",
+]
+
 
 class Worst(Spec):
     """The largest share of its bound that a quantity used over a run, where it did so, and the likely share."""
@@ -37,6 +64,13 @@ class Failure(Spec):
     reference: Number
     deviation: Number
     bound: Number
+
+
+class Diagnosis(Spec):
+    """The doctor's answer: one word, and one sentence with the numbers that led to it."""
+
+    cause: Cause
+    sentence: str
 
 
 class Shares(Spec):
@@ -78,6 +112,7 @@ class Judgement(Spec):
     quantities: dict[str, Worst] = Field(default_factory=dict)
     unrecorded: tuple[str, ...] = ()
     failure: Failure | None = None
+    diagnosis: Diagnosis | None = None
     sample: tuple[Shares, ...] = ()
     resolution: Number | None = None
     allowance: Number | None = None

@@ -26,9 +26,25 @@ class Data(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
-    """One step's rows and learning rate."""
+class Rows:
+    """Data of your own: x (n, k), and y (n, m) floating or (n,) integer classes."""
 
+    x: Host
+    y: Host
+
+    def rounded(self, dtype: str) -> tuple[Host, Host]:
+        """x and a floating y in a dtype; classes stay as they are."""
+        return self.x.astype(dtype), self.y.astype(dtype) if self.y.dtype.kind == "f" else self.y.copy()
+
+    def digest(self) -> str:
+        return digest({"x": self.x, "y": self.y})
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """One step: its rows of the data, what they hold, and its learning rate."""
+
+    rows: NDArray[np.int64]
     x: Host
     y: Host
     learning_rate: float
@@ -58,7 +74,7 @@ class Work:
         for order, rates in zip(self.orders, self.rates, strict=True):
             for index, rate in enumerate(rates.tolist()):
                 rows = order[index * size : (index + 1) * size]
-                yield Batch(self.x[rows], self.y[rows], rate)
+                yield Batch(rows, self.x[rows], self.y[rows], rate)
 
     @property
     def steps(self) -> int:

@@ -1,0 +1,11 @@
+"""Seeded bugs: realistic mistakes as small patches of the backends, for certificate and doctor to find."""
+
+from __future__ import annotations
+
+from benchmarks.experiments.mutants.base import Mutant
+from benchmarks.experiments.mutants.foreseen import FORESEEN
+from benchmarks.experiments.mutants.unseen import UNSEEN
+
+__all__ = ["MUTANTS", "Mutant"]
+
+MUTANTS: tuple[Mutant, ...] = (*FORESEEN, *UNSEEN)

@@ -1,0 +1,55 @@
+"""Where an experiment's result lies: one small JSON each, committed under results/parity."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import backends
+from benchmarks.errors import InputError
+from benchmarks.record import write_text
+
+FOLDER = Path("results", "parity")
+PACKAGES = ("numpy", "torch", "jax", "flax", "optax", "hypothesis")
+
+
+def keep(name: str, result: dict[str, Any], folder: Path = FOLDER) -> Path:
+    """Write a result, whole or not at all, with the command and the versions that made it."""
+    found = {"command": f"samestep experiment {name}", "versions": versions(), **result}
+    path = folder / f"{name}.json"
+    write_text(path, json.dumps(found, indent=1) + "\n")
+    return path
+
+
+def read(name: str, folder: Path = FOLDER) -> dict[str, Any]:
+    """A result that was kept.
+
+    Raises:
+        InputError: there is none.
+    """
+    path = folder / f"{name}.json"
+    try:
+        found: dict[str, Any] = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read; make it with: samestep experiment {name}") from error
+    return found
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that decide a result, as far as they are installed."""
+    from importlib.metadata import PackageNotFoundError
+
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def lanes() -> tuple[str, ...]:
+    """The lanes that can run here."""
+    return tuple(name for name in backends.names() if backends.missing(name) is None)

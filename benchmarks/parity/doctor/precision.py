@@ -1,0 +1,109 @@
+"""Arithmetic that is narrower than the task's dtype."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from backends import spec
+from benchmarks.parity.bounds import Bounds
+from benchmarks.parity.doctor.case import Case, Moment, flat
+from benchmarks.parity.reference import Arrays, Reference
+from benchmarks.parity.rounding import Arithmetic, Array, narrow
+from benchmarks.parity.sizes import Sizes
+from benchmarks.parity.verdicts import Cause
+
+SINGLE = 24  # bits of float32's significand
+NARROWER = ((11, "TF32 and float16"), (8, "bfloat16"))
+FEWEST = 8  # numbers that have few bits, for that to mean something
+EXPLAINED = 0.5  # of the deviation, at most, may be left when a step is played with narrower inputs
+
+
+def narrower(case: Case) -> tuple[Cause, str] | None:
+    """All deviations are what a narrower arithmetic makes: the finest that explains them.
+
+    float32 in a float64 task is known by its size alone. Deviations as large as those of 11 or 8 bits could be
+    any small mistake: there a step played with inputs cut so must come nearer to what was recorded.
+    """
+    dtype, failing = case.work.task.dtype, case.failing
+    if dtype == "float64" and all(within(case, moment, SINGLE) for moment in failing):
+        return "precision", "what is wrong in this float64 task is as small as float32 arithmetic makes it"
+    for bits, words in NARROWER:
+        if all(within(case, moment, bits) for moment in failing):
+            if held := held_in(failing, bits):
+                return "precision", f"{held} are numbers of {bits} bits, as in {words}"
+            left = min(unexplained(case, cuts, failing, bits) for cuts in COARSE)
+            if left <= EXPLAINED:
+                found = f"inputs cut to {bits} bits, as {words} do, explain {1 - left:.0%} of what is wrong"
+                return "precision", found
+    return None
+
+
+def within(case: Case, moment: Moment, bits: int) -> bool:
+    """Whether a step lies within what so many bits likely do; their worst case would hide the next narrower."""
+    step, plain = case.exact(moment), case.arithmetic
+    arithmetic = Arithmetic(2.0**-bits, plain.tiny, plain.largest, likely=True)
+    sizes = Sizes(step, moment.before, plain.tiny)
+    errors = Bounds(case.reference, arithmetic, step, sizes).errors(
+        {}, moment.learning_rate, first=moment.first
+    )
+    pairs = [("loss", {"": step.loss}, {"": errors.loss})]
+    pairs += [
+        (name, getattr(step, name), getattr(errors, name)) for name in ("gradients", "buffers", "params")
+    ]
+    return all(
+        bool(np.all(abs(moment.recorded[quantity][name] - exact[name]) <= bounds[name]))
+        for quantity, exact, bounds in pairs
+        for name in moment.recorded.get(quantity, {})
+    )
+
+
+def held_in(moments: Sequence[Moment], bits: int) -> str:
+    """The wrong quantity whose numbers all have so few bits, or nothing; a few could have them by chance."""
+    for quantity in ("gradients", "buffers", "params"):
+        found = [flat(moment.recorded[quantity]) for moment in moments if moment.has_wrong(quantity)]
+        numbers = np.concatenate(found) if found else np.zeros(0)
+        if np.count_nonzero(numbers) >= FEWEST and np.array_equal(cut(numbers, bits), numbers):
+            return quantity
+    return ""
+
+
+def cut(array: Array, bits: int) -> Array:
+    """Rounded to so many bits of the significand."""
+    fraction, exponent = np.frexp(array)
+    return np.ldexp(np.round(fraction * 2**bits) / 2**bits, exponent)
+
+
+class Coarse(Reference):
+    """A reference that cuts what goes into its products: the layers' inputs, the weights too, the results too."""
+
+    def __init__(self, task: spec.Task, bits: int, *, weights: bool, results: bool) -> None:
+        super().__init__(task)
+        self.bits, self.weights, self.results = bits, weights, results
+
+    def forward(self, params: Arrays, x: Array) -> list[Array]:
+        weights = {k: cut(v, self.bits) for k, v in params.items()} if self.weights else params
+        *inner, last = super().forward(weights, cut(x, self.bits))
+        return [*inner, cut(last, self.bits) if self.results else last]
+
+
+COARSE = ((False, False), (True, False), (True, True))
+
+
+def unexplained(case: Case, cuts: tuple[bool, bool], moments: Sequence[Moment], bits: int) -> float:
+    """The share of the deviations that is left when the steps are played with narrower inputs."""
+    actor = Coarse(case.work.task, bits, weights=cuts[0], results=cuts[1])
+    quantity = next(
+        q for q in ("gradients", "loss", "buffers", "params") if any(m.has_wrong(q) for m in moments)
+    )
+    before = after = 0.0
+    for moment in moments:
+        x, y = case.work.x[moment.rows], case.work.y[moment.rows]
+        recorded = flat(moment.recorded[quantity])
+        for played, right in ((actor, False), (None, True)):
+            step = case.play(moment, x, y, reference=played)
+            values = np.atleast_1d(step.loss) if quantity == "loss" else flat(getattr(step, quantity))
+            off = float(np.square(narrow(recorded - values)).sum())
+            before, after = (before + off, after) if right else (before, after + off)
+    return float(np.sqrt(after / before)) if before else 0.0
