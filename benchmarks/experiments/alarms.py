@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from benchmarks.experiments.store import lanes
 from benchmarks.measure.environment import allowed_cpus
+from benchmarks.parity.verdicts import Certificate
 from benchmarks.record import write_text
 
 CASES = 500
@@ -59,7 +60,7 @@ def certified(chunk: Chunk) -> list[dict[str, Any]]:
         shares = [
             worst.share for piece in certificate.evidence for worst in piece.judgement.quantities.values()
         ]
-        result = {
+        result: dict[str, Any] = {
             "status": certificate.status,
             "share": max(shares, default=0.0),
             "steps": steps(certificate),
@@ -70,7 +71,8 @@ def certified(chunk: Chunk) -> list[dict[str, Any]]:
     return found
 
 
-def steps(certificate: Any) -> int:
+def steps(certificate: Certificate) -> int:
+    """Steps that were judged, in both dtypes."""
     return sum(piece.judgement.steps for piece in certificate.evidence)
 
 

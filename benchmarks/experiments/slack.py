@@ -8,6 +8,7 @@ from typing import Any
 from benchmarks import tasks
 from benchmarks.experiments.store import lanes
 from benchmarks.measure import certify
+from benchmarks.record import Certified
 
 
 def run(progress: Callable[[str, int, int, str], None]) -> dict[str, Any]:
@@ -16,10 +17,10 @@ def run(progress: Callable[[str, int, int, str], None]) -> dict[str, Any]:
     return {"tasks": {name: [row(each) for each in found if each.task == name] for name in tasks.names()}}
 
 
-def row(each: Any) -> dict[str, Any]:
+def row(each: Certified) -> dict[str, Any]:
     """A lane's largest share of the bound in both dtypes, where it was used, and the likely bound beside it."""
     certificate = each.certificate
-    result = {"lane": each.lane, "status": certificate.status}
+    result: dict[str, Any] = {"lane": each.lane, "status": certificate.status}
     for piece in certificate.evidence:
         judgement = piece.judgement
         worst = max(judgement.quantities.values(), key=lambda one: one.share)
