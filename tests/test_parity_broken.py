@@ -100,9 +100,40 @@ class StopsEarly(NumpyBackend):
         return super().trace(state, data, order[:batch_size], batch_size, learning_rates[:1])
 
 
+class LosesTheLastRows(NumpyBackend):
+    """Predicts in chunks and forgets the partial one."""
+
+    def predict(self, state, x):
+        whole = super().predict(state, x)
+        whole[len(x) // 8 * 8 :] = 0
+        return whole
+
+
+class TellsNoLosses(NumpyBackend):
+    """The timed program gives zeros for losses."""
+
+    def epoch(self, state, data, order, batch_size, learning_rates):
+        state, losses = super().epoch(state, data, order, batch_size, learning_rates)
+        return state, [loss * loss.dtype.type(0) for loss in losses]
+
+
+class UpdatesTwice(NumpyBackend):
+    """`step` is right, `update` by itself is not."""
+
+    def step(self, state, batch, learning_rate):
+        loss, gradients = self.forward_backward(state, batch)
+        return NumpyBackend.update(self, state, gradients, learning_rate), loss
+
+    def update(self, state, gradients, learning_rate):
+        return super().update(state, gradients, 2 * learning_rate)
+
+
 @pytest.mark.parametrize(
     ("lane", "fields", "reason"),
     [
+        (LosesTheLastRows, {}, "float64: predict is "),
+        (TellsNoLosses, {}, "float32: the timed program gave the loss 0 at step 1, the traced "),
+        (UpdatesTwice, {}, "float64: on rows with one non-zero entry, step 1 of 1: params "),
         (WrongShape, {}, "float64: params 0.weight have shape (4, 1, 3), not (4, 3, 1)"),
         (NotANumber, {}, "float64: step 1 of 8: params 0.weight[0, 0] is nan"),
         (Wide, {}, "float32: the losses are float64 in a float32 task"),

@@ -26,7 +26,7 @@ def examined(mutants: Sequence[Mutant]) -> Iterator[dict[str, Any]]:
         yield {
             "what": mutant.what,
             "framework": backend.framework,
-            "unseen": mutant.unseen,
+            "origin": mutant.origin,
             "caught": certificate.status == "fail",
             "dtype": judgement.dtype,
             "step": judgement.failure.step if judgement.failure else None,

@@ -18,6 +18,7 @@ import numpy as np
 from backends.interface import Host, Order
 from backends.spec import Count, Linear, Spec, Task
 from benchmarks.datasets.split import Split, Transform
+from benchmarks.parity.work import check
 from benchmarks.parity.work import digest as sha256
 
 RUN_STEPS = 100
@@ -72,10 +73,11 @@ def write(folder: Path, task: Task, split: Split, start: Mapping[str, Host]) -> 
     """Lay out a task's work; gives its description for the record.
 
     Raises:
-        InputError: a value of the data is too large for the task's dtype.
+        InputError: a value of the data is too large for the task's dtype, or layers and loss do not take them.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     x, y = split.rounded(task.dtype)
+    check(task, x, y)
+    folder.mkdir(parents=True, exist_ok=True)
     for name in ARRAYS:
         np.save(folder / f"{name}64.npy", getattr(split, name))
     np.save(folder / "x.npy", x)

@@ -110,7 +110,7 @@ class Examination:
 
     def __init__(self, backend: Backend, work: Work, run_steps: int | None, *, timed: bool) -> None:
         self.backend, self.work, self.run_steps, self.with_timed = backend, work, run_steps, timed
-        self.judging = Judging(work)
+        self.judging = Judging(work, also=run_steps)
         self.doing = "precision"
         self.final: dict[str, Host] = {}
         self.at_run: dict[str, Host] = {}

@@ -8,6 +8,7 @@ thus in the starting point and never pile up in the bound.
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,15 +18,17 @@ from benchmarks.parity.bounds import Bounds, Errors
 from benchmarks.parity.doctor import diagnose
 from benchmarks.parity.doctor.case import Case, Moment
 from benchmarks.parity.drift import Drift
-from benchmarks.parity.recorded import Compared, compared, malformed, unrecorded
+from benchmarks.parity.kept import beginning, chosen, decoded, keep
+from benchmarks.parity.recorded import Compared, compared, in_order, malformed, unrecorded
 from benchmarks.parity.reference import Arrays, Reference, Step
 from benchmarks.parity.rounding import Arithmetic, Array, narrow
 from benchmarks.parity.sizes import Sizes
-from benchmarks.parity.verdicts import Diagnosis, Failure, Judgement, Shares, Status, Worst
+from benchmarks.parity.verdicts import Diagnosis, Failure, Judgement, Kept, Shares, Status, Worst
 from benchmarks.parity.work import Batch, Work
 
 MOST_SHARES = 60
 BEFORE, AFTER = 3, 12  # steps that are kept for the doctor, around the first wrong one
+WIDE_BATCH, FEW = 20_000, 3  # numbers of x in a batch beyond which only so few are kept after it
 COARSE = 0.1  # of a step: a bound this wide is said to be so
 
 
@@ -43,18 +46,24 @@ def judge(work: Work, trace: Trace) -> Judgement:
 class Judging:
     """A judgement in the making: feed it the traces of one or more epochs, in order."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, *, buffers: Arrays | None = None, also: int | None = None) -> None:
+        """`buffers`: momentum with which the first step begins; `also`: a step to keep beside the sample."""
         self.work, self.reference = work, Reference(work.task)
         dtype, wide = work.task.dtype, self.reference.wide
         self.arithmetics = Arithmetic.of(dtype, wide), Arithmetic.of(dtype, wide, likely=True)
         self.batches, self.done = work.batches(), 0
         self.params = self.reference.widen(work.start)
-        self.buffers: Arrays = {}
+        self.fresh = buffers is None
+        self.buffers: Arrays = self.reference.widen(buffers or {})
+        self.keeps = chosen(work, also)
+        self.kept: list[Kept] = []
+        self.before = beginning(work.start, buffers or {})
         self.carried: Arrays = {}
         self.drift = Drift(work, self.reference)
         self.worst: dict[str, Worst] = {}
         self.sample: list[Shares] = []
-        self.sampled = set(np.linspace(1, work.steps, min(work.steps, MOST_SHARES)).astype(int).tolist())
+        spread = np.linspace(1, work.steps, min(work.steps, MOST_SHARES)).astype(int).tolist()
+        self.sampled = self.keeps.union(spread)
         self.failure: Failure | None = None
         self.fault: Diagnosis | None = None
         self.diverged = ""
@@ -70,6 +79,7 @@ class Judging:
     def feed(self, trace: Trace, expected: int | None = None) -> None:
         """Judge the next steps; `expected` is how many there should be."""
         self.fault = self.fault or malformed(self.work, trace, expected)
+        trace = in_order(self.work, trace)
         for index in range(len(next(iter(trace.params.values()), ()))):
             if self.stopped:
                 return
@@ -83,7 +93,7 @@ class Judging:
 
     def take(self, batch: Batch, trace: Trace, index: int) -> None:
         """One step from the run's own previous values, and everything it recorded against it."""
-        first, self.done = self.done == 0, self.done + 1
+        first, self.done = self.fresh and self.done == 0, self.done + 1
         rate = batch.learning_rate
         step = self.reference.step(self.params, self.buffers, batch.x, batch.y, rate, first=first)
         sizes = Sizes(step, self.params, self.arithmetics[0].tiny)
@@ -110,17 +120,27 @@ class Judging:
             rounded = {quantity: float(f"{share:.4g}") for quantity, share in shares.items()}
             self.sample.append(Shares(step=self.done, shares=rounded))
         self.remember(batch, seen, first=first)
+        self.keep(trace, index)
         if trace.losses.size:
             self.losses.append((float(trace.losses[index]), errors.loss))
         after = {name: values[index] for name, values in trace.params.items()}
         self.drift.add(batch, self.params, step, errors, after)
         self.advance(trace, index, step, errors)
 
+    def keep(self, trace: Trace, index: int) -> None:
+        """Keep the step as it was recorded, for whoever wants to judge it again."""
+        if self.done in self.keeps:
+            follows = self.done == 1 or bool(self.kept and self.kept[-1].step == self.done - 1)
+            self.kept.append(keep(self.done, trace, index, None if follows else self.before))
+        if self.done + 1 in self.keeps:
+            tables = ({k: v[index] for k, v in table.items()} for table in (trace.params, trace.buffers))
+            self.before = beginning(*tables)
+
     def remember(self, batch: Batch, seen: list[tuple[Compared, float]], *, first: bool) -> None:
         """Keep the step for the doctor: the last few, and after the first wrong one a few more."""
         if self.moments.maxlen and self.failure:
             self.moments = deque(self.moments)
-        if len(self.moments) > BEFORE + AFTER:
+        if len(self.moments) > BEFORE + (AFTER if batch.x.size < WIDE_BATCH else FEW):
             return
         recorded: dict[str, Arrays] = {}
         bounds: dict[str, Arrays] = {}
@@ -203,6 +223,7 @@ class Judging:
             failure=self.failure,
             diagnosis=self.diagnosis() if wrong else None,
             sample=tuple(self.sample),
+            kept=tuple(self.kept),
             resolution=self.drift.resolution,
             allowance=self.drift.apart[-1] if self.drift.apart else None,
             contraction=self.drift.contracts,
@@ -213,7 +234,10 @@ class Judging:
         """The doctor's answer to the first wrong number, or the fault of the record itself."""
         if self.failure is None:
             return self.fault
-        return diagnose(Case(self.work, self.reference, self.arithmetics[0], self.moments))
+        try:
+            return diagnose(Case(self.work, self.reference, self.arithmetics[0], self.moments))
+        except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:  # numbers that nobody foresaw
+            return Diagnosis(cause="unknown", sentence=f"unknown: the doctor failed ({type(error).__name__})")
 
     def summary(self) -> str:
         """The largest share of all in one line, and a warning where the bound is too wide to say much."""
@@ -224,6 +248,26 @@ class Judging:
         )
         wide = self.drift.resolution or 0.0
         return f"{text}, which at this size is {100 * wide:.3g}% of a step" if wide > COARSE else text
+
+
+def judge_again(work: Work, kept: tuple[Kept, ...]) -> list[Shares]:
+    """The shares of kept steps, worked out anew from their arrays.
+
+    Raises:
+        ValueError: the arrays are not those of the task's steps.
+    """
+    batches, found = dict(enumerate(work.batches(), 1)), []
+    for begun in decoded(work.task, work.start, kept):
+        batch = batches[begun.number]
+        rates = np.full((1, 1), batch.learning_rate)
+        one = replace(work, orders=(batch.rows,), rates=rates, start=begun.params)
+        judging = Judging(one, buffers=begun.buffers if begun.number > 1 else None)
+        judging.feed(begun.trace, 1)
+        if judging.fault:
+            raise ValueError(judging.fault.sentence)
+        shares = {quantity: float(f"{worst.share:.4g}") for quantity, worst in judging.worst.items()}
+        found.append(Shares(step=begun.number, shares=shares))
+    return found
 
 
 def share(deviation: Array, bound: Array) -> Array:

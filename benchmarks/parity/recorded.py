@@ -70,6 +70,15 @@ def malformed(work: Work, trace: Trace, expected: int | None = None) -> Diagnosi
     return next(filter(None, faults), None)
 
 
+def in_order(work: Work, trace: Trace) -> Trace:
+    """The same trace, its tensors in the order of the task's parameters: JAX hands them back by the alphabet."""
+    names = work.task.parameters
+    tables = (
+        {k: table[k] for k in names if k in table} for table in (trace.params, trace.buffers, trace.gradients)
+    )
+    return Trace(trace.losses, *tables)
+
+
 def misshapen(work: Work, what: str, table: Arrays, steps: int) -> Diagnosis | None:
     """What is wrong with one table of arrays by parameter name, or None."""
     shapes, dtype = work.task.parameters, work.task.dtype

@@ -80,6 +80,13 @@ class Shares(Spec):
     shares: dict[str, Number]
 
 
+class Kept(Spec):
+    """One step's arrays by name, each as base64 of its bytes (`benchmarks.parity.kept`)."""
+
+    step: int
+    arrays: dict[str, str]
+
+
 class Overall(Spec):
     """Distance at the end from the reference's own run, against the bound propagated along the run.
 
@@ -101,7 +108,7 @@ class Judgement(Spec):
     `resolution` is the median over the steps of ||tau|| over the length of the step taken: the share of a step
     that could be wrong unseen. `allowance` is what two such runs may be apart at the end, and `contraction` says
     whether the steps' own contraction went into it or none was assumed. `unrecorded` are quantities that the
-    trace did not hold.
+    trace did not hold. `sample` are the shares of a fixed sample of the steps, `kept` the arrays of some of them.
     """
 
     dtype: Dtype
@@ -114,6 +121,7 @@ class Judgement(Spec):
     failure: Failure | None = None
     diagnosis: Diagnosis | None = None
     sample: tuple[Shares, ...] = ()
+    kept: tuple[Kept, ...] = ()
     resolution: Number | None = None
     allowance: Number | None = None
     contraction: bool = False

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from backends import spec
+from backends import losses, spec
 from backends.spec import Task
+from benchmarks.errors import InputError
 
 Host = NDArray[Any]
 
@@ -63,8 +64,13 @@ class Work:
 
     @classmethod
     def of(cls, task: Task, data: Data) -> Work:
-        """The work of a task on its data, everything rounded to the task's dtype."""
+        """The work of a task on its data, everything rounded to the task's dtype.
+
+        Raises:
+            InputError: a value is too large for the dtype, or layers and loss do not take these arrays.
+        """
         x, y = data.rounded(task.dtype)
+        check(task, x, y)
         orders = tuple(task.order(len(x), epoch) for epoch in range(task.epochs))
         return cls(task, x, y, orders, task.learning_rates(len(x)), start(task))
 
@@ -79,6 +85,20 @@ class Work:
     @property
     def steps(self) -> int:
         return int(self.rates.size)
+
+
+def check(task: Task, x: Host, y: Host) -> None:
+    """Raise InputError unless layers take x and the loss takes y: frameworks may broadcast, or say nothing."""
+    inputs, *_ = next(iter(task.parameters.values()))
+    (outputs,) = next(reversed(task.parameters.values()))
+    if x.ndim != 2 or x.shape[1] != inputs:
+        raise InputError(
+            f"task {task.name!r}: x is {x.shape}, not (rows, {inputs}) as the first layer takes it"
+        )
+    try:
+        losses.get(task.loss.name).check([np.full((len(x), outputs), 0.5, x.dtype), y], task.loss.arguments)
+    except ValueError as error:
+        raise InputError(f"task {task.name!r}, on targets {y.shape}: {error}") from error
 
 
 def start(task: Task) -> dict[str, Host]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from benchmarks.experiments.mutants.base import Mutant
+from benchmarks.experiments.mutants.first import FIRST
 from benchmarks.experiments.mutants.foreseen import FORESEEN
-from benchmarks.experiments.mutants.unseen import UNSEEN
 
 __all__ = ["MUTANTS", "Mutant"]
 
-MUTANTS: tuple[Mutant, ...] = (*FORESEEN, *UNSEEN)
+MUTANTS: tuple[Mutant, ...] = (*FORESEEN, *FIRST)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from backends.interface import Backend
 from backends.spec import (
@@ -30,7 +31,8 @@ class Mutant:
     """One realistic mistake: what the porter did, the lane that does it, and what the doctor should name.
 
     `cause` is one of the doctor's words; `says` further text that its sentence must hold for a right answer.
-    `unseen`: written without knowledge of the doctor.
+    `origin`: written with the doctor in mind, or by somebody who did not know it, before it was finished ("first")
+    or after ("second").
     """
 
     what: str
@@ -38,7 +40,7 @@ class Mutant:
     lane: type[Backend]
     task: Task
     says: str = ""
-    unseen: bool = False
+    origin: Literal["foreseen", "first", "second"] = "foreseen"
 
 
 def task(*layers: Layer, dtype: str = "float32", **fields: object) -> Task:

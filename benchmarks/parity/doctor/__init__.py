@@ -15,6 +15,7 @@ from benchmarks.parity.doctor import optimiser
 from benchmarks.parity.doctor.case import Case, Moment
 from benchmarks.parity.doctor.gradients import Finding, gradients, loss
 from benchmarks.parity.doctor.precision import narrower
+from benchmarks.parity.doctor.rates import known_rate
 from benchmarks.parity.verdicts import Diagnosis
 
 __all__ = ["Case", "Moment", "diagnose"]
@@ -67,7 +68,8 @@ def examined(case: Case, moments: Sequence[Moment]) -> Finding | None:
         lambda: gradients(case, case.gradients_behind(moments), when),
     ]
     if not all("gradients" in moment.recorded for moment in moments):
-        ways.reverse()  # nobody has seen the gradients: they are asked first
+        # nobody has seen the gradients: they are asked first, but for rates that no gradient explains
+        ways = [lambda: known_rate(case, seen) if quantity == "params" else None, *reversed(ways)]
     return next((found for way in ways if (found := way())), None)
 
 

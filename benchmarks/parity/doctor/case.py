@@ -124,17 +124,35 @@ class Case:
             found.append(Seen(moment, moved / rate, flat_tolerance(moment.bounds["params"]) / abs(rate)))
         return found
 
+    def buffers(self, moment: Moment) -> Arrays | None:
+        """The momentum that a step began with; None where it is not known.
+
+        Where buffers were not recorded it is what the step before did: without Nesterov a step is the rate times
+        its buffer.
+        """
+        if moment.first or not self.reference.sgd.momentum:
+            return {name: theta * 0 for name, theta in moment.before.items()}
+        if "buffers" in moment.recorded or self.reference.sgd.nesterov:
+            return moment.buffers
+        previous = self.before(moment)
+        if previous is None or not previous.learning_rate:
+            return None
+        after, rate = previous.recorded["params"], previous.learning_rate
+        return {name: (theta - after[name]) / rate for name, theta in previous.before.items()}
+
     def gradients_behind(self, moments: Sequence[Moment]) -> list[Seen]:
         """The gradients that the optimiser must have been given, from what it did with them."""
         sgd, found = self.reference.sgd, []
         use_buffers = any(moment.has_wrong("buffers") for moment in moments)
         for one in self.seen("buffers", moments) if use_buffers else self.directions(moments):
-            moment, values = one.moment, one.values
+            moment, buffers = one.moment, self.buffers(one.moment)
+            if buffers is None:
+                continue
             gain = 1.0 if moment.first or not sgd.momentum else 1 - sgd.dampening
-            kept = 0 if moment.first or not sgd.momentum else sgd.momentum * flat(moment.buffers)
+            kept = sgd.momentum * flat(buffers)
             if not use_buffers and sgd.nesterov:
                 gain, kept = gain + sgd.momentum, kept * sgd.momentum
-            gradient = sgd.sign * ((values - kept) / gain - sgd.weight_decay * flat(moment.before))
+            gradient = sgd.sign * ((one.values - kept) / gain - sgd.weight_decay * flat(moment.before))
             found.append(Seen(moment, gradient, 2 * one.tolerance / abs(float(gain))))
         return found
 

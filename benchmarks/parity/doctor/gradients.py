@@ -9,7 +9,9 @@ import numpy as np
 from benchmarks.parity.doctor import optimiser
 from benchmarks.parity.doctor.case import Case, Moment, Seen, flat, split
 from benchmarks.parity.doctor.fits import combination, factors, law, near
-from benchmarks.parity.doctor.suspects import played, suspects
+from benchmarks.parity.doctor.model import of_layers, of_losses, of_parameters
+from benchmarks.parity.doctor.rows import of_rows, of_targets
+from benchmarks.parity.doctor.suspect import Suspect
 from benchmarks.parity.rounding import Array
 from benchmarks.parity.verdicts import Cause
 
@@ -111,24 +113,44 @@ def fits(
     )
 
 
+def suspects(case: Case) -> Iterator[Suspect]:
+    """All of them, the likeliest first."""
+    for kind in (of_rows, of_targets, of_parameters, of_losses, of_layers):
+        yield from kind(case)
+
+
 def replayed(
     case: Case, seen: Sequence[Seen], right: Sequence[Array], when: str, *, scale: bool
 ) -> Finding | None:
     """The gradient of a step with one ingredient changed, exactly or up to a factor."""
-    moments = [one.moment for one in seen]
     for suspect in suspects(case):
-        if (made := played(suspect, moments)) is None:
-            continue
-        vectors = [each[1] for each in made]
-        if all(np.array_equal(vector, exact) for vector, exact in zip(vectors, right, strict=True)):
+        numbers = explains(case, suspect, seen, right, scale=scale)
+        if numbers is None:
             continue
         at = "" if suspect.cause == "partial batch" else when
-        if not scale and fits(case, seen, vectors, right):
-            return suspect.cause, f"the gradient is that of {suspect.words}{at}"
-        if scale and (found := factors(case, seen, vectors)):
-            words = law(case, moments, found)
-            return suspect.cause, f"the gradient is that of {suspect.words}, multiplied by {words}{at}"
+        by = f", multiplied by {law(case, [one.moment for one in seen], numbers)}" if scale else ""
+        return suspect.cause, f"the gradient is that of {suspect.words}{by}{at}"
     return None
+
+
+def explains(
+    case: Case, suspect: Suspect, seen: Sequence[Seen], right: Sequence[Array], *, scale: bool
+) -> list[float] | None:
+    """The factors by which a suspect's gradients are what was seen at every step; None at the first other one."""
+    numbers, differs = [], False
+    for one, exact in zip(seen, right, strict=True):
+        made = suspect.play(one.moment)
+        if made is None or not np.isfinite(made[1]).all():
+            return None
+        if scale:
+            found = factors(case, [one], [made[1]])
+        else:
+            found = [1.0] if case.share(one, made[1], exact) <= 1 else None
+        if found is None:
+            return None
+        numbers += found
+        differs = differs or not np.array_equal(made[1], exact)
+    return numbers if differs else None
 
 
 def mixed(case: Case, seen: Sequence[Seen], right: Sequence[Array], when: str) -> Finding | None:
@@ -188,8 +210,7 @@ def loss(case: Case, seen: Sequence[Seen], when: str) -> Finding | None:
                 )
             return "scale", f"the loss is multiplied by {words}{when}, its gradients are right"
     for suspect in suspects(case):
-        made = played(suspect, moments)
-        if made and fits(case, seen, [np.asarray(each[0]).ravel() for each in made], right):
+        if gives_loss(case, suspect, seen, right):
             return suspect.cause, f"the loss is that of {suspect.words}{when}, its gradients are right"
     after = [
         case.play(m, case.work.x[m.rows], case.work.y[m.rows], before=m.recorded["params"]) for m in moments
@@ -197,3 +218,12 @@ def loss(case: Case, seen: Sequence[Seen], when: str) -> Finding | None:
     if fits(case, seen, [np.asarray(step.loss).ravel() for step in after], right):
         return "stale", f"the loss is taken after the update{when}, its gradients are right"
     return None
+
+
+def gives_loss(case: Case, suspect: Suspect, seen: Sequence[Seen], right: Sequence[Array]) -> bool:
+    """Whether a suspect's loss is what was seen at every step."""
+    for one, exact in zip(seen, right, strict=True):
+        made = suspect.play(one.moment)
+        if made is None or case.share(one, np.asarray(made[0]).ravel(), exact) > 1:
+            return False
+    return True

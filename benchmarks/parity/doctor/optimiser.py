@@ -13,6 +13,8 @@ import numpy as np
 
 from benchmarks.parity.doctor.case import Case, Moment, Seen, flat, split
 from benchmarks.parity.doctor.fits import combination, factors, law, near
+from benchmarks.parity.doctor.rates import by_step
+from benchmarks.parity.reference import Arrays
 from benchmarks.parity.rounding import Array
 from benchmarks.parity.verdicts import Cause
 
@@ -50,30 +52,31 @@ def correct(case: Case, quantity: str) -> Rule:
     return Rule(c.sign * keep, mu, decay * keep)
 
 
-def read_off(case: Case, seen: Sequence[Seen], *, rated: bool = False) -> Rule | None:
-    """The coefficients that explain all these steps; `rated`: the gradient enters times the rate."""
+def read_off(
+    case: Case, seen: Sequence[Seen], *, tensor: str | None = None, rated: bool = False
+) -> Rule | None:
+    """The coefficients that explain these steps, of one tensor or all; `rated`: the gradient times the rate."""
     use_buffer = bool(case.reference.sgd.momentum) and not all(one.moment.first for one in seen)
+    known = [(one, buffers) for one in seen if (buffers := case.buffers(one.moment)) is not None]
+
+    def part(arrays: Arrays) -> Array:
+        return flat(arrays) if tensor is None else np.asarray(arrays[tensor]).ravel()
+
     vectors = []
-    for one in seen:
+    for one, buffers in known:
         moment = one.moment
-        gradient, theta = gradient_of(case, moment), flat(moment.before)
-        gradient = gradient * moment.learning_rate if rated else gradient
-        buffer = np.zeros_like(theta) if moment.first or not moment.buffers else flat(moment.buffers)
-        vectors.append([gradient, theta, *([buffer] if use_buffer else [])])
-    fit = combination(case, seen, vectors)
+        gradient = part(case.exact(moment).gradients) * (moment.learning_rate if rated else 1)
+        vectors.append([gradient, part(moment.before), *([part(buffers)] if use_buffer else [])])
+    fit = combination(case, [one for one, _ in known], vectors)
     if fit is None:
         return None
-    gradient, theta, *buffers = (clean(float(number)) for number in fit)
-    return Rule(gradient, buffers[0] if buffers else 0.0, theta)
+    found, theta, *kept = (clean(float(number)) for number in fit)
+    return Rule(found, kept[0] if kept else 0.0, theta)
 
 
 def clean(number: float) -> float:
     """Nothing, where it is nothing but rounding."""
     return 0.0 if abs(number) < 1e-6 else number
-
-
-def gradient_of(case: Case, moment: Moment) -> Array:
-    return flat(case.exact(moment).gradients)
 
 
 def explain(case: Case, quantity: str, seen: Sequence[Seen], moments: Sequence[Moment]) -> Finding | None:
@@ -156,60 +159,6 @@ def decayed(rule: Rule, right: Rule, decay: float, h: float, found: str) -> Find
     return "weight decay", f"another weight decay: {found}"
 
 
-def by_step(case: Case, seen: Sequence[Seen], when: str) -> Finding | None:
-    """The right direction at every step, by a factor that changes: another learning rate, or steps left out."""
-    directions = [flat(case.exact(one.moment).directions) for one in seen]
-    found = factors(case, seen, directions)
-    if found is None:
-        return None
-    moments = [one.moment for one in seen]
-    rates = case.work.rates.ravel()
-    used = [number * moment.learning_rate for number, moment in zip(found, moments, strict=True)]
-
-    def follows(rate: Sequence[float]) -> bool:
-        return all(near(a, b, 1e-5) for a, b in zip(used, rate, strict=True))
-
-    at = [moment.number - 1 for moment in moments]
-    wrong = [i for i, moment in enumerate(moments) if moment.wrong]
-    if all(near(found[i], 0.0) for i in wrong):
-        partial = all(case.partial(moments[i]) for i in wrong)
-        return ("partial batch" if partial else "learning rate"), f"nothing is updated{when}"
-    if all(near(found[i], found[wrong[0]]) for i in wrong) and len(wrong) < len(found):
-        some = [moments[i] for i in wrong]
-        if all(case.partial(moment) for moment in some):
-            words = law(case, some, [found[i] for i in wrong])
-            return "partial batch", f"the step is multiplied by {words} on the partial batch"
-    mu = float(case.reference.sgd.momentum)
-    if mu and all(near(n, (1 - mu) / (1 - mu**m.number)) for n, m in zip(found, moments, strict=True)):
-        return (
-            "momentum",
-            f"a bias-corrected average in the place of momentum: {found[-1]:.6g} times the step{when}",
-        )
-    if follows([float(case.work.task.optimizer.learning_rate)] * len(used)):
-        return "learning rate", f"the schedule is left out: the rate stays {used[0]:.6g}"
-    for dtype in ("float32", "float16"):
-        rounded = [float(np.asarray(moment.learning_rate).astype(dtype)) for moment in moments]
-        if all(near(a, b, 1e-9) for a, b in zip(used, rounded, strict=True)):
-            words = f"a learning rate rounded to {dtype}: {used[wrong[0]]:.12g}"
-            return "learning rate", f"{words} for {moments[wrong[0]].learning_rate:.12g}"
-    steps = len(case.work.rates[0])
-    for words, index in (
-        ("the step before's", [max(0, i - 1) for i in at]),
-        ("the step after's", [min(len(rates) - 1, i + 1) for i in at]),
-        ("the one at the epoch's start", [i - i % steps for i in at]),
-        ("the one that belongs to the epoch's number", [i // steps for i in at]),
-    ):
-        if follows([float(rates[i]) for i in index]):
-            return (
-                "learning rate",
-                f"the learning rate is {words}: {used[0]:.9g} for {moments[0].learning_rate:.9g}",
-            )
-    return (
-        "learning rate",
-        f"the step is multiplied by {law(case, moments, found)}{when}: a rate of {used[0]:.9g}",
-    )
-
-
 def by_tensor(case: Case, quantity: str, seen: Sequence[Seen], when: str) -> Finding | None:
     """Each parameter by itself: those that do not move, decay otherwise, or have a rate of their own."""
     found: list[tuple[str, Rule]] = []
@@ -217,7 +166,7 @@ def by_tensor(case: Case, quantity: str, seen: Sequence[Seen], when: str) -> Fin
     later = [one for one in seen if not (one.moment.first and case.reference.sgd.momentum)]
     for tensor in case.work.task.parameters:
         alone = [only(case, one, tensor) for one in later]
-        rule = fit_tensor(case, alone, tensor)
+        rule = read_off(case, alone, tensor=tensor)
         if rule is None:
             return own_rate(case, tensor, alone, when)
         if not rule.matches(right):
@@ -252,18 +201,3 @@ def only(case: Case, one: Seen, tensor: str) -> Seen:
     shapes = case.work.task.parameters
     values, tolerance = (split(part, shapes)[tensor].ravel() for part in (one.values, one.tolerance))
     return Seen(one.moment, values, tolerance)
-
-
-def fit_tensor(case: Case, seen: Sequence[Seen], tensor: str) -> Rule | None:
-    vectors = []
-    for one in seen:
-        moment = one.moment
-        parts = [case.exact(moment).gradients[tensor].ravel(), moment.before[tensor].ravel()]
-        if case.reference.sgd.momentum:
-            parts.append(moment.buffers[tensor].ravel())
-        vectors.append(parts)
-    fit = combination(case, seen, vectors)
-    if fit is None:
-        return None
-    gradient, theta, *buffers = (clean(float(number)) for number in fit)
-    return Rule(gradient, buffers[0] if buffers else 0.0, theta)

@@ -10,7 +10,8 @@ import numpy as np
 from backends.interface import Backend
 from benchmarks.parity.doctor.case import Case, Moment, split
 from benchmarks.parity.doctor.fits import near
-from benchmarks.parity.doctor.suspects import Played, of_rows, of_targets
+from benchmarks.parity.doctor.rows import of_rows, of_targets
+from benchmarks.parity.doctor.suspect import Played
 from benchmarks.parity.drift import distance
 from benchmarks.parity.reference import Arrays, Reference
 from benchmarks.parity.rounding import Arithmetic, narrow

@@ -43,7 +43,7 @@ LEAKY = task(
 
 
 def mutant(what: str, cause: Cause, lane: type[Backend], on: Task) -> Mutant:
-    return Mutant(what, cause, lane, on, unseen=True)
+    return Mutant(what, cause, lane, on, origin="first")
 
 
 # --- NumPy: data ----------------------------------------------------------------------------------
@@ -464,7 +464,7 @@ def _jax() -> tuple[Mutant, ...]:
 
 # --- all ------------------------------------------------------------------------------------------
 
-UNSEEN: tuple[Mutant, ...] = (
+FIRST: tuple[Mutant, ...] = (
     *NUMPY,
     *(_torch() if backends.missing("torch") is None else ()),
     *(_jax() if backends.missing("jax") is None else ()),
