@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -21,25 +22,54 @@ app = typer.Typer(
     help="The same training step in NumPy, PyTorch and JAX: proven the same, then timed.",
 )
 
-USAGE: Any = typer.BadParameter.__mro__[1]  # the base of every usage error, which typer does not name
-Lanes = Annotated[list[str], typer.Option("--lane", help="A lane, such as torch:fused; repeat for more.")]
+# lists are made anew for every call, so their default is here and not behind the parameter
+Lanes = Annotated[
+    list[str],
+    typer.Option(
+        "--lane",
+        metavar="LANE",
+        default_factory=list,
+        show_default=False,
+        help="A lane, such as torch:fused; repeat for more.",
+    ),
+]
 Tasks = Annotated[
-    list[str], typer.Option("--task", help="A named task, see `samestep list`; repeat for more.")
+    list[str],
+    typer.Option(
+        "--task",
+        metavar="TASK",
+        default_factory=list,
+        show_default=False,
+        help="A named task, see `samestep list`; repeat for more.",
+    ),
 ]
-Data = Annotated[str | None, typer.Option(help="A CSV or Parquet file as a further task.")]
-Target = Annotated[str | None, typer.Option(help="The column of --data to predict.")]
+Data = Annotated[str | None, typer.Option(metavar="FILE", help="A CSV or Parquet file as a further task.")]
+Target = Annotated[str | None, typer.Option(metavar="COLUMN", help="The column of --data to predict.")]
 Features = Annotated[
-    str | None, typer.Option(help="Columns of --data to predict from, with commas; default all.")
+    str | None,
+    typer.Option(metavar="COLUMNS", help="Columns of --data to predict from, with commas; default all."),
 ]
-DtypeOption = Annotated[str, typer.Option(help="float32 or float64.")]
-Device = Annotated[str, typer.Option(help="cpu, cuda (or gpu), mps, tpu.")]
-Threads = Annotated[str, typer.Option(help="one: each lane on one core; all: each framework as shipped.")]
-Effort = Annotated[str, typer.Option(help="smoke (to try), quick (6 blocks), standard (12), rigorous (24).")]
+DtypeOption = Annotated[str, typer.Option(metavar="DTYPE", help="float32 or float64.")]
+Device = Annotated[str, typer.Option(metavar="DEVICE", help="cpu, cuda (or gpu), mps, tpu.")]
+Threads = Annotated[
+    str,
+    typer.Option(metavar="THREADS", help="one: each lane on one core; all: each framework as shipped."),
+]
+Effort = Annotated[
+    str,
+    typer.Option(metavar="EFFORT", help="smoke (to try), quick (6 blocks), standard (12), rigorous (24)."),
+]
 Baseline = Annotated[
-    str | None, typer.Option(help="The lane that the others are compared with; default torch.")
+    str | None,
+    typer.Option(metavar="LANE", help="The lane that the others are compared with; default torch."),
 ]
-Out = Annotated[str | None, typer.Option(help="Folder for the run's results; default results/local/TIME.")]
-Resume = Annotated[str | None, typer.Option(help="Go on with the interrupted run in this folder.")]
+Out = Annotated[
+    str | None,
+    typer.Option(metavar="FOLDER", help="Folder for the run's results; default results/local/TIME."),
+]
+Resume = Annotated[
+    str | None, typer.Option(metavar="FOLDER", help="Go on with the interrupted run in this folder.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Data instead of text.")]
 
 
@@ -53,15 +83,14 @@ def list_() -> None:
 
 @app.command()
 def lesson(
-    lane: Lanes = [],  # noqa: B006
-    batch: Annotated[int, typer.Option(help="Rows of a batch, 1 to 1000.")] = 10,
+    lane: Lanes,
+    batch: Annotated[int, typer.Option(metavar="ROWS", help="Rows of a batch, 1 to 1000.")] = 10,
     json: Json = False,
 ) -> None:
-    """The linear-regression lesson, exercises included, in each backend side by side."""
-    from benchmarks.lesson import render, walk
+    """The linear-regression lesson, exercises included, in each backend side by side. Exit 1 if a lane fails."""
+    from benchmarks.lesson.command import lesson as run
 
-    walked = walk(tuple(lane), batch_size=batch) if lane else walk(batch_size=batch)
-    print(walked.model_dump_json(indent=2) if json else render(walked))
+    raise typer.Exit(run(lane, batch, json=json))
 
 
 @app.command()
@@ -74,8 +103,8 @@ def rosetta() -> None:
 
 @app.command()
 def compare(
-    task: Tasks = [],  # noqa: B006
-    lane: Lanes = [],  # noqa: B006
+    task: Tasks,
+    lane: Lanes,
     data: Data = None,
     target: Target = None,
     features: Features = None,
@@ -100,17 +129,19 @@ def compare(
 
 @app.command()
 def parity(
-    task: Tasks = [],  # noqa: B006
-    lane: Lanes = [],  # noqa: B006
+    task: Tasks,
+    lane: Lanes,
     data: Data = None,
     target: Target = None,
     features: Features = None,
     dtype: DtypeOption = "float32",
     device: Device = "cpu",
     against: Annotated[
-        str | None, typer.Option(help="Also show how far the lanes end from this one.")
+        str | None, typer.Option(metavar="LANE", help="Also show how far the lanes end from this one.")
     ] = None,
-    json: Annotated[str | None, typer.Option(help="Also write the certificates to this file.")] = None,
+    json: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Also write the certificates to this file.")
+    ] = None,
 ) -> None:
     """Certificates alone: is every lane's every step the same work? Exit 1 if any fails."""
     from benchmarks.compare import parity as run
@@ -122,10 +153,15 @@ def parity(
 @app.command()
 def experiment(
     name: Annotated[
-        str, typer.Argument(help="mutants, alarms or slack; docs/parity.md says what they show.")
+        str,
+        typer.Argument(metavar="NAME", help="mutants, alarms or slack; docs/parity.md says what they show."),
     ],
-    cases: Annotated[int | None, typer.Option(help="Random tasks for alarms; default 500.")] = None,
-    out: Annotated[str | None, typer.Option(help="Folder for the result; default results/parity.")] = None,
+    cases: Annotated[
+        int | None, typer.Option(metavar="COUNT", help="Random tasks for alarms; default 500.")
+    ] = None,
+    out: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Folder for the result; default results/parity.")
+    ] = None,
 ) -> None:
     """An acceptance experiment of the suite itself; its result is a small JSON. Exit 1 if it shows a fault."""
     from benchmarks.experiments.command import experiment as run
@@ -134,13 +170,23 @@ def experiment(
 
 
 @app.command()
+def verify(
+    result: Annotated[Path, typer.Argument(metavar="RESULT", help="A run's folder, or its benchmark.json.")],
+) -> None:
+    """Work a record out again: data, order, steps, slices, statistics, verdicts. Exit 1 if any disagrees."""
+    from benchmarks.verify import command as run
+
+    raise typer.Exit(run(result))
+
+
+@app.command()
 def table(
-    result: Annotated[str, typer.Argument(help="A run's folder, or its benchmark.json.")],
-    format: Annotated[str, typer.Option(help="rich, markdown or csv.")] = "rich",
+    result: Annotated[Path, typer.Argument(metavar="RESULT", help="A run's folder, or its benchmark.json.")],
+    format: Annotated[str, typer.Option(metavar="FORMAT", help="rich, markdown or csv.")] = "rich",
     baseline: Baseline = None,
 ) -> None:
     """Tables from a record; needs no framework. Another baseline than the record's own is exploratory."""
-    from benchmarks.compare import load
+    from benchmarks.record import load
     from benchmarks.report import tables
 
     print(tables.render(load(result), format, baseline=baseline))
@@ -153,8 +199,8 @@ def main(arguments: list[str] | None = None) -> None:
         code: Any = app(args=arguments or ["--help"], standalone_mode=False)
     except (InputError, backends.DuplicateLane) as error:
         code = _fail(str(error))
-    except USAGE as error:
-        context = error.ctx
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)  # usage errors have one
         code = _fail(error.format_message() + (f" (see {context.command_path} --help)" if context else ""))
     except (KeyboardInterrupt, typer.Abort):
         print("\nsamestep: interrupted", file=sys.stderr)

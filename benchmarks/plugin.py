@@ -8,8 +8,9 @@ comparing work on the replayed samples.
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,10 @@ from typing import Any
 import pytest
 
 from benchmarks.errors import InputError
+from benchmarks.record import KEY, WHOLE
 
-KEY = "samestep"
 BENCH = Path(__file__).with_name("bench_training.py")
-PARTIAL, WHOLE = ".benchmark.json.partial", "benchmark.json"
+SAVER = "pytest-benchmark"  # the name of its session among the plugins
 SESSION = pytest.StashKey[Any]()
 RACE = pytest.StashKey[Any]()
 
@@ -53,20 +54,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """`pytest --benchmark-only` without a path means the benchmarks; their JSON goes to the run's folder."""
+    """`pytest --benchmark-only` without a path means the benchmarks; bad options end here, before collecting."""
     only = config.getoption("benchmark_only", False)
     if only and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         config.args = [str(BENCH)]
-    off = (
-        config.getoption("collectonly")
-        or config.getoption("benchmark_disable")
-        or config.getoption("benchmark_skip")
-    )
-    chosen = only or any(Path(word.partition("::")[0]).name == BENCH.name for word in config.args)
-    if chosen and not off and not config.getoption("benchmark_json"):
-        out = session(config).out
-        out.mkdir(parents=True, exist_ok=True)
-        config.option.benchmark_json = str(out / PARTIAL)  # renamed when it is whole
+    if any(Path(word.partition("::")[0]).name == BENCH.name for word in config.args):
+        session(config)
 
 
 def session(config: pytest.Config) -> Any:
@@ -83,21 +76,24 @@ def session(config: pytest.Config) -> Any:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test for each task and lane; a lane that cannot run here is skipped with its reason."""
+    """One test for each task and lane; what cannot run here is skipped with its reason."""
     if not {"task", "lane", "race"} <= set(metafunc.fixturenames):
         return
     asked = session(metafunc.config)
-    metafunc.parametrize("task", [task.name for task in asked.tasks])
-    absent = [pytest.param(lane, marks=pytest.mark.skip(reason=why)) for lane, why in asked.missing.items()]
-    metafunc.parametrize("lane", [*asked.lanes, *absent])
+    metafunc.parametrize("task", [*(task.name for task in asked.tasks), *_skipped(asked.left_out)])
+    metafunc.parametrize("lane", [*asked.lanes, *_skipped(asked.missing)])
+
+
+def _skipped(reasons: dict[str, str]) -> list[Any]:
+    return [pytest.param(name, marks=pytest.mark.skip(reason=why)) for name, why in reasons.items()]
 
 
 @pytest.fixture(scope="session")
 def race(request: pytest.FixtureRequest) -> Race:
     """Everything measured, before the first benchmark reads its samples: only selected tasks and lanes race."""
-    items = [item for item in request.session.items if "race" in getattr(item, "fixturenames", ())]
-    chosen = {(item.callspec.params["task"], item.callspec.params["lane"]) for item in items}  # type: ignore[attr-defined]
-    found = Race(request.config, chosen)
+    tests = [item for item in request.session.items if isinstance(item, pytest.Function)]
+    params = [test.callspec.params for test in tests if "race" in test.fixturenames]
+    found = Race(request.config, {(str(each["task"]), str(each["lane"])) for each in params})
     request.config.stash[RACE] = found
     return found
 
@@ -132,7 +128,7 @@ class Race:
                     device=self.asked.device,
                     folder=self.asked.out,
                     progress=report,
-                    missing=self.asked.missing,
+                    missing=self.asked.missing | self.asked.left_out,
                 )
             except InputError as error:  # data that cannot be used concern every test alike
                 pytest.exit(str(error), returncode=int(pytest.ExitCode.USAGE_ERROR))
@@ -148,17 +144,14 @@ class Race:
         row = self.rows[task, lane]
         return f"{row.verdict.word}: {row.verdict.reason}" if row.time is None else None
 
-    def seconds_per_step(self, task: str, lane: str) -> Iterator[float]:
+    def seconds_per_step(self, task: str, lane: str) -> list[float]:
         """The raw samples in the order in which they were measured."""
         from benchmarks.measure.samples import slices
 
-        steps = next(work.steps for work in self.record.plan.works if work.task.name == task)
-        for _, piece in slices(self.record, task, lane):
-            yield piece.elapsed_ns / piece.repeats / steps / 1e9
-
-    def count(self, task: str, lane: str) -> int:
-        """How many samples there are."""
-        return sum(1 for _ in self.seconds_per_step(task, lane))
+        steps = self.record.work(task).steps
+        return [
+            piece.elapsed_ns / piece.repeats / steps / 1e9 for _, piece in slices(self.record, task, lane)
+        ]
 
     def facts(self, task: str, lane: str) -> dict[str, Any]:
         """What pytest-benchmark's JSON says beside the samples."""
@@ -187,16 +180,25 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
 
 def pytest_benchmark_update_json(config: pytest.Config, benchmarks: Any, output_json: dict[str, Any]) -> None:
     """Our record, raw samples included, under one key of pytest-benchmark's JSON."""
-    if RACE in config.stash:
-        output_json[KEY] = config.stash[RACE].record.model_dump(mode="json")
+    if found := measured(config):
+        output_json[KEY] = found.record.model_dump(mode="json")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, Any, Any]:
+    """Before pytest-benchmark saves: its JSON goes to the run's folder, if there is anything to save."""
+    saver = session.config.pluginmanager.getplugin(SAVER)
+    if (found := measured(session.config)) and saver.benchmarks and not saver.json:
+        saver.json = Unfinished(found.asked.out / WHOLE)
+    return (yield)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """The comparison, here and as Markdown in the run's folder; the JSON gets its name once it is whole."""
-    if RACE not in config.stash or "record" not in vars(config.stash[RACE]):
+    """The comparison, here and as Markdown in the run's folder."""
+    found = measured(config)
+    if not found:
         return
-    found = config.stash[RACE]
-    keep(found.record, found.asked.out, ours=Path(config.getoption("benchmark_json") or "").name == PARTIAL)
+    keep(found.record, found.asked.out, saved=config.pluginmanager.getplugin(SAVER).json)
     from benchmarks.report import tables
 
     terminalreporter.write_line("")
@@ -204,16 +206,38 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.write_line(f"results: {found.asked.out}")
 
 
-def keep(record: Any, out: Path, *, ours: bool) -> None:
-    """Leave a finished run's folder with the JSON and the table, each written whole, and no scratch."""
+class Unfinished(os.PathLike[str]):
+    """A file that is opened under another name until it is whole, and called by the name that it will have."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.partial = path, path.with_name(f".{path.name}.partial")
+
+    def __fspath__(self) -> str:
+        return str(self.partial)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+def measured(config: pytest.Config) -> Race | None:
+    """The race, once it has been run."""
+    found = config.stash.get(RACE, None)
+    return found if found and "record" in vars(found) else None
+
+
+def keep(record: Any, out: Path, *, saved: Unfinished | str | None) -> None:
+    """Leave a finished run's folder with the JSON and the table, each written whole, and no scratch.
+
+    `saved` is where pytest-benchmark wrote its JSON: here, where the user wanted it, or nowhere.
+    """
     from benchmarks.record import write_text
     from benchmarks.report import tables
 
-    if (out / PARTIAL).exists():
-        document = json.loads((out / PARTIAL).read_bytes())  # indented it would be three times as large
-        write_text(out / WHOLE, json.dumps(document, separators=(",", ":")))
-        (out / PARTIAL).unlink()
-    elif ours:
+    if isinstance(saved, Unfinished):
+        document = json.loads(saved.partial.read_bytes())  # indented it is three times as large
+        write_text(saved.path, json.dumps(document, separators=(",", ":")))
+        saved.partial.unlink()
+    elif saved is None:
         # pytest-benchmark writes nothing when no benchmark ran; the reasons are worth keeping all the same
         write_text(out / WHOLE, json.dumps({"benchmarks": [], KEY: record.model_dump(mode="json")}))
     write_text(out / "table.md", tables.markdown(record))

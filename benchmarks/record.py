@@ -24,6 +24,7 @@ from benchmarks.measure.work import Work
 from benchmarks.parity.verdicts import Certificate, Untraced
 
 SCHEMA_VERSION: Literal[1] = 1
+KEY, WHOLE = "samestep", "benchmark.json"  # our record's key in pytest-benchmark's JSON, and that JSON's name
 MOST_BYTES = 512 * 1024 * 1024
 Threads = Literal["one", "all"]
 Kind = Literal["race", "gc", "alone"]
@@ -41,7 +42,8 @@ class Plan(Spec):
     """What a session sets out to do, written down before anything is measured.
 
     `environment` is the coordinator's; `settings` are the variables that every worker gets on top; `missing`
-    are the lanes that were asked for but cannot run here, with the reason.
+    are the lanes that were asked for but cannot run here, and the default tasks that have no data here, with
+    the reason.
     """
 
     created: str
@@ -220,13 +222,23 @@ class Record(Spec):
         return next((c for c in self.certified if (c.task, c.lane) == (task, lane)), None)
 
 
-def read(path: str | Path) -> Record:
-    """The record in a file.
+class Document(BaseModel):
+    """pytest-benchmark's JSON; all of it but our own key is left to pytest-benchmark."""
+
+    samestep: Record | None = None
+
+
+def load(path: str | Path) -> Record:
+    """The record in a run's folder, or in its JSON.
 
     Raises:
-        InputError: there is no such file, it is too large, or it is not a record of this schema.
+        InputError: there is none, it is too large, or it is not a record of this schema.
     """
-    return read_model(path, Record)
+    place = Path(path) / WHOLE if Path(path).is_dir() else Path(path)
+    found = _read(place, Document, "record", f"name a run's folder or its {WHOLE}").samestep
+    if found is None:
+        raise InputError(f"{place}: has no {KEY!r} record; was it made by `samestep compare`?")
+    return found
 
 
 def write(path: str | Path, record: BaseModel) -> None:
@@ -250,17 +262,19 @@ def read_model(path: str | Path, kind: type[M]) -> M:
     """A model from the JSON in a file; every fault of the file is one line.
 
     Raises:
-        InputError: as for `read`.
+        InputError: there is no such file, it is too large, or it is not a model of this schema.
     """
-    path, name = Path(path), kind.__name__.lower()
+    name = kind.__name__.lower()
+    return _read(Path(path), kind, name, f"name an existing {name} file")
+
+
+def _read(path: Path, kind: type[M], name: str, mend: str) -> M:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise InputError(f"{path}: larger than {MOST_BYTES >> 20} MiB, so not a {name} of this project")
         return kind.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}); name an existing {name} file"
-        ) from error
+        raise InputError(f"{path}: cannot be read ({error.strerror}); {mend}") from error
     except (ValidationError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a {name} that this version reads ({_first(error)})") from error
 

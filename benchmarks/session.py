@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -11,7 +10,8 @@ from typing import get_args
 
 import backends
 from backends.spec import Dtype, Task
-from benchmarks import tasks
+from benchmarks import datasets, tasks
+from benchmarks.choices import by_reason, pick
 from benchmarks.errors import InputError
 from benchmarks.measure.effort import EFFORTS, Effort
 from benchmarks.measure.folder import Folder
@@ -43,9 +43,13 @@ class Options:
 
 @dataclass(frozen=True)
 class Session:
-    """The options resolved: every name known, the lanes that can run here apart from those that cannot."""
+    """The options resolved: every name known, the lanes that can run here apart from those that cannot.
+
+    `missing` are lanes and `left_out` default tasks, each with the reason why it cannot run here.
+    """
 
     tasks: tuple[Task, ...]
+    left_out: dict[str, str]
     lanes: tuple[str, ...]
     missing: dict[str, str]
     baseline: str
@@ -73,18 +77,18 @@ def resolve(options: Options, *, race: bool = True) -> Session:
     missing = {lane: reason for lane in lanes if (reason := why_not(lane, device))}
     able = tuple(lane for lane in lanes if lane not in missing)
     if not able:
-        raise InputError(
-            "no lane can run here: " + "; ".join(f"{lane}: {why}" for lane, why in missing.items())
-        )
+        raise InputError(f"no lane can run here: {by_reason(missing)}")
     if options.baseline and baseline in missing:
         raise InputError(f"the baseline {baseline} cannot run here: {missing[baseline]}")
+    chosen, left_out = choose_tasks(options)
     return Session(
-        tasks=choose_tasks(options),
+        tasks=chosen,
+        left_out=left_out,
         lanes=able,
         missing=missing,
         baseline=baseline if baseline in able else able[0],
         effort=EFFORTS[pick("effort", options.effort, tuple(EFFORTS))],
-        threads="one" if pick("threads", options.threads, get_args(Threads)) == "one" else "all",
+        threads=pick("threads", options.threads, get_args(Threads)),
         device=device,
         out=_free(Path(options.out)) if options.out else default_folder(),
     )
@@ -104,8 +108,9 @@ def interrupted(options: Options, folder: str) -> Session:
     plan = place.plan()
     return Session(
         tasks=tuple(work.task for work in plan.works),
+        left_out={task: why for task, why in plan.missing.items() if task in tasks.names()},
         lanes=plan.lanes,
-        missing=plan.missing,
+        missing={lane: why for lane, why in plan.missing.items() if lane not in tasks.names()},
         baseline=plan.baseline,
         effort=plan.effort,
         threads=plan.threads,
@@ -120,7 +125,7 @@ def why_not(lane: str, device: str) -> str | None:
     if reason := backends.missing(lane):
         return reason
     devices = backends.lane_class(lane).devices()
-    return None if device in devices else f"it has no device {device} here, only {', '.join(devices)}"
+    return None if device in devices else f"no device {device} here, only {', '.join(devices)}"
 
 
 def _free(folder: Path) -> Path:
@@ -149,9 +154,9 @@ def by_tier(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(names, key=place))
 
 
-def choose_tasks(options: Options) -> tuple[Task, ...]:
-    """The tasks of --task and of --data; the defaults when neither is given."""
-    dtype = pick("dtype", options.dtype, get_args(Dtype))
+def choose_tasks(options: Options) -> tuple[tuple[Task, ...], dict[str, str]]:
+    """The tasks of --task and of --data; when neither is given the defaults, and why any of them is left out."""
+    dtype: Dtype = pick("dtype", options.dtype, get_args(Dtype))
     names = list(dict.fromkeys(options.task))
     chosen = [tasks.get(name, dtype=dtype) for name in names]
     if options.data:
@@ -161,16 +166,21 @@ def choose_tasks(options: Options) -> tuple[Task, ...]:
         chosen.append(tasks.from_file(options.data, options.target, features, dtype=dtype))
     elif options.target or options.features:
         raise InputError("--target and --features need --data FILE")
-    return tuple(chosen) or tuple(tasks.get(name, dtype=dtype) for name in DEFAULT_TASKS)
+    return (tuple(chosen), {}) if chosen else default_tasks(dtype)
 
 
-def pick(what: str, value: str, known: Sequence[str]) -> str:
-    """The value, if it is known; otherwise one line with the nearest match."""
-    if value in known:
-        return value
-    near = difflib.get_close_matches(value, known, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise InputError(f"unknown {what} {value!r}: {hint}choose from {', '.join(known)}")
+def default_tasks(dtype: Dtype) -> tuple[tuple[Task, ...], dict[str, str]]:
+    """The default tasks whose data can be had here, and why the others cannot: nobody asked for those by name."""
+    able, left_out = [], {}
+    for name in DEFAULT_TASKS:
+        task = tasks.get(name, dtype=dtype)
+        try:
+            datasets.load(task.dataset)
+        except InputError as error:
+            left_out[name] = str(error)
+        else:
+            able.append(task)
+    return tuple(able), left_out
 
 
 def default_folder() -> Path:

@@ -28,8 +28,7 @@ from backends.spec import (
     Task,
 )
 from benchmarks import datasets
-from benchmarks.datasets.table import did_you_mean
-from benchmarks.errors import InputError
+from benchmarks.choices import pick
 
 BOOK = Synthetic(rows=1000, held_out=250, features=2, weights=(2.0, -3.4), bias=4.2, noise=0.01)
 BY_HAND = Initialisation(weight=Normal(mean=0.0, std=0.01), bias=Constant(value=0.0))
@@ -147,10 +146,8 @@ def get(name: str, dtype: str = "float32") -> Task:
     Raises:
         InputError: no such task or dtype.
     """
-    about_and_task = _NAMED.get(name)
-    if about_and_task is None:
-        raise InputError(f"no task {name!r}; the tasks are {', '.join(_NAMED)}{did_you_mean(name, _NAMED)}")
-    return about_and_task[1].model_copy(update={"dtype": _dtype(dtype)})
+    _, task = _NAMED[pick("task", name, names())]
+    return task.model_copy(update={"dtype": pick("dtype", dtype, get_args(Dtype))})
 
 
 def describe(name: str) -> str:
@@ -204,7 +201,7 @@ def from_file(
         batch_size=batch_size,
         epochs=epochs,
         seed=seed,
-        dtype=_dtype(dtype),
+        dtype=pick("dtype", dtype, get_args(Dtype)),
     )
 
 
@@ -219,11 +216,3 @@ def stability_limit(split: datasets.Split, batch_size: int, curvature: float) ->
     z = np.column_stack([split.x, np.ones(len(split.x))])
     largest = np.linalg.eigvalsh(z.T @ z / len(z))[-1]
     return float(2 / (curvature * (largest + np.square(z).sum(axis=1).max() / batch_size)))
-
-
-def _dtype(name: str) -> Dtype:
-    known: tuple[Dtype, ...] = get_args(Dtype)
-    for dtype in known:
-        if dtype == name:
-            return dtype
-    raise InputError(f"no dtype {name!r}; the dtypes are {', '.join(known)}")

@@ -1,7 +1,7 @@
 """`samestep verify`: whatever in a record can be worked out again is, without any framework.
 
 Data, order, start and reference are made anew with NumPy, and the recorded steps are judged again; every timed
-slice must end in parameters that are among them; statistics, verdicts and tables are computed from the raw samples.
+slice must end in parameters that are among them; statistics, verdicts and tables follow from the raw samples.
 A record is not signed: who edits all of its parts consistently, raw samples included, is not found out.
 """
 
@@ -179,7 +179,7 @@ def benchmark(findings: Findings, record: Record, document: dict[str, Any]) -> N
         findings.compare("verdicts", word == rows[key].verdict.word, fault)
 
 
-def command(result: str) -> int:
+def command(result: str | Path) -> int:
     """Verify a run's folder or JSON, print what was found; 1 if anything disagrees.
 
     Raises:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+from conftest import LANES
 
 from benchmarks import datasets, lesson, parity, tasks
 from benchmarks.lesson.schema import Walk
-from tests.conftest import LANES
 
 DOCUMENTED = tuple(lane for lane in lesson.LANES if lane in LANES)
 TASK = tasks.get("lesson")

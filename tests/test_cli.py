@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,10 +16,13 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+import typer.main
+from conftest import samestep
+from typer.testing import CliRunner
 
 import backends
-from benchmarks import tasks
-from tests.conftest import samestep
+from backends.spec import Packaged
+from benchmarks import cli, listing, tasks
 
 Smoke = tuple[Path, CompletedProcess[str]]
 
@@ -32,6 +36,8 @@ def test_compare_prints_tables_and_keeps_stdout_clean(smoke: Smoke) -> None:
     assert max(len(line) for line in done.stdout.splitlines() if str(folder) not in line) <= 100
     assert "certify" in done.stderr  # progress is visible without a terminal too
     assert "certify" not in done.stdout
+    for path in re.findall(r"Wrote benchmark data in: (\S+)", done.stderr):
+        assert Path(path).exists()
 
 
 def test_one_folder_holds_the_record_the_table_and_the_log(smoke: Smoke) -> None:
@@ -43,7 +49,9 @@ def test_one_folder_holds_the_record_the_table_and_the_log(smoke: Smoke) -> None
     }
     assert document["samestep"]["schema_version"] == 1
     assert "### lesson" in (folder / "table.md").read_text()
-    assert "2 passed" in (folder / "pytest.log").read_text()
+    log = (folder / "pytest.log").read_text()
+    assert "2 passed" in log
+    assert "Warning" not in log
 
 
 def test_samples_in_the_json_are_the_raw_slices(smoke: Smoke) -> None:
@@ -84,6 +92,22 @@ def test_list_names_every_lane_and_task(tmp_path: Path) -> None:
     assert done.returncode == 0
     for name in (*backends.names(), *tasks.names()):
         assert name in done.stdout
+
+
+def test_list_names_data_by_the_tasks_that_can_be_typed() -> None:
+    named = {word for what in listing.DATA_PACKAGES.values() for word in what.split(", ")}
+    packaged = {name for name in tasks.names() if isinstance(tasks.get(name).dataset, Packaged)}
+    assert named == packaged | {"--data FILE"}
+    assert "scikit-learn" in listing.text()
+
+
+def test_help_says_what_an_option_takes() -> None:
+    commands = typer.main.get_command(cli.app).commands
+    for name, command in commands.items():
+        shown = CliRunner().invoke(cli.app, [name, "--help"]).output
+        assert "<class" not in shown
+        options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
+        assert all(option.metavar or option.is_flag for option in options), name
 
 
 def test_parity_passes_and_writes_its_certificates(tmp_path: Path) -> None:
@@ -130,6 +154,7 @@ def test_compare_takes_a_file_that_was_not_made_for_it(tmp_path: Path) -> None:
         (["compare", "--dtype", "int8"], "unknown dtype 'int8'"),
         (["compare", "--baseline", "torhc", "--lane", "numpy"], "did you mean 'torch'?"),
         (["compare", "--device", "cuda", "--lane", "numpy", "--baseline", "numpy"], "no device cuda"),
+        (["compare", "--tusk", "lesson"], "No such option"),
         (["compare", "--data", "none.csv", "--target", "y"], "none.csv"),
         (["compare", "--data", "x.csv"], "needs --target"),
         (["compare", "--target", "y"], "need --data"),
@@ -138,7 +163,7 @@ def test_compare_takes_a_file_that_was_not_made_for_it(tmp_path: Path) -> None:
         (["table"], "Missing argument"),
         (["tabel"], "Did you mean 'table'?"),
         (["lesson", "--batch", "0"], "batch"),
-        (["lesson", "--lane", "numpi"], "numpi"),
+        (["lesson", "--lane", "numpi"], "did you mean 'numpy'?"),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_2(words: list[str], line: str, tmp_path: Path) -> None:

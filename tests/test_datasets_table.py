@@ -120,10 +120,17 @@ def test_bad_tables_get_one_clear_line(tmp_path, case, suffix):
 
 def test_parquet_columns_that_are_no_numbers(tmp_path):
     days = pl.date_range(pl.date(2013, 1, 1), pl.date(2013, 1, ROWS), eager=True)
-    for bad in (days, [[1]] * ROWS):
+    for bad, kind in ((days, "Date"), ([[1]] * ROWS, "List")):
         path = write(tmp_path, {"a": bad, "price": GOOD}, "houses.parquet")
-        with pytest.raises(InputError, match="column 'a' is not numeric"):
+        with pytest.raises(InputError, match=rf"column 'a' is not numeric \(its type is {kind}\)") as error:
             datasets.load(File(path=path, target="price"))
+        assert "shape" not in str(error.value)
+
+
+def test_a_parquet_column_without_any_value_has_gaps(tmp_path):
+    path = write(tmp_path, {"a": [None] * ROWS, "price": GOOD}, "houses.parquet")
+    with pytest.raises(InputError, match=r"gaps in 'a' \(20\)"):
+        datasets.load(File(path=path, target="price"))
 
 
 BAD_BYTES = {

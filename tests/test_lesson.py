@@ -10,13 +10,14 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from lesson_cases import DOCUMENTED, SPLIT, TASK, UNIT, Z, by_hand, same_run_ulps, start, walked
 
 from backends import losses, spec
 from benchmarks import lesson
 from benchmarks.errors import InputError
-from benchmarks.lesson import initialisers
+from benchmarks.lesson import command, initialisers
+from benchmarks.lesson import lane as lane_module
 from benchmarks.lesson.schema import LaneWalk, Walk
-from tests.lesson_cases import DOCUMENTED, SPLIT, TASK, UNIT, Z, by_hand, same_run_ulps, start, walked
 
 
 @pytest.fixture(scope="module")
@@ -221,20 +222,63 @@ def test_lanes_agree(walk: Walk) -> None:
 
 def test_a_lane_that_cannot_run_is_a_column_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "backends.jax_backend", None)
-    found = lesson.walk(["jax"])
-    reason = found.lanes[0].missing
+    found = lesson.walk(["numpy", "jax"], batch_size=500)
+    absent = found.lanes[1]
+    reason = absent.missing
     assert reason is not None
     assert "samestep[jax]" in reason
-    assert found.lanes[0].walk is None
+    assert (absent.walk, absent.failed) == (None, False)
     text = lesson.render(found)
     assert all(word in re.sub(r"\s+", " ", text) for word in re.split(r"\s+", reason))
     assert "not here" in text
     assert Walk.model_validate_json(found.model_dump_json()) == found
 
 
-def test_unknown_lanes_name_the_known_ones() -> None:
-    with pytest.raises(InputError, match=r"--lane theano: .*numpy.*torch"):
-        lesson.walk(["numpy", "theano"])
+def test_when_no_lane_can_run_that_is_all_there_is_to_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "backends.jax_backend", None)
+    with pytest.raises(InputError, match=r"^no lane can run here: jax: .*samestep\[jax\]") as caught:
+        lesson.walk(["jax"])
+    assert "\n" not in str(caught.value)
+
+
+def fails(session: object, setting: object) -> None:
+    raise ArithmeticError("two lines\nof it")
+
+
+def test_a_lane_that_fails_is_shown_with_its_reason_and_exit_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = lane_module.walk_lane
+    monkeypatch.setattr(
+        lane_module,
+        "walk_lane",
+        lambda s, *rest: (fails if s.backend.framework == "torch" else real)(s, *rest),
+    )
+    lanes = [name for name in ("numpy", "torch") if name in DOCUMENTED]
+    assert command.lesson(lanes, 500, json=True) == int("torch" in lanes)
+    shown, told = capsys.readouterr()
+    found = Walk.model_validate_json(shown)
+    assert [each.failed for each in found.lanes] == [name == "torch" for name in lanes]
+    assert all(each.missing == "it fails: ArithmeticError: two lines of it" for each in found.lanes[1:])
+    assert "lesson 0/" in told  # progress
+    assert "Traceback" not in told
+
+
+def test_when_every_lane_fails_only_the_reason_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(lane_module, "walk_lane", fails)
+    assert command.lesson(["numpy"], 10, json=False) == 1
+    shown = capsys.readouterr().out
+    assert "it fails: ArithmeticError: two lines of it" in shown
+    assert "not here" in shown
+    assert "share" not in shown
+    assert len(shown.splitlines()) < 15
+
+
+def test_unknown_lanes_name_the_nearest_and_the_known_ones() -> None:
+    with pytest.raises(InputError, match=r"unknown lane 'troch': did you mean 'torch'\?.*numpy"):
+        lesson.walk(["numpy", "troch"])
 
 
 @pytest.mark.parametrize("batch_size", [-1, 0, 1001])

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from conftest import LANES
+from lesson_cases import SPLIT
 
 import backends
 from benchmarks import parity, tasks
 from benchmarks.lesson.session import Session, equality
-from tests.conftest import LANES
-from tests.lesson_cases import SPLIT
 
 
 def test_equality_counts_units_in_the_last_place() -> None:

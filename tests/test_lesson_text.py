@@ -10,6 +10,7 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lesson_cases import walked
 from pydantic import BaseModel
 
 from benchmarks import lesson
@@ -17,7 +18,6 @@ from benchmarks.lesson import initialisers
 from benchmarks.lesson.layout import Table
 from benchmarks.lesson.schema import Run, Walk
 from benchmarks.lesson.words import FRAMEWORKS, words
-from tests.lesson_cases import walked
 
 ROOT = Path(__file__).parent.parent
 
@@ -91,6 +91,52 @@ def test_a_diverged_run_is_shown_as_one(walk: Walk) -> None:
     lane = walk.lanes[0].model_copy(update={"walk": first.model_copy(update={"exercise1": exercise})})
     text = lesson.render(walk.model_copy(update={"lanes": (lane, *walk.lanes[1:])}))
     assert re.search(r"above best +diverged +diverged", text)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "said", "unsaid"),
+    [
+        (1, ["at batch 1, where C is A", "which is 1 here: not at all"], ["1 to 1 times", "1 times here"]),
+        (
+            10,
+            ["100 steps an epoch, all of them full", "3.43 to 33.5 times as far"],
+            ["diverges", "no constant"],
+        ),
+        (
+            999,
+            ["2 steps an epoch, the last of 1 row", "That step, not reduction, makes the gaps"],
+            ["Rounding,"],
+        ),
+        (
+            1000,
+            ["1 step an epoch, on all rows", "C diverges", "Rounding, not", "Here B's sum"],
+            ["times as far"],
+        ),
+    ],
+)
+def test_the_words_fit_the_batch(batch_size: int, said: list[str], unsaid: list[str]) -> None:
+    text = " ".join(lesson.render(lesson.walk(["numpy"], batch_size=batch_size)).split())
+    before, _, after = text.partition("EXERCISE 1 at batch 7")
+    reasons = after.partition("WHY THE TEXT")[2]
+    assert all(words in before + reasons for words in said)
+    assert not any(words in before + reasons for words in unsaid)
+    assert "1 rows" not in text
+    assert "1 steps" not in text
+
+
+def test_long_names_are_broken_after_a_dot() -> None:
+    table = Table(("x", "y", "z"), 100)
+    table.add(
+        "",
+        [
+            "jax.random.truncated_normal",
+            "initializers.variance_scaling(gain)",
+            "a_name_that_has_no_mark_at_all",
+        ],
+    )
+    lines = [line.split() for line in table.lines()[1:]]
+    assert lines[0][:2] == ["jax.random.", "initializers."]
+    assert lines[1][:2] == ["truncated_normal", "variance_scaling(gain)"]
 
 
 @pytest.mark.parametrize("width", [80, 100, 120])

@@ -236,7 +236,7 @@ def test_a_session_with_other_data_is_refused(stopped: Path) -> None:
         (TASKS, ["numpy", "numpy"], "numpy", "quick", "named twice"),
         (TASKS * 2, ["numpy"], "numpy", "quick", "named twice"),
         (TASKS, ["numpy"], "torch", "quick", "not among the lanes"),
-        (TASKS, ["numpy"], "numpy", "quik", "no effort 'quik'"),
+        (TASKS, ["numpy"], "numpy", "quik", "unknown effort 'quik'"),
     ],
 )
 def test_a_selection_that_makes_no_sense_is_refused(

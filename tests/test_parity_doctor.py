@@ -1,4 +1,4 @@
-"""The doctor on traces: from everything recorded, and from parameters alone; and it says nothing about sound runs."""
+"""The doctor on traces: from everything recorded, and from parameters alone; of sound runs it says nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.parity import Rows, Work, judge
 SIZE = 4
 CHAIN = (Linear(in_features=SIZE, out_features=SIZE), ReLU(), Linear(in_features=SIZE, out_features=1))
 HEAVY = SGD(momentum=0.9, dampening=0.5, weight_decay=0.1)
-# mistake of the trainer: fields of the task, the doctor's word with everything recorded, and with parameters alone
+# the trainer's mistake: fields of the task, the doctor's word from everything, and from parameters alone
 MISTAKES = {
     "factor one half": ({}, "scale", "scale"),
     "sum for mean": ({}, "scale", "scale"),

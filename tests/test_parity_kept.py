@@ -22,9 +22,12 @@ def test_arrays_come_back_bit_for_bit(array):
     assert again.tobytes() == array.tobytes()
 
 
-@pytest.mark.parametrize("text", ["", "AAAA", "not base64!", "AAAAAAAA"])
-def test_what_is_no_array_of_this_shape_is_an_error(text):
-    with pytest.raises(ValueError):
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("", "reshape"), ("AAAA", "multiple"), ("not base64!", "base64"), ("AAAAAAAA", "multiple")],
+)
+def test_what_is_no_array_of_this_shape_is_an_error(text, says):
+    with pytest.raises(ValueError, match=says):
         decode(text, "float32", (3,))
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
-from tests.conftest import SMOKE
+from conftest import SMOKE
 
 ROOT = Path(__file__).parents[1]
 
@@ -28,6 +28,9 @@ def test_benchmark_only_is_the_comparison(tmp_path: Path) -> None:
     assert "2 passed" in done.stdout
     document = json.loads((tmp_path / "run" / "benchmark.json").read_text())
     assert document["samestep"]["plan"]["lanes"] == ["numpy", "numpy:tuned"]
+    (told,) = re.findall(r"Wrote benchmark data in: (\S+)", done.stdout + done.stderr)
+    assert Path(told) == tmp_path / "run" / "benchmark.json"
+    assert "AssertRewriteWarning" not in done.stdout
 
 
 def test_a_selected_lane_still_brings_its_baseline(tmp_path: Path) -> None:
@@ -61,8 +64,24 @@ def test_disabled_benchmarks_run_once_without_the_relay(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+def test_nothing_selected_is_no_fault_and_leaves_nothing(tmp_path: Path) -> None:
+    done = run_pytest("--benchmark-only", "-k", "nomatch", out=tmp_path / "run")
+    assert done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_other_tests_are_skipped_as_ever(tmp_path: Path) -> None:
+    """pytest-benchmark skips what is no benchmark: no reason to make a folder, or to mourn an empty save."""
+    done = run_pytest("--benchmark-only", "tests/test_measure_order.py", out=tmp_path / "run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "skipped" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not (tmp_path / "run").exists()
+
+
 def test_bad_options_are_one_usage_error(tmp_path: Path) -> None:
     done = run_pytest("--benchmark-only", "--task", "nothing", out=tmp_path / "run")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "no task 'nothing'" in done.stderr
+    assert "unknown task 'nothing'" in done.stderr
     assert "Traceback" not in done.stderr

@@ -13,6 +13,7 @@ from record_maker import record
 
 from benchmarks import record as records
 from benchmarks.errors import InputError
+from benchmarks.record import Record
 
 MADE = record({"jax": [0.5, 0.51], "numpy": [0.1, 0.2]}, change=lambda lane, b, r: {"apart": math.inf})
 TEXT = MADE.model_dump_json()
@@ -21,7 +22,7 @@ TEXT = MADE.model_dump_json()
 def test_round_trip_is_exact_and_infinities_are_words(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "record.json"
     records.write(path, MADE)
-    assert records.read(path) == MADE
+    assert records.read_model(path, Record) == MADE
     assert '"Infinity"' in path.read_text()
     json.loads(path.read_text(), parse_constant=pytest.fail)  # no bare Infinity or NaN
     assert [each.name for each in path.parent.iterdir()] == ["record.json"]
@@ -37,12 +38,12 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("os.fsync", stop)
     with pytest.raises(KeyboardInterrupt):
         records.write(path, MADE.model_copy(update={"blocks": ()}))
-    assert records.read(path) == MADE
+    assert records.read_model(path, Record) == MADE
 
 
 def refused(path: Path) -> str:
     with pytest.raises(InputError) as caught:
-        records.read(path)
+        records.read_model(path, Record)
     line = str(caught.value)
     assert str(path) in line
     assert "\n" not in line
@@ -71,6 +72,25 @@ def test_missing_huge_and_foreign_files(tmp_path: Path, monkeypatch: pytest.Monk
     assert "larger than" in refused(path)
 
 
+def test_a_run_is_loaded_from_its_folder_or_its_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "benchmark.json"
+    path.write_text(json.dumps({"benchmarks": [{"stats": {}}], "samestep": json.loads(TEXT)}))
+    assert records.load(path) == records.load(tmp_path) == MADE
+    for text, words in (
+        ('{"benchmarks": []}', "has no 'samestep' record"),
+        (json.dumps({"samestep": json.loads(TEXT) | {"schema_version": 2}}), "schema_version"),
+        (TEXT[:-40], "not a record"),
+    ):
+        path.write_text(text)
+        with pytest.raises(InputError, match=words):
+            records.load(tmp_path)
+    monkeypatch.setattr(records, "MOST_BYTES", 3)
+    with pytest.raises(InputError, match="larger than"):
+        records.load(tmp_path)
+    with pytest.raises(InputError, match="name a run's folder"):
+        records.load(tmp_path / "nowhere")
+
+
 def test_another_version_and_unknown_fields_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     for change in ({"schema_version": 2}, {"surprise": 1}, {"blocks": None}):
@@ -95,7 +115,7 @@ def test_a_damaged_record_is_read_as_it_was_or_refused(tmp_path: Path, data: st.
     path.write_text(TEXT[:at] + damage + TEXT[at + data.draw(st.integers(0, 3)) :])
     line = ""
     try:
-        assert records.read(path).tasks == ("lesson",)
+        assert records.read_model(path, Record).tasks == ("lesson",)
     except InputError as error:
         line = str(error)
     assert "\n" not in line

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.compare import load
 from benchmarks.measure.inference import Interval
 from benchmarks.measure.summary import summarise
+from benchmarks.parity.verdicts import Worst
+from benchmarks.record import Certified, Record, load
 from benchmarks.report import figures, tables
 
 
@@ -50,8 +54,16 @@ def test_counts_have_metric_suffixes(value: float | None, text: str) -> None:
     assert figures.count(value) == text
 
 
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.0123, "1.2%"), (0.36, "36%"), (9.99, "999%"), (2e14, ">1000%"), (math.inf, ">1000%"), (None, "")],
+)
+def test_a_share_far_beyond_its_bound_is_not_counted_out(share: float | None, text: str) -> None:
+    assert figures.percent(share) == text
+
+
 def test_the_tables_hold_the_summary(smoke: tuple[Path, object]) -> None:
-    record = load(str(smoke[0]))
+    record = load(smoke[0])
     rows = summarise(record)
     speed, cost, accuracy = tables.task_tables(rows)
     assert [row[0] for row in speed.rows] == ["numpy", "numpy:tuned"]
@@ -65,7 +77,7 @@ def test_the_tables_hold_the_summary(smoke: tuple[Path, object]) -> None:
 
 def test_a_lane_without_proof_has_a_reason_and_no_time(smoke: tuple[Path, object]) -> None:
     """The record of a failed certificate: no figure of its speed is in any format."""
-    record = load(str(smoke[0]))
+    record = load(smoke[0])
     changed = [
         c.model_copy(
             update={
@@ -86,8 +98,63 @@ def test_a_lane_without_proof_has_a_reason_and_no_time(smoke: tuple[Path, object
     assert "step 3: bias" in tables.markdown(record)
 
 
+def wrong(each: Certified, share: float) -> Certified:
+    """The certificate with its worst step at a share of the bound."""
+    last = each.certificate.evidence[-1]
+    quantities = {name: with_share(worst, share) for name, worst in last.judgement.quantities.items()}
+    judgement = last.judgement.model_copy(update={"quantities": quantities})
+    evidence = (last.model_copy(update={"judgement": judgement}),)
+    changes = {"evidence": evidence, "status": "fail"}
+    return each.model_copy(update={"certificate": each.certificate.model_copy(update=changes)})
+
+
+def with_share(worst: Worst, share: float) -> Worst:
+    return worst.model_copy(update={"share": share, "slack": 1 / share})
+
+
+def test_a_failed_proof_has_no_slack(smoke: tuple[Path, object]) -> None:
+    sound, other = load(smoke[0]).certified
+    shown = tables.parity([sound, wrong(other, 2e14)], {}).splitlines()
+    proven, failed = (next(line for line in shown if status in line) for status in ("PASS", "FAIL"))
+    assert re.search(r"\d%.* [\d.]+x", proven)
+    assert ">1000%" in failed
+    assert not re.search(r"[\d.]x", failed)
+
+
+def test_a_column_without_any_figure_is_left_out(smoke: tuple[Path, object]) -> None:
+    rows = summarise(load(smoke[0]))
+    without = [
+        row.model_copy(
+            update={
+                "accuracy": row.accuracy and row.accuracy.model_copy(update={"rmse_original_units": None})
+            }
+        )
+        for row in rows
+    ]
+    assert tables.accuracy(rows).columns[-1] == "rmse, own units"
+    for found, last in ((without, "held-out R²"), ([without[0], rows[1]], "rmse, own units")):
+        table = tables.accuracy(found)
+        assert table.columns[-1] == last
+        assert {len(row) for row in table.rows} == {len(table.columns)}
+
+
+def test_every_csv_column_is_the_figure_of_its_name(smoke: tuple[Path, object]) -> None:
+    record: Record = load(smoke[0])
+    read = list(csv.DictReader(io.StringIO(tables.as_csv(record))))
+    for line, row in zip(read, summarise(record), strict=True):
+        assert row.time is not None
+        assert row.accuracy is not None
+        assert (line["task"], line["lane"], line["verdict"]) == (row.task, row.lane, row.verdict.word)
+        ends = [float(line[f"seconds_per_step{end}"]) for end in ("", "_low", "_high")]
+        assert ends == [row.time.value, row.time.low, row.time.high]
+        assert float(line["loss"]) == row.accuracy.loss
+        assert float(line["parameter_error"]) == row.accuracy.parameter_error
+        assert float(line["peak_memory_bytes"]) == row.peak_memory
+        assert line["held_out_accuracy"] == ""
+
+
 def test_names_in_markdown_are_data(smoke: tuple[Path, object]) -> None:
-    record = load(str(smoke[0]))
+    record = load(smoke[0])
     work = record.plan.works[0]
     task = work.task.model_copy(update={"name": "<script>|x|"})
     table = tables.Table("T", ("lane",), [(task.name,)])

@@ -18,6 +18,7 @@ from benchmarks.datasets.split import Float64, Split, split
 from benchmarks.errors import InputError
 
 INSTALL = "pip install 'samestep[data]'"
+PIP = {"sklearn": "scikit-learn"}  # what pip calls a package that Python imports by another name
 FLIGHT_FEATURES = ("month", "day", "hour", "minute", "distance", "dep_delay")
 
 
@@ -51,7 +52,8 @@ def require(module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise InputError(f"{module.partition('.')[0]} is needed here ({error}): {INSTALL}") from error
+        package = module.partition(".")[0]
+        raise InputError(f"{PIP.get(package, package)} is needed here ({error}): {INSTALL}") from error
 
 
 def _diabetes() -> Table:

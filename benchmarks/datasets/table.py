@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from backends.spec import File
+from benchmarks.choices import nearest
 from benchmarks.datasets.packaged import require
 from benchmarks.datasets.split import Float64, Split, split
 from benchmarks.errors import InputError
@@ -42,13 +41,6 @@ def load(spec: File) -> Split:
     y = columns.pop(spec.target)
     x = np.stack([columns[name] for name in features], axis=1)
     return split(x, y, features=features, target=spec.target, source=spec.path, seed=spec.seed)
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """ "; did you mean 'x'?" for the known name nearest to `name`, or nothing when none is near."""
-    by_lower = {other.lower(): other for other in known}
-    nearest = difflib.get_close_matches(name.lower(), by_lower, n=1)
-    return f"; did you mean {by_lower[nearest[0]]!r}?" if nearest else ""
 
 
 # --- reading --------------------------------------------------------------------------------------------------
@@ -106,7 +98,8 @@ def _features(spec: File, columns: list[str]) -> tuple[str, ...]:
         features = tuple(name for name in columns if name != spec.target)
     for name in (spec.target, *features):
         if name not in columns:
-            hint = did_you_mean(name, columns)
+            near = nearest(name, columns)
+            hint = f"; did you mean {near!r}?" if near else ""
             raise InputError(f"{spec.path}: no column {name!r}; it has {_listed(columns)}{hint}")
     if spec.target in features:
         raise InputError(
@@ -133,10 +126,12 @@ def _numbers(column: pl.Series, path: str) -> Float64:
         words = column.str.to_lowercase()
         if len(column) and words.is_in(["true", "false"]).all():
             column = words == "true"
-    if not (text or column.dtype.is_numeric() or column.dtype == pl.Boolean):
-        numbers = pl.Series([None] * len(column), dtype=pl.Float64)
-    else:
-        numbers = column.cast(pl.Float64, strict=False)
+    if not (text or column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null)):
+        raise InputError(
+            f"{path}: column {column.name!r} is not numeric (its type is {column.dtype.base_type().__name__}): "
+            "leave it out, or write it as numbers"
+        )
+    numbers = column.cast(pl.Float64, strict=False)
     bad = column.filter(numbers.is_null() & column.is_not_null())
     if len(bad):
         raise InputError(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from benchmarks.choices import pick
 from benchmarks.errors import InputError
 from benchmarks.experiments import store
 from benchmarks.progress import progress
-from benchmarks.session import pick
 
 NAMES = ("mutants", "alarms", "slack")
 

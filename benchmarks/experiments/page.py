@@ -5,6 +5,7 @@ The tests check that the page is what this would write.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def updated(text: str, folder: Path = ROOT / store.FOLDER) -> str:
     return text
 
 
-def rows(head: tuple[str, ...], body: list[tuple[str, ...]]) -> str:
+def rows(head: tuple[str, ...], body: Sequence[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *body]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 

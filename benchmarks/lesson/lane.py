@@ -86,7 +86,7 @@ def digest_orders(orders: Sequence[Host]) -> str:
 
 
 def iterator(session: Session) -> DataIterator:
-    """S2: the first batch with shuffling on, off, and by the framework's own shuffler."""
+    """S2: the first batch in the shared order, in stored order, and by the framework's own shuffler."""
     backend, task, rows = session.backend, session.task, session.rows
     size, seed = task.batch_size, task.seed + 1  # another seed than the shared order's
     epochs, every = pulled(session), np.arange(rows)

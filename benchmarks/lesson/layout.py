@@ -82,7 +82,7 @@ def _wrapped(text: str, room: int) -> list[str]:
         for line in wrapped or [""]:
             while len(line) > room:
                 marks = [match.end() for match in re.finditer(r"[(\[,.=]", line[:room])]
-                cut = max((mark for mark in marks if mark > room // 2), default=room)
+                cut = max(marks, default=room)
                 lines.append(line[:cut])
                 line = "  " + line[cut:]
             lines.append(line)
@@ -120,4 +120,8 @@ def both(values: Sequence[float], form: Callable[[float], str]) -> str:
 
 
 def rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count} rows"
+    return counted(count, "row")
+
+
+def counted(count: int, what: str) -> str:
+    return f"1 {what}" if count == 1 else f"{count} {what}s"

@@ -21,6 +21,11 @@ class Page:
         self.setting = walk.setting
         self.walked = [lane.walk for lane in walk.lanes if lane.walk is not None]
 
+    @property
+    def first(self) -> LaneWalk:
+        """The lane whose numbers the sentences quote."""
+        return self.walked[0]
+
     def table(self) -> Table:
         return Table(tuple(lane.name for lane in self.walk.lanes), self.width)
 

@@ -64,7 +64,7 @@ class FirstBatch(Spec):
 
 
 class DataIterator(Spec):
-    """S2: first batches in the shared order, unshuffled (`evaluation`), and by the framework's own shuffler."""
+    """S2: first batches in the shared order (`training`), as stored (`evaluation`), and by its own shuffler."""
 
     training: FirstBatch
     evaluation: FirstBatch
@@ -237,10 +237,11 @@ class LaneWalk(Spec):
 
 
 class Lane(Spec):
-    """A lane: why it cannot run here, or what it did."""
+    """A lane: why it cannot run here or where it failed, or what it did."""
 
     name: str
     missing: str | None
+    failed: bool = False
     framework: str | None = None
     tier: Tier | None = None
     form: str | None = None

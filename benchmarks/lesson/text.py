@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.lesson.layout import NARROWEST, loss, pair, rows, small, vector
+from benchmarks.lesson.layout import NARROWEST, counted, loss, pair, rows, small, vector
 from benchmarks.lesson.page import NOT_HERE, Page, apart, tensors
 from benchmarks.lesson.schema import LaneWalk, Walk
 from benchmarks.lesson.text_exercise1 import exercise1
@@ -12,7 +12,7 @@ from benchmarks.lesson.text_exercises import exercises
 
 
 def render(walk: Walk, *, width: int = 100) -> str:
-    """The whole walk; every lane is a column, one that cannot run here too.
+    """The whole walk; every lane is a column, one that cannot run here too. Where no lane has run: why.
 
     Raises:
         ValueError: fewer than 80 columns.
@@ -20,6 +20,8 @@ def render(walk: Walk, *, width: int = 100) -> str:
     if width < NARROWEST:
         raise ValueError(f"the lesson needs {NARROWEST} columns or more, not {width}")
     page = Page(walk, width)
+    if not page.walked:
+        return "\n".join(title(page)) + "\n"
     sections = (title, data, iterator, model, objective, one_step, training, estimate)
     lines = [line for section in sections for line in section(page)]
     return "\n".join(lines + exercise1(page) + exercises(page) + notebook(page)) + "\n"
@@ -51,11 +53,12 @@ def data(page: Page) -> list[str]:
     """S1: the law of the data, and that all lanes hold the same."""
     s = page.setting
     last = "all of them full" if s.last_batch == s.batch_size else f"the last of {rows(s.last_batch)}"
+    last = "on all rows" if s.steps_per_epoch == 1 else last
     lines = page.heading("S1", "THE DATA  y = X w + b + noise, with X ~ N(0, 1)")
     lines += page.prose(
         f"{s.rows} rows of {s.features} features, labels of shape {s.labels_shape}; "
         f"w = {vector(s.weights, 'g')}, b = {s.bias:g}, noise sd {s.noise:g}. "
-        f"Batch {s.batch_size}: {s.steps_per_epoch} steps an epoch, {last}. "
+        f"Batch {s.batch_size}: {counted(s.steps_per_epoch, 'step')} an epoch, {last}. "
         f"{s.epochs} epochs at learning rate {s.learning_rate:g}, seed {s.seed}, {s.dtype}."
     )
     table = page.table()
@@ -65,20 +68,20 @@ def data(page: Page) -> list[str]:
     table.add("shared", page.each(lambda lane: "yes" if lane.held.same else "NO"))
     shared = all(lane.held.same for lane in page.walked)
     verdict = (
-        "all lanes share data, order and start" if shared else "the lanes do NOT share data, order and start"
+        "all of them share data, order and start" if shared else "they do NOT share data, order and start"
     )
     said = f"SHA-256 of what each lane holds, read back from it: {verdict}."
     return [*lines, "", *table.lines(), "", *page.prose(said)]
 
 
 def iterator(page: Page) -> list[str]:
-    """S2: batches by hand, with the training flag on and off."""
+    """S2: batches by hand, in the shared order and as the rows are stored."""
     lines = page.heading("S2", "A DATA ITERATOR over (features, labels)")
     table = page.table()
     page.said(table, "S2")
-    table.add("first batch, training on", page.each(lambda lane: _rows(lane.iterator.training.rows)))
+    table.add("first batch, shuffled", page.each(lambda lane: _rows(lane.iterator.training.rows)))
     table.add("  as x; y", page.each(lambda lane: _examples(lane)))
-    table.add("first batch, training off", page.each(lambda lane: _rows(lane.iterator.evaluation.rows)))
+    table.add("first batch, as stored", page.each(lambda lane: _rows(lane.iterator.evaluation.rows)))
     table.add("own shuffler", page.each(lambda lane: _rows(lane.iterator.own.rows)))
     table.add("every epoch", page.each(lambda lane: _passes(lane)))
     return [
@@ -86,8 +89,10 @@ def iterator(page: Page) -> list[str]:
         *table.lines(),
         "",
         *page.prose(
-            "Training on: one order for all lanes, drawn once for each epoch, so that runs can be compared. The "
-            "frameworks' own shufflers do not agree, whatever the seed."
+            "The text's iterator has a training flag that turns shuffling on. Here the order is an input like "
+            "the data: to train, it is drawn once for each epoch, one for all lanes, so that runs can be "
+            "compared; to evaluate, it is that of the rows as stored. The frameworks' own shufflers do not "
+            "agree, whatever the seed."
         ),
     ]
 

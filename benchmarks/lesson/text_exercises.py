@@ -24,11 +24,11 @@ def losses(page: Page) -> list[str]:
     lines.append("")
     for row in page.walk.losses:
         jax = "the formula, in jax.numpy" if row.jax_name == "formula" else row.jax_name
-        value = f"{page.walked[0].loss_values[row.name]:.6f}" if page.walked else ""
+        value = f"{page.first.loss_values[row.name]:.6f}"
         starts = (2, 25, 53)
         lines += grid((row.name, f"nn.{row.torch_name}", jax), starts, page.width)
         lines += grid((value, row.formula), (4, 25), page.width)
-    spread = {row.name: _spread(page, row.name) for row in page.walk.losses} if page.walked else {}
+    spread = {row.name: _spread(page, row.name) for row in page.walk.losses}
     if len(page.walked) > 1:
         worst = max(spread, key=lambda name: spread[name])
         lines += [
@@ -48,16 +48,15 @@ def _spread(page: Page, name: str) -> float:
 
 def huber(page: Page) -> list[str]:
     """S10: the lesson's Huber loss."""
-    sigma = page.walked[0].huber.sigma if page.walked else 0.5
+    sigma, relations = page.first.huber.sigma, page.first.huber.relations
     table = page.table()
     table.add("", page.first_and_last())
     table.add("its loss", page.each(lambda lane: both(lane.huber.losses, loss)))
     table.add("squared error", page.each(lambda lane: both(lane.huber.means, loss)))
     table.add("error in w", page.each(lambda lane: vector(lane.huber.weights_error, "+.1e")))
     table.add("error in b", page.each(lambda lane: f"{lane.huber.bias_error:+.1e}"))
-    for index in range(2):
-        for lane in page.walked[:1]:
-            table.add(f"at sigma {lane.huber.relations[index].sigma:g}, on one set of residuals", ())
+    for index, relation in enumerate(relations):
+        table.add(f"at sigma {relation.sigma:g}, on one set of residuals", ())
         table.add("  SmoothL1", page.item(_relations, index, lambda found: f"{found.smooth_l1:.6f}"))
         table.add("  Huber", page.item(_relations, index, lambda found: f"{found.huber:.6f}"))
         table.add("  ratio", page.item(_relations, index, lambda found: f"{found.ratio:.6g}"))
@@ -126,14 +125,14 @@ def gradients(page: Page) -> list[str]:
     table = page.table()
     table.add("last batch", page.each(lambda lane: tensors(lane.exercise3.last_batch, "+.2e")))
     table.add("all rows", page.each(lambda lane: tensors(lane.exercise3.all_rows, "+.2e")))
+    data_set = "It is not that of the data set, which needs a forward and backward pass over all rows."
+    if page.setting.last_batch == page.setting.rows:
+        data_set = "Here that batch is the whole data set; at a smaller batch the two differ."
     return [
         *page.heading("S12", "EXERCISE 3  the gradient of every parameter, before the last update"),
         *table.lines(),
         "",
-        *page.prose(
-            "What a framework holds after training is the gradient of the last batch. It is not that of the data "
-            "set, which needs a forward and backward pass over all rows."
-        ),
+        *page.prose(f"What a framework holds after training is the gradient of the last batch. {data_set}"),
     ]
 
 

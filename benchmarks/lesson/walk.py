@@ -6,41 +6,60 @@ from collections.abc import Sequence
 from itertools import combinations
 
 import backends
-from backends.interface import Unavailable
 from backends.spec import Linear, Normal, Synthetic, Task
 from benchmarks import datasets, parity, tasks
 from benchmarks.accuracy import accuracy
+from benchmarks.choices import by_reason, pick
 from benchmarks.datasets import Split
 from benchmarks.errors import InputError
 from benchmarks.lesson import initialisers, lane, loss_table
 from benchmarks.lesson.schema import Lane, Setting, Walk
 from benchmarks.lesson.session import Params, Session, equality, figure, numbers
 from benchmarks.lesson.words import words
+from benchmarks.measure.session import Progress, silent
 
 LANES = ("numpy", "torch", "jax")
 LARGEST_BATCH = 1000
+MOST_CHARACTERS = 200  # of a lane's own error
 
 
-def walk(lanes: Sequence[str] = LANES, *, batch_size: int = 10) -> Walk:
-    """Walk S1 to S13 in every lane. A lane that cannot run here is there with the reason.
+def walk(lanes: Sequence[str] = LANES, *, batch_size: int = 10, progress: Progress = silent) -> Walk:
+    """Walk S1 to S13 in every lane. A lane that cannot run here, or fails, is there with the reason.
 
     Raises:
-        InputError: a lane that nobody registered, or a batch size outside 1 to 1000.
+        InputError: a lane that nobody registered, none that can run here, or a batch size outside 1 to 1000.
     """
-    chosen = _checked(lanes, batch_size)
+    chosen, missing = _checked(lanes, batch_size)
     task = tasks.get("lesson").model_copy(update={"batch_size": batch_size})
     split = datasets.load(task.dataset)
     start = parity.start(task)
     setting = _setting(task, split, start)
-    walked, finals = [], {}
-    for name in chosen:
-        found, params = _lane(name, task, split, start, setting)
-        walked.append(found)
-        if params is not None:
-            finals[name] = params
+    walked: list[Lane] = []
+    finals: dict[str, Params] = {}
+    for done, name in enumerate(chosen):
+        progress("lesson", done, len(chosen), name)
+        if name in missing:
+            walked.append(Lane(name=name, missing=missing[name]))
+            continue
+        try:
+            about, finals[name] = _lane(name, task, split, start, setting)
+        except Exception as error:  # whatever goes wrong in one lane concerns that lane alone
+            about = _failed(name, error)
+        walked.append(about)
+    progress("lesson", len(chosen), len(chosen), "done")
+    return _written(task, setting, walked, finals)
+
+
+def _failed(name: str, error: Exception) -> Lane:
+    reason = " ".join(f"it fails: {type(error).__name__}: {error}".split())
+    return Lane(name=name, missing=reason[:MOST_CHARACTERS], failed=True)
+
+
+def _written(task: Task, setting: Setting, lanes: Sequence[Lane], finals: dict[str, Params]) -> Walk:
+    """What the lanes did, how near they ended, and the tables that are the same for all."""
     return Walk(
         setting=setting,
-        lanes=tuple(walked),
+        lanes=tuple(lanes),
         between_lanes=tuple(equality(a, b, finals[a], finals[b]) for a, b in combinations(finals, 2)),
         deeper_layers=_layers(lane.deeper(task)),
         losses=loss_table.rows(),
@@ -49,16 +68,17 @@ def walk(lanes: Sequence[str] = LANES, *, batch_size: int = 10) -> Walk:
     )
 
 
-def _checked(lanes: Sequence[str], batch_size: int) -> tuple[str, ...]:
-    """The lanes without repeats, all of them when none is named."""
+def _checked(lanes: Sequence[str], batch_size: int) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The lanes without repeats, the three of the lesson when none is named; why some cannot run here."""
     if not 1 <= batch_size <= LARGEST_BATCH:
         raise InputError(
             f"--batch {batch_size}: the lesson has {LARGEST_BATCH} rows; take 1 to {LARGEST_BATCH}"
         )
-    for name in lanes:
-        if name not in backends.names():
-            raise InputError(f"--lane {name}: no such lane; the lanes are {', '.join(backends.names())}")
-    return tuple(dict.fromkeys(lanes)) or LANES
+    chosen = tuple(dict.fromkeys(pick("lane", lane, backends.names()) for lane in lanes or LANES))
+    missing = {lane: reason for lane in chosen if (reason := backends.missing(lane))}
+    if len(missing) == len(chosen):
+        raise InputError(f"no lane can run here: {by_reason(missing)}")
+    return chosen, missing
 
 
 def _setting(task: Task, split: Split, start: Params) -> Setting:
@@ -90,12 +110,9 @@ def _setting(task: Task, split: Split, start: Params) -> Setting:
     )
 
 
-def _lane(name: str, task: Task, split: Split, start: Params, setting: Setting) -> tuple[Lane, Params | None]:
-    """One lane, or why it cannot run here."""
-    try:
-        backend = backends.load(name)
-    except Unavailable as reason:
-        return Lane(name=name, missing=str(reason)), None
+def _lane(name: str, task: Task, split: Split, start: Params, setting: Setting) -> tuple[Lane, Params]:
+    """One lane, and its trained parameters."""
+    backend = backends.load(name)
     with backend.precision(task.dtype):
         x, y = split.rounded(task.dtype)
         session = Session(backend, task, split, start, (backend.put(x), backend.put(y)))

@@ -12,6 +12,7 @@ import numpy as np
 
 from backends.spec import Task
 from benchmarks import datasets
+from benchmarks.choices import pick
 from benchmarks.errors import InputError
 from benchmarks.measure import environment, work
 from benchmarks.measure.effort import EFFORTS, Effort, Limits
@@ -133,9 +134,7 @@ def _uncertified(plan: Plan, failure: Failure) -> Certified:
 def _effort(effort: str | Effort) -> Effort:
     if isinstance(effort, Effort):
         return effort
-    if effort not in EFFORTS:
-        raise InputError(f"no effort {effort!r}; the efforts are {', '.join(EFFORTS)}")
-    return EFFORTS[effort]
+    return EFFORTS[pick("effort", effort, tuple(EFFORTS))]
 
 
 def _begin(

@@ -14,7 +14,7 @@ from benchmarks.parity.doctor.outside import of_exception, of_timed
 from benchmarks.parity.drift import distance
 from benchmarks.parity.judge import Judging
 from benchmarks.parity.probe import check_output, probe
-from benchmarks.parity.verdicts import Certificate, Diagnosis, Evidence, Status, Untraced
+from benchmarks.parity.verdicts import Certificate, Diagnosis, Evidence, Judgement, Status, Untraced
 from benchmarks.parity.work import Data, Work, digest, digest_orders
 
 MOST_KEPT = 10_000
@@ -69,6 +69,7 @@ def conclude(
 ) -> Certificate:
     """The certificate that evidence adds up to; the last piece decides, and its dtype is named if it failed."""
     last = evidence[-1].judgement
+    cause = likely(last)
     reasons = "; ".join(f"{piece.judgement.dtype}: {piece.judgement.reason}" for piece in evidence)
     kept = sum(value.size for value in final.values()) <= MOST_KEPT and final
     return Certificate.model_validate(
@@ -79,11 +80,19 @@ def conclude(
             "dtype": task.dtype,
             "data": data.digest(),
             "status": last.status,
-            "reason": reasons if last.status == "pass" else f"{last.dtype}: {last.reason}",
+            "reason": reasons if last.status == "pass" else f"{last.dtype}: {last.reason}{cause}",
             "evidence": tuple(evidence),
             "final": {name: tuple(value.ravel().tolist()) for name, value in final.items()} if kept else None,
         }
     )
+
+
+def likely(judgement: Judgement) -> str:
+    """The doctor's sentence, to stand behind a reason that does not say the same already."""
+    found = judgement.diagnosis
+    if found is None or found.sentence in judgement.reason:
+        return ""
+    return f"; cause {found.sentence}" if found.cause == "unknown" else f"; likely cause: {found.sentence}"
 
 
 def examine(backend: Backend, work: Work, run_steps: int | None, *, timed: bool) -> Examined:

@@ -78,9 +78,11 @@ def steps(span: Span | None) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share of one, in percent with two digits, or all of them from 100% on."""
+    """A share of one, in percent with two digits, or all of them from 100% on; far beyond it no digit matters."""
     if share is None:
         return BLANK
+    if share > 10:
+        return ">1000%"
     return f"{100 * share:,.0f}%" if share >= 0.0995 else f"{100 * share:.2g}%"
 
 

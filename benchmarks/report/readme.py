@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.compare import load
 from benchmarks.measure.summary import summarise
+from benchmarks.record import load
 from benchmarks.report import tables
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +19,7 @@ BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
 
 def section() -> str:
     """Speed on each task of the reference result, accuracy on the first, and what it holds for."""
-    record = load(str(REFERENCE))
+    record = load(REFERENCE)
     rows = summarise(record)
     parts = []
     for index, work in enumerate(record.plan.works):

@@ -8,14 +8,15 @@ from __future__ import annotations
 import csv
 import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import TypeAlias
 
 from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from benchmarks.accuracy import Accuracy
 from benchmarks.errors import InputError
 from benchmarks.measure.summary import Row, summarise
 from benchmarks.measure.work import Work
@@ -24,7 +25,6 @@ from benchmarks.record import Certified, Record
 from benchmarks.report import figures as fmt
 
 FORMATS = ("rich", "markdown", "csv")
-NOTHING = Accuracy.model_construct(loss=None)
 WORDS = ("lane", "tier", "how", "verdict", "parity", "status", "task", "tensor")  # flush left
 
 
@@ -110,60 +110,55 @@ def as_csv(record: Record, *, baseline: str | None = None) -> str:
     """One line for each task and lane, plain numbers in SI units, blank where not measured."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(CSV)
+    writer.writerow(name for name, _ in CSV)
     for row in summarise(record, baseline=baseline):
-        time, ratio, found = row.time, row.verdict.ratio, row.accuracy or NOTHING
-        writer.writerow(
-            [row.task, row.lane, row.tier, row.gradient, row.buffers, row.compiled, row.verdict.word]
-            + [
-                row.verdict.reason,
-                *_ends(time),
-                *_ends(ratio),
-                row.samples_per_second,
-                row.first_call_s,
-                row.import_s,
-            ]
-            + [
-                *_ends(row.break_even.steps if row.break_even else None),
-                row.cpu_per_wall,
-                row.peak_memory,
-                row.floor,
-            ]
-            + [row.above_floor, row.parity_share]
-            + [getattr(found, name) for name in ACCURACY]
-        )
+        writer.writerow(get(row) for _, get in CSV)
     return text.getvalue().rstrip("\n")
 
 
-ACCURACY = (
-    *("loss", "best_loss", "excess", "r_squared", "held_out_accuracy"),
-    *("loss_original_units", "rmse_original_units", "parameter_error"),
-)
-CSV = (
-    *("task", "lane", "tier", "gradient", "buffers", "compiled", "verdict", "reason"),
-    *(
-        "seconds_per_step",
-        "seconds_per_step_low",
-        "seconds_per_step_high",
-        "ratio",
-        "ratio_low",
-        "ratio_high",
-    ),
-    *(
-        "samples_per_second",
-        "first_call_s",
-        "import_s",
-        "break_even_steps",
-        "break_even_low",
-        "break_even_high",
-    ),
-    *("cpu_per_wall", "peak_memory_bytes", "floor_s", "above_floor", "parity_share"),
-    *ACCURACY,
-)
+Get: TypeAlias = Callable[[Row], object]
 
 
-def _ends(span: fmt.Span | None) -> list[float | None]:
-    return [None] * 3 if span is None else [span.value, span.low, span.high]
+def _same(*names: str) -> list[tuple[str, Get]]:
+    """Columns named as the row has them."""
+    return [(name, attrgetter(name)) for name in names]
+
+
+def _ends(names: tuple[str, str, str], span: Get) -> list[tuple[str, Get]]:
+    """An estimate and the ends of its interval."""
+
+    def end(of: str) -> Get:
+        return lambda row: (found := span(row)) and getattr(found, of)
+
+    return [(name, end(of)) for name, of in zip(names, ("value", "low", "high"), strict=True)]
+
+
+def _reached(*names: str) -> list[tuple[str, Get]]:
+    """What training reached, as Accuracy names it."""
+
+    def figure(name: str) -> Get:
+        return lambda row: row.accuracy and getattr(row.accuracy, name)
+
+    return [(name, figure(name)) for name in names]
+
+
+STEP = ("seconds_per_step", "seconds_per_step_low", "seconds_per_step_high")
+EVEN = ("break_even_steps", "break_even_low", "break_even_high")
+CSV: tuple[tuple[str, Get], ...] = (
+    *_same("task", "lane", "tier", "gradient", "buffers", "compiled"),
+    ("verdict", attrgetter("verdict.word")),
+    ("reason", attrgetter("verdict.reason")),
+    *_ends(STEP, attrgetter("time")),
+    *_ends(("ratio", "ratio_low", "ratio_high"), attrgetter("verdict.ratio")),
+    *_same("samples_per_second", "first_call_s", "import_s"),
+    *_ends(EVEN, lambda row: row.break_even and row.break_even.steps),
+    ("cpu_per_wall", attrgetter("cpu_per_wall")),
+    ("peak_memory_bytes", attrgetter("peak_memory")),
+    ("floor_s", attrgetter("floor")),
+    *_same("above_floor", "parity_share"),
+    *_reached("loss", "best_loss", "excess", "r_squared", "held_out_accuracy"),
+    *_reached("loss_original_units", "rmse_original_units", "parameter_error"),
+)
 
 
 # --- what the tables hold -------------------------------------------------------------------------
@@ -253,7 +248,13 @@ def accuracy(rows: Sequence[Row]) -> Table:
         table.rows.append((row.lane, *cells, *[""] * (len(names) - 1 - len(cells))))
     if found and found.no_excess:
         table.notes.append(f"no exact solution to compare with: {found.no_excess}")
-    return table
+    return _without_empty_columns(table)
+
+
+def _without_empty_columns(table: Table) -> Table:
+    full = [index for index, cells in enumerate(zip(*table.rows, strict=True)) if any(cells)]
+    columns, *rows = [tuple(row[index] for index in full) for row in (table.columns, *table.rows)]
+    return Table(table.title, columns, rows, table.notes)
 
 
 def scope(record: Record, baseline: str | None) -> list[str]:
@@ -278,7 +279,7 @@ def parity(
     found: Sequence[Certified], missing: dict[str, str], *, width: int = 100, against: str | None = None
 ) -> str:
     """The certificates as a table, a row for each task and lane; the last column is the distance to `against`."""
-    heads = ["lane", "task", "status", "bound used", "at step", "tensor", "slack", "timed program"]
+    heads = ["lane", "task", "status", "bound used", "likely", "at step", "tensor", "slack", "timed program"]
     table = Table("PARITY", (*heads, f"from {against}") if against else tuple(heads), [])
     others = {each.task: each.certificate for each in found if each.lane == against}
     for each in found:
@@ -294,6 +295,10 @@ def parity(
             f"from {against}: the norm of the difference of the final parameters, of what rounding allows two "
             "such runs; blank where parameters are too many to keep. Each lane is held to its own bound."
         )
+    table.notes.append(
+        "bound used: the largest share of the worst case that any step used. likely: the same of what independent "
+        "roundings would do, which judges nothing. slack: the inverse of bound used."
+    )
     table.notes += [f"{lane}: not run: {reason}" for lane, reason in missing.items()]
     return "\n".join([boxed(table, width), *_notes(table, width)])
 
@@ -301,14 +306,16 @@ def parity(
 def _worst(certificate: Certificate) -> list[str]:
     """The step nearest to its bound, by how much, and how the timed program ended."""
     if not certificate.evidence:
-        return [""] * 5
+        return [""] * 6
     last = certificate.evidence[-1]
     worst = max(last.judgement.quantities.values(), key=lambda w: w.share, default=None)
     if not worst:
-        return [""] * 5
+        return [""] * 6
     equal = all(one.equal for one in last.untraced)
     same = ("bit for bit" if equal else "within bound") if last.untraced else ""
-    return [fmt.percent(worst.share), str(worst.step), worst.tensor, fmt.times(worst.slack), same]
+    slack = fmt.times(worst.slack) if worst.share <= 1 else ""
+    likely = fmt.percent(max(one.likely for one in last.judgement.quantities.values()))
+    return [fmt.percent(worst.share), likely, str(worst.step), worst.tensor, slack, same]
 
 
 def _gap(one: Certificate, other: Certificate) -> str:

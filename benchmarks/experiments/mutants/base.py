@@ -31,8 +31,8 @@ class Mutant:
     """One realistic mistake: what the porter did, the lane that does it, and what the doctor should name.
 
     `cause` is one of the doctor's words; `says` further text that its sentence must hold for a right answer.
-    `origin`: written with the doctor in mind, or by somebody who did not know it, before it was finished ("first")
-    or after ("second").
+    `origin`: written with the doctor in mind, or by somebody who did not know it, before it was finished
+    ("first") or after ("second").
     """
 
     what: str
