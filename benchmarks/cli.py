@@ -115,16 +115,18 @@ def compare(
     baseline: Baseline = None,
     out: Out = None,
     resume: Resume = None,
+    phases: Annotated[
+        bool, typer.Option("--phases", help="Also show where the time of a step goes.")
+    ] = False,
 ) -> None:
     """Certify that the lanes do the same work, measure them, record it, and print the comparison."""
     from benchmarks.compare import compare as run
     from benchmarks.session import Options
 
-    raise typer.Exit(
-        run(
-            Options(task, lane, data, target, features, dtype, device, threads, effort, baseline, out, resume)
-        )
+    options = Options(
+        task, lane, data, target, features, dtype, device, threads, effort, baseline, out, resume, phases
     )
+    raise typer.Exit(run(options))
 
 
 @app.command()

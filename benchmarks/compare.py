@@ -98,6 +98,9 @@ def _arguments(options: dict[str, Any]) -> list[str]:
     words = [str(BENCH), "--benchmark-only", "-c", os.devnull, "--rootdir", str(BENCH.parent)]
     words += ["-p", "no:cacheprovider", "--noconftest", "-q"]
     for name, value in options.items():
+        if isinstance(value, bool):
+            words += [f"--{name}"] if value else []
+            continue
         given = value if isinstance(value, list | tuple) else [value]
         words += [f"--{name}={each}" for each in given if each is not None]
     return words

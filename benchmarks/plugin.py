@@ -50,6 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--baseline", help="the lane that the others are compared with (default: torch)")
     group.addoption("--out", help="folder for the run's results (default: results/local/TIME)")
+    group.addoption("--phases", action="store_true", help="also where the time of a step goes")
     group.addoption("--resume", help="go on with the interrupted run in this folder")
 
 
@@ -129,6 +130,7 @@ class Race:
                     folder=self.asked.out,
                     progress=report,
                     missing=self.asked.missing | self.asked.left_out,
+                    phases=self.asked.phases,
                 )
             except InputError as error:  # data that cannot be used concern every test alike
                 pytest.exit(str(error), returncode=int(pytest.ExitCode.USAGE_ERROR))

@@ -58,6 +58,7 @@ class Plan(Spec):
     environment: Environment
     settings: dict[str, str]
     missing: dict[str, str] = Field(default_factory=dict)
+    phases: bool = False
 
 
 class Arm(Spec):
@@ -137,6 +138,20 @@ class Ceiling(Spec):
     blas_rate: Positive
 
 
+class Ledger(Spec):
+    """Where a step's time goes, seconds: phases that add up to `run_s`, or the reason why there are none.
+
+    `transfer_s` is what putting all data on the device took, once.
+    """
+
+    task: str
+    lane: str
+    run_s: float
+    transfer_s: float
+    phases: dict[str, float]
+    reason: str
+
+
 class Slice(Spec):
     """One timed slice: `repeats` runs of the certified work, each from the certified start.
 
@@ -193,12 +208,13 @@ class Record(Spec):
     dispatches: tuple[Dispatch, ...]
     blocks: tuple[Block, ...]
     failures: tuple[Failure, ...]
+    ledgers: tuple[Ledger, ...] = ()
 
     @model_validator(mode="after")
     def _speaks_of_its_plan(self) -> Self:
         """Every piece is about a task and a lane of the plan, so that no figure comes from a stray one."""
-        pieces: list[Certified | Cold | Calibration | Failure | Slice]
-        pieces = [*self.certified, *self.colds, *self.calibrations, *self.failures]
+        pieces: list[Certified | Cold | Calibration | Failure | Slice | Ledger]
+        pieces = [*self.certified, *self.colds, *self.calibrations, *self.failures, *self.ledgers]
         pieces += [piece for block in self.blocks for piece in block.slices]
         known = {(task, lane) for task in self.tasks for lane in self.plan.lanes}
         for piece in pieces:

@@ -39,6 +39,7 @@ class Options:
     baseline: str | None = None
     out: str | None = None
     resume: str | None = None
+    phases: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Session:
     threads: Threads
     device: str
     out: Path
+    phases: bool = False
     resumed: bool = False
 
 
@@ -91,6 +93,7 @@ def resolve(options: Options, *, race: bool = True) -> Session:
         threads=pick("threads", options.threads, get_args(Threads)),
         device=device,
         out=_free(Path(options.out)) if options.out else default_folder(),
+        phases=options.phases,
     )
 
 

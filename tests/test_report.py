@@ -65,7 +65,7 @@ def test_a_share_far_beyond_its_bound_is_not_counted_out(share: float | None, te
 def test_the_tables_hold_the_summary(smoke: tuple[Path, object]) -> None:
     record = load(smoke[0])
     rows = summarise(record)
-    speed, cost, accuracy = tables.task_tables(rows)
+    speed, cost, accuracy = tables.task_tables(record, record.plan.works[0], rows)
     assert [row[0] for row in speed.rows] == ["numpy", "numpy:tuned"]
     for shown, row in zip(speed.rows, rows, strict=True):
         assert shown[2] == figures.timing(row.time)

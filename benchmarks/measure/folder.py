@@ -21,6 +21,7 @@ from benchmarks.record import (
     Cold,
     Dispatch,
     Failure,
+    Ledger,
     Plan,
     Record,
     read_model,
@@ -48,6 +49,12 @@ class Calibrations(Spec):
     """How many runs make a slice, for every task and lane that got so far."""
 
     calibrations: tuple[Calibration, ...] = ()
+
+
+class Ledgers(Spec):
+    """Where the time goes, for every task and lane that was asked."""
+
+    ledgers: tuple[Ledger, ...] = ()
 
 
 class Folder:
@@ -106,7 +113,11 @@ class Folder:
         path = self.root / "calibrations.json"
         return read_model(path, Calibrations) if path.exists() else None
 
-    def keep(self, piece: Ceilings | Calibrations) -> None:
+    def ledgers(self) -> Ledgers | None:
+        path = self.root / "ledgers.json"
+        return read_model(path, Ledgers) if path.exists() else None
+
+    def keep(self, piece: Ceilings | Calibrations | Ledgers) -> None:
         write(self.root / f"{type(piece).__name__.lower()}.json", piece)
 
     def check_work(self, plan: Plan) -> None:
@@ -139,6 +150,7 @@ class Folder:
             dispatches=ceilings.dispatches,
             blocks=blocks,
             failures=tuple(failures),
+            ledgers=(self.ledgers() or Ledgers()).ledgers,
         )
 
     def sweep(self) -> None:

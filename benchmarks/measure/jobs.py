@@ -20,10 +20,10 @@ from pydantic import BaseModel
 from benchmarks.accuracy import Accuracy
 from benchmarks.measure.effort import Limits
 from benchmarks.measure.environment import allowed_cpus
-from benchmarks.measure.folder import Ceilings, Folder, Job
+from benchmarks.measure.folder import Ceilings, Folder, Job, Ledgers
 from benchmarks.measure.process import PHASES, Crew, Worker, WorkerError, surroundings
 from benchmarks.parity.verdicts import Certificate
-from benchmarks.record import Arm, Ceiling, Certified, Cold, Dispatch, Failure, Plan, write
+from benchmarks.record import Arm, Ceiling, Certified, Cold, Dispatch, Failure, Ledger, Plan, write
 
 Done: TypeAlias = Callable[[str], None]
 Key: TypeAlias = tuple[int, int, int]  # task, lane, repeat
@@ -124,6 +124,25 @@ def measure_ceilings(folder: Folder, plan: Plan, limits: Limits) -> None:
             if call := worker.ask("dispatch", limit=limits.start):
                 dispatches.append(Dispatch(framework=framework, **call))
     folder.keep(Ceilings(ceilings=tuple(ceilings), dispatches=tuple(dispatches)))
+
+
+def measure_phases(folder: Folder, plan: Plan, limits: Limits, done: Done) -> None:
+    """Where the time goes in every lane that is proven, each in a worker of its own, one after another."""
+    rng = np.random.default_rng([plan.seed, len(plan.works) + 1])
+    cpus, ledgers = allowed_cpus()[-1:], []
+    for each in folder.record().certified:
+        if each.certificate.status != "pass":
+            continue
+        env = surroundings(threads=plan.threads, cpus=cpus, device=plan.device, cache=folder.warm, rng=rng)
+        index = [work.task.name for work in plan.works].index(each.task)
+        with Crew(limits.memory) as crew, contextlib.suppress(WorkerError):
+            worker = crew.hire(env)
+            worker.ask("open", limit=limits.start, lane=each.lane, device=plan.device)
+            worker.ask("load", limit=limits.start, task=each.task, folder=folder.scratch(index))
+            found = worker.ask("phases", limit=limits.start, task=each.task)
+            ledgers.append(Ledger(task=each.task, lane=each.lane, **found))
+        done(f"{each.task}, {each.lane}")
+    folder.keep(Ledgers(ledgers=tuple(ledgers)))
 
 
 def loosely(kind: type[M], value: dict[str, Any]) -> M:

@@ -17,7 +17,7 @@ from benchmarks.errors import InputError
 from benchmarks.measure import environment, work
 from benchmarks.measure.effort import EFFORTS, Effort, Limits
 from benchmarks.measure.folder import Folder
-from benchmarks.measure.jobs import Jobs, measure_ceilings
+from benchmarks.measure.jobs import Jobs, measure_ceilings, measure_phases
 from benchmarks.measure.process import settings
 from benchmarks.measure.relay import Race
 from benchmarks.parity.verdicts import Certificate
@@ -44,10 +44,12 @@ def measure(
     limits: Limits | None = None,
     seed: int | None = None,
     missing: Mapping[str, str] | None = None,
+    phases: bool = False,
 ) -> Record:
     """Certify and race lanes on tasks; every finished piece is kept in `folder`, so that `resume` can go on.
 
     A lane is a registered name, or "module:Class". Lanes that cannot run are failures in the record, not errors.
+    `phases`: also where the time of their steps goes.
 
     Raises:
         InputError: the selection makes no sense, data cannot be loaded, or the folder already holds a session.
@@ -55,7 +57,10 @@ def measure(
     place = Folder(folder)
     if place.begun:
         raise InputError(f"{folder}: already holds a session; name another folder")
-    _begin(place, tasks, lanes, baseline, _effort(effort), threads, device, progress, seed, missing or {})
+    plan = _plan(
+        place, tasks, lanes, baseline, _effort(effort), threads, device, progress, seed, missing or {}
+    )
+    place.begin(plan.model_copy(update={"phases": phases}))
     return resume(folder, progress=progress, limits=limits)
 
 
@@ -75,6 +80,8 @@ def resume(folder: str | Path, *, progress: Progress = silent, limits: Limits | 
             measure_ceilings(place, plan, limits)
         progress("ceilings", 1, 1, "memory, BLAS, calls")
         _race(place, plan, limits, progress)
+        if plan.phases and not place.ledgers():
+            measure_phases(place, plan, limits, lambda text: progress("phases", 0, 0, text))
     place.sweep()
     return place.record()
 
@@ -96,7 +103,8 @@ def certify(
     """
     with tempfile.TemporaryDirectory() as folder:
         place = Folder(folder)
-        plan = _begin(place, tasks, lanes, lanes[0] if lanes else "", PROOF, "one", device, progress, 0, {})
+        plan = _plan(place, tasks, lanes, lanes[0] if lanes else "", PROOF, "one", device, progress, 0, {})
+        place.begin(plan)
         Jobs(place, plan, limits or Limits(), _counted(place, plan, progress), train=False).run()
         record = place.record()
     broken = {(failure.task, failure.lane): failure for failure in record.failures}
@@ -137,7 +145,7 @@ def _effort(effort: str | Effort) -> Effort:
     return EFFORTS[pick("effort", effort, tuple(EFFORTS))]
 
 
-def _begin(
+def _plan(
     place: Folder,
     tasks: Sequence[Task],
     lanes: Sequence[str],
@@ -149,7 +157,7 @@ def _begin(
     seed: int | None,
     missing: Mapping[str, str],
 ) -> Plan:
-    """Check the selection, lay out the work, and fix the plan."""
+    """Check the selection and lay out the work."""
     names = [task.name for task in tasks]
     for what, given in (("task", names), ("lane", lanes)):
         if not given:
@@ -162,7 +170,7 @@ def _begin(
     for index, task in enumerate(tasks):
         works.append(work.write(place.work(index), task, datasets.load(task.dataset), start(task)))
         progress("prepare", index + 1, len(tasks), task.name)
-    plan = Plan(
+    return Plan(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         works=tuple(works),
         lanes=tuple(lanes),
@@ -178,8 +186,6 @@ def _begin(
         settings=settings(threads=threads, device=device),
         missing=dict(missing),
     )
-    place.begin(plan)
-    return plan
 
 
 def _same(plan: Plan) -> None:

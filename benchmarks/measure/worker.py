@@ -97,6 +97,11 @@ class Arm:
 
         return dispatch(self.backend.framework)
 
+    def phases(self, task: str) -> Reply:
+        from benchmarks.measure.phases import ledger
+
+        return ledger(self.runs[task])
+
     def train(self, task: str) -> Reply:
         """All epochs by the timed program, and how good the parameters are that they end in."""
         from benchmarks.accuracy import accuracy

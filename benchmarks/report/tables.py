@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from benchmarks.errors import InputError
-from benchmarks.measure.summary import Row, summarise
+from benchmarks.measure.phases import PHASES
+from benchmarks.measure.summary import Row, summarise, time_per_step
 from benchmarks.measure.work import Work
 from benchmarks.parity import Certificate, apart
 from benchmarks.record import Certified, Record
@@ -60,7 +61,7 @@ def plain(record: Record, *, baseline: str | None = None, width: int = 100) -> s
 
 def _plain_task(record: Record, work: Work, rows: Sequence[Row], width: int) -> list[str]:
     parts = [heading(record, work), *(textwrap.fill(line, width) for line in data_facts(work))]
-    for table in task_tables(rows):
+    for table in task_tables(record, work, rows):
         parts += ["", boxed(table, width), *_notes(table, width)]
     return [*parts, "", ""]
 
@@ -87,7 +88,7 @@ def markdown(record: Record, *, baseline: str | None = None) -> str:
     for work, rows in _by_task(record, baseline):
         parts.append(f"### {_escape(heading(record, work))}\n")
         parts += [f"{_escape(line)}\n" for line in data_facts(work)]
-        for table in task_tables(rows):
+        for table in task_tables(record, work, rows):
             parts.append(f"**{_escape(table.title)}**\n")
             parts.append(markdown_rows(table))
             parts += [f"- {_escape(note)}" for note in table.notes] + ([""] if table.notes else [])
@@ -194,9 +195,10 @@ def data_facts(work: Work) -> list[str]:
     return ["; ".join(said) + "."]
 
 
-def task_tables(rows: Sequence[Row]) -> list[Table]:
-    """Speed, cost and accuracy of one task."""
-    return [speed(rows), cost(rows), accuracy(rows)]
+def task_tables(record: Record, work: Work, rows: Sequence[Row]) -> list[Table]:
+    """Speed, cost and accuracy of one task, and its phases where they were measured."""
+    ledger = phases(record, work.task.name)
+    return [speed(rows), cost(rows), accuracy(rows), *([ledger] if ledger else [])]
 
 
 def speed(rows: Sequence[Row]) -> Table:
@@ -275,6 +277,27 @@ def scope(record: Record, baseline: str | None) -> list[str]:
     return lines
 
 
+def phases(record: Record, task: str) -> Table | None:
+    """Where the time of a step goes, for the lanes that were asked; None where none was."""
+    ledgers = [ledger for ledger in record.ledgers if ledger.task == task]
+    if not ledgers:
+        return None
+    table = Table("PHASES", ("lane", *PHASES, "sum", "sum/race", "all data to device"), [])
+    for ledger in ledgers:
+        raced = time_per_step(record, task, ledger.lane)
+        parts = [fmt.duration(ledger.phases.get(name)) for name in PHASES]
+        share = f"{ledger.run_s / raced.value:.2f}" if raced else ""
+        whole = fmt.duration(ledger.run_s), share, fmt.duration(ledger.transfer_s)
+        table.rows.append((ledger.lane, *parts, *whole))
+        if ledger.reason:
+            table.notes.append(f"{ledger.lane}: no phases: {ledger.reason}")
+    table.notes.append(
+        "Seconds per step, as differences of loops that do more and more of it, measured apart from the race; "
+        "sum/race: the same run here over its time in the race. Python: the loop itself."
+    )
+    return table
+
+
 def parity(
     found: Sequence[Certified], missing: dict[str, str], *, width: int = 100, against: str | None = None
 ) -> str:
@@ -296,8 +319,8 @@ def parity(
             "such runs; blank where parameters are too many to keep. Each lane is held to its own bound."
         )
     table.notes.append(
-        "bound used: the largest share of the worst case that any step used. likely: the same of what independent "
-        "roundings would do, which judges nothing. slack: the inverse of bound used."
+        "bound used: the largest share of the worst case that any step used. likely: the same of what "
+        "independent roundings would do, which judges nothing. slack: the inverse of bound used."
     )
     table.notes += [f"{lane}: not run: {reason}" for lane, reason in missing.items()]
     return "\n".join([boxed(table, width), *_notes(table, width)])

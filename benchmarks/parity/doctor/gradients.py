@@ -49,6 +49,9 @@ def scaled(case: Case, seen: Sequence[Seen], right: Sequence[Array], when: str) 
         nominal = all(near(found[i], len(moments[i].rows) / case.batch_size) for i in wrong)
         said = "divided by the nominal batch size" if nominal else f"multiplied by {words}"
         return "partial batch", f"on the partial batch the gradient is {said}"
+    roots = [0.5 / np.sqrt(float(case.exact(moment).loss)) for moment in moments]
+    if all(near(number, root) for number, root in zip(found, roots, strict=True)):
+        return "loss", f"the loss is the square root of itself{when}: its gradient is {words} times as large"
     norms = [float(np.linalg.norm(one.values.astype(float))) for one in seen]
     if len(wrong) > 1 and all(near(norms[i], norms[wrong[0]]) for i in wrong) and "changes" in words:
         return "scale", f"the gradient is clipped to a norm of {norms[wrong[0]]:.6g}{when}"

@@ -90,7 +90,16 @@ def explain(case: Case, quantity: str, seen: Sequence[Seen], moments: Sequence[M
             right = first_rule(case) if first else correct(case, quantity)
             if not rule.matches(right):
                 return name(case, quantity, rule, right, chosen, when, first=first)
-    return by_step(case, seen, when) or by_tensor(case, quantity, seen, when)
+    return by_step(case, seen, when) or by_tensor(case, quantity, seen, when) or begun_anew(case, moments)
+
+
+def begun_anew(case: Case, moments: Sequence[Moment]) -> Finding | None:
+    """Buffers that forget at some steps: there they are the gradient alone."""
+    seen = case.seen("buffers", moments)
+    fit = combination(case, seen, [[flat(case.exact(one.moment).gradients)] for one in seen])
+    if fit is None:
+        return None
+    return "momentum", f"the buffer is begun anew{case.when(moments)}: it is {fit[0]:.6g} times the gradient"
 
 
 def first_rule(case: Case) -> Rule:

@@ -26,6 +26,17 @@ def of_rows(case: Case) -> Iterator[Suspect]:
 
         yield Suspect(cause, words, play)
 
+    def padded(moment: Moment) -> Played:
+        x, y = case.work.x[moment.rows], case.work.y[moment.rows]
+        short = min(case.batch_size, len(case.work.x)) - len(moment.rows)
+        return result(
+            case,
+            moment,
+            *(np.concatenate([a, np.zeros_like(a, shape=(short, *a.shape[1:]))]) for a in (x, y)),
+        )
+
+    yield Suspect("partial batch", "a partial batch filled up with zeros", padded)
+
 
 def of_targets(case: Case) -> Iterator[Suspect]:
     """The right features with other targets, and the other way round."""
