@@ -32,6 +32,32 @@ class KLDivMean(nn.KLDivLoss):
         return functional.kl_div(input, target, reduction="none", log_target=self.log_target).mean()
 
 
+class MultiLabelMargin(nn.Module):
+    """MultiLabelMarginLoss written out, for torch.compile.
+
+    Up to torch 2.13 the compiler takes what stands behind the first -1 of a target for class 0 and gives a wrong
+    loss without a word (https://github.com/pytorch/pytorch/issues/141017); the certificate found it.
+    """
+
+    def __init__(self, reduction: str) -> None:
+        super().__init__()
+        self.reduction = reduction
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        listed = (target >= 0).cumprod(-1).bool()  # the classes of a row end at the first -1
+        labels = torch.where(listed, target, 0)
+        right = torch.zeros_like(input).scatter_add(-1, labels, listed.to(input.dtype))
+        z = 1 - input[..., :, None] + input[..., None, :]
+        pairs = right[..., :, None] * (right == 0)[..., None, :]
+        value = (pairs * functional.relu(z)).sum((-2, -1)) / input.shape[-1]
+        return value.sum() if self.reduction == "sum" else value.mean()
+
+
+def compilable(loss: nn.Module) -> nn.Module:
+    """The same loss in a form that torch.compile gets right."""
+    return MultiLabelMargin(loss.reduction) if isinstance(loss, nn.MultiLabelMarginLoss) else loss
+
+
 def module(
     name: str,
     arguments: Mapping[str, Any],

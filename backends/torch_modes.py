@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.sgd import sgd
 
-from backends import spec
+from backends import spec, torch_losses
 from backends.interface import Batch, Host, Order, Tier, Trace, Traits
 from backends.spec import Task
 from backends.torch_backend import TorchBackend, module
@@ -226,7 +226,8 @@ class TorchCompile(TorchTuned):
         plain = super().init(task, params, buffers)
         key = (task.layers, task.loss, task.optimizer, task.dtype)
         if key not in self.programs:
-            self.programs[key] = compiled(task, plain.loss, tell=False), compiled(task, plain.loss, tell=True)
+            loss = torch_losses.compilable(plain.loss)
+            self.programs[key] = compiled(task, loss, tell=False), compiled(task, loss, tell=True)
         if (
             task.optimizer.momentum and not task.optimizer.dampening
         ):  # undampened, a zero buffer starts as b_1 = g

@@ -1,7 +1,7 @@
 """Rosetta: how each concept of the lesson is written in the three frameworks, every line of it run.
 
-`phrases` and `loss_phrases` hold the lines, `traps` what goes wrong between frameworks, `run` executes both, and
-`page` writes docs/rosetta.md from what came out.
+`phrases`, `loss_phrases` and `option_phrases` hold the lines, `traps` and `loss_traps` what goes wrong between
+frameworks, `run` executes both, and `page` writes docs/rosetta.md from what came out.
 """
 
 from benchmarks.rosetta.page import page

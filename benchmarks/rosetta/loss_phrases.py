@@ -26,6 +26,7 @@ LOSSES = {
         "e = np.abs(prediction - target)\nnp.where(e < 0.5, e * e / (2 * 0.5), e - 0.5 / 2).mean()",
         "nn.SmoothL1Loss(beta=0.5)(prediction, target)",
         "(optax.huber_loss(prediction, target, delta=0.5) / 0.5).mean()",
+        "the lesson's Huber loss; see the traps",
     ),
     "huber": Phrase(
         "HuberLoss, delta 0.5",
@@ -92,14 +93,22 @@ LOSSES = {
         "np.where(target == 1, prediction, np.maximum(0, 1 - prediction)).mean()",
         "nn.HingeEmbeddingLoss()(prediction, target)",
         "jnp.where(target == 1, prediction, jax.nn.relu(1 - prediction)).mean()",
-        "optax.hinge_loss is another loss",
+        "optax.hinge_loss is another loss; see the traps",
     ),
     "multilabel_margin": Phrase(
         "MultiLabelMarginLoss",
-        "numpy_losses.multilabel_margin(prediction, target)[0]",
+        "listed = np.cumsum(target < 0, axis=1) == 0\n"
+        "x_j = np.take_along_axis(prediction, np.where(listed, target, 0), axis=1)[:, :, None]\n"
+        "named = np.eye(3, dtype=bool)[target] & listed[:, :, None]\n"
+        "compared = listed[:, :, None] & ~named.any(axis=1)[:, None, :]\n"
+        "(compared * np.maximum(0, 1 - x_j + prediction[:, None, :])).sum(axis=(1, 2)).mean() / 3",
         "nn.MultiLabelMarginLoss()(prediction, target)",
-        "jax_losses.multilabel_margin(prediction, target).mean()",
-        "ours in NumPy and JAX; the classes of a row end at the first -1",
+        "listed = jnp.cumsum(target < 0, axis=1) == 0\n"
+        "x_j = jnp.take_along_axis(prediction, jnp.where(listed, target, 0), axis=1)[:, :, None]\n"
+        "named = jax.nn.one_hot(target, 3) * listed[:, :, None]\n"
+        "compared = listed[:, :, None] & ~named.any(axis=1)[:, None, :]\n"
+        "(compared * jax.nn.relu(1 - x_j + prediction[:, None, :])).sum(axis=(1, 2)).mean() / 3",
+        "a row's labels end at its first -1; each is compared with every class that is not listed",
     ),
     "soft_margin": Phrase(
         "SoftMarginLoss",
@@ -130,6 +139,6 @@ LOSSES = {
         "nn.MultiMarginLoss()(prediction, target)",
         f"z = 1 - {_PICKED.replace('np', 'jnp')} + prediction\n"
         "jnp.where(jax.nn.one_hot(target, z.shape[1]) == 1, 0, jax.nn.relu(z)).mean()",
-        "optax.losses.multiclass_hinge_loss is another loss",
+        "optax.losses.multiclass_hinge_loss is another loss; see the traps",
     ),
 }

@@ -9,9 +9,11 @@ from backends import losses
 from benchmarks.errors import InputError
 from benchmarks.lesson.words import words
 from benchmarks.rosetta.loss_phrases import LOSSES
+from benchmarks.rosetta.option_phrases import OPTIONS
 from benchmarks.rosetta.phrases import DATA, FRAMEWORKS, INITIALISERS, LAYERS, SCHEDULES, SGD, Phrase
-from benchmarks.rosetta.run import IMPORTS, outcomes
-from benchmarks.rosetta.traps import TRAPS, Trap
+from benchmarks.rosetta.run import IMPORTS, WEIGHT, outcomes
+from benchmarks.rosetta.trap import Trap
+from benchmarks.rosetta.traps import TRAPS
 
 TITLES = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX"}
 INTRO = """\
@@ -66,6 +68,10 @@ def _phrases() -> Iterator[str]:
     )
     yield from section("Losses", [LOSSES[name] for name in losses.names()], about)
     yield from definitions()
+    about = (
+        f"`weight` is {list(WEIGHT)}, one for each class or column; the rows of `shares` are probabilities."
+    )
+    yield from section("Options and reductions of the losses", [phrase for _, phrase in OPTIONS], about)
     about = "`key` is a JAX key, `rng` a NumPy generator. The laws are the same, the draws are not."
     yield from section("Initialisers", INITIALISERS, about)
     about = "Line by line what NumPy does in step `t` with gradient `g` and buffer `b`, which starts at zero."

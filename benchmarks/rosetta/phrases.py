@@ -93,6 +93,7 @@ LAYERS = (
         "np.where(x > 0, x, 0.01 * x)",
         "nn.LeakyReLU(0.01)(x)",
         "nnx.leaky_relu(x, 0.01)",
+        "value alike, slope at 0 not; see the traps",
     ),
     Phrase(
         "Sigmoid",
@@ -147,7 +148,7 @@ INITIALISERS = (
         "rng.normal(0, 5 / 3 * np.sqrt(2 / (400 + 300)), (400, 300))",
         'nn.init.xavier_normal_(torch.empty(300, 400), gain=nn.init.calculate_gain("tanh"))',
         'initializers.variance_scaling((5 / 3) ** 2, "fan_avg", "normal")(key, (400, 300))',
-        "xavier_normal of JAX is truncated; variance_scaling with normal is not",
+        "xavier_normal of JAX is truncated, variance_scaling with normal is not; see the traps",
         alike="law",
     ),
     Phrase(

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from backends import losses
 from benchmarks.lesson.loss_table import example
 from benchmarks.rosetta.phrases import Phrase
-from benchmarks.rosetta.traps import Trap
+from benchmarks.rosetta.trap import Trap
 
 Names = dict[str, Any]
 STEPS, RATES = 3, 6
+WEIGHT = (0.5, 1.0, 2.0)
 
 IMPORTS: Mapping[str, tuple[str, ...]] = {
     "numpy": (
@@ -38,7 +39,7 @@ IMPORTS: Mapping[str, tuple[str, ...]] = {
         "import optax",
         "from flax import nnx",
         "from jax.nn import initializers",
-        "from backends import gains, jax_backend, jax_losses",
+        "from backends import gains, jax_backend",
     ),
 }
 
@@ -85,13 +86,19 @@ def evaluate(code: str, given: Names) -> Any:
         return eval(compile(ast.Expression(last.value), "<rosetta>", "eval"), given)
 
 
+def inputs(loss: str) -> dict[str, NDArray[Any]]:
+    """A loss's example by the names of its inputs; for its options a weight for each class, and probabilities."""
+    spec = losses.get(loss)
+    found = dict(zip(spec.inputs, example(spec), strict=True))
+    _, shares = example(losses.get("kl_div"))
+    return found | {"weight": np.array(WEIGHT, np.float32), "shares": shares}
+
+
 def value(phrase: Phrase, framework: str, loss: str | None = None) -> list[NDArray[Any]]:
     """What a phrase comes to in a framework: one array, or one for each batch. `loss`: its inputs are given."""
     given = names(framework)
     if loss:
-        spec = losses.get(loss)
-        arrays = zip(spec.inputs, example(spec), strict=True)
-        given |= {name: native(framework, array) for name, array in arrays}
+        given |= {name: native(framework, array) for name, array in inputs(loss).items()}
     code = phrase.code(framework)
     match phrase.alike:
         case "steps":
