@@ -90,6 +90,19 @@ def initialiser(how: spec.Initialiser) -> Callable[..., jax.Array] | None:
             return None
 
 
+# --- loss -----------------------------------------------------------------------------------------
+
+
+def objective_of(declared: spec.Loss) -> Callable[[nnx.Sequential, jax.Array, jax.Array], jax.Array]:
+    """What nnx.value_and_grad differentiates: the model's output in a loss from jax_losses."""
+    loss = jax_losses.function(declared.name, declared.arguments)
+
+    def objective(model: nnx.Sequential, x: jax.Array, y: jax.Array) -> jax.Array:
+        return loss(model(x), y)
+
+    return objective
+
+
 # --- optimiser ------------------------------------------------------------------------------------
 
 
@@ -149,10 +162,7 @@ class Programs(NamedTuple):
 
 
 def programs(task: Task) -> Programs:
-    loss = jax_losses.function(task.loss.name, task.loss.arguments)
-
-    def objective(model: nnx.Sequential, x: jax.Array, y: jax.Array) -> jax.Array:
-        return loss(model(x), y)
+    objective = objective_of(task.loss)
 
     @nnx.jit
     def forward_backward(model: nnx.Sequential, x: jax.Array, y: jax.Array) -> Any:

@@ -7,7 +7,8 @@ PyTorch's documented definitions are the definition; NumPy and JAX conform to th
 - Quantities are float32, float64 or bfloat16, one dtype per call, and the result keeps it. Labels (-1 or 1, and
   0 or 1) may be integers or that dtype; classes are integers.
 - reduction is none, mean or sum (kl_div also batchmean). With none the gradient is that of the sum.
-- At a hinge tie and at |e| = 0 the derivative is 0: a hinge is active where z > 0, strictly.
+- At |e| = 0 the derivative is 0. At a hinge tie NumPy and JAX give 0: active is z > 0, strictly. PyTorch is
+  torch.nn itself: 0 in the two multi-margin losses, in the three others 1 up to torch 2.13.
 - An empty batch is an error.
 """
 

@@ -66,6 +66,14 @@ def draw(how: spec.Initialiser, tensor: Tensor) -> None:
             tensor.mul_(gain)
 
 
+# --- loss -----------------------------------------------------------------------------------------
+
+
+def criterion(loss: spec.Loss, dtype: torch.dtype, device: str) -> nn.Module:
+    """The torch.nn module of a loss, from torch_losses."""
+    return torch_losses.module(loss.name, loss.arguments, dtype=dtype, device=device)
+
+
 # --- optimiser ------------------------------------------------------------------------------------
 
 
@@ -154,7 +162,7 @@ class TorchBackend(Backend):
             if buffers:
                 value = torch.tensor(buffers[name].T.copy(), device=self.device)
                 optimizer.state[tensor]["momentum_buffer"] = value
-        loss = torch_losses.module(task.loss.name, task.loss.arguments, dtype=dtype, device=self.device)
+        loss = criterion(task.loss, dtype, self.device)
         return State(model, loss, optimizer, momentum=task.optimizer.momentum > 0)
 
     def predict(self, state: State, x: Tensor) -> Tensor:

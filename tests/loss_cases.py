@@ -1,6 +1,6 @@
 """The cases every backend's losses are held to, and what PyTorch gives for them in float64.
 
-`python -m tests.loss_cases` writes tests/data/losses.json from the installed PyTorch, so that NumPy and JAX are
+`python tests/loss_cases.py` writes tests/data/losses.json from the installed PyTorch, so that NumPy and JAX are
 held to it where there is no PyTorch. Every input and option is a number that bfloat16 represents, so that one
 reference serves every dtype; no row lies close to a jump of its gradient (those have tests of their own).
 """
@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from loss_bounds import UNIT_ROUNDOFF, kinked
 from numpy.typing import NDArray
 
 from backends import losses
 from backends.loss_checks import class_axis
 from backends.losses import LossSpec
-from tests.loss_bounds import UNIT_ROUNDOFF, kinked
 
 Arrays = tuple[NDArray[Any], ...]
 Result = tuple[NDArray[Any], dict[str, NDArray[Any]]]
@@ -191,9 +191,9 @@ def frozen() -> dict[str, Any]:
 def reference(case: Case) -> Result:
     """What PyTorch gave for a case."""
     entry = frozen()["cases"].get(case.id)
-    assert entry is not None, f"{FROZEN} has no {case.id}: run python -m tests.loss_cases"
+    assert entry is not None, f"{FROZEN} has no {case.id}: run python tests/loss_cases.py"
     assert entry["inputs"] == case.digest, (
-        f"{FROZEN} was made from other inputs: run python -m tests.loss_cases"
+        f"{FROZEN} was made from other inputs: run python tests/loss_cases.py"
     )
     return np.array(entry["value"]), {key: np.array(value) for key, value in entry["gradients"].items()}
 

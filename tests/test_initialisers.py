@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 import pytest
+from conftest import LANES
 from scipy import stats
 
 import backends
@@ -27,7 +28,6 @@ from backends.spec import (
     Uniform,
     Xavier,
 )
-from tests.conftest import LANES
 
 IN, OUT = 200, 100
 RARE = 1e-6

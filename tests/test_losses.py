@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import LANES
+from loss_bounds import assert_close
+from loss_cases import Case, cases, reference
 
 import backends
 from backends import losses
-from tests.conftest import LANES
-from tests.loss_bounds import assert_close
-from tests.loss_cases import Case, cases, reference
 
 FRAMEWORKS = {backends.lane_class(lane).framework: lane for lane in reversed(LANES)}
 CALLS = [pytest.param(case, dtype, id=f"{case.id}-{dtype}") for case in cases() for dtype in case.dtypes]

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from tests.test_losses import FRAMEWORKS, lane
+from test_losses import FRAMEWORKS, lane
 
 NAN, INF = math.nan, math.inf
 BOTH_DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from loss_bounds import assert_within, bound
+from loss_cases import Case, cases, reference
 
 from backends import losses
-from tests.loss_bounds import assert_within, bound
-from tests.loss_cases import Case, cases, reference
 
 jax = pytest.importorskip("jax")
 optax = pytest.importorskip("optax")

@@ -7,10 +7,10 @@ import math
 
 import numpy as np
 import pytest
+from loss_bounds import bound
+from loss_cases import Case, cases
 
 from backends import losses, numpy_losses
-from tests.loss_bounds import bound
-from tests.loss_cases import Case, cases
 
 STEP = 2.0**-14
 FLOAT64 = [case for case in cases() if len(case.dtypes) > 1]

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from test_losses import FRAMEWORKS, lane
 
 from backends import losses
-from tests.test_losses import FRAMEWORKS, lane
 
 NAMES = (
     "l1 mse smooth_l1 huber cross_entropy nll nll2d kl_div bce bce_with_logits margin_ranking hinge_embedding "

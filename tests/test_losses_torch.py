@@ -6,9 +6,9 @@ import inspect
 
 import numpy as np
 import pytest
+from loss_cases import cases, frozen
 
 from backends import losses
-from tests.loss_cases import cases, frozen
 
 torch = pytest.importorskip("torch")
 torch_losses = pytest.importorskip("backends.torch_losses")
@@ -50,3 +50,18 @@ def test_gradients_do_not_need_grad_mode_and_leave_the_inputs_alone() -> None:
 
 def test_the_frozen_values_are_of_these_cases() -> None:
     assert set(frozen()["cases"]) == {case.id for case in cases()}
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_multilabel_margin_written_out_is_the_loss(reduction: str) -> None:
+    """The form that is compiled, for every set of classes and every place of the first -1."""
+    generator = torch.Generator().manual_seed(0)
+    target = torch.cartesian_prod(*[torch.arange(-1, 3)] * 3)
+    prediction = torch.randn(len(target), 3, generator=generator, dtype=torch.float64, requires_grad=True)
+    plain = torch_losses.module("multilabel_margin", {"reduction": reduction})
+    values = [loss(prediction, target) for loss in (plain, torch_losses.compilable(plain))]
+    gradients = [torch.autograd.grad(value, prediction)[0] for value in values]
+    # a few hundred terms of at most 3, added up
+    tolerance = 256 * 3 * len(target) * torch.finfo(torch.float64).eps
+    torch.testing.assert_close(values[0], values[1], rtol=0, atol=tolerance)
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=0, atol=tolerance)

@@ -11,6 +11,7 @@ import backends
 from backends import losses
 from benchmarks import rosetta
 from benchmarks.rosetta.loss_phrases import LOSSES
+from benchmarks.rosetta.option_phrases import OPTIONS
 from benchmarks.rosetta.phrases import DATA, FRAMEWORKS, INITIALISERS, LAYERS, SCHEDULES, SGD, Phrase
 from benchmarks.rosetta.run import evaluate, names, outcomes, value
 from benchmarks.rosetta.traps import TRAPS
@@ -29,7 +30,8 @@ def values(phrase: Phrase, loss: str | None = None) -> list[list[np.ndarray]]:
 
 
 def assert_alike(phrase: Phrase, found: list[list[np.ndarray]], operations: int) -> None:
-    """By what `alike` promises. Values: each of up to `operations` float32 roundings, of numbers not above 10."""
+    """By what `alike` promises. Values: each of up to `operations` float32 roundings, of numbers not above 10 or
+    the value itself."""
     for ours, theirs in ((found[0], found[1]), (found[0], found[2])):
         assert [a.shape for a in ours] == [
             a.shape[::-1] if phrase.alike == "law" and theirs is found[1] else a.shape for a in theirs
@@ -46,7 +48,8 @@ def assert_alike(phrase: Phrase, found: list[list[np.ndarray]], operations: int)
                 case "rates":
                     np.testing.assert_allclose(one, other, rtol=1000 * UNIT)  # Optax counts in float32
                 case "values" | "steps":
-                    np.testing.assert_allclose(one, other, rtol=0, atol=operations * UNIT * 10)
+                    largest = max(10, np.abs(one).max())
+                    np.testing.assert_allclose(one, other, rtol=0, atol=operations * UNIT * largest)
                 case "shapes":
                     pass
 
@@ -63,7 +66,31 @@ def test_every_loss_is_written_in_three_frameworks(name: str) -> None:
     assert f"nn.{'NLLLoss' if name == 'nll2d' else spec.torch_name}(" in phrase.torch
     found = values(phrase, loss=name)
     assert all(np.isfinite(each[0]) and each[0].shape == () for each in found)
+    assert all(each[0].dtype == np.float32 for each in found)
     assert_alike(phrase, found, operations=64)  # at most 48 elements are added, after a few roundings each
+
+
+@pytest.mark.parametrize(("name", "phrase"), OPTIONS, ids=lambda each: getattr(each, "what", each))
+def test_an_option_of_a_loss_is_written_in_three_frameworks(name: str, phrase: Phrase) -> None:
+    """And does something: the value is another than without it, but for the logarithm of the same target."""
+    found = values(phrase, loss=name)
+    assert all(np.isfinite(each[0]).all() and each[0].dtype == np.float32 for each in found)
+    assert_alike(phrase, found, operations=64)
+    plain = value(LOSSES[name], "torch", name)[0]
+    same = found[1][0].shape == plain.shape and abs(found[1][0] - plain) <= 64 * UNIT * 10
+    assert same == ("log_target" in phrase.torch)
+
+
+def test_every_option_of_the_losses_has_a_line() -> None:
+    said = " ".join(phrase.torch for phrase in (*LOSSES.values(), *(phrase for _, phrase in OPTIONS)))
+    for name in losses.names():
+        for option in losses.get(name).options:
+            assert f"{option}=" in said
+
+
+def test_the_losses_are_in_each_framework_s_own_words() -> None:
+    for phrase in (*LOSSES.values(), *(phrase for _, phrase in OPTIONS)):
+        assert "_losses" not in phrase.numpy + phrase.torch + phrase.jax
 
 
 def test_no_phrase_is_left_over() -> None:

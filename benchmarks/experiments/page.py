@@ -17,7 +17,7 @@ PAGE = ROOT / "docs" / "parity.md"
 
 ORIGINS = {
     "foreseen": "written with the doctor in mind",
-    "first": "\\* written without knowledge of it, and used to mend it",
+    "first": "\\* written without knowledge of it",
     "second": "\\*\\* written without knowledge of it, after it was finished",
 }
 

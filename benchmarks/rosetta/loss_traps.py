@@ -17,8 +17,8 @@ LOSS_TRAPS = (
     ),
     Trap(
         "The lesson's Huber loss with parameter sigma is `nn.SmoothL1Loss(beta=sigma)`. "
-        "`nn.HuberLoss(delta=sigma)` and `optax.huber_loss` are sigma times as large, and so is their gradient. At sigma 1 they coincide; "
-        "here sigma is 0.5 and the error 2.",
+        "`nn.HuberLoss(delta=sigma)` and `optax.huber_loss` are sigma times as large, and so is their gradient. "
+        "At sigma 1 they coincide; here sigma is 0.5 and the error 2.",
         (
             Shown(
                 "torch",
