@@ -19,8 +19,8 @@ setup: $(READY)  ## create .venv with the locked versions and this package
 compare: $(READY)  ## certify, time and compare every lane: make compare ARGS="--task wide --effort standard"
 	@$(BIN)/python -m benchmarks compare $(ARGS)
 
-test: $(READY)  ## run the tests, two modules at a time: make test ARGS="-k numpy", ARGS=-n0 for one
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+test: $(READY)  ## run the tests: make test ARGS="-k numpy"
+	@$(BIN)/python -m pytest $(ARGS)
 
 lint: $(READY)  ## style and types, as .ci/run checks them
 	@$(BIN)/python -m ruff format --check . && $(BIN)/python -m ruff check . && $(BIN)/python -m mypy

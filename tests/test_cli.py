@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -25,6 +26,21 @@ from backends.spec import Packaged
 from benchmarks import cli, listing, tasks
 
 Smoke = tuple[Path, CompletedProcess[str]]
+InProcess = Callable[..., CompletedProcess[str]]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> InProcess:
+    """The command line in this process, from an empty folder: no framework has to be imported again."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> CompletedProcess[str]:
+        with pytest.raises(SystemExit) as left:
+            cli.main(list(words))
+        text = capfd.readouterr()
+        return CompletedProcess(words, int(left.value.code or 0), text.out, text.err)
+
+    return run
 
 
 def test_compare_prints_tables_and_keeps_stdout_clean(smoke: Smoke) -> None:
@@ -166,8 +182,8 @@ def test_compare_takes_a_file_that_was_not_made_for_it(tmp_path: Path) -> None:
         (["lesson", "--lane", "numpi"], "did you mean 'numpy'?"),
     ],
 )
-def test_bad_usage_is_one_line_and_exit_2(words: list[str], line: str, tmp_path: Path) -> None:
-    done = samestep(*words, cwd=tmp_path)
+def test_bad_usage_is_one_line_and_exit_2(words: list[str], line: str, here: InProcess) -> None:
+    done = here(*words)
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
     assert done.stderr.startswith("samestep: ")
@@ -175,12 +191,19 @@ def test_bad_usage_is_one_line_and_exit_2(words: list[str], line: str, tmp_path:
     assert line in done.stderr
 
 
+def test_an_error_of_a_real_process_is_the_same(tmp_path: Path) -> None:
+    done = samestep("compare", "--task", "lesso", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert "did you mean 'lesson'?" in done.stderr
+
+
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "{}", '{"samestep": {}}', "\x00\x01", '{"samestep": 3}', "[" * 9999]
 )
-def test_a_damaged_record_is_one_line(text: str, tmp_path: Path) -> None:
+def test_a_damaged_record_is_one_line(text: str, tmp_path: Path, here: InProcess) -> None:
     (tmp_path / "benchmark.json").write_text(text)
-    done = samestep("table", str(tmp_path), cwd=tmp_path)
+    done = here("table", str(tmp_path))
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
 
@@ -254,14 +277,14 @@ def test_interrupted_is_130_and_what_was_measured_is_kept(tmp_path: Path) -> Non
     ]
 
 
-def test_only_an_interrupted_run_is_resumed_and_only_as_it_was_begun(smoke: Smoke, tmp_path: Path) -> None:
+def test_only_an_interrupted_run_is_resumed_and_only_as_it_was_begun(smoke: Smoke, here: InProcess) -> None:
     for words, line in (
         (["--resume", str(smoke[0])], "holds a finished run, so there is nothing to go on with"),
         (["--resume", "nowhere"], "holds no run"),
         (["--resume", str(smoke[0]), "--task", "wide"], "leave out --task"),
         (["--resume", str(smoke[0]), "--effort", "standard"], "leave out --effort"),
     ):
-        done = samestep("compare", *words, cwd=tmp_path)
+        done = here("compare", *words)
         assert done.returncode == 2
         assert done.stderr.count("\n") == 1
         assert line in done.stderr

@@ -33,7 +33,7 @@ def prepared(folder: Path) -> work.Prepared:
     return work.read(folder)
 
 
-@given(st.fixed_dictionaries({name: POSITIVE for name in LOOPS}))
+@given(st.fixed_dictionaries(dict.fromkeys(LOOPS, POSITIVE)))
 def test_phases_add_up_to_the_run(took: dict[str, float]) -> None:
     assert sum(differences(took)) == pytest.approx(took["run"], abs=1e-15)
 

@@ -55,11 +55,8 @@ def versions(found: dict[str, dict[str, Any]]) -> str:
 def score(found: list[dict[str, Any]]) -> str:
     """Caught and named, of those that the doctor was written for and of the others."""
     body = []
-    for words, unseen in (
-        ("written with the doctor in mind", False),
-        ("written without knowledge of it", True),
-    ):
-        own = [one for one in found if one["unseen"] is unseen]
+    for origin, words in ORIGINS.items():
+        own = [one for one in found if one["origin"] == origin]
         caught, right = (sum(bool(one[key]) for one in own) for key in ("caught", "right"))
         body.append((words, str(len(own)), share(caught, len(own)), share(right, len(own))))
     return rows(("mutants", "number", "caught by the certificate", "named rightly by the doctor"), body)
