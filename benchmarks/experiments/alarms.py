@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from benchmarks.experiments.store import lanes
+from benchmarks.measure import environment
 from benchmarks.measure.environment import allowed_cpus
 from benchmarks.parity.verdicts import Certificate
 from benchmarks.record import write_text
@@ -19,13 +20,15 @@ CASES = 500
 COMPILED_CASES = 25  # a compiled torch program takes seconds for each task
 COMPILED = ("torch:compile", "torch:fused")
 CHUNK = 25
-Chunk: TypeAlias = tuple[str, int, int]
+Chunk: TypeAlias = tuple[str, int, int, int]  # lane, first and last case, and how many cases are drawn in all
 
 
 def run(cases: int, folder: Path, progress: Callable[[int, int, str], None]) -> dict[str, Any]:
-    """Certify every lane on so many tasks; chunks that lie in `folder` are not run again."""
+    """Certify every lane on so many tasks; chunks that lie in `folder` are not run again by the same code."""
+    now = environment.read()
+    folder = folder / f"{now.source}-{now.installed}-{cases}"
     chunks = [
-        (lane, start, min(start + CHUNK, count))
+        (lane, start, min(start + CHUNK, count), cases)
         for lane in lanes()
         for count in [min(cases, COMPILED_CASES) if lane in COMPILED else cases]
         for start in range(0, count, CHUNK)
@@ -53,9 +56,9 @@ def certified(chunk: Chunk) -> list[dict[str, Any]]:
     from benchmarks.experiments.drawn import first
     from benchmarks.parity import certify
 
-    lane, start, stop = chunk
+    lane, start, stop, cases = chunk
     backend, found = backends.load(lane), []
-    for index, (task, rows) in enumerate(first(stop)[start:], start):
+    for index, (task, rows) in enumerate(first(cases)[start:stop], start):
         certificate = certify(backend, task, rows, lane=lane)
         shares = [
             worst.share for piece in certificate.evidence for worst in piece.judgement.quantities.values()

@@ -235,8 +235,9 @@ class Judging:
         if self.failure is None:
             return self.fault
         try:
-            return diagnose(Case(self.work, self.reference, self.arithmetics[0], self.moments))
-        except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:  # numbers that nobody foresaw
+            with np.errstate(all="ignore"):
+                return diagnose(Case(self.work, self.reference, self.arithmetics[0], self.moments))
+        except Exception as error:  # numbers that nobody foresaw must not cost the judgement
             return Diagnosis(cause="unknown", sentence=f"unknown: the doctor failed ({type(error).__name__})")
 
     def summary(self) -> str:
@@ -263,8 +264,8 @@ def judge_again(work: Work, kept: tuple[Kept, ...]) -> list[Shares]:
         one = replace(work, orders=(batch.rows,), rates=rates, start=begun.params)
         judging = Judging(one, buffers=begun.buffers if begun.number > 1 else None)
         judging.feed(begun.trace, 1)
-        if judging.fault:
-            raise ValueError(judging.fault.sentence)
+        if judging.fault or judging.diverged:
+            raise ValueError(judging.fault.sentence if judging.fault else judging.diverged)
         shares = {quantity: float(f"{worst.share:.4g}") for quantity, worst in judging.worst.items()}
         found.append(Shares(step=begun.number, shares=shares))
     return found

@@ -18,14 +18,17 @@ from benchmarks.parity.verdicts import Kept
 from benchmarks.parity.work import Work
 
 MOST_STEPS = 60
-MOST_BYTES = 24_000  # of all the kept steps of one run, before base64
+MOST_BYTES = 24_000  # of the kept steps of one run, before base64; but never fewer steps than
 FEWEST_STEPS = 4
+MOST_EACH = 1_000_000  # bytes of one step, beyond which none is kept
 
 
 def chosen(work: Work, also: int | None) -> frozenset[int]:
-    """Numbers of the steps to keep, evenly spread, the last one and step `also` among them."""
+    """The steps to keep, evenly spread, the last one and step `also` among them; none of huge models."""
     values = sum(int(np.prod(shape)) for shape in work.task.parameters.values())
     each = values * np.dtype(work.task.dtype).itemsize * (5 if work.task.optimizer.momentum else 3)
+    if each > MOST_EACH:
+        return frozenset()
     most = int(np.clip(MOST_BYTES // each, FEWEST_STEPS, MOST_STEPS))
     spread = np.linspace(1, work.steps, min(work.steps, most)).astype(int).tolist()
     return frozenset([*spread, *([also] if also and also <= work.steps else [])])

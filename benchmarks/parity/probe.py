@@ -14,6 +14,7 @@ import numpy as np
 from backends.interface import Backend, State, Trace
 from benchmarks.parity.bounds import Bounds
 from benchmarks.parity.doctor.outside import of_prediction
+from benchmarks.parity.drift import distance
 from benchmarks.parity.judge import judge, share
 from benchmarks.parity.reference import Reference
 from benchmarks.parity.rounding import Arithmetic, narrow
@@ -53,17 +54,10 @@ def check_output(
 
 def probe(backend: Backend, work: Work) -> tuple[Judgement, ...]:
     """A step from drawn parameters on rows with one non-zero entry, judged: by its two halves and by `step`."""
-    rng = np.random.default_rng(0)
-    rows, features = min(work.task.batch_size, len(work.x)), work.x.shape[1]
-    x = np.zeros((rows, features), dtype=work.x.dtype)
-    x[np.arange(rows), np.arange(rows) % features] = rng.uniform(1, 2, rows)
-    params = {name: rng.normal(size=value.shape).astype(value.dtype) for name, value in work.start.items()}
-    y, order, rate = work.y[:rows].copy(), np.arange(rows), float(work.rates[0, 0])
-    batch = backend.put(x.copy()), backend.put(y.copy())
-    probed = replace(work, x=x, y=y, orders=(order,), rates=work.rates[:1, :1], start=params)
-
-    def begin() -> State:
-        return backend.init(work.task, params={name: value.copy() for name, value in params.items()})
+    rows = min(work.task.batch_size, len(work.x))
+    probed = single_entries(replace(work, x=work.x[:rows], y=work.y[:rows]))
+    probed = replace(probed, orders=(np.arange(rows),), rates=work.rates[:1, :1])
+    batch, rate = (backend.put(probed.x.copy()), backend.put(probed.y.copy())), float(work.rates[0, 0])
 
     def judged(state: State, loss: Host, gradients: dict[str, Host]) -> Judgement:
         tables = (
@@ -72,9 +66,49 @@ def probe(backend: Backend, work: Work) -> tuple[Judgement, ...]:
         )
         return judge(probed, Trace(np.asarray(loss)[None], *tables))
 
-    state = begin()
+    state = begin(backend, probed)
     loss, native = backend.forward_backward(state, batch)
     gradients, loss = backend.gradients(native), backend.get(loss)
     halves = judged(backend.update(state, native, rate), loss, gradients)
-    state, loss = backend.step(begin(), batch, rate)
+    state, loss = backend.step(begin(backend, probed), batch, rate)
     return halves, judged(state, backend.get(loss), gradients)
+
+
+def probe_program(backend: Backend, work: Work) -> Judgement | None:
+    """The first epoch on such rows by a program of more than one step, traced, and as it is timed; else None."""
+    kind = type(backend)
+    if all(getattr(kind, verb) is getattr(Backend, verb) for verb in ("steps", "epoch", "trace")):
+        return None
+    probed = replace(single_entries(work), orders=work.orders[:1], rates=work.rates[:1])
+    data, size = (backend.put(probed.x.copy()), backend.put(probed.y.copy())), work.task.batch_size
+    order, rates = probed.orders[0], probed.rates[0]
+    state, trace = backend.trace(begin(backend, probed), data, order.copy(), size, rates.copy())
+    judgement = judge(probed, trace)
+    if judgement.status != "pass":
+        return judgement
+    state, _ = backend.epoch(begin(backend, probed), data, order.copy(), size, rates.copy())
+    ended = backend.params(state)
+    far = distance(*({k: v.astype(np.longdouble) for k, v in end.items()} for end in (ended, last(trace))))
+    if far <= (judgement.allowance or 0.0):
+        return judgement
+    words = f"the timed program ends {far:.2g} from the traced run, {judgement.allowance:.2g} allowed"
+    found = Diagnosis(cause="timed program", sentence=words)
+    return judgement.model_copy(update={"status": "fail", "reason": words, "diagnosis": found})
+
+
+def single_entries(work: Work) -> Work:
+    """The work with one non-zero entry in every row, and drawn parameters."""
+    rng = np.random.default_rng(0)
+    rows, features = work.x.shape
+    x = np.zeros_like(work.x)
+    x[np.arange(rows), np.arange(rows) % features] = rng.uniform(1, 2, rows)
+    params = {name: rng.normal(size=value.shape).astype(value.dtype) for name, value in work.start.items()}
+    return replace(work, x=x, start=params)
+
+
+def begin(backend: Backend, work: Work) -> State:
+    return backend.init(work.task, params={name: value.copy() for name, value in work.start.items()})
+
+
+def last(trace: Trace) -> dict[str, Host]:
+    return {name: values[-1] for name, values in trace.params.items()}

@@ -145,7 +145,8 @@ class Evidence(Spec):
     """Everything about one dtype: digests of start and final parameters, and what was checked.
 
     `output` is the share of its bound that the prediction of the finished model uses, and `probe` that of one
-    step on rows with a single non-zero entry, where reduced precision shows at any size; None: not checked.
+    step, and of an epoch in one program, on rows with a single non-zero entry, where reduced precision shows at
+    any size; None: not checked.
     """
 
     judgement: Judgement

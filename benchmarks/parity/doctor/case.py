@@ -67,6 +67,11 @@ class Case:
         return [moment for moment in self.moments if moment.wrong]
 
     @property
+    def resolution(self) -> float:
+        """How near to 1 a fitted factor can be told from it: some roundings of the task's dtype."""
+        return FLOOR * self.arithmetic.unit
+
+    @property
     def batch_size(self) -> int:
         return self.work.task.batch_size
 

@@ -42,9 +42,11 @@ def scaled(case: Case, seen: Sequence[Seen], right: Sequence[Array], when: str) 
     moments = [one.moment for one in seen]
     if all(near(number, -1.0) for number in found):
         return "sign", f"the gradient has the other sign{when}"
-    wrong = [i for i, number in enumerate(found) if not near(number, 1.0, 1e-9)]
-    partial = bool(wrong) and all(case.partial(moments[i]) for i in wrong) and len(wrong) < len(found)
-    words = law(case, [moments[i] for i in wrong], [found[i] for i in wrong]) if wrong else "1"
+    wrong = [i for i, number in enumerate(found) if not near(number, 1.0, case.resolution)]
+    if not wrong:
+        return None
+    partial = all(case.partial(moments[i]) for i in wrong) and len(wrong) < len(found)
+    words = law(case, [moments[i] for i in wrong], [found[i] for i in wrong])
     if partial:
         nominal = all(near(found[i], len(moments[i].rows) / case.batch_size) for i in wrong)
         said = "divided by the nominal batch size" if nominal else f"multiplied by {words}"
@@ -202,7 +204,7 @@ def loss(case: Case, seen: Sequence[Seen], when: str) -> Finding | None:
     moments = [one.moment for one in seen]
     right = [np.asarray(case.exact(moment).loss).ravel() for moment in moments]
     numbers = [float(one.values[0] / exact[0]) for one, exact in zip(seen, right, strict=True) if exact[0]]
-    wrong = [i for i, number in enumerate(numbers) if not near(number, 1.0, 1e-9)]
+    wrong = [i for i, number in enumerate(numbers) if not near(number, 1.0, case.resolution)]
     if len(numbers) == len(seen) and wrong:
         words = law(case, [moments[i] for i in wrong], [numbers[i] for i in wrong])
         if "changes" not in words and len(wrong) > 1:
@@ -225,8 +227,10 @@ def loss(case: Case, seen: Sequence[Seen], when: str) -> Finding | None:
 
 def gives_loss(case: Case, suspect: Suspect, seen: Sequence[Seen], right: Sequence[Array]) -> bool:
     """Whether a suspect's loss is what was seen at every step."""
+    differs = False
     for one, exact in zip(seen, right, strict=True):
         made = suspect.play(one.moment)
         if made is None or case.share(one, np.asarray(made[0]).ravel(), exact) > 1:
             return False
-    return True
+        differs = differs or made[0] != exact[0]
+    return differs

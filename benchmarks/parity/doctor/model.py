@@ -67,17 +67,23 @@ def of_losses(case: Case) -> Iterator[Suspect]:
     """Another loss for the same targets, and the same one with another option."""
     declared = case.work.task.loss
     own = losses.get(declared.name)
-    for name in losses.names():
-        entry = losses.get(name)
-        if not entry.trains or entry.target != own.target:
-            continue
+    others = [losses.get(name) for name in losses.names() if name != declared.name]
+    for entry in (own, *(other for other in others if other.trains and takes(own, other))):
         for options in option_sets(declared, entry):
             made = spec.Loss.model_validate(
-                {"name": name, "reduction": declared.reduction, "options": options}
+                {"name": entry.name, "reduction": declared.reduction, "options": options}
             )
             if made != declared:
                 said = ", ".join(f"{k} = {v}" for k, v in options.items() if not isinstance(v, tuple))
                 yield Suspect("loss", f"{entry.torch_name}({said})", with_task(case, {"loss": made}))
+
+
+CLASSES = ("class", "class or probabilities")
+
+
+def takes(own: losses.LossSpec, other: losses.LossSpec) -> bool:
+    """Whether another loss takes the targets of this one."""
+    return own.target == other.target or (own.target in CLASSES and other.target in CLASSES)
 
 
 def option_sets(declared: spec.Loss, entry: losses.LossSpec) -> Iterator[dict[str, Any]]:

@@ -16,6 +16,7 @@ from benchmarks.parity.verdicts import Cause
 
 SINGLE = 24  # bits of float32's significand
 NARROWER = ((11, "TF32 and float16"), (8, "bfloat16"))
+LEAST = 2.0**-30  # of a step or a gradient: what float32 adds is larger than that
 FEWEST = 8  # numbers that have few bits, for that to mean something
 EXPLAINED = 0.5  # of the deviation, at most, may be left when a step is played with narrower inputs
 
@@ -27,7 +28,7 @@ def narrower(case: Case) -> tuple[Cause, str] | None:
     any small mistake: there a step played with inputs cut so must come nearer to what was recorded.
     """
     dtype, failing = case.work.task.dtype, case.failing
-    if dtype == "float64" and all(within(case, moment, SINGLE) for moment in failing):
+    if dtype == "float64" and all(within(case, moment, SINGLE) for moment in failing) and coarse(case):
         return "precision", "what is wrong in this float64 task is as small as float32 arithmetic makes it"
     for bits, words in NARROWER:
         if all(within(case, moment, bits) for moment in failing):
@@ -38,6 +39,21 @@ def narrower(case: Case) -> tuple[Cause, str] | None:
                 found = f"inputs cut to {bits} bits, as {words} do, explain {1 - left:.0%} of what is wrong"
                 return "precision", found
     return None
+
+
+def coarse(case: Case) -> bool:
+    """Whether some deviation is of the size of float32's roundings, and not far below it."""
+    for moment in case.failing:
+        step = case.exact(moment)
+        for name, values in moment.recorded["params"].items():
+            size = narrow(abs(step.params[name] - moment.before[name])).max(initial=0.0)
+            if narrow(abs(values - step.params[name])).max(initial=0.0) > size * LEAST:
+                return True
+        if "gradients" in moment.recorded:
+            recorded, exact = flat(moment.recorded["gradients"]), flat(step.gradients)
+            if narrow(abs(recorded - exact)).max() > LEAST * narrow(abs(exact)).max():
+                return True
+    return False
 
 
 def within(case: Case, moment: Moment, bits: int) -> bool:

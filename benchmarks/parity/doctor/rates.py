@@ -24,6 +24,8 @@ def by_step(case: Case, seen: Sequence[Seen], when: str) -> Finding | None:
         return None
     moments = [one.moment for one in seen]
     wrong = [i for i, moment in enumerate(moments) if moment.wrong]
+    if not wrong or all(near(numbers[i], 1.0, case.resolution) for i in wrong):
+        return None
     odd, some = [numbers[i] for i in wrong], [moments[i] for i in wrong]
     partial = all(case.partial(moment) for moment in some)
     if all(near(number, 0.0) for number in odd):
