@@ -8,19 +8,21 @@ A record is not signed: who edits all of its parts consistently, raw samples inc
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+import statistics
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from backends.spec import Task
+import numpy as np
+
 from benchmarks import datasets
+from benchmarks.accuracy import Accuracy, accuracy
 from benchmarks.errors import InputError
 from benchmarks.measure.summary import summarise
-from benchmarks.parity.judge import judge_again
-from benchmarks.parity.kept import decoded
-from benchmarks.parity.verdicts import Certificate, Evidence
-from benchmarks.parity.work import Work, digest, digest_orders
+from benchmarks.measure.work import Work as Planned
+from benchmarks.parity.again import disagreements
+from benchmarks.parity.work import digest
 from benchmarks.record import Certified, Record
 from benchmarks.report import tables
 
@@ -54,7 +56,9 @@ class Findings:
         lines += [f"DISAGREES: {line}" for line in self.wrong[:MOST_SHOWN]]
         if len(self.wrong) > MOST_SHOWN:
             lines.append(f"and {len(self.wrong) - MOST_SHOWN} more")
-        return "\n".join([*lines, "verified" if not self.wrong else f"{len(self.wrong)} disagree"])
+        if self.wrong:
+            return "\n".join([*lines, f"{len(self.wrong)} disagree"])
+        return "\n".join([*lines, "verified, but for what was not checked" if self.unchecked else "verified"])
 
 
 def verify(record: Record, document: dict[str, Any], table: str | None) -> Findings:
@@ -70,7 +74,7 @@ def verify(record: Record, document: dict[str, Any], table: str | None) -> Findi
         findings.compare("data sets", same, f"{planned.task.name}: the data are not those that were recorded")
         if same:
             for each in (c for c in record.certified if c.task == planned.task.name):
-                certificate(findings, each, planned.task, data)
+                certificate(findings, each, planned, data)
     slices(findings, record)
     benchmark(findings, record, document)
     if table is not None:
@@ -82,63 +86,38 @@ def verify(record: Record, document: dict[str, Any], table: str | None) -> Findi
 # --- certificates ---------------------------------------------------------------------------------------------
 
 
-def certificate(findings: Findings, each: Certified, task: Task, data: datasets.Split) -> None:
-    """A lane's certificate: what it was about, and every kept step."""
+def certificate(findings: Findings, each: Certified, planned: Planned, data: datasets.Split) -> None:
+    """A lane's certificate: what it was about, every kept step, and the accuracy of what it ends in."""
     found, where = each.certificate, f"{each.lane} on {each.task}"
-    findings.compare("tasks", found.task_digest == task.digest(), f"{where}: another task was certified")
-    findings.compare("data digests", found.data == data.digest(), f"{where}: other data were certified")
-    for piece in found.evidence:
-        work = Work.of(task.model_copy(update={"dtype": piece.judgement.dtype}), data)
+    faults = list(disagreements(found, planned.task, data, planned.steps))
+    findings.counts["certificates"] = findings.counts.get("certificates", 0) + 1
+    findings.wrong += [f"{where}: {fault}" for fault in faults]
+    findings.compare("lanes", found.lane == each.lane, f"{where}: the certificate is {found.lane}'s")
+    kept = [piece.judgement.kept for piece in found.evidence]
+    findings.counts["steps"] = findings.counts.get("steps", 0) + sum(map(len, kept))
+    if found.status == "pass" and not all(kept):
+        findings.skip("the steps of certificates that keep none")
+    if found.final is not None and each.accuracy is not None:
+        shapes, dtype = planned.task.parameters, planned.task.dtype
+        final = {name: np.array(found.final[name], dtype).reshape(shape) for name, shape in shapes.items()}
+        whole = bool(found.evidence) and digest(final) == found.evidence[-1].final
         findings.compare(
-            "orders", found.order == digest_orders(work), f"{where}: another order was certified"
+            "final parameters", whole, f"{where}: the final parameters are not the certified ones"
         )
-        findings.compare("starts", piece.start == digest(work.start), f"{where}: another start was certified")
-        for fault in evidence(findings, piece, work):
-            findings.wrong.append(f"{where}, {piece.judgement.dtype}: {fault}")
-    concluded(findings, found, where)
+        again = accuracy(planned.task, data, final)
+        close = all(near(*pair) for pair in zip(numbers(again), numbers(each.accuracy), strict=True))
+        findings.compare("accuracies", close, f"{where}: the accuracy is not that of the final parameters")
 
 
-def evidence(findings: Findings, piece: Evidence, work: Work) -> Iterator[str]:
-    """What disagrees in one dtype's evidence."""
-    judgement = piece.judgement
-    if not judgement.kept:
-        findings.skip("the steps: the version that made this record kept none")
-        return
-    try:
-        again = judge_again(work, judgement.kept)
-        steps = decoded(work.task, work.start, judgement.kept)
-    except (ValueError, KeyError, InputError) as error:
-        yield f"the kept steps cannot be judged: {' '.join(str(error).split())}"
-        return
-    recorded = {shares.step: shares.shares for shares in judgement.sample}
-    for shares in again:
-        findings.counts["steps"] = findings.counts.get("steps", 0) + 1
-        if shares.shares != recorded.get(shares.step):
-            yield f"step {shares.step} uses {shares.shares} of its bounds, not {recorded.get(shares.step)}"
-        if judgement.status == "pass" and max(shares.shares.values()) > 1:
-            yield f"step {shares.step} is outside its bound, and the certificate says pass"
-    worst = {quantity: worst.share for quantity, worst in judgement.quantities.items()}
-    for shares in judgement.sample:
-        if any(share > worst.get(quantity, 0.0) * (1 + 1e-3) for quantity, share in shares.shares.items()):
-            yield f"step {shares.step} used more of its bound than the largest that was recorded"
-    ends = {each.number: digest({k: v[0] for k, v in each.trace.params.items()}) for each in steps}
-    if judgement.steps == work.steps and piece.final != ends.get(work.steps):
-        yield "the final parameters are not those after the last step"
-    for run in piece.untraced:
-        if run.equal and run.steps in ends and run.final != ends[run.steps]:
-            yield f"the timed program's end after {run.steps} steps is not that of the kept step"
+def numbers(found: Accuracy) -> list[float | None]:
+    return [value for value in found.model_dump().values() if not isinstance(value, str)]
 
 
-def concluded(findings: Findings, found: Certificate, where: str) -> None:
-    """The certificate's own word follows from its evidence."""
-    if not found.evidence:
-        return
-    last = found.evidence[-1].judgement
-    agrees = found.status == last.status and not (
-        found.status == "pass"
-        and any(worst.share > 1 for piece in found.evidence for worst in piece.judgement.quantities.values())
-    )
-    findings.compare("certificates", agrees, f"{where}: {found.status} does not follow from its evidence")
+def near(one: float | None, other: float | None) -> bool:
+    """The same but for the last digits, which depend on the order of sums."""
+    if one is None or other is None:
+        return one is other
+    return math.isclose(one, other, rel_tol=1e-6, abs_tol=1e-12) or (math.isnan(one) and math.isnan(other))
 
 
 # --- times ----------------------------------------------------------------------------------------------------
@@ -163,20 +142,43 @@ def slices(findings: Findings, record: Record) -> None:
 def benchmark(findings: Findings, record: Record, document: dict[str, Any]) -> None:
     """pytest-benchmark's own numbers are the raw samples, and the verdict beside them follows from these."""
     rows = {(row.task, row.lane): row for row in summarise(record)}
-    for entry in document.get("benchmarks") or []:
+    entries = {key_of(entry): entry for entry in document.get("benchmarks") or []}
+    for (task, lane), row in rows.items():
+        if row.time is not None:
+            present = (task, lane) in entries
+            findings.compare("entries", present, f"{lane} on {task}: has a time and no benchmark")
+    for key, entry in entries.items():
         info = entry.get("extra_info") or {}
-        key = (info.get("task"), info.get("lane"))
         if key not in rows:
             findings.compare("benchmarks", False, f"{entry.get('name')}: not a lane of the record")
             continue
         steps = record.work(key[0]).steps
         pieces = [p for block in record.blocks for p in block.slices if (p.task, p.lane) == key]
         raw = [p.elapsed_ns / p.repeats / steps / 1e9 for p in pieces if p.kind == "race" and not p.twin]
-        same = entry["stats"].get("data", raw) == raw
+        stats = entry.get("stats") or {}
+        same = stats.get("data") == raw and all(
+            near(stats.get(name), value) for name, value in statistics_of(raw).items()
+        )
         findings.compare("benchmarks", same, f"{entry.get('name')}: its samples are not the raw slices")
         word = info.get("verdict")
         fault = f"{entry.get('name')}: the verdict is {rows[key].verdict.word}, {word} was recorded"
         findings.compare("verdicts", word == rows[key].verdict.word, fault)
+
+
+def key_of(entry: dict[str, Any]) -> tuple[Any, Any]:
+    """Task and lane of one of pytest-benchmark's entries."""
+    info = entry.get("extra_info") or {}
+    return info.get("task"), info.get("lane")
+
+
+def statistics_of(samples: list[float]) -> dict[str, float]:
+    """Those of pytest-benchmark's figures that do not depend on a method."""
+    return {
+        "min": min(samples),
+        "max": max(samples),
+        "mean": statistics.fmean(samples),
+        "median": statistics.median(samples),
+    }
 
 
 def command(result: str | Path) -> int:

@@ -105,14 +105,21 @@ class StopsTheClockEarly(NumpyTuned):
             self.work.join()
 
     def epoch(self, state: Any, data: Batch, order: Order, batch_size: int, learning_rates: Host) -> Any:
+        losses = np.zeros_like(learning_rates)
+
         def later() -> None:
             time.sleep(0.003)
-            super(StopsTheClockEarly, self).epoch(state, data, order, batch_size, learning_rates)
+            found = super(StopsTheClockEarly, self).epoch(state, data, order, batch_size, learning_rates)
+            losses[:] = found[1]
 
         self.wait()
         self.work = threading.Thread(target=later)
         self.work.start()
-        return state, []
+        return state, losses
+
+    def get(self, value: Any) -> Host:
+        self.wait()
+        return super().get(value)
 
     def params(self, state: Any) -> dict[str, Host]:
         self.wait()

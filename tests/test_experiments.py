@@ -10,10 +10,13 @@ import pytest
 from conftest import samestep
 
 import backends
+from backends.numpy_backend import NumpyBackend
+from benchmarks import datasets
 from benchmarks.errors import InputError
 from benchmarks.experiments import alarms, bugs, page, slack, store
 from benchmarks.experiments.command import wrong
 from benchmarks.experiments.mutants import MUTANTS
+from benchmarks.parity import certify
 
 RESULTS = Path(__file__).parents[1] / store.FOLDER
 ALL = all(backends.missing(name) is None for name in ("torch", "jax"))
@@ -42,8 +45,17 @@ def test_the_doctor_answers_as_the_kept_result_says(table: list[dict[str, Any]])
 
 
 def test_most_mutants_are_named_rightly(table: list[dict[str, Any]]) -> None:
-    foreseen = [one for one in table if one["origin"] == "foreseen"]
+    foreseen, others = (
+        [one for one in table if (one["origin"] == "foreseen") is own] for own in (True, False)
+    )
     assert all(one["right"] for one in foreseen)
+    assert sum(one["right"] for one in others) > 0.8 * len(others)
+
+
+def test_every_task_passes_without_its_mutant() -> None:
+    for task in {mutant.task.digest(): mutant.task for mutant in MUTANTS}.values():
+        found = certify(NumpyBackend(), task, datasets.load(task.dataset))
+        assert found.status == "pass", found.reason
 
 
 def test_the_page_is_current() -> None:

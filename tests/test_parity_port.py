@@ -8,7 +8,7 @@ from parity_trainer import Trainer
 
 from backends.spec import SGD, Linear, Synthetic, Task
 from benchmarks.errors import InputError
-from benchmarks.parity import Rows, Work, certify_step, certify_stream, export
+from benchmarks.parity import Rows, Work, certify, certify_step, certify_stream, export
 
 
 def make(**fields):
@@ -124,9 +124,45 @@ def test_a_wrong_stream_fails():
     assert certify_stream({k: v[:0] for k, v in longer.items()}, task, rows()).status == "fail"
 
 
+def test_a_stream_with_a_gap_or_a_strange_name_is_an_input_error():
+    task = make()
+    trace = Trainer(task).run(Work.of(task, rows()))
+    steps = {f"{t + 1}/{name}": values[t] for name, values in trace.params.items() for t in range(8)}
+    assert (
+        certify(steps | {f"{t + 1}/loss": trace.losses[t] for t in range(8)}, task, rows()).status == "pass"
+    )
+    with pytest.raises(InputError, match=r"step 3 of '0\.bias' is missing"):
+        certify({k: v for k, v in steps.items() if k != "3/0.bias"}, task, rows())
+    with pytest.raises(InputError, match=r"'weights' is none of"):
+        certify(steps | {"weights": np.zeros(3)}, task, rows())
+    with pytest.raises(InputError, match="different shapes"):
+        certify(steps | {"3/0.bias": np.zeros(2)}, task, rows())
+
+
+def test_two_functions_are_certified_and_a_loss_may_be_a_plain_number():
+    def gradient(params, x, y):
+        e = x @ params["0.weight"] + params["0.bias"] - y
+        slope = 2 / len(x) * e
+        return float((e * e).mean()), {"0.weight": x.T @ slope, "0.bias": slope.sum(axis=0)}
+
+    def update(params, gradients, learning_rate):
+        return {name: params[name] - learning_rate * gradients[name] for name in params}
+
+    found = certify((gradient, update), make(), rows(), lane="halves")
+    assert (found.status, found.lane) == ("pass", "halves"), found.reason
+    assert set(found.evidence[-1].judgement.quantities) == {"loss", "gradients", "params"}
+    wrong = certify((gradient, lambda p, g, h: update(p, g, h / 2)), make(), rows())
+    assert wrong.evidence[-1].judgement.diagnosis.cause == "learning rate"
+
+
+def test_what_is_no_program_is_an_input_error():
+    with pytest.raises(InputError, match="3 is no program"):
+        certify(3, make(), rows())
+
+
 def test_a_stream_that_cannot_be_read_is_an_input_error(tmp_path):
     with pytest.raises(InputError, match=r"no parameter '0\.weight'"):
-        certify_stream({"weight": np.zeros(3)}, make(), rows())
+        certify_stream({"0.bias": np.zeros((8, 1))}, make(), rows())
     for content in (b"", b"not a zip", b"PK\x03\x04"):
         path = tmp_path / "bad.npz"
         path.write_bytes(content)

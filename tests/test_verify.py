@@ -1,4 +1,4 @@
-"""`verify` on a real small run: it agrees, and every inconsistent edit is found."""
+"""`verify` on a real small run: it agrees, and finds inconsistent edits of every part."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import samestep
 
@@ -75,6 +76,51 @@ def garbage(document: dict[str, Any]) -> None:
     piece(document)["judgement"]["kept"][0]["arrays"]["0.bias"] = "????"
 
 
+def fewer_steps(document: dict[str, Any]) -> None:
+    del piece(document)["judgement"]["kept"][4]
+
+
+def infinite(document: dict[str, Any]) -> None:
+    arrays = piece(document)["judgement"]["kept"][-1]["arrays"]
+    arrays["before/0.bias"] = encode(decode(arrays["before/0.bias"], "float32", (1,)) + np.float32(np.nan))
+
+
+def no_float64(document: dict[str, Any]) -> None:
+    del document["samestep"]["certified"][0]["certificate"]["evidence"][0]
+
+
+def no_evidence(document: dict[str, Any]) -> None:
+    document["samestep"]["certified"][0]["certificate"]["evidence"] = []
+
+
+def another_lane(document: dict[str, Any]) -> None:
+    document["samestep"]["certified"][0]["certificate"]["lane"] = "jax"
+
+
+def other_final(document: dict[str, Any]) -> None:
+    document["samestep"]["certified"][0]["certificate"]["final"]["0.bias"][0] += 1
+
+
+def unequal(document: dict[str, Any]) -> None:
+    piece(document)["untraced"][0]["equal"] = False
+
+
+def other_mean(document: dict[str, Any]) -> None:
+    document["benchmarks"][0]["stats"]["mean"] *= 0.5
+
+
+def no_samples(document: dict[str, Any]) -> None:
+    del document["benchmarks"][0]["stats"]["data"]
+
+
+def no_benchmark(document: dict[str, Any]) -> None:
+    del document["benchmarks"][0]
+
+
+def better(document: dict[str, Any]) -> None:
+    document["samestep"]["certified"][0]["accuracy"]["r_squared"] += 1e-5
+
+
 def other_data(document: dict[str, Any]) -> None:
     document["samestep"]["plan"]["works"][0]["data"] = "0" * 64
 
@@ -92,6 +138,17 @@ def other_data(document: dict[str, Any]) -> None:
         (passed, "does not follow"),
         (garbage, "cannot be judged"),
         (other_data, "the data are not those"),
+        (fewer_steps, "are kept, not the"),
+        (infinite, "cannot be judged"),
+        (no_float64, "on the evidence of float32"),
+        (no_evidence, "on the evidence of nothing"),
+        (another_lane, "the certificate is jax's"),
+        (other_final, "are not the certified ones"),
+        (unequal, "is not that of the kept step"),
+        (other_mean, "its samples are not the raw slices"),
+        (no_samples, "its samples are not the raw slices"),
+        (no_benchmark, "has a time and no benchmark"),
+        (better, "the accuracy is not that"),
     ],
 )
 def test_an_inconsistent_edit_is_found(document: dict[str, Any], edit: Any, says: str) -> None:

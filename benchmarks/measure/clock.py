@@ -16,7 +16,7 @@ from typing import Any
 
 from backends.interface import Backend, Host, Order, State
 from benchmarks.measure.counters import compilations, context_switches, steal_ns
-from benchmarks.measure.work import Prepared, digest, distance, load, save
+from benchmarks.measure.work import Prepared, digest, distance, load
 
 AGREE = 0.10  # two calls agree when they differ by at most this share
 MOST_WARMUPS = 5
@@ -83,12 +83,6 @@ class Run:
         final = digest(params)
         apart = 0.0 if final == self.certified else distance(params, self.final)
         return Reading(end - begin, cpu, resync, fetch, final, apart)
-
-    def keep(self, path: Path) -> None:
-        """Save the parameters that the run ends in, for workers to come."""
-        with self.precision():
-            state = self.backend.epoch(self.reset(), self.data, *self.inputs)[0]
-            save(path, self.backend.params(state))
 
     def rewarm(self) -> int:
         """Untimed runs until two agree, the last slice's typical run being one of them; at most a few."""

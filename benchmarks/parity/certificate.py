@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,17 +17,31 @@ from benchmarks.parity.verdicts import Certificate, Evidence, Judgement
 from benchmarks.parity.work import Data, Work, digest_orders
 
 MOST_KEPT = 10_000
-Examined: TypeAlias = tuple[Evidence, dict[str, Host]]
+
+
+class Examined(NamedTuple):
+    """A lane in one dtype: the evidence, the final parameters, and those of the timed program by its steps."""
+
+    evidence: Evidence
+    final: dict[str, Host]
+    ends: dict[int, dict[str, Host]]
 
 
 def certify(
-    backend: Backend, task: Task, data: Data, *, lane: str = "", run_steps: int | None = None
+    backend: Backend,
+    task: Task,
+    data: Data,
+    *,
+    lane: str = "",
+    run_steps: int | None = None,
+    ends: dict[int, dict[str, Host]] | None = None,
 ) -> Certificate:
     """The certificate of a backend on a task: its traced run judged, and its timed program held against it.
 
     What is timed is in the task's dtype. If its program ends in the traced run's parameters bit for bit, its
     float64 form has nothing to add; if not, that is held to its own traced run too, where the bound is tightest.
-    `run_steps`: the timed program is also checked after that many steps of the first epoch.
+    `run_steps`: the timed program is also checked after that many steps of the first epoch. `ends` is filled with
+    the parameters in which it ended, by number of steps.
 
     Raises:
         InputError: the data do not fit the dtype, or a batch is too large for any bound in it.
@@ -45,18 +59,21 @@ def certify(
     found = [look("float64", timed=task.dtype == "float64")]
     if task.dtype != "float64" and sound(found[0]):
         found.append(look(task.dtype, timed=True))
-        if found[1][0].judgement.status == "pass" and not all(run.equal for run in found[1][0].untraced):
+        timed = found[1].evidence
+        if timed.judgement.status == "pass" and not all(run.equal for run in timed.untraced):
             again = look("float64", timed=True)
             found = [again, found[1]] if sound(again) else [again]
     name = lane or type(backend).__name__
     description = {"lane": name, "device": backend.device, "versions": backend.versions()}
     description |= {"order": digest_orders(work)}
-    return conclude(description, task, data, [evidence for evidence, _ in found], found[-1][1])
+    if ends is not None:
+        ends.update(found[-1].ends)
+    return conclude(description, task, data, [one.evidence for one in found], found[-1].final)
 
 
 def sound(examined: Examined) -> bool:
     """Whether the task's dtype is worth a look after this float64: it passed, or the device has none."""
-    return examined[0].judgement.status in ("pass", "not run")
+    return examined.evidence.judgement.status in ("pass", "not run")
 
 
 def conclude(
@@ -95,7 +112,7 @@ def likely(judgement: Judgement) -> str:
 
 
 def examine(backend: Backend, work: Work, run_steps: int | None, *, timed: bool) -> Examined:
-    """One dtype's evidence, and the final parameters (none if the lane did not get that far)."""
+    """One dtype's evidence and parameters (none if the lane did not get that far)."""
     examination = Examination(backend, work, run_steps, timed=timed)
     try:
         # overflow is judged, not warned of
@@ -109,7 +126,7 @@ def examine(backend: Backend, work: Work, run_steps: int | None, *, timed: bool)
             examination.blame(words, status="not run")  # the device has no float64
         else:
             examination.blame(words, of_exception(backend, work, words))
-    return examination.evidence(), examination.final
+    return Examined(examination.evidence(), examination.final, examination.ended)
 
 
 def one_line(error: Exception) -> str:

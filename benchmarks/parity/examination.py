@@ -29,6 +29,7 @@ class Examination:
         self.output: float | None = None
         self.probe: float | None = None
         self.untraced: list[Untraced] = []
+        self.ended: dict[int, dict[str, Host]] = {}  # in what the timed program ended, by its number of steps
 
     def blame(self, reason: str, diagnosis: Diagnosis | None = None, *, status: Status = "fail") -> None:
         """Note the first thing that is wrong apart from the judged steps."""
@@ -102,6 +103,7 @@ class Examination:
         if wrong := unlike(ended, work):
             self.blame(wrong.sentence, wrong)
             return
+        self.ended[steps] = ended
         far = distance(widest(ended), widest(traced))
         allowed, final = self.judging.drift.apart[steps - 1], digest(ended)
         equal = final == digest(traced)
@@ -109,15 +111,16 @@ class Examination:
         if not far <= allowed:
             words = f"the timed program ends {far:.2g} from the traced run after {steps} steps"
             self.blame(f"{words}, {allowed:.2g} allowed", of_timed(work, ended, allowed, steps))
-        elif told := self.wrong_losses(np.concatenate(losses), steps, equal=equal):
+        elif told := self.wrong_losses(losses, steps, equal=equal):
             self.blame(told, Diagnosis(cause="timed program", sentence=told))
 
-    def wrong_losses(self, losses: Host, steps: int, *, equal: bool) -> str:
+    def wrong_losses(self, parts: list[Host], steps: int, *, equal: bool) -> str:
         """What is wrong with the losses that the timed program gave, or nothing.
 
         Where it ends in the traced parameters bit for bit, each of its losses may differ from the traced one by
         two bounds; elsewhere only their number and dtype can be held against it.
         """
+        losses = np.concatenate(parts) if parts else np.empty(0)
         if losses.shape != (steps,) or losses.dtype != self.work.task.dtype:
             wanted = f"{(steps,)} of {self.work.task.dtype}"
             return f"the timed program gave losses {losses.shape} of {losses.dtype}, not {wanted}"

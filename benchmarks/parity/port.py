@@ -6,7 +6,7 @@ that any language can read. Parameters go by torch Sequential's names, weights a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 from zipfile import BadZipFile
@@ -22,6 +22,7 @@ from benchmarks.parity.judge import Judging
 from benchmarks.parity.verdicts import Certificate, Diagnosis, Evidence
 from benchmarks.parity.work import Batch, Data, Host, Work, digest, digest_orders
 
+PREFIXES = ("", "buffers/", "gradients/")
 Params: TypeAlias = dict[str, Host]
 Step: TypeAlias = Callable[[Params, Host, Host, float], Mapping[str, Host]]
 Gradient: TypeAlias = Callable[[Params, Host, Host], tuple[Host, Mapping[str, Host]]]
@@ -50,8 +51,9 @@ def certify(
             return certify_halves(gradient, update, task, data, name=lane or "port")
         case str() | Path() | Mapping():
             return certify_stream(program, task, data, name=lane or "port")
-        case _:
+        case _ if callable(program):
             return certify_step(program, task, data, name=lane or "port")
+    raise InputError(f"{program!r} is no program: give a backend, functions, or a recorded stream")
 
 
 def certify_step(step: Step, task: Task, data: Data, *, name: str = "port") -> Certificate:
@@ -84,7 +86,8 @@ def certify_halves(
         loss, gradients = gradient(own, batch.x, batch.y)
         found = recorded(gradients)
         after = recorded(update(params, gradients, batch.learning_rate))
-        return Trace(np.asarray(loss).reshape(1), after, {}, found)
+        dtype = batch.x.dtype if isinstance(loss, float) else None  # a Python number has no dtype of its own
+        return Trace(np.asarray(loss, dtype).reshape(1), after, {}, found)
 
     return certify_recorder(record, task, data, name)
 
@@ -164,10 +167,8 @@ def read_stream(stream: str | Path | Mapping[str, Host], work: Work) -> Trace:
         except (OSError, EOFError, ValueError, AttributeError, TypeError, BadZipFile) as error:
             raise InputError(f"{where}: not an npz file of arrays ({one_line(error)})") from error
     names = work.task.parameters
-    for key in names:
-        parts = [arrays[at] for step in range(1, work.steps + 2) if (at := f"{step}/{key}") in arrays]
-        if parts and len({part.shape for part in parts}) == 1:
-            arrays[key] = np.stack(parts)
+    known = ["loss", *(f"{prefix}{name}" for prefix in PREFIXES for name in names)]
+    arrays = stacked(arrays, known, where)
     if absent := [key for key in names if key not in arrays or not arrays[key].ndim]:
         raise InputError(
             f'{where}: no parameter {absent[0]!r}; give "{absent[0]}" with a first axis of {work.steps} steps, '
@@ -176,11 +177,38 @@ def read_stream(stream: str | Path | Mapping[str, Host], work: Work) -> Trace:
     return trace_of(arrays, work)
 
 
+def stacked(arrays: Mapping[str, Host], known: Sequence[str], where: str) -> dict[str, Host]:
+    """Entries of single steps, "1/name" and on, put together; other entries as they are.
+
+    Raises:
+        InputError: an entry has a name that means nothing here, or a step is missing between others.
+    """
+    found: dict[str, Host] = {}
+    steps: dict[str, dict[int, Host]] = {}
+    for key, array in arrays.items():
+        number, _, name = key.partition("/")
+        if key in known:
+            found[key] = array
+        elif number.isdigit() and name in known:
+            steps.setdefault(name, {})[int(number)] = array
+        else:
+            raise InputError(
+                f"{where}: {key!r} is none of {', '.join(known)}, nor a step of one, as in '1/{known[1]}'"
+            )
+    for name, parts in steps.items():
+        if missing := set(range(1, max(parts) + 1)) - set(parts):
+            raise InputError(f"{where}: step {min(missing)} of {name!r} is missing, and later ones are there")
+        if len({part.shape for part in parts.values()}) > 1:
+            raise InputError(f"{where}: the steps of {name!r} have different shapes")
+        found[name] = np.stack([parts[number] for number in sorted(parts)])
+    return found
+
+
 def trace_of(arrays: Mapping[str, Host], work: Work) -> Trace:
     """A trace from arrays by name; what is not there counts as not recorded."""
     tables = (
         {key: arrays[f"{prefix}{key}"] for key in work.task.parameters if f"{prefix}{key}" in arrays}
-        for prefix in ("", "buffers/", "gradients/")
+        for prefix in PREFIXES
     )
     return Trace(arrays.get("loss", np.empty(0)), *tables)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import TypeAlias
@@ -318,12 +318,32 @@ def parity(
             f"from {against}: the norm of the difference of the final parameters, of what rounding allows two "
             "such runs; blank where parameters are too many to keep. Each lane is held to its own bound."
         )
+    table.notes += list(_overall(found))
     table.notes.append(
         "bound used: the largest share of the worst case that any step used. likely: the same of what "
         "independent roundings would do, which judges nothing. slack: the inverse of bound used."
     )
     table.notes += [f"{lane}: not run: {reason}" for lane, reason in missing.items()]
     return "\n".join([boxed(table, width), *_notes(table, width)])
+
+
+def _overall(found: Sequence[Certified]) -> Iterator[str]:
+    """A line for each task whose bound can be followed along the run: the lane that ends farthest out."""
+    for task in dict.fromkeys(each.task for each in found):
+        ends = [
+            (each.lane, each.certificate.evidence[-1].judgement.overall)
+            for each in found
+            if each.task == task and each.certificate.evidence
+        ]
+        known = [(lane, overall) for lane, overall in ends if overall]
+        if not known:
+            continue
+        lane, most = max(known, key=lambda pair: pair[1].share)
+        exact = "" if most.to_solution is None else f", and {most.to_solution:.2g} from the exact solution"
+        yield (
+            f"{task}: over the whole run the lanes use {fmt.percent(most.share)} of the propagated bound; {lane} "
+            f"ends {most.ulps:.2g} ULP from the reference's own run{exact}"
+        )
 
 
 def _worst(certificate: Certificate) -> list[str]:

@@ -72,7 +72,6 @@ PLAIN = task()
 SUMMED = task(loss=Loss(reduction="sum"), optimizer=SGD(learning_rate=0.003))
 HUBER = task(loss=Loss(name="huber", options=(("delta", 0.4),)))
 SMOOTH = task(loss=Loss(name="smooth_l1", options=(("beta", 0.4),)))
-L1 = task(loss=Loss(name="l1"))
 MOMENTUM = task(optimizer=SGD(momentum=0.9))
 NESTEROV = task(optimizer=SGD(momentum=0.9, nesterov=True))
 DAMPENED = task(optimizer=SGD(momentum=0.9, dampening=0.5))
@@ -81,10 +80,6 @@ HEAVY = task(optimizer=SGD(momentum=0.9, weight_decay=0.1))
 MAXIMIZE = task(optimizer=SGD(maximize=True, weight_decay=0.1))
 COSINE = task(optimizer=SGD(learning_rate=0.03, schedule=Cosine()))
 STEPPED = task(optimizer=SGD(learning_rate=0.03, schedule=StepDecay(every=5, gamma=0.5)))
-WIDE = task(
-    Linear(in_features=FEATURES, out_features=3),
-    Linear(in_features=3, out_features=1),
-)
 CHAIN = task(
     Linear(in_features=FEATURES, out_features=FEATURES),
     ReLU(),

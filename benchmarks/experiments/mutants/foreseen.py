@@ -376,7 +376,7 @@ class NotANumber(NumpyBackend):
         return super().update(state, {name: g * np.nan for name, g in gradients.items()}, learning_rate)
 
 
-class Unshuffled2(NumpyBackend):
+class FirstOrderAgain(NumpyBackend):
     """The first epoch's order is used again in every epoch."""
 
     def steps(self, state: Any, data: Batch, order: Order, batch_size: int, learning_rates: Host) -> Any:
@@ -410,7 +410,7 @@ FORESEEN: Sequence[Mutant] = (
     Mutant("rows are not shuffled", "rows", OtherRows, base.PLAIN, "stored order"),
     Mutant("the order is taken backwards", "rows", Backwards, base.PLAIN, "reversed"),
     Mutant("row numbers are off by one", "rows", OffByOne, base.PLAIN, "row after"),
-    Mutant("the first epoch's order in every epoch", "rows", Unshuffled2, base.PLAIN, "first epoch"),
+    Mutant("the first epoch's order in every epoch", "rows", FirstOrderAgain, base.PLAIN, "first epoch"),
     Mutant("labels are not shuffled along", "labels", LabelsByPosition, base.PLAIN),
     Mutant("labels are one row late", "labels", LabelsRolled, base.PLAIN),
     Mutant("Huber's delta is left at 1", "loss", OptionOff, base.HUBER),

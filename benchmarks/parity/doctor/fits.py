@@ -101,4 +101,5 @@ def law(case: Case, moments: Sequence[Moment], numbers: Sequence[float]) -> str:
             return words
     if max(numbers) - min(numbers) <= CLOSE * max(map(abs, numbers)):
         return f"{numbers[0]:.6g}" if not near(numbers[0], 1.0, 1e-4) else f"1 {numbers[0] - 1:+.2g}"
-    return f"a factor that changes from step to step ({min(numbers):.3g} to {max(numbers):.3g})"
+    least, most = (0.0 if abs(number) < CLOSE else number for number in (min(numbers), max(numbers)))
+    return f"a factor that changes from step to step ({least:.3g} to {most:.3g})"

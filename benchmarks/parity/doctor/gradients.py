@@ -167,7 +167,8 @@ def mixed(case: Case, seen: Sequence[Seen], right: Sequence[Array], when: str) -
         found = combination(case, [one for one, _ in pairs], vectors) if len(pairs) > 1 else None
         if found is not None and abs(found[1:]).max() > 1e-6:
             numbers = " and ".join(f"{number:.4g}" for number in found[1:])
-            return cause, f"the gradient is {found[0]:.4g} times itself plus {numbers} times {words}{when}"
+            itself = "itself" if near(found[0], 1.0) else f"{found[0]:.4g} times itself"
+            return cause, f"the gradient is {itself} plus {numbers} times {words}{when}"
     return None
 
 

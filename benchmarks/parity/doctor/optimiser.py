@@ -37,8 +37,9 @@ class Rule:
         return self.gradient, self.buffer, self.theta
 
     def __str__(self) -> str:
-        terms = zip(self.numbers, ("gradient", "buffer", "parameters"), strict=True)
-        return " + ".join(f"{number:.6g} {name}" for number, name in terms if abs(number) > 1e-9) or "nothing"
+        pairs = zip(self.numbers, ("gradient", "buffer", "parameters"), strict=True)
+        terms = [f"{number:+.6g} {name}" for number, name in pairs if abs(number) > 1e-9]
+        return " ".join(f"{term[0]} {term[1:]}" for term in terms).removeprefix("+ ") or "nothing"
 
 
 def correct(case: Case, quantity: str) -> Rule:
@@ -114,7 +115,7 @@ def name(
 ) -> Finding:
     """The coefficients that differ, and what is known to do that."""
     c, h = case.reference.sgd, seen[-1].moment.learning_rate
-    mu, tau, decay = float(c.momentum), float(c.dampening), float(c.weight_decay)
+    mu, tau = float(c.momentum), float(c.dampening)
     what = "the buffer" if quantity == "buffers" else "the step over the learning rate"
     found = f"{what} is {rule}{when}, not {right}"
     if first:
@@ -141,7 +142,7 @@ def name(
         if near(rule.buffer, mu) and not near(rule.gradient, right.gradient) and mu:
             return "dampening", f"the gradient enters the buffer in another measure: {found}"
         return "momentum", f"another momentum: {found}"
-    return decayed(rule, right, decay, h, found)
+    return decayed(rule, right, h, found)
 
 
 def scaled(case: Case, quantity: str, ratio: float, found: str, seen: Sequence[Seen]) -> Finding:
@@ -152,7 +153,7 @@ def scaled(case: Case, quantity: str, ratio: float, found: str, seen: Sequence[S
     return cause, f"the step is multiplied by {law(case, moments, [ratio] * len(moments))}: {found}"
 
 
-def decayed(rule: Rule, right: Rule, decay: float, h: float, found: str) -> Finding:
+def decayed(rule: Rule, right: Rule, h: float, found: str) -> Finding:
     """Right in gradient and buffer: the decay is another."""
     if not rule.theta:
         return "weight decay", f"weight decay is left out: {found}"
