@@ -20,7 +20,7 @@ from benchmarks.errors import InputError
 from benchmarks.measure.folder import Folder
 from benchmarks.plugin import BENCH
 from benchmarks.record import KEY, WHOLE
-from benchmarks.report import tables
+from benchmarks.report import certificates, tables
 from benchmarks.session import Options, by_tier, resolve
 
 INTERRUPTED = 130  # what a shell gives a program that Ctrl-C ended
@@ -124,7 +124,7 @@ def parity(options: Options, file: str | None, against: str | None = None) -> in
         raise InputError(f"--json {file}: there is no folder {Path(file).parent}; make it first")
     with progress() as report:
         found = certify(asked.tasks, asked.lanes, device=asked.device, progress=report)
-    print(tables.parity(found, asked.missing | asked.left_out, width=_width(), against=against))
+    print(certificates.parity(found, asked.missing | asked.left_out, width=_width(), against=against))
     if file:
         record.write_text(file, json.dumps([each.model_dump(mode="json") for each in found], indent=2))
     return int(any(unproven(each, found) for each in found))

@@ -166,7 +166,22 @@ class Cut(NumpyBackend):
         return made
 
 
-def test_reduced_precision_shows_where_the_worst_case_bound_is_wide():
+class CutInsideTheEpoch(NumpyBackend):
+    """A program of many steps that cuts its data to 11 bits in float32; single steps do not."""
+
+    def cut(self, data):
+        x, y = data
+        return (rounded(x, 11) if x.dtype == np.float32 else x), y
+
+    def epoch(self, state, data, *rest):
+        return super().epoch(state, self.cut(data), *rest)
+
+    def trace(self, state, data, *rest):
+        return super().trace(state, self.cut(data), *rest)
+
+
+@pytest.mark.parametrize("lane", [Cut, CutInsideTheEpoch])
+def test_reduced_precision_shows_where_the_worst_case_bound_is_wide(lane):
     """On 128 rows of 512 features the sums' bound hides 11-bit inputs; rows with one entry show them."""
     dataset = Synthetic(rows=128, held_out=1, features=512)
     task = make(
@@ -175,7 +190,7 @@ def test_reduced_precision_shows_where_the_worst_case_bound_is_wide():
         epochs=1,
         optimizer=SGD(learning_rate=0.001),
     ).model_copy(update={"dataset": dataset})
-    certificate = certify(Cut(), task, rows(128, 512))
+    certificate = certify(lane(), task, rows(128, 512))
     assert certificate.status == "fail"
     evidence = certificate.evidence[-1]
     assert evidence.judgement.dtype == "float32"

@@ -16,7 +16,7 @@ from benchmarks.measure.inference import Interval
 from benchmarks.measure.summary import summarise
 from benchmarks.parity.verdicts import Worst
 from benchmarks.record import Certified, Record, load
-from benchmarks.report import figures, tables
+from benchmarks.report import certificates, figures, tables
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def with_share(worst: Worst, share: float) -> Worst:
 
 def test_a_failed_proof_has_no_slack(smoke: tuple[Path, object]) -> None:
     sound, other = load(smoke[0]).certified
-    shown = tables.parity([sound, wrong(other, 2e14)], {}).splitlines()
+    shown = certificates.parity([sound, wrong(other, 2e14)], {}).splitlines()
     proven, failed = (next(line for line in shown if status in line) for status in ("PASS", "FAIL"))
     assert re.search(r"\d%.* [\d.]+x", proven)
     assert ">1000%" in failed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,10 @@ def mutants(cases: int | None, folder: Path) -> dict[str, Any]:
 
 def alarms(cases: int | None, folder: Path) -> dict[str, Any]:
     """Finished chunks wait in a folder of their own, so that an interrupted run goes on."""
-    try:
-        from benchmarks.experiments import alarms, drawn  # noqa: F401
-    except ImportError as error:
-        raise InputError(
-            f"alarms draws its tasks with Hypothesis ({error}): pip install 'samestep[dev]'"
-        ) from None
+    if find_spec("hypothesis") is None:
+        raise InputError("alarms draws its tasks with Hypothesis: pip install 'samestep[dev]'")
+    from benchmarks.experiments import alarms
+
     with progress() as report:
         return alarms.run(
             cases or alarms.CASES,

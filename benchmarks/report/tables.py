@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import TypeAlias
@@ -21,8 +21,7 @@ from benchmarks.errors import InputError
 from benchmarks.measure.phases import PHASES
 from benchmarks.measure.summary import Row, summarise, time_per_step
 from benchmarks.measure.work import Work
-from benchmarks.parity import Certificate, apart
-from benchmarks.record import Certified, Record
+from benchmarks.record import Record
 from benchmarks.report import figures as fmt
 
 FORMATS = ("rich", "markdown", "csv")
@@ -62,11 +61,11 @@ def plain(record: Record, *, baseline: str | None = None, width: int = 100) -> s
 def _plain_task(record: Record, work: Work, rows: Sequence[Row], width: int) -> list[str]:
     parts = [heading(record, work), *(textwrap.fill(line, width) for line in data_facts(work))]
     for table in task_tables(record, work, rows):
-        parts += ["", boxed(table, width), *_notes(table, width)]
+        parts += ["", boxed(table, width), *notes(table, width)]
     return [*parts, "", ""]
 
 
-def _notes(table: Table, width: int) -> list[str]:
+def notes(table: Table, width: int) -> list[str]:
     return [textwrap.fill(note, width, initial_indent="  ", subsequent_indent="    ") for note in table.notes]
 
 
@@ -296,73 +295,3 @@ def phases(record: Record, task: str) -> Table | None:
         "sum/race: the same run here over its time in the race. Python: the loop itself."
     )
     return table
-
-
-def parity(
-    found: Sequence[Certified], missing: dict[str, str], *, width: int = 100, against: str | None = None
-) -> str:
-    """The certificates as a table, a row for each task and lane; the last column is the distance to `against`."""
-    heads = ["lane", "task", "status", "bound used", "likely", "at step", "tensor", "slack", "timed program"]
-    table = Table("PARITY", (*heads, f"from {against}") if against else tuple(heads), [])
-    others = {each.task: each.certificate for each in found if each.lane == against}
-    for each in found:
-        certificate = each.certificate
-        cells = [each.lane, each.task, certificate.status.upper(), *_worst(certificate)]
-        if against:
-            cells.append("" if each.lane == against else _gap(certificate, others[each.task]))
-        table.rows.append(tuple(cells))
-        if certificate.status != "pass":
-            table.notes.append(f"{each.lane} on {each.task}: {certificate.reason}")
-    if against:
-        table.notes.append(
-            f"from {against}: the norm of the difference of the final parameters, of what rounding allows two "
-            "such runs; blank where parameters are too many to keep. Each lane is held to its own bound."
-        )
-    table.notes += list(_overall(found))
-    table.notes.append(
-        "bound used: the largest share of the worst case that any step used. likely: the same of what "
-        "independent roundings would do, which judges nothing. slack: the inverse of bound used."
-    )
-    table.notes += [f"{lane}: not run: {reason}" for lane, reason in missing.items()]
-    return "\n".join([boxed(table, width), *_notes(table, width)])
-
-
-def _overall(found: Sequence[Certified]) -> Iterator[str]:
-    """A line for each task whose bound can be followed along the run: the lane that ends farthest out."""
-    for task in dict.fromkeys(each.task for each in found):
-        ends = [
-            (each.lane, each.certificate.evidence[-1].judgement.overall)
-            for each in found
-            if each.task == task and each.certificate.evidence
-        ]
-        known = [(lane, overall) for lane, overall in ends if overall]
-        if not known:
-            continue
-        lane, most = max(known, key=lambda pair: pair[1].share)
-        exact = "" if most.to_solution is None else f", and {most.to_solution:.2g} from the exact solution"
-        yield (
-            f"{task}: over the whole run the lanes use {fmt.percent(most.share)} of the propagated bound; {lane} "
-            f"ends {most.ulps:.2g} ULP from the reference's own run{exact}"
-        )
-
-
-def _worst(certificate: Certificate) -> list[str]:
-    """The step nearest to its bound, by how much, and how the timed program ended."""
-    if not certificate.evidence:
-        return [""] * 6
-    last = certificate.evidence[-1]
-    worst = max(last.judgement.quantities.values(), key=lambda w: w.share, default=None)
-    if not worst:
-        return [""] * 6
-    equal = all(one.equal for one in last.untraced)
-    same = ("bit for bit" if equal else "within bound") if last.untraced else ""
-    slack = fmt.times(worst.slack) if worst.share <= 1 else ""
-    likely = fmt.percent(max(one.likely for one in last.judgement.quantities.values()))
-    return [fmt.percent(worst.share), likely, str(worst.step), worst.tensor, slack, same]
-
-
-def _gap(one: Certificate, other: Certificate) -> str:
-    """How far two lanes end from each other, of the allowance; blank where that is not known."""
-    far = apart(one, other)
-    allowed = one.evidence[-1].judgement.allowance if one.evidence else None
-    return "" if far is None or allowed is None else f"{far:.2g} of {allowed:.2g}"

@@ -68,8 +68,11 @@ def of_targets(case: Case) -> Iterator[Suspect]:
             return result(case, moment, x[np.repeat(moment.rows, n)], y[np.tile(moment.rows, n)])
 
         yield Suspect("labels", "every row against every target: (n, 1) against (n,) makes (n, n)", broadcast)
-        sorted_ = lambda m: result(case, m, x[m.rows], np.sort(y[m.rows], axis=0))  # noqa: E731
-        yield Suspect("labels", "targets sorted within the batch", sorted_)
+
+        def sorted_targets(moment: Moment) -> Played:
+            return result(case, moment, x[moment.rows], np.sort(y[moment.rows], axis=0))
+
+        yield Suspect("labels", "targets sorted within the batch", sorted_targets)
         yield Suspect("labels", "targets of the other sign", lambda m: result(case, m, x[m.rows], -y[m.rows]))
 
 
@@ -136,10 +139,13 @@ def other_rows(case: Case) -> Iterator[tuple[Cause, str, Callable[[Moment], Rows
     yield "rows", "the batch without its first row", lambda m: m.rows[1:]
     yield "rows", "the first rows of the data again and again", lambda m: np.arange(len(m.rows))
     yield "rows", "the first batch again and again", lambda m: work.orders[case.place(m)[0]][:size]
-    for seed in {case.work.task.seed, case.work.task.seed + 1, 0, 1, 42}:
-        for words, key in (("", lambda e, s=seed: s), (" plus the epoch", lambda e, s=seed: s + e)):
-            draw = lambda epoch, key=key: np.random.default_rng(key(epoch)).permutation(n)  # noqa: E731
-            yield "rows", f"a permutation from the seed {seed}{words} alone", of(draw)
+
+    def permuted(seed: int, by_epoch: int) -> Callable[[Moment], Rows]:
+        return of(lambda epoch: np.random.default_rng(seed + by_epoch * epoch).permutation(n))
+
+    for seed in sorted({case.work.task.seed, case.work.task.seed + 1, 0, 1, 42}):
+        yield "rows", f"a permutation from the seed {seed} alone", permuted(seed, 0)
+        yield "rows", f"a permutation from the seed {seed} plus the epoch alone", permuted(seed, 1)
     yield from filled_up(case)
 
 
