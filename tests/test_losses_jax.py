@@ -108,3 +108,14 @@ def test_float64_log1p_is_inaccurate_near_minus_two_fifths() -> None:
     unit = 2.0**-53
     assert np.max(np.abs(theirs - exact) / np.abs(exact)) > 50 * unit
     assert np.max(np.abs(ours - exact) / np.abs(exact)) < 5 * unit
+
+
+@pytest.mark.parametrize(("name", "option"), [("huber", "delta"), ("smooth_l1", "beta")])
+def test_a_small_residual_keeps_its_digits_in_the_slope(name: str, option: str) -> None:
+    """Autodiff of optax.huber_loss rounds it as if it were as large as delta."""
+    with jax.enable_x64(True):
+        e, zero, bound = np.array([0.1 + 1e-9]), np.zeros(1), 32.0
+        _, gradient = jax_losses.loss_and_gradient(name, (e, zero), {option: bound, "reduction": "sum"})
+        assert gradient["prediction"].item() == e.item() / (bound if name == "smooth_l1" else 1)
+        plain = jax.grad(lambda x: optax.huber_loss(x, zero, delta=bound).sum())(e)
+        assert plain.item() != e.item()
