@@ -58,7 +58,8 @@ def certified(chunk: Chunk) -> list[dict[str, Any]]:
 
     lane, start, stop, cases = chunk
     backend, found = backends.load(lane), []
-    for index, (task, rows) in enumerate(first(cases)[start:stop], start):
+    every = max(1, cases // COMPILED_CASES) if lane in COMPILED else 1  # Hypothesis begins with simple cases
+    for index, (task, rows) in list(enumerate(first(cases)))[::every][start:stop]:
         certificate = certify(backend, task, rows, lane=lane)
         shares = [
             worst.share for piece in certificate.evidence for worst in piece.judgement.quantities.values()
