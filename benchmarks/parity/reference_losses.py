@@ -90,8 +90,9 @@ class Huber(Residual):
 class Logistic(Elementwise):
     """w (p t softplus(-x) + (1-t) softplus(x)); slope w ((1-t) sigmoid(x) - p t sigmoid(-x)).
 
-    Magnitudes are those of the longest usual form, (1-t) x + (1 + (p-1) t) softplus(-x). Where the slope of
-    softplus is taken as exp(x - softplus(x)), the subtraction adds a relative error of a few u |x|.
+    Magnitudes are those of the longest usual form, (1-t) x + (1 + (p-1) t) softplus(-x), whose slope is
+    (1-t) - (1 + (p-1) t) sigmoid(-x). Where the slope of softplus is taken as exp(x - softplus(x)), the
+    subtraction adds a relative error of a few u |x|.
     """
 
     roundings = (2 * FUNCTION + 8, FUNCTION + 8)
@@ -105,7 +106,7 @@ class Logistic(Elementwise):
     def magnitudes(self, a: Array, t: Array) -> tuple[Array, Array]:
         positive = self.weight("pos_weight") * t
         value = (1 - t) * abs(a) + (1 - t + positive) * softplus(-a)
-        return value, ((1 - t + positive) * sigmoid(a) + positive) * (1 + abs(a) / 8)
+        return value, (1 - t + positive + (1 - t + positive) * sigmoid(a)) * (1 + abs(a) / 8)
 
 
 class MultiLogistic(Logistic):
