@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from benchmarks.parity.doctor import optimiser
-from benchmarks.parity.doctor.case import Case, Moment
-from benchmarks.parity.doctor.gradients import Finding, gradients, loss
+from benchmarks.parity.doctor.case import Case, Finding, Moment
+from benchmarks.parity.doctor.gradients import gradients, loss
 from benchmarks.parity.doctor.precision import narrower
 from benchmarks.parity.doctor.rates import known_rate
 from benchmarks.parity.verdicts import Diagnosis

@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.parity.reference import Arrays, Reference, Step
 from benchmarks.parity.rounding import Arithmetic, Array, narrow
+from benchmarks.parity.verdicts import Cause
 from benchmarks.parity.work import Host, Work
+
+Finding: TypeAlias = tuple[Cause, str]  # the doctor's word, and its sentence
 
 SLACK = 16  # a varied step's bound is taken to be at most so many times the correct one's, for its size
 FLOOR = 64  # unit roundoffs of a prediction that are never held against it

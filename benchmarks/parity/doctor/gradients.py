@@ -7,15 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from benchmarks.parity.doctor import optimiser
-from benchmarks.parity.doctor.case import Case, Moment, Seen, flat, split
+from benchmarks.parity.doctor.case import Case, Finding, Moment, Seen, flat, split
 from benchmarks.parity.doctor.fits import combination, factors, law, near
 from benchmarks.parity.doctor.model import of_layers, of_losses, of_parameters
 from benchmarks.parity.doctor.rows import of_rows, of_targets
 from benchmarks.parity.doctor.suspect import Suspect
 from benchmarks.parity.rounding import Array
 from benchmarks.parity.verdicts import Cause
-
-Finding = tuple[Cause, str]
 
 
 def gradients(case: Case, seen: Sequence[Seen], when: str) -> Finding | None:

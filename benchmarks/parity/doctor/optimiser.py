@@ -11,14 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.parity.doctor.case import Case, Moment, Seen, flat, split
+from benchmarks.parity.doctor.case import Case, Finding, Moment, Seen, flat, split
 from benchmarks.parity.doctor.fits import combination, factors, law, near
 from benchmarks.parity.doctor.rates import by_step
 from benchmarks.parity.reference import Arrays
 from benchmarks.parity.rounding import Array
 from benchmarks.parity.verdicts import Cause
-
-Finding = tuple[Cause, str]
 
 
 @dataclass(frozen=True)

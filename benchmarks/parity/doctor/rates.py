@@ -6,11 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from benchmarks.parity.doctor.case import Case, Moment, Seen, flat
+from benchmarks.parity.doctor.case import Case, Finding, Moment, Seen, flat
 from benchmarks.parity.doctor.fits import factors, law, near
-from benchmarks.parity.verdicts import Cause
 
-Finding = tuple[Cause, str]
 CLOSE_RATE = 1e-5  # two rates of a schedule differ by more
 CLOSE_ROUNDED = 1e-9  # a rate rounded to float32 is off by up to 6e-8
 
