@@ -33,6 +33,7 @@ Host: TypeAlias = NDArray[Any]
 Batch: TypeAlias = tuple[Array, Array]
 Order: TypeAlias = NDArray[np.int64]
 Tier: TypeAlias = Literal["documented", "tuned", "fused"]
+Products: TypeAlias = Literal["full", "tf32"]
 
 
 class Unavailable(RuntimeError):
@@ -41,11 +42,15 @@ class Unavailable(RuntimeError):
 
 @dataclass(frozen=True)
 class Traits:
-    """What differs between lanes, in the words of the comparison table."""
+    """What differs between lanes, in the words of the comparison table.
+
+    `products`: what a matrix product in float32 takes of its inputs: all 24 bits, or TF32's 11.
+    """
 
     gradient: Literal["by hand", "autodiff"]
     buffers: Literal["fresh", "reused", "donated"]
     compiled: str = "no"
+    products: Products = "full"
 
 
 @dataclass
@@ -80,7 +85,10 @@ class Backend(ABC):
     @classmethod
     @abstractmethod
     def devices(cls) -> tuple[str, ...]:
-        """The devices this lane can use here, the default first, by the names that --device takes."""
+        """The devices this lane can use here, the default first, by the names that --device takes.
+
+        Of several of a kind the first goes by the kind's name, and the others by number: cuda, cuda:1, cuda:2.
+        """
 
     @classmethod
     @abstractmethod
@@ -89,7 +97,7 @@ class Backend(ABC):
 
     @abstractmethod
     def precision(self, dtype: str) -> AbstractContextManager[Any]:
-        """A context for all work in `dtype`: float64 stays float64, and no TF32 anywhere."""
+        """A context for all work in `dtype`: float64 stays float64, and no TF32 but where `traits` say so."""
 
     # --- data
 
@@ -202,6 +210,11 @@ class Backend(ABC):
     @abstractmethod
     def sync(self, value: Any) -> None:
         """Block until everything in `value` (a State, arrays, containers of them) is computed."""
+
+
+def numbered(kind: str, count: int) -> tuple[str, ...]:
+    """The names of so many devices of a kind."""
+    return tuple(f"{kind}:{index}" if index else kind for index in range(count))
 
 
 def _stack(rows: list[dict[str, Host]]) -> dict[str, Host]:

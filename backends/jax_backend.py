@@ -20,7 +20,7 @@ from flax import nnx
 from jax.nn import initializers
 
 from backends import jax_losses, spec
-from backends.interface import Backend, Batch, Host, Order, Tier, Traits
+from backends.interface import Backend, Batch, Host, Order, Tier, Traits, numbered
 from backends.spec import Task
 
 # --- model ----------------------------------------------------------------------------------------
@@ -201,13 +201,16 @@ class JaxBackend(Backend):
 
     def __init__(self, device: str = "cpu") -> None:
         super().__init__(device)
-        self.placed = jax.devices(device)[0]
+        kind, _, index = device.partition(":")
+        self.placed = jax.devices(kind)[int(index or 0)]
         self.cached: dict[Any, Any] = {}
 
     @classmethod
     def devices(cls) -> tuple[str, ...]:
         accelerator = {"gpu": ("cuda",), "tpu": ("tpu",)}.get(jax.default_backend(), ())
-        return ("cpu", *accelerator)
+        return tuple(
+            name for kind in ("cpu", *accelerator) for name in numbered(kind, len(jax.devices(kind)))
+        )
 
     @classmethod
     def versions(cls) -> dict[str, str]:
@@ -218,7 +221,7 @@ class JaxBackend(Backend):
     def precision(self, dtype: str) -> Iterator[None]:
         with (
             jax.enable_x64(dtype == "float64"),
-            jax.default_matmul_precision("highest"),  # no TF32
+            jax.default_matmul_precision("tensorfloat32" if self.traits.products == "tf32" else "highest"),
             jax.default_device(self.placed),
         ):
             yield

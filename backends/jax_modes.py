@@ -209,6 +209,20 @@ class JaxFused(JaxTuned):
         return state._replace(values=values), trace
 
 
+class JaxTF32(JaxBackend):
+    """The documented loop with the products of float32 matrices in TF32, on NVIDIA's GPUs."""
+
+    traits = Traits(gradient="autodiff", buffers="fresh", compiled="step", products="tf32")
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return None if cls.devices() else "TF32 is arithmetic of NVIDIA GPUs: jax sees none here"
+
+    @classmethod
+    def devices(cls) -> tuple[str, ...]:
+        return tuple(name for name in super().devices() if name.startswith("cuda"))
+
+
 def in_order(params: Params) -> list[tuple[str, jax.Array]]:
     """By layer, the weight before the bias: JAX hands dictionaries back in alphabetical order."""
     return sorted(params.items(), key=lambda item: (int(item[0].partition(".")[0]), "bias" in item[0]))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from backends import spec, torch_losses
-from backends.interface import Backend, Batch, Host, Order, Tier, Traits
+from backends.interface import Backend, Batch, Host, Order, Tier, Traits, numbered
 from backends.spec import Task
 
 # --- model ----------------------------------------------------------------------------------------
@@ -110,7 +110,7 @@ class TorchBackend(Backend):
 
     @classmethod
     def devices(cls) -> tuple[str, ...]:
-        cuda = ("cuda",) if torch.cuda.is_available() else ()
+        cuda = numbered("cuda", torch.cuda.device_count() if torch.cuda.is_available() else 0)
         mps = ("mps",) if torch.backends.mps.is_available() else ()
         return ("cpu", *cuda, *mps)
 
@@ -121,7 +121,7 @@ class TorchBackend(Backend):
     @contextmanager
     def precision(self, dtype: str) -> Iterator[None]:
         before = torch.get_float32_matmul_precision()
-        torch.set_float32_matmul_precision("highest")  # no TF32
+        torch.set_float32_matmul_precision("high" if self.traits.products == "tf32" else "highest")
         try:
             yield
         finally:
@@ -228,4 +228,4 @@ class TorchBackend(Backend):
     def sync(self, value: Any) -> None:
         """The CPU is never asynchronous; an accelerator is waited for as a whole."""
         if self.device != "cpu":
-            torch.accelerator.synchronize()
+            torch.accelerator.synchronize(self.device)

@@ -295,3 +295,20 @@ class TorchFused(TorchCompile):
     tier: ClassVar[Tier] = "fused"
     traits = Traits(gradient="autodiff", buffers="reused", compiled="10 steps")
     chunk = 10
+
+
+# --- narrower products ----------------------------------------------------------------------------
+
+
+class TorchTF32(TorchBackend):
+    """The documented loop with the products of float32 matrices in TF32, on NVIDIA's GPUs."""
+
+    traits = Traits(gradient="autodiff", buffers="fresh", products="tf32")
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return None if cls.devices() else "TF32 is arithmetic of NVIDIA GPUs: torch sees none here"
+
+    @classmethod
+    def devices(cls) -> tuple[str, ...]:
+        return tuple(name for name in super().devices() if name.startswith("cuda"))

@@ -71,7 +71,7 @@ def resolve(options: Options, *, race: bool = True) -> Session:
     """
     if options.resume:
         return interrupted(options, options.resume)
-    device = pick("device", {"gpu": "cuda"}.get(options.device, options.device), DEVICES)
+    device = choose_device(options.device)
     baseline = pick("baseline", options.baseline or DEFAULT_BASELINE, by_tier(backends.names()))
     lanes = choose_lanes(options.lane)
     if race and baseline not in lanes and (options.baseline or why_not(baseline, device) is None):
@@ -95,6 +95,17 @@ def resolve(options: Options, *, race: bool = True) -> Session:
         out=_free(Path(options.out)) if options.out else default_folder(),
         phases=options.phases,
     )
+
+
+def choose_device(given: str) -> str:
+    """A kind of device, or one of several of a kind: cuda, cuda:1. Whether it is here is asked of each lane."""
+    kind, colon, number = given.partition(":")
+    kind = pick("device", {"gpu": "cuda"}.get(kind, kind), DEVICES)
+    if not colon:
+        return kind
+    if not number.isdecimal():
+        raise InputError(f"--device {given}: give its number after the colon, as in {kind}:1")
+    return f"{kind}:{int(number)}" if int(number) else kind
 
 
 def interrupted(options: Options, folder: str) -> Session:
@@ -143,7 +154,15 @@ def _free(folder: Path) -> Path:
 def choose_lanes(chosen: Sequence[str]) -> tuple[str, ...]:
     """The lanes of --lane, all of them by default; a framework's name alone means that lane only."""
     names = by_tier(backends.names())
-    return tuple(dict.fromkeys(pick("lane", lane, names) for lane in chosen)) or names
+    return tuple(dict.fromkeys(pick("lane", lane, names) for lane in chosen)) or tuple(filter(placed, names))
+
+
+def placed(lane: str) -> bool:
+    """Whether a lane has a device here, or lacks more than that; one for absent devices alone is no default."""
+    try:
+        return bool(backends.lane_class(lane).devices())
+    except backends.Unavailable:
+        return True
 
 
 def by_tier(names: Sequence[str]) -> tuple[str, ...]:

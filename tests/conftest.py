@@ -1,4 +1,4 @@
-"""What test modules share: the lanes that can run here, and one small real run."""
+"""What test modules share: the lanes that can run here on the CPU, and one small real run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ import pytest
 
 import backends
 
-LANES = tuple(name for name in backends.names() if backends.missing(name) is None)
+LANES = tuple(
+    name
+    for name in backends.names()
+    if backends.missing(name) is None and "cpu" in backends.lane_class(name).devices()
+)
 COMPILED = frozenset({"torch:compile", "torch:fused"})  # seconds for each new program: fewer cases
 SMOKE = (
     "--effort",

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from record_maker import plan
 
+import backends
 from benchmarks.compare import parity
 from benchmarks.errors import InputError
 from benchmarks.measure.folder import Folder
-from benchmarks.session import Options, resolve
+from benchmarks.session import Options, choose_device, resolve
 
 NUMPY = ("numpy",)
 
@@ -53,3 +54,36 @@ def test_lanes_that_lack_the_same_thing_are_told_together() -> None:
     with pytest.raises(InputError) as caught:
         resolve(Options(lane=("numpy", "numpy:tuned"), device="tpu", baseline="numpy"))
     assert str(caught.value) == "no lane can run here: numpy, numpy:tuned: no device tpu here, only cpu"
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [("cpu", "cpu"), ("gpu", "cuda"), ("cuda:0", "cuda"), ("cuda:1", "cuda:1"), ("gpu:12", "cuda:12")],
+)
+def test_one_of_several_devices_is_named_by_its_number(given: str, meant: str) -> None:
+    assert choose_device(given) == meant
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ("cuda:", "--device cuda:: give its number after the colon, as in cuda:1"),
+        ("cuda:-1", "--device cuda:-1: give its number after the colon, as in cuda:1"),
+        ("cudo:1", "unknown device 'cudo': did you mean 'cuda'? choose from cpu, cuda, mps, tpu"),
+        ("cpu:7", "no lane can run here: numpy, numpy:tuned: no device cpu:7 here, only cpu"),
+    ],
+)
+def test_a_device_that_is_not_here_is_one_line(given: str, line: str) -> None:
+    with pytest.raises(InputError) as caught:
+        resolve(Options(lane=("numpy", "numpy:tuned"), device=given, baseline="numpy"))
+    assert str(caught.value) == line
+
+
+@pytest.mark.skipif(bool(backends.missing("torch")), reason="torch is not here")
+def test_a_lane_for_devices_that_are_not_here_is_no_default_and_has_a_reason() -> None:
+    if backends.missing("torch:tf32") is None:
+        pytest.skip("there is a GPU here")
+    asked = resolve(Options())
+    assert "torch:tf32" not in {*asked.lanes, *asked.missing}
+    with pytest.raises(InputError, match="torch:tf32: TF32 is arithmetic of NVIDIA GPUs"):
+        resolve(Options(lane=("torch:tf32",)), race=False)

@@ -8,12 +8,15 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from backends.spec import Linear
-from benchmarks.measure.work import Prepared, describe
+from benchmarks.measure.work import Prepared, Work, describe
+
+if TYPE_CHECKING:  # the record imports what measures
+    from benchmarks.record import Ceiling
 
 SMALLEST = 128 * 1024  # bytes; in smaller arrays the call itself would be measured
 SPELL_S = 0.005
@@ -35,6 +38,11 @@ def ceiling(work: Prepared) -> dict[str, Any]:
         "copy_rate": 2 * a.nbytes / fastest(lambda: np.copyto(b, a)),
         "blas_rate": words.flops_per_step / fastest(products(work)),
     }
+
+
+def floor(work: Work, ceiling: Ceiling) -> float:
+    """The least seconds that these rates allow one full step."""
+    return max(work.bytes_per_step / ceiling.read_rate, work.flops_per_step / ceiling.blas_rate)
 
 
 def products(work: Prepared) -> Callable[[], Any]:

@@ -10,7 +10,7 @@ import contextlib
 import json
 import queue
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias, TypeVar
 
@@ -22,8 +22,9 @@ from benchmarks.measure.effort import Limits
 from benchmarks.measure.environment import allowed_cpus
 from benchmarks.measure.folder import Ceilings, Folder, Job, Ledgers
 from benchmarks.measure.process import PHASES, Crew, Worker, WorkerError, surroundings
+from benchmarks.measure.work import Work
 from benchmarks.parity.verdicts import Certificate
-from benchmarks.record import Arm, Ceiling, Certified, Cold, Dispatch, Failure, Ledger, Plan, write
+from benchmarks.record import Arm, Ceiling, Certified, Cold, Dispatch, Failure, Ledger, Plan, Threads, write
 
 Done: TypeAlias = Callable[[str], None]
 Key: TypeAlias = tuple[int, int, int]  # task, lane, repeat
@@ -104,26 +105,53 @@ class Jobs:
 
 
 def measure_ceilings(folder: Folder, plan: Plan, limits: Limits) -> None:
+    """The machine's ceilings for the record; whatever of them cannot be measured is left out.
+
+    They are those of the CPU: to a lane on an accelerator they say nothing.
+    """
+    lanes = {arm.framework: arm.lane for arm in reversed(folder.record().arms)}
+    if plan.device == "cpu":
+        rng = np.random.default_rng([plan.seed, len(plan.works)])
+        folder.keep(ceilings(folder, plan.works, lanes, plan.threads, limits, rng)[0])
+    else:
+        folder.keep(Ceilings())
+
+
+def ceilings(
+    folder: Folder,
+    works: Sequence[Work],
+    lanes: Mapping[str, str],
+    threads: Threads,
+    limits: Limits,
+    rng: np.random.Generator,
+) -> tuple[Ceilings, dict[str, str]]:
     """Memory and BLAS rates in a worker with NumPy alone; each framework's cheapest call in one of its own.
 
-    Whatever of it cannot be measured is left out.
+    `lanes`: one of each framework. Also gives the reason for every task or framework that could not be measured.
     """
-    rng = np.random.default_rng([plan.seed, len(plan.works)])
-    cpus = allowed_cpus()[-1:]
-    env = surroundings(threads=plan.threads, cpus=cpus, device=plan.device, cache=folder.warm, rng=rng)
-    ceilings, dispatches = [], []
-    with Crew(limits.memory) as crew, contextlib.suppress(WorkerError):
-        worker = crew.hire(env)
-        for index, work in enumerate(plan.works):
-            rates = worker.ask("ceiling", limit=limits.start, folder=folder.scratch(index))
-            ceilings.append(Ceiling(task=work.task.name, **rates))
-    for framework, lane in {arm.framework: arm.lane for arm in reversed(folder.record().arms)}.items():
-        with Crew(limits.memory) as crew, contextlib.suppress(WorkerError):
+    cpus, reasons = allowed_cpus()[-1:], dict[str, str]()
+    env = surroundings(threads=threads, cpus=cpus, device="cpu", cache=folder.warm, rng=rng)
+    found, calls = [], []
+    for index, work in enumerate(works):
+        with Crew(limits.memory) as crew, _reason(reasons, work.task.name):
+            rates = crew.hire(env).ask("ceiling", limit=limits.start, folder=folder.scratch(index))
+            found.append(Ceiling(task=work.task.name, **rates))
+    for framework, lane in lanes.items():
+        with Crew(limits.memory) as crew, _reason(reasons, framework):
             worker = crew.hire(env)
-            worker.ask("open", limit=limits.start, lane=lane, device=plan.device)
+            worker.ask("open", limit=limits.start, lane=lane, device="cpu")
             if call := worker.ask("dispatch", limit=limits.start):
-                dispatches.append(Dispatch(framework=framework, **call))
-    folder.keep(Ceilings(ceilings=tuple(ceilings), dispatches=tuple(dispatches)))
+                calls.append(Dispatch(framework=framework, **call))
+    return Ceilings(ceilings=tuple(found), dispatches=tuple(calls)), reasons
+
+
+@contextlib.contextmanager
+def _reason(reasons: dict[str, str], name: str) -> Iterator[None]:
+    """Note under a name why a worker gave nothing."""
+    try:
+        yield
+    except WorkerError as error:
+        reasons[name] = str(error)
 
 
 def measure_phases(folder: Folder, plan: Plan, limits: Limits, done: Done) -> None:

@@ -69,7 +69,7 @@ def surroundings(
 def settings(*, threads: str, device: str) -> dict[str, str]:
     """The libraries' settings that every worker gets, whatever the coordinator has."""
     found = dict(SETTINGS)
-    if device == "cpu":
+    if device.partition(":")[0] == "cpu":
         found["JAX_PLATFORMS"] = "cpu"
     if threads == "one":
         found |= ONE_THREAD

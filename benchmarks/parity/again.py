@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
-from backends.spec import Task
+from backends.interface import Products
+from backends.spec import Dtype, Task
 from benchmarks.errors import InputError
 from benchmarks.parity.judge import describe, judge_again
 from benchmarks.parity.kept import chosen, decoded
@@ -23,19 +25,39 @@ SAME = (
 SMALL = 1e-3  # and smaller ones are rounding of the reference
 
 
-def disagreements(found: Certificate, task: Task, data: Data, run_steps: int) -> Iterator[str]:
+class Again:
+    """A task on its data, made once for all of its certificates: the work in each dtype."""
+
+    def __init__(self, task: Task, data: Data) -> None:
+        self.task, self.data, self.digest = task, data, data.digest()
+        self._works: dict[Dtype, tuple[Work, str]] = {}
+
+    def work(self, dtype: Dtype, products: Products) -> tuple[Work, str]:
+        """The work in a dtype, as a lane with such products does it, and the digest of its order."""
+        if dtype not in self._works:
+            work = Work.of(self.task.model_copy(update={"dtype": dtype}), self.data)
+            self._works[dtype] = work, digest_orders(work)
+        work, order = self._works[dtype]
+        return replace(work, products=products), order
+
+
+def disagreements(found: Certificate, again: Again, run_steps: int) -> Iterator[str]:
     """What does not agree in a certificate of a task on its data; `run_steps` of its first epoch were timed."""
+    task = again.task
     if found.task_digest != task.digest() or found.dtype != task.dtype:
         yield "another task was certified"
-    if found.data != data.digest():
+    if found.data != again.digest:
         yield "other data were certified"
         return
     dtypes = [piece.judgement.dtype for piece in found.evidence]
     if found.status == "pass" and dtypes != list(dict.fromkeys(("float64", task.dtype))):
         yield f"it passed on the evidence of {', '.join(dtypes) or 'nothing'}"
+    if len(set(dtypes)) < len(dtypes):
+        yield "there is evidence of one dtype twice"
+        return
     for piece in found.evidence:
-        work = Work.of(task.model_copy(update={"dtype": piece.judgement.dtype}), data)
-        if found.order != digest_orders(work):
+        work, order = again.work(piece.judgement.dtype, found.products)
+        if found.order != order:
             yield "another order was certified"
         for fault in of_evidence(piece, work, run_steps):
             yield f"{piece.judgement.dtype}: {fault}"
@@ -47,9 +69,10 @@ def of_evidence(piece: Evidence, work: Work, run_steps: int) -> Iterator[str]:
     judgement = piece.judgement
     if piece.start != digest(work.start):
         yield "another start was certified"
-    expected = {step for step in chosen(work, run_steps) if step <= judgement.steps}
-    if judgement.kept and {kept.step for kept in judgement.kept} != expected:
+    expected = sorted(step for step in chosen(work, run_steps) if step <= judgement.steps)
+    if judgement.kept and sorted(kept.step for kept in judgement.kept) != expected:
         yield f"{len(judgement.kept)} steps are kept, not the {len(expected)} that should be"
+        return
     try:
         again = judge_again(work, judgement.kept)
         steps = decoded(work.task, work.start, judgement.kept)
@@ -60,7 +83,7 @@ def of_evidence(piece: Evidence, work: Work, run_steps: int) -> Iterator[str]:
     if judgement.status != "pass" or not steps:
         return
     ends = {each.number: digest({k: v[0] for k, v in each.trace.params.items()}) for each in steps}
-    if piece.final != ends[work.steps]:
+    if piece.final != ends.get(work.steps):
         yield "the final parameters are not those after the last step"
     for run in piece.untraced:
         same = run.final == ends.get(run.steps, run.final if run.equal else "")

@@ -40,6 +40,7 @@ def certify(
 
     What is timed is in the task's dtype. If its program ends in the traced run's parameters bit for bit, its
     float64 form has nothing to add; if not, that is held to its own traced run too, where the bound is tightest.
+    A lane that declares products of TF32 inputs is allowed their rounding, in float32 and in nothing else.
     `run_steps`: the timed program is also checked after that many steps of the first epoch. `ends` is filled with
     the parameters in which it ended, by number of steps.
 
@@ -48,10 +49,11 @@ def certify(
         ValueError: the first epoch does not have so many steps.
     """
 
+    products = backend.traits.products
+
     def look(dtype: Dtype, *, timed: bool) -> Examined:
-        return examine(
-            backend, Work.of(task.model_copy(update={"dtype": dtype}), data), run_steps, timed=timed
-        )
+        work = Work.of(task.model_copy(update={"dtype": dtype}), data, products)
+        return examine(backend, work, run_steps, timed=timed)
 
     work = Work.of(task, data)
     if run_steps is not None and not 0 < run_steps <= len(work.rates[0]):
@@ -65,7 +67,7 @@ def certify(
             found = [again, found[1]] if sound(again) else [again]
     name = lane or type(backend).__name__
     description = {"lane": name, "device": backend.device, "versions": backend.versions()}
-    description |= {"order": digest_orders(work)}
+    description |= {"order": digest_orders(work), "products": products}
     if ends is not None:
         ends.update(found[-1].ends)
     return conclude(description, task, data, [one.evidence for one in found], found[-1].final)

@@ -50,7 +50,9 @@ class Judging:
         """`buffers`: momentum with which the first step begins; `also`: a step to keep beside the sample."""
         self.work, self.reference = work, Reference(work.task)
         dtype, wide = work.task.dtype, self.reference.wide
-        self.arithmetics = Arithmetic.of(dtype, wide), Arithmetic.of(dtype, wide, likely=True)
+        self.arithmetics = tuple(
+            Arithmetic.of(dtype, wide, likely=likely, products=work.products) for likely in (False, True)
+        )
         self.batches, self.done = work.batches(), 0
         self.params = self.reference.widen(work.start)
         self.fresh = buffers is None
@@ -243,8 +245,9 @@ class Judging:
     def summary(self) -> str:
         """The largest share of all in one line, and a warning where the bound is too wide to say much."""
         quantity, most = max(self.worst.items(), key=lambda item: item[1].share)
+        narrowed = " with products of TF32 inputs" if self.arithmetics[0].inputs else ""
         text = (
-            f"all {self.done} steps lie within the rounding of {self.work.task.dtype}, "
+            f"all {self.done} steps lie within the rounding of {self.work.task.dtype}{narrowed}, "
             f"using at most {100 * most.share:.3g}% of the bound ({quantity}, step {most.step})"
         )
         wide = self.drift.resolution or 0.0
@@ -257,9 +260,9 @@ def judge_again(work: Work, kept: tuple[Kept, ...]) -> list[Shares]:
     Raises:
         ValueError: the arrays are not those of the task's steps.
     """
-    batches, found = dict(enumerate(work.batches(), 1)), []
+    found = []
     for begun in decoded(work.task, work.start, kept):
-        batch = batches[begun.number]
+        batch = work.batch(begun.number)
         rates = np.full((1, 1), batch.learning_rate)
         one = replace(work, orders=(batch.rows,), rates=rates, start=begun.params)
         judging = Judging(one, buffers=begun.buffers if begun.number > 1 else None)

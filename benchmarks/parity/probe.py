@@ -43,7 +43,7 @@ def check_output(
         cause: Cause = "dtype" if output.shape == exact.shape else "shape"
         words = f"predict gives {output.dtype} {output.shape}, not {work.task.dtype} {exact.shape}"
         return None, Diagnosis(cause=cause, sentence=words)
-    arithmetic = Arithmetic.of(work.task.dtype, reference.wide)
+    arithmetic = Arithmetic.of(work.task.dtype, reference.wide, products=work.products)
     bounds = Bounds(reference, arithmetic, step, Sizes(step, wide, arithmetic.tiny))
     error = bounds.forward()[0].error
     if not np.isfinite(output).all() and bounds.overflows:

@@ -101,10 +101,14 @@ class Reference:
         for index, layer in enumerate(self.layers):
             z = values[-1]
             if isinstance(layer, spec.Linear):
-                values.append(z @ params[f"{index}.weight"] + params[f"{index}.bias"])
+                values.append(self.product(z, params[f"{index}.weight"]) + params[f"{index}.bias"])
             else:
                 values.append(activate(layer, z, self.round))
         return values
+
+    def product(self, a: Array, b: Array) -> Array:
+        """A matrix product, in full."""
+        return a @ b
 
     def backward(self, params: Arrays, values: list[Array], delta: Array) -> tuple[list[Array], Arrays]:
         """Chain rule from the prediction down: dW = a^T delta, db = column sums, delta_below = delta W^T."""
@@ -112,12 +116,12 @@ class Reference:
         for index in reversed(range(len(self.layers))):
             layer, a, delta = self.layers[index], values[index], deltas[0]
             if isinstance(layer, spec.Linear):
-                gradients[f"{index}.weight"] = a.T @ delta
+                gradients[f"{index}.weight"] = self.product(a.T, delta)
                 gradients[f"{index}.bias"] = delta.sum(axis=0)
             if index:
                 linear = isinstance(layer, spec.Linear)
                 below = (
-                    delta @ params[f"{index}.weight"].T
+                    self.product(delta, params[f"{index}.weight"].T)
                     if linear
                     else delta * derivative(layer, a, values[index + 1], self.round)
                 )

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from backends.interface import Products
 from benchmarks.errors import InputError
 
 Array: TypeAlias = Any  # a NumPy array in float64 or wider
@@ -25,11 +26,15 @@ Array: TypeAlias = Any  # a NumPy array in float64 or wider
 # value, which is 16 unit roundoffs at most.
 FUNCTION = 16
 
+TF32 = 2.0**-11  # unit roundoff of TF32: 10 explicit bits and the leading one, rounded to nearest
+
 
 @dataclass(frozen=True)
 class Arithmetic:
     """The rounding of one dtype; `likely` puts the square root of n in the place of n.
 
+    `inputs` is how far a product of two numbers is off, relatively, where both are rounded to fewer bits first:
+    (1 + v)^2 - 1 with the unit roundoff v of those bits. It counts in matrix products alone.
     The second form is what independent roundings of mean zero would do (Higham and Mary, SIAM J. Sci. Comput. 41,
     2019); it is shown beside the worst case, and nothing is judged by it.
     """
@@ -38,13 +43,15 @@ class Arithmetic:
     tiny: float
     largest: float
     likely: bool = False
+    inputs: float = 0.0
 
     @classmethod
-    def of(cls, dtype: str, wide: Any, *, likely: bool = False) -> Arithmetic:
-        """The arithmetic of a program in `dtype`, judged by a reference in `wide`."""
+    def of(cls, dtype: str, wide: Any, *, likely: bool = False, products: Products = "full") -> Arithmetic:
+        """The arithmetic of a program in `dtype`, judged by a reference in `wide`; only float32 has TF32."""
         info = np.finfo(dtype)
         unit = float(info.eps) / 2 + float(np.finfo(wide).eps) / 2
-        return cls(unit, float(info.tiny), float(info.max), likely)
+        inputs = 2 * TF32 + TF32**2 if products == "tf32" and dtype == "float32" else 0.0
+        return cls(unit, float(info.tiny), float(info.max), likely, inputs)
 
     def gamma(self, n: float) -> float:
         """n u / (1 - n u).
@@ -59,6 +66,10 @@ class Arithmetic:
                 "take a smaller batch or a wider dtype"
             )
         return nu / (1 - nu)
+
+    def product(self, n: float) -> float:
+        """gamma_n for a sum of products whose inputs may be rounded first: (1 + inputs)(1 + gamma_n) - 1."""
+        return self.gamma(n) * (1 + self.inputs) + self.inputs
 
     def rounding(self, n: float, magnitude: Any) -> Any:
         """What n roundings do to terms whose absolute values add up to `magnitude`."""

@@ -32,8 +32,8 @@ class Sizes:
 
     @cached_property
     def first(self) -> Array:
-        """|X| |W| + |b| of the first layer."""
-        return self.values[0] @ self.params["0.weight"] + self.params["0.bias"]
+        """|X| |W| of the first layer."""
+        return self.values[0] @ self.params["0.weight"]
 
 
 def flushed(size: Array, tiny: float) -> Array:

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field
 
+from backends.interface import Products
 from backends.spec import Dtype, Number, Spec
 
 Status: TypeAlias = Literal["not run", "pass", "fail", "diverged"]
@@ -158,7 +159,10 @@ class Evidence(Spec):
 
 
 class Certificate(Spec):
-    """Whether a lane did a task's work. Digests are SHA-256; `final` is left out beyond 10,000 parameters."""
+    """Whether a lane did a task's work. Digests are SHA-256; `final` is left out beyond 10,000 parameters.
+
+    `products`: to what the lane declared that it rounds the inputs of its matrix products, and was judged by.
+    """
 
     schema_version: Literal[1] = SCHEMA_VERSION
     lane: str
@@ -169,6 +173,7 @@ class Certificate(Spec):
     dtype: Dtype
     data: str
     order: str
+    products: Products = "full"
     status: Status = "not run"
     reason: str = "not run"
     evidence: tuple[Evidence, ...] = ()

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends import losses, spec
+from backends.interface import Products
 from backends.spec import Task
 from benchmarks.errors import InputError
 
@@ -53,7 +54,10 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """All that a run takes in: x (n, k), y, one order (n,) and one row of learning rates for each epoch."""
+    """All that a run takes in: x (n, k), y, one order (n,) and one row of learning rates for each epoch.
+
+    `products`: to what the run has declared that it rounds the inputs of its matrix products.
+    """
 
     task: Task
     x: Host
@@ -61,9 +65,10 @@ class Work:
     orders: tuple[NDArray[np.int64], ...]
     rates: Host
     start: dict[str, Host]
+    products: Products = "full"
 
     @classmethod
-    def of(cls, task: Task, data: Data) -> Work:
+    def of(cls, task: Task, data: Data, products: Products = "full") -> Work:
         """The work of a task on its data, everything rounded to the task's dtype.
 
         Raises:
@@ -72,15 +77,24 @@ class Work:
         x, y = data.rounded(task.dtype)
         check(task, x, y)
         orders = tuple(task.order(len(x), epoch) for epoch in range(task.epochs))
-        return cls(task, x, y, orders, task.learning_rates(len(x)), start(task))
+        return cls(task, x, y, orders, task.learning_rates(len(x)), start(task), products)
 
     def batches(self) -> Iterator[Batch]:
         """Every step of the run, in order; the last batch of an epoch may be partial."""
+        return (self.batch(number) for number in range(1, self.steps + 1))
+
+    def batch(self, number: int) -> Batch:
+        """One step of the run, counted from 1.
+
+        Raises:
+            ValueError: the run has no such step.
+        """
+        if not 1 <= number <= self.steps:
+            raise ValueError(f"step {number} is none of the {self.steps} steps")
+        epoch, index = divmod(number - 1, self.rates.shape[1])
         size = self.task.batch_size
-        for order, rates in zip(self.orders, self.rates, strict=True):
-            for index, rate in enumerate(rates.tolist()):
-                rows = order[index * size : (index + 1) * size]
-                yield Batch(rows, self.x[rows], self.y[rows], rate)
+        rows = self.orders[epoch][index * size : (index + 1) * size]
+        return Batch(rows, self.x[rows], self.y[rows], float(self.rates[epoch, index]))
 
     @property
     def steps(self) -> int:

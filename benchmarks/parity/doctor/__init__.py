@@ -23,7 +23,10 @@ __all__ = ["Case", "Moment", "diagnose"]
 
 def diagnose(case: Case) -> Diagnosis:
     """The likely cause of the failures that a case holds."""
-    for examine in (on_all, on_failing):
+    ways: list[Callable[[Case], Finding | None]] = [on_all, on_failing]
+    if case.arithmetic.inputs:
+        ways.insert(0, narrower)  # within the wide bounds of TF32 other mistakes fit what bfloat16 does
+    for examine in ways:
         if found := examine(case):
             return Diagnosis(cause=found[0], sentence=found[1])
     first = case.failing[0]

@@ -84,7 +84,7 @@ def of_timed(work: Work, ended: Arrays, allowed: float, steps: int) -> Diagnosis
 
 def runs(work: Work, reference: Reference, steps: int) -> Iterator[tuple[str, Callable[[], Arrays | None]]]:
     """Whole runs with one change, after the correct one."""
-    case = Case(work, reference, Arithmetic.of(work.task.dtype, reference.wide), [])
+    case = Case(work, reference, Arithmetic.of(work.task.dtype, reference.wide, products=work.products), [])
 
     def correct(moment: Moment) -> Played:
         step = case.play(moment, work.x[moment.rows], work.y[moment.rows])

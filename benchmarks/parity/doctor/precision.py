@@ -30,11 +30,11 @@ def narrower(case: Case) -> tuple[Cause, str] | None:
     dtype, failing = case.work.task.dtype, case.failing
     if dtype == "float64" and all(within(case, moment, SINGLE) for moment in failing) and coarse(case):
         return "precision", "what is wrong in this float64 task is as small as float32 arithmetic makes it"
-    for bits, words in NARROWER:
+    for bits, words in NARROWER[1:] if case.arithmetic.inputs else NARROWER:  # what is declared is no finding
         if all(within(case, moment, bits) for moment in failing):
             if held := held_in(failing, bits):
                 return "precision", f"{held} are numbers of {bits} bits, as in {words}"
-            left = min(unexplained(case, cuts, failing, bits) for cuts in COARSE)
+            left = min(unexplained(case, form, failing, bits) for form in COARSE)
             if left <= EXPLAINED:
                 found = f"inputs cut to {bits} bits, as {words} do, explain {1 - left:.0%} of what is wrong"
                 return "precision", found
@@ -92,24 +92,47 @@ def cut(array: Array, bits: int) -> Array:
 
 
 class Coarse(Reference):
-    """A reference that cuts what goes into its products: the layers' inputs, the weights too, the results too."""
+    """A reference that cuts the rows of the data."""
 
-    def __init__(self, task: spec.Task, bits: int, *, weights: bool, results: bool) -> None:
+    def __init__(self, task: spec.Task, bits: int) -> None:
         super().__init__(task)
-        self.bits, self.weights, self.results = bits, weights, results
+        self.bits = bits
 
     def forward(self, params: Arrays, x: Array) -> list[Array]:
-        weights = {k: cut(v, self.bits) for k, v in params.items()} if self.weights else params
-        *inner, last = super().forward(weights, cut(x, self.bits))
-        return [*inner, cut(last, self.bits) if self.results else last]
+        return super().forward(params, cut(x, self.bits))
 
 
-COARSE = ((False, False), (True, False), (True, True))
+class CoarseWeights(Coarse):
+    """The weights too."""
+
+    def forward(self, params: Arrays, x: Array) -> list[Array]:
+        return super().forward({k: cut(v, self.bits) for k, v in params.items()}, x)
 
 
-def unexplained(case: Case, cuts: tuple[bool, bool], moments: Sequence[Moment], bits: int) -> float:
+class CoarseResults(CoarseWeights):
+    """The predictions too."""
+
+    def forward(self, params: Arrays, x: Array) -> list[Array]:
+        *inner, last = super().forward(params, x)
+        return [*inner, cut(last, self.bits)]
+
+
+class CoarseProducts(Coarse):
+    """Both inputs of every product instead, those of the backward pass included: what a GPU does with TF32."""
+
+    def forward(self, params: Arrays, x: Array) -> list[Array]:
+        return Reference.forward(self, params, x)
+
+    def product(self, a: Array, b: Array) -> Array:
+        return cut(a, self.bits) @ cut(b, self.bits)
+
+
+COARSE = (Coarse, CoarseWeights, CoarseResults, CoarseProducts)
+
+
+def unexplained(case: Case, form: type[Coarse], moments: Sequence[Moment], bits: int) -> float:
     """The share of the deviations that is left when the steps are played with narrower inputs."""
-    actor = Coarse(case.work.task, bits, weights=cuts[0], results=cuts[1])
+    actor = form(case.work.task, bits)
     quantity = next(
         q for q in ("gradients", "loss", "buffers", "params") if any(m.has_wrong(q) for m in moments)
     )

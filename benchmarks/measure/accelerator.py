@@ -1,0 +1,127 @@
+"""The state of the GPUs that NVIDIA's own tool reports: clocks, what limits them, temperature and power.
+
+nvidia-smi comes with every driver, so nothing has to be installed for it. A field that it does not give, or gives
+in another unit than expected, is None.
+"""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+from collections.abc import Sequence
+
+from backends.spec import Spec
+
+LIMIT_S = 10.0  # for an answer; a driver in trouble can take for ever
+FIELDS = (
+    *("index", "name", "driver_version", "clocks.sm", "clocks.max.sm"),
+    *("temperature.gpu", "power.draw", "memory.total"),
+)
+LIMITS = ("clocks_event_reasons.active", "clocks_throttle_reasons.active")  # the second before driver 535
+BYTES = {"MiB": 2**20, "GiB": 2**30}
+
+# The bits of what holds the clock down, from nvml.h. The settings are somebody's choice, and idle is no limit;
+# the others are the GPU slowing itself down.
+SETTINGS = {0x1: "idle", 0x2: "application clocks", 0x10: "sync boost", 0x100: "display clocks"}
+THROTTLES = {
+    0x4: "power cap",
+    0x8: "hardware slowdown",
+    0x20: "software thermal slowdown",
+    0x40: "hardware thermal slowdown",
+    0x80: "power brake",
+}
+
+
+class Accelerator(Spec):
+    """One GPU at one moment; `limits` is what holds its clock down, in words, None where it does not say.
+
+    Clocks in MHz, temperature in degrees Celsius, power in watts, memory in bytes.
+    """
+
+    index: int
+    name: str
+    driver: str
+    clock: float | None
+    highest_clock: float | None
+    limits: tuple[str, ...] | None
+    temperature: float | None
+    power: float | None
+    memory: int | None
+
+    @property
+    def throttles(self) -> tuple[str, ...]:
+        """Those of its limits that are no choice of anybody."""
+        return tuple(limit for limit in self.limits or () if limit not in SETTINGS.values())
+
+
+def read() -> tuple[Accelerator, ...]:
+    """Every GPU that nvidia-smi lists, () where there is no such tool or it fails."""
+    for limits in LIMITS:
+        if rows := query((*FIELDS, limits)):
+            return tuple(accelerator(row) for row in rows)
+    return ()
+
+
+def query(fields: Sequence[str]) -> list[list[str]]:
+    """A row of values for each GPU, [] where the tool is absent, fails or answers with something else."""
+    command = ["nvidia-smi", f"--query-gpu={','.join(fields)}", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=True)
+    except (OSError, subprocess.SubprocessError, UnicodeError):
+        return []
+    rows = [[value.strip() for value in row] for row in csv.reader(done.stdout.splitlines()) if row]
+    return rows if all(len(row) == len(fields) and row[0].isdecimal() for row in rows) else []
+
+
+def accelerator(row: Sequence[str]) -> Accelerator:
+    """One row of values in the order of FIELDS, the limits last."""
+    index, name, driver, clock, highest, temperature, power, memory, limits = row
+    unit = memory.rpartition(" ")[2]
+    total = quantity(memory, unit) if unit in BYTES else None
+    return Accelerator(
+        index=int(index),
+        name=name,
+        driver=driver,
+        clock=quantity(clock, "MHz"),
+        highest_clock=quantity(highest, "MHz"),
+        limits=words(limits),
+        temperature=quantity(temperature, ""),
+        power=quantity(power, "W"),
+        memory=None if total is None else round(total * BYTES[unit]),
+    )
+
+
+def quantity(text: str, unit: str) -> float | None:
+    """The number in "1980 MHz"; None for another unit, or for none: [N/A], [Not Supported], [Unknown Error]."""
+    number, _, found = text.partition(" ")
+    if found != unit or not number.replace(".", "", 1).isdecimal():
+        return None
+    return float(number)
+
+
+def words(bits: str) -> tuple[str, ...] | None:
+    """A mask such as 0x0000000000000004 in words; bits that nobody knows stay as numbers."""
+    try:
+        mask = int(bits, 16)
+    except ValueError:
+        return None
+    known = SETTINGS | THROTTLES
+    bits_set = (1 << place for place in range(mask.bit_length()) if mask >> place & 1)
+    return tuple(known.get(bit, hex(bit)) for bit in bits_set)
+
+
+def throttled(before: Sequence[Accelerator], after: Sequence[Accelerator]) -> str | None:
+    """Which GPUs slowed themselves down at the start or the end of some work, and why; None if none did."""
+    seen = {gpu.index: gpu for gpu in (*before, *after) if gpu.throttles}
+    return "; ".join(sentence(gpu) for gpu in seen.values()) or None
+
+
+def sentence(gpu: Accelerator) -> str:
+    """How a GPU slowed itself down, with the numbers that it gives."""
+    facts = []
+    if gpu.clock is not None and gpu.highest_clock is not None:
+        facts.append(f"{gpu.clock:g} of {gpu.highest_clock:g} MHz")
+    facts += [f"{gpu.temperature:g} C"] if gpu.temperature is not None else []
+    facts += [f"{gpu.power:g} W"] if gpu.power is not None else []
+    why = f"GPU {gpu.index} slowed itself down ({', '.join(gpu.throttles)})"
+    return f"{why}: {', '.join(facts)}" if facts else why
