@@ -9,26 +9,31 @@ are strings.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from backends.interface import Tier
+from backends.interface import Products, Tier
 from backends.spec import Count, Finite, Number, Positive, Spec
 from benchmarks.accuracy import Accuracy
+from benchmarks.document import content, parse
 from benchmarks.errors import InputError
+from benchmarks.measure.accelerator import Accelerator
 from benchmarks.measure.effort import Effort
 from benchmarks.measure.environment import Environment, Pool
 from benchmarks.measure.work import Work
 from benchmarks.parity.verdicts import Certificate, Untraced
+from benchmarks.sound import fault
 
 SCHEMA_VERSION: Literal[1] = 1
 KEY, WHOLE = "samestep", "benchmark.json"  # our record's key in pytest-benchmark's JSON, and that JSON's name
-MOST_BYTES = 512 * 1024 * 1024
 Threads = Literal["one", "all"]
 Kind = Literal["race", "gc", "alone"]
 M = TypeVar("M", bound=BaseModel)
+D = TypeVar("D", bound="Document")
 
 
 class Comparison(Spec):
@@ -70,6 +75,7 @@ class Arm(Spec):
     gradient: str
     buffers: str
     compiled: str
+    products: Products = "full"
     device: str
     versions: dict[str, str]
     pools: tuple[Pool, ...]
@@ -184,6 +190,19 @@ class Slice(Spec):
     apart: Number
 
 
+class Unseen(Spec):
+    """The certified run of a lane beside runs of as much work that it had never seen: the least, nanoseconds.
+
+    `same` counts those of the unseen runs that ended in the certified parameters, which none can honestly do.
+    """
+
+    task: str
+    lane: str
+    known_ns: Count
+    unseen_ns: Count
+    same: int
+
+
 class Block(Spec):
     """One group of fresh workers and all that they measured."""
 
@@ -193,6 +212,9 @@ class Block(Spec):
     started: tuple[str, ...]
     slices: tuple[Slice, ...]
     failures: tuple[Failure, ...]
+    unseen: tuple[Unseen, ...] = ()
+    gpus_before: tuple[Accelerator, ...] = ()
+    gpus_after: tuple[Accelerator, ...] = ()
 
 
 class Record(Spec):
@@ -213,9 +235,10 @@ class Record(Spec):
     @model_validator(mode="after")
     def _speaks_of_its_plan(self) -> Self:
         """Every piece is about a task and a lane of the plan, so that no figure comes from a stray one."""
-        pieces: list[Certified | Cold | Calibration | Failure | Slice | Ledger]
+        pieces: list[Certified | Cold | Calibration | Failure | Slice | Unseen | Ledger]
         pieces = [*self.certified, *self.colds, *self.calibrations, *self.failures, *self.ledgers]
-        pieces += [piece for block in self.blocks for piece in block.slices]
+        for block in self.blocks:
+            pieces += [*block.slices, *block.unseen]
         known = {(task, lane) for task in self.tasks for lane in self.plan.lanes}
         for piece in pieces:
             if (piece.task, piece.lane) not in known:
@@ -241,20 +264,50 @@ class Record(Spec):
 class Document(BaseModel):
     """pytest-benchmark's JSON; all of it but our own key is left to pytest-benchmark."""
 
-    samestep: Record | None = None
+    samestep: Record
 
 
 def load(path: str | Path) -> Record:
     """The record in a run's folder, or in its JSON.
 
     Raises:
-        InputError: there is none, it is too large, or it is not a record of this schema.
+        InputError: there is none, it is too large, or it is not a record that can be read.
     """
-    place = Path(path) / WHOLE if Path(path).is_dir() else Path(path)
-    found = _read(place, Document, "record", f"name a run's folder or its {WHOLE}").samestep
-    if found is None:
-        raise InputError(f"{place}: has no {KEY!r} record; was it made by `samestep compare`?")
+    return open_document(path, Document).samestep
+
+
+def open_document(path: str | Path, kind: type[D]) -> D:
+    """pytest-benchmark's JSON with a record in it, as far as `kind` describes it.
+
+    Raises:
+        InputError: as for `load`.
+    """
+    place = Path(path, WHOLE) if os.path.isdir(path) else Path(path)
+    raw = content(place, "record", f"name a run's folder or its {WHOLE}")
+    with _one_line(place, "record"):
+        _check_version(place, parse(raw))
+        found = kind.model_validate_json(raw)
+        if why := fault(found.samestep):
+            raise ValueError(why)
     return found
+
+
+def _check_version(place: Path, document: Any) -> None:
+    """Raise unless there is a record, and of a version that is read here: so far there is one."""
+    found = document.get(KEY) if isinstance(document, dict) else None
+    if not isinstance(found, dict):
+        raise InputError(f"{place}: has no {KEY!r} record; was it made by `samestep compare`?")
+    version = found.get("schema_version")
+    if type(version) is not int or version < 1:
+        words = f"schema_version is {str(version)[:20]!r}, not a whole number from 1"
+        raise InputError(
+            f"{place}: its {words if version is not None else 'schema_version is missing'}; it is damaged"
+        )
+    if version > SCHEMA_VERSION:
+        raise InputError(
+            f"{place}: its schema_version is {version}, and this samestep reads up to {SCHEMA_VERSION}: "
+            "a newer samestep is needed"
+        )
 
 
 def write(path: str | Path, record: BaseModel) -> None:
@@ -285,13 +338,19 @@ def read_model(path: str | Path, kind: type[M]) -> M:
 
 
 def _read(path: Path, kind: type[M], name: str, mend: str) -> M:
+    raw = content(path, name, mend)
+    with _one_line(path, name):
+        return kind.model_validate_json(raw)
+
+
+@contextmanager
+def _one_line(path: Path, name: str) -> Iterator[None]:
+    """Whatever is wrong with the contents of a file becomes one line."""
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise InputError(f"{path}: larger than {MOST_BYTES >> 20} MiB, so not a {name} of this project")
-        return kind.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); {mend}") from error
-    except (ValidationError, ValueError, RecursionError) as error:
+        yield
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:  # ValidationError is a ValueError
         raise InputError(f"{path}: not a {name} that this version reads ({_first(error)})") from error
 
 

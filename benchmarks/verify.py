@@ -3,30 +3,70 @@
 Data, order, start and reference are made anew with NumPy, and the recorded steps are judged again; every timed
 slice must end in parameters that are among them; statistics, verdicts and tables follow from the raw samples.
 A record is not signed: who edits all of its parts consistently, raw samples included, is not found out.
+A record may come from anybody: it cannot make this open a file that is not beside it, nor work without end.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel
 
-from benchmarks import datasets
+from benchmarks import limits
 from benchmarks.accuracy import Accuracy, accuracy
+from benchmarks.datasets import Split
 from benchmarks.errors import InputError
-from benchmarks.measure.summary import summarise
+from benchmarks.measure import samples
+from benchmarks.measure.summary import Row, summarise
 from benchmarks.measure.work import Work as Planned
-from benchmarks.parity.again import disagreements
+from benchmarks.parity.again import Again, disagreements
+from benchmarks.parity.verdicts import Untraced
 from benchmarks.parity.work import digest
-from benchmarks.record import Certified, Record
-from benchmarks.report import tables
+from benchmarks.record import Certified, Document, Record, open_document
+from benchmarks.report import sweep, tables
+from benchmarks.report.page import NAME as PAGE
+from benchmarks.report.page import rows_of
+from benchmarks.visible import visible
 
 MOST_SHOWN = 20
+
+
+class Info(BaseModel):
+    """What our plugin adds to one of pytest-benchmark's entries."""
+
+    task: str = ""
+    lane: str = ""
+    verdict: str = ""
+
+
+class Stats(BaseModel):
+    """Samples, and those of pytest-benchmark's figures that do not depend on a method; seconds."""
+
+    data: tuple[float, ...] = ()
+    min: float = math.nan
+    max: float = math.nan
+    mean: float = math.nan
+    median: float = math.nan
+
+
+class Entry(BaseModel):
+    """One of pytest-benchmark's entries."""
+
+    name: str = ""
+    extra_info: Info = Info()
+    stats: Stats = Stats()
+
+
+class Whole(Document):
+    """pytest-benchmark's JSON, the record and all that is checked against it."""
+
+    benchmarks: tuple[Entry, ...] = ()
 
 
 @dataclass
@@ -51,66 +91,93 @@ class Findings:
     def text(self) -> str:
         """The findings as plain text."""
         done = [f"{count:,} {what}" for what, count in self.counts.items()]
-        lines = [f"worked out again: {', '.join(done)}"]
+        lines = [f"worked out again: {', '.join(done) or 'nothing'}"]
         lines += [f"not checked: {line}" for line in self.unchecked]
         lines += [f"DISAGREES: {line}" for line in self.wrong[:MOST_SHOWN]]
         if len(self.wrong) > MOST_SHOWN:
             lines.append(f"and {len(self.wrong) - MOST_SHOWN} more")
         if self.wrong:
-            return "\n".join([*lines, f"{len(self.wrong)} disagree"])
-        return "\n".join([*lines, "verified, but for what was not checked" if self.unchecked else "verified"])
+            lines.append(f"{len(self.wrong)} disagree")
+        else:
+            lines.append("verified, but for what was not checked" if self.unchecked else "verified")
+        return "\n".join(map(visible, lines))
 
 
-def verify(record: Record, document: dict[str, Any], table: str | None) -> Findings:
-    """Check a record; `document` is the JSON it came in, `table` the Markdown that lay beside it."""
-    findings = Findings()
-    for planned in record.plan.works:
-        try:
-            data = datasets.load(planned.task.dataset)
-        except InputError as error:
-            findings.skip(f"the steps of {planned.task.name}: {error}")
-            continue
-        same = data.digest() == planned.data
-        findings.compare("data sets", same, f"{planned.task.name}: the data are not those that were recorded")
-        if same:
-            for each in (c for c in record.certified if c.task == planned.task.name):
-                certificate(findings, each, planned, data)
-    slices(findings, record)
-    benchmark(findings, record, document)
+def verify(
+    document: Whole, table: str | None = None, *, page: str | None = None, data: str | None = None
+) -> Findings:
+    """Check a record in its JSON.
+
+    `table` and `page` are the Markdown and the HTML that lay beside it, `data` the file of its own task.
+    """
+    findings, record = Findings(), document.samestep
+    with np.errstate(all="ignore"):
+        for planned in record.plan.works:
+            steps(findings, record, planned, data)
+    rows = summarise(record)
+    slices(findings, record, rows)
+    benchmark(findings, record, rows, document.benchmarks)
     if table is not None:
-        same = table.strip() == tables.markdown(record).strip()
+        same = table.strip() in (made(record).strip() for made in (tables.markdown, sweep.markdown))
         findings.compare("tables", same, "table.md is not the table of this record")
+    if page is not None:
+        fault = f"{PAGE} does not show the figures of this record"
+        findings.compare("pages", same_figures(page, rows), fault)
     return findings
 
 
 # --- certificates ---------------------------------------------------------------------------------------------
 
 
-def certificate(findings: Findings, each: Certified, planned: Planned, data: datasets.Split) -> None:
+def steps(findings: Findings, record: Record, planned: Planned, file: str | None) -> None:
+    """The certificates of a task, on its data made anew."""
+    name = planned.task.name
+    try:
+        data = limits.remake(planned.task, file)
+    except InputError as error:
+        findings.skip(f"the steps of {name}: {error}")
+        return
+    again = Again(planned.task, data)
+    same = again.digest == planned.data
+    findings.compare("data sets", same, f"{name}: the data are not those that were recorded")
+    if same:
+        for each in (c for c in record.certified if c.task == name):
+            certificate(findings, each, planned, again, data)
+
+
+def certificate(findings: Findings, each: Certified, planned: Planned, again: Again, data: Split) -> None:
     """A lane's certificate: what it was about, every kept step, and the accuracy of what it ends in."""
     found, where = each.certificate, f"{each.lane} on {each.task}"
-    faults = list(disagreements(found, planned.task, data, planned.steps))
-    findings.counts["certificates"] = findings.counts.get("certificates", 0) + 1
-    findings.wrong += [f"{where}: {fault}" for fault in faults]
     findings.compare("lanes", found.lane == each.lane, f"{where}: the certificate is {found.lane}'s")
     kept = [piece.judgement.kept for piece in found.evidence]
+    findings.counts["certificates"] = findings.counts.get("certificates", 0) + 1
     findings.counts["steps"] = findings.counts.get("steps", 0) + sum(map(len, kept))
     if found.status == "pass" and not all(kept):
         findings.skip("the steps of certificates that keep none")
-    if found.final is not None and each.accuracy is not None:
-        shapes, dtype = planned.task.parameters, planned.task.dtype
-        final = {name: np.array(found.final[name], dtype).reshape(shape) for name, shape in shapes.items()}
-        whole = bool(found.evidence) and digest(final) == found.evidence[-1].final
-        findings.compare(
-            "final parameters", whole, f"{where}: the final parameters are not the certified ones"
-        )
-        again = accuracy(planned.task, data, final)
-        close = all(near(*pair) for pair in zip(numbers(again), numbers(each.accuracy), strict=True))
-        findings.compare("accuracies", close, f"{where}: the accuracy is not that of the final parameters")
+    try:
+        findings.wrong += [f"{where}: {fault}" for fault in disagreements(found, again, planned.steps)]
+        ending(findings, each, planned, data)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # numbers that nobody foresaw
+        words = " ".join(str(error).split())
+        findings.wrong.append(f"{where}: its certificate cannot be judged ({type(error).__name__}: {words})")
+
+
+def ending(findings: Findings, each: Certified, planned: Planned, data: Split) -> None:
+    """The final parameters of a certificate, and the accuracy that they have on the data."""
+    found, where = each.certificate, f"{each.lane} on {each.task}"
+    if found.final is None or each.accuracy is None:
+        return
+    shapes, dtype = planned.task.parameters, planned.task.dtype
+    final = {name: np.array(found.final[name], dtype).reshape(shape) for name, shape in shapes.items()}
+    whole = bool(found.evidence) and digest(final) == found.evidence[-1].final
+    findings.compare("final parameters", whole, f"{where}: the final parameters are not the certified ones")
+    again = accuracy(planned.task, data, final)
+    close = all(near(*pair) for pair in zip(numbers(again), numbers(each.accuracy), strict=True))
+    findings.compare("accuracies", close, f"{where}: the accuracy is not that of the final parameters")
 
 
 def numbers(found: Accuracy) -> list[float | None]:
-    return [value for value in found.model_dump().values() if not isinstance(value, str)]
+    return [value for name, value in found.model_dump().items() if name != "no_excess"]
 
 
 def near(one: float | None, other: float | None) -> bool:
@@ -123,76 +190,88 @@ def near(one: float | None, other: float | None) -> bool:
 # --- times ----------------------------------------------------------------------------------------------------
 
 
-def slices(findings: Findings, record: Record) -> None:
+def slices(findings: Findings, record: Record, rows: Sequence[Row]) -> None:
     """Every timed slice ended in certified parameters, or its lane has no time."""
-    timed = {(row.task, row.lane) for row in summarise(record) if row.time is not None}
+    ends: dict[tuple[str, str], Untraced | None] = {}
+    for row in (row for row in rows if row.time is not None):
+        certified = record.certificate(row.task, row.lane)
+        ends[row.task, row.lane] = certified.ending(record.work(row.task).steps) if certified else None
     for block in record.blocks:
-        for piece in block.slices:
-            if (piece.task, piece.lane) not in timed:
-                continue
-            certified = record.certificate(piece.task, piece.lane)
-            ending = certified.ending(record.work(piece.task).steps) if certified else None
-            proven = ending is not None and (
-                ending.final.startswith(piece.final) or piece.apart <= ending.allowance
-            )
+        for piece in (piece for piece in block.slices if (piece.task, piece.lane) in ends):
+            end = ends[piece.task, piece.lane]
+            proven = end is not None and (piece.final == end.final[:16] or 0 <= piece.apart <= end.allowance)
             where = f"block {block.index}, {piece.lane} on {piece.task}, round {piece.round}"
             findings.compare("slices", proven, f"{where}: not the certified parameters")
 
 
-def benchmark(findings: Findings, record: Record, document: dict[str, Any]) -> None:
+def benchmark(findings: Findings, record: Record, rows: Sequence[Row], found: Sequence[Entry]) -> None:
     """pytest-benchmark's own numbers are the raw samples, and the verdict beside them follows from these."""
-    rows = {(row.task, row.lane): row for row in summarise(record)}
-    entries = {key_of(entry): entry for entry in document.get("benchmarks") or []}
-    for (task, lane), row in rows.items():
+    entries = {(entry.extra_info.task, entry.extra_info.lane): entry for entry in found}
+    known = {(row.task, row.lane): row for row in rows}
+    for key, row in known.items():
         if row.time is not None:
-            present = (task, lane) in entries
-            findings.compare("entries", present, f"{lane} on {task}: has a time and no benchmark")
-    for key, entry in entries.items():
-        info = entry.get("extra_info") or {}
-        if key not in rows:
-            findings.compare("benchmarks", False, f"{entry.get('name')}: not a lane of the record")
+            findings.compare(
+                "entries", key in entries, f"{row.lane} on {row.task}: has a time and no benchmark"
+            )
+    for entry in found:
+        key = entry.extra_info.task, entry.extra_info.lane
+        if key not in known or entries[key] is not entry:
+            findings.compare("benchmarks", False, f"{entry.name}: not a lane of the record, or there twice")
             continue
-        steps = record.work(key[0]).steps
-        pieces = [p for block in record.blocks for p in block.slices if (p.task, p.lane) == key]
-        raw = [p.elapsed_ns / p.repeats / steps / 1e9 for p in pieces if p.kind == "race" and not p.twin]
-        stats = entry.get("stats") or {}
-        same = stats.get("data") == raw and all(
-            near(stats.get(name), value) for name, value in statistics_of(raw).items()
-        )
-        findings.compare("benchmarks", same, f"{entry.get('name')}: its samples are not the raw slices")
-        word = info.get("verdict")
-        fault = f"{entry.get('name')}: the verdict is {rows[key].verdict.word}, {word} was recorded"
-        findings.compare("verdicts", word == rows[key].verdict.word, fault)
+        same = samples_agree(entry.stats, raw_samples(record, *key))
+        findings.compare("benchmarks", same, f"{entry.name}: its samples are not the raw slices")
+        word, recorded = known[key].verdict.word, entry.extra_info.verdict
+        fault = f"{entry.name}: the verdict is {word}, {recorded} was recorded"
+        findings.compare("verdicts", word == recorded, fault)
 
 
-def key_of(entry: dict[str, Any]) -> tuple[Any, Any]:
-    """Task and lane of one of pytest-benchmark's entries."""
-    info = entry.get("extra_info") or {}
-    return info.get("task"), info.get("lane")
+def raw_samples(record: Record, task: str, lane: str) -> list[float]:
+    """Seconds per step of the slices that count, in the order in which they were measured."""
+    steps = record.work(task).steps
+    return [p.elapsed_ns / p.repeats / steps / 1e9 for _, p in samples.slices(record, task, lane)]
 
 
-def statistics_of(samples: list[float]) -> dict[str, float]:
-    """Those of pytest-benchmark's figures that do not depend on a method."""
-    return {
-        "min": min(samples),
-        "max": max(samples),
-        "mean": statistics.fmean(samples),
-        "median": statistics.median(samples),
-    }
+def samples_agree(stats: Stats, raw: list[float]) -> bool:
+    """Whether pytest-benchmark's samples are the raw ones, and its figures follow from them."""
+    again: dict[str, Any] = {"min": min, "max": max, "mean": statistics.fmean, "median": statistics.median}
+    return (
+        bool(raw)
+        and stats.data == tuple(raw)
+        and all(near(getattr(stats, name), of(raw)) for name, of in again.items())
+    )
 
 
-def command(result: str | Path) -> int:
+def same_figures(page: str, rows: Sequence[Row]) -> bool:
+    """Whether a page holds the rows that follow from the record, but for their last digits."""
+    try:
+        shown = rows_of(page)
+    except InputError:
+        return False
+    return alike([row.model_dump() for row in shown], [row.model_dump() for row in rows])
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Equal all the way down, floats but for their last digits."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(alike, one, other))
+    if isinstance(one, float) and isinstance(other, float):
+        return near(one, other)
+    return bool(one == other)
+
+
+def command(result: str | Path, data: str | None = None) -> int:
     """Verify a run's folder or JSON, print what was found; 1 if anything disagrees.
 
     Raises:
         InputError: there is no record, or it cannot be read.
     """
-    from benchmarks.record import load
-
-    record = load(result)
-    place = Path(result) / "benchmark.json" if Path(result).is_dir() else Path(result)
-    beside = place.with_name("table.md")
-    table = beside.read_text(encoding="utf-8") if beside.exists() else None
-    findings = verify(record, json.loads(place.read_bytes()), table)
+    document = open_document(result, Whole)
+    folder = Path(result) if Path(result).is_dir() else Path(result).parent
+    table, page = (
+        limits.small_text(folder / name) if (folder / name).exists() else None for name in ("table.md", PAGE)
+    )
+    findings = verify(document, table, page=page, data=data)
     print(findings.text())
     return int(bool(findings.wrong))

@@ -10,7 +10,7 @@ from record_maker import record
 
 from benchmarks.errors import InputError
 from benchmarks.measure.verdict import Verdict, judge
-from benchmarks.record import Failure, Record
+from benchmarks.record import Failure, Record, Unseen
 
 RNG = np.random.default_rng(11)
 
@@ -103,6 +103,33 @@ def test_beyond_one_thread_a_distance_within_the_allowance_counts_as_the_same_en
         assert (
             verdict(record({"jax": around(0.5)}, change=lambda *_, c=change: c, threads="all")).word == word
         )
+
+
+def seen(*figures: tuple[int, int]) -> Record:
+    """A record whose blocks hold jax against unseen work: how long that took (the certified run: 1000), and how
+    often it ended in the certified parameters.
+    """
+    found = record({"jax": around(1.0)})
+    blocks = [
+        block.model_copy(
+            update={"unseen": (Unseen(task="lesson", lane="jax", known_ns=1000, unseen_ns=took, same=same),)}
+        )
+        for block, (took, same) in zip(found.blocks, figures, strict=False)
+    ]
+    return found.model_copy(update={"blocks": (*blocks, *found.blocks[len(blocks) :])})
+
+
+def test_a_lane_that_remembers_is_invalid_and_noise_in_some_blocks_is_not() -> None:
+    assert verdict(seen((1100, 0), (900, 0))).word == "EQUIVALENT"
+    assert verdict(seen((90_000, 0), (1100, 0))).word == "EQUIVALENT"  # something else held one of them up
+    found = verdict(seen((90_000, 0), (2500, 0)))
+    assert (found.word, found.reason) == (
+        "INVALID",
+        "memory: work that it had not seen before takes 2.5 times as long",
+    )
+    found = verdict(seen((1000, 1), (1000, 0)))
+    assert found.word == "INVALID"
+    assert found.reason.startswith("memory: a run from another start ended in the certified")
 
 
 def test_noise_in_some_slices_is_no_lie_about_the_sync() -> None:

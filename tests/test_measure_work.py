@@ -216,7 +216,7 @@ def test_messages_lose_their_folders() -> None:
 
 def test_lanes_are_found_by_name_or_by_class() -> None:
     assert type(load("numpy:tuned", "cpu")).__name__ == "NumpyTuned"
-    assert type(load("measure_lanes:Talks", "cpu")).__name__ == "Talks"
+    assert type(load("benchmarks.experiments.trap_lanes:Talks", "cpu")).__name__ == "Talks"
     with pytest.raises(KeyError, match="no lane 'numpy:fast'"):
         load("numpy:fast", "cpu")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from record_maker import record
 
+from benchmarks import document
 from benchmarks import record as records
 from benchmarks.errors import InputError
-from benchmarks.record import Record
+from benchmarks.measure.summary import summarise
+from benchmarks.record import SCHEMA_VERSION, Record, open_document
+from benchmarks.report import tables
+from benchmarks.verify import Whole, verify
 
+DATA = Path(__file__).parent / "data"
 MADE = record({"jax": [0.5, 0.51], "numpy": [0.1, 0.2]}, change=lambda lane, b, r: {"apart": math.inf})
 TEXT = MADE.model_dump_json()
 
@@ -68,7 +74,7 @@ def test_missing_huge_and_foreign_files(tmp_path: Path, monkeypatch: pytest.Monk
         assert "not a record" in refused(path)
     path.write_bytes(b"\x80\x04\x95\xff")
     assert "not a record" in refused(path)
-    monkeypatch.setattr(records, "MOST_BYTES", 3)
+    monkeypatch.setattr(document, "MOST_BYTES", 3)
     assert "larger than" in refused(path)
 
 
@@ -78,17 +84,90 @@ def test_a_run_is_loaded_from_its_folder_or_its_json(tmp_path: Path, monkeypatch
     assert records.load(path) == records.load(tmp_path) == MADE
     for text, words in (
         ('{"benchmarks": []}', "has no 'samestep' record"),
-        (json.dumps({"samestep": json.loads(TEXT) | {"schema_version": 2}}), "schema_version"),
         (TEXT[:-40], "not a record"),
     ):
         path.write_text(text)
         with pytest.raises(InputError, match=words):
             records.load(tmp_path)
-    monkeypatch.setattr(records, "MOST_BYTES", 3)
+    monkeypatch.setattr(document, "MOST_BYTES", 3)
     with pytest.raises(InputError, match="larger than"):
         records.load(tmp_path)
     with pytest.raises(InputError, match="name a run's folder"):
         records.load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        (2, "its schema_version is 2, and this samestep reads up to 1: a newer samestep is needed"),
+        (99, "its schema_version is 99, and this samestep reads up to 1: a newer samestep is needed"),
+        (0, "its schema_version is '0', not a whole number from 1"),
+        ("1", "its schema_version is '1', not a whole number from 1"),
+        (True, "its schema_version is 'True', not a whole number from 1"),
+        (1.0, "its schema_version is '1.0', not a whole number from 1"),
+        (None, "its schema_version is missing"),
+    ],
+)
+def test_a_version_that_is_not_read_here_is_named(version: object, words: str, tmp_path: Path) -> None:
+    """Whatever else a later version may have changed."""
+    path = tmp_path / "benchmark.json"
+    path.write_text(json.dumps({"samestep": {"schema_version": version, "other": []}}))
+    with pytest.raises(InputError) as caught:
+        records.load(path)
+    assert str(caught.value).startswith(f"{path}: {words}")
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION + 1))
+def test_every_version_so_far_is_read(version: int) -> None:
+    """A run of `samestep compare --effort smoke` as it was written when that version was new."""
+    path = DATA / f"record-{version}.json"
+    assert json.loads(path.read_text())["samestep"]["schema_version"] == version
+    record = records.load(path)
+    assert [row.verdict.word for row in summarise(record)] == ["BASELINE", "FASTER"]
+    for format in tables.FORMATS:
+        assert "numpy:tuned" in tables.render(record, format)
+    assert verify(open_document(path, Whole)).wrong == []
+    assert Record.model_validate_json(record.model_dump_json()) == record
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path(os.devnull), Path("/dev/zero")):
+        with pytest.raises(InputError, match="not a file"):
+            records.load(path)
+    with pytest.raises(InputError, match="cannot be read"):
+        records.load(tmp_path / ("x" * 5000))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"a": 1, "b": {"c": 1, "c": 1}}', "the key 'c' comes twice"),
+        ("[NaN]", "NaN is not JSON"),
+        ("[-Infinity]", "-Infinity is not JSON"),
+        (f"[{2**63}]", "does not fit into 64 bits"),
+        (f"[-{'9' * 5000}]", "does not fit into 64 bits"),
+        ("[" + "1," * 100 + "1]", "more than 50 values"),
+        ('{"a": 1', "Expecting"),
+    ],
+)
+def test_json_that_readers_differ_about_is_refused(
+    text: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(document, "MOST_VALUES", 50)
+    with pytest.raises(ValueError, match=says):
+        document.parse(text.encode())
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(2**63) + 1, 2**63 - 1) | st.floats(-9, 9) | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_plain_json_is_read_as_it_is(value: object) -> None:
+    assert document.parse(json.dumps(value).encode()) == value
+    assert document.parse(json.dumps(value, ensure_ascii=False).encode()) == value
 
 
 def test_another_version_and_unknown_fields_are_refused(tmp_path: Path) -> None:

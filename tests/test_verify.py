@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import pytest
 from conftest import samestep
 
 from benchmarks.parity.kept import decode, encode
-from benchmarks.record import Record
-from benchmarks.verify import verify
+from benchmarks.record import open_document
+from benchmarks.report.page import page, rows_of
+from benchmarks.verify import Findings, Whole, command, steps, verify
 
 
 @pytest.fixture
@@ -22,8 +24,7 @@ def document(smoke: Any) -> dict[str, Any]:
 
 
 def findings(document: dict[str, Any], table: str | None = None) -> Any:
-    record = Record.model_validate_json(json.dumps(document["samestep"]))
-    return verify(record, document, table)
+    return verify(Whole.model_validate_json(json.dumps(document)), table)
 
 
 def test_a_run_is_verified(smoke: Any, document: dict[str, Any]) -> None:
@@ -127,6 +128,35 @@ def better(document: dict[str, Any]) -> None:
     document["samestep"]["certified"][0]["accuracy"]["r_squared"] += 1e-5
 
 
+def without_certificates(document: dict[str, Any]) -> None:
+    document["samestep"]["certified"] = []
+
+
+def kept_twice(document: dict[str, Any]) -> None:
+    piece(document)["judgement"]["kept"].append(piece(document)["judgement"]["kept"][-1])
+
+
+def no_last_step(document: dict[str, Any]) -> None:
+    piece(document)["judgement"].update(kept=piece(document)["judgement"]["kept"][:1], steps=1)
+
+
+def float64_twice(document: dict[str, Any]) -> None:
+    evidence = document["samestep"]["certified"][0]["certificate"]["evidence"]
+    evidence.insert(0, evidence[0])
+
+
+def misshapen_final(document: dict[str, Any]) -> None:
+    document["samestep"]["certified"][0]["certificate"]["final"] = {"0.weight": [1.0, 2.0, 3.0]}
+
+
+def a_benchmark_twice(document: dict[str, Any]) -> None:
+    document["benchmarks"].append(document["benchmarks"][0])
+
+
+def a_benchmark_of_nobody(document: dict[str, Any]) -> None:
+    document["benchmarks"].append({"name": "stranger"})
+
+
 def other_data(document: dict[str, Any]) -> None:
     document["samestep"]["plan"]["works"][0]["data"] = "0" * 64
 
@@ -143,6 +173,13 @@ def other_data(document: dict[str, Any]) -> None:
         (other_order, "another order"),
         (passed, "does not follow"),
         (garbage, "cannot be judged"),
+        (without_certificates, "not the certified parameters"),
+        (kept_twice, "are kept, not the"),
+        (no_last_step, "not those after the last step"),
+        (float64_twice, "one dtype twice"),
+        (misshapen_final, "its certificate cannot be judged"),
+        (a_benchmark_twice, "or there twice"),
+        (a_benchmark_of_nobody, "stranger: not a lane of the record"),
         (other_data, "the data are not those"),
         (fewer_steps, "are kept, not the"),
         (infinite, "cannot be judged"),
@@ -163,6 +200,101 @@ def test_an_inconsistent_edit_is_found(document: dict[str, Any], edit: Any, says
     assert document != before
     found = findings(document)
     assert any(says in line for line in found.wrong), found.wrong
+
+
+def test_another_table_beside_the_record_is_found(smoke: Any, document: dict[str, Any]) -> None:
+    table = (smoke[0] / "table.md").read_text()
+    assert findings(document, table.replace("FASTER", "SLOWER").replace("proven", "NOT PROVEN")).wrong
+    assert findings(document, "").wrong == ["table.md is not the table of this record"]
+
+
+@pytest.mark.parametrize("consistent", [False, True])
+def test_what_no_check_can_notice(document: dict[str, Any], consistent: bool) -> None:
+    """What docs/record.md says verify cannot see: a twin's slice alone, or raw slices and all that follows."""
+    slices = [each for block in document["samestep"]["blocks"] for each in block["slices"]]
+    if not consistent:
+        next(each for each in slices if each["twin"])["elapsed_ns"] += 1
+    for each in slices if consistent else []:
+        each["elapsed_ns"] *= 2
+        each["cpu_ns"] *= 2
+    for entry in document["benchmarks"] if consistent else []:
+        stats = entry["stats"]
+        stats["data"] = [2 * value for value in stats["data"]]
+        for name in ("min", "max", "mean", "median"):
+            stats[name] *= 2
+    assert findings(document).wrong == []
+
+
+def of_file(document: dict[str, Any], path: str) -> Whole:
+    """The document with the first task's data from a file."""
+    document["samestep"]["plan"]["works"][0]["task"]["dataset"] = {
+        "kind": "file",
+        "path": path,
+        "target": "y",
+    }
+    return Whole.model_validate_json(json.dumps(document))
+
+
+def test_a_file_is_read_below_this_folder_or_where_it_is_named(
+    document: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    rows = "x,y\n" + "".join(f"{i},{i * i}\n" for i in range(20))
+    for place in ("own.csv", "../outside.csv"):
+        Path(place).write_text(rows)
+    Path("link.csv").symlink_to("../outside.csv")
+    read = "the data are not those that were recorded"  # of the lesson: so the file was read
+    assert any(read in line for line in verify(of_file(document, "own.csv")).wrong)
+    for path in ("../outside.csv", str(tmp_path / "outside.csv"), "link.csv", "/dev/zero", "\0.csv"):
+        found = verify(of_file(document, path))
+        assert "not below this folder; name the file with --data" in found.unchecked[0]
+        assert not any(read in line for line in found.wrong)
+    assert any(read in line for line in verify(of_file(document, "gone.csv"), data="../outside.csv").wrong)
+
+
+def test_a_pipe_is_not_waited_for(
+    document: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe.csv")
+    assert "pipe.csv is not a file" in verify(of_file(document, "pipe.csv")).unchecked[0]
+
+
+def test_a_table_that_is_no_text_is_another_table(
+    document: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "benchmark.json").write_text(json.dumps(document))
+    table = tmp_path / "table.md"
+    table.write_bytes(b"\xff\x00")
+    assert command(tmp_path) == 1
+    table.unlink()
+    table.mkdir()
+    assert command(tmp_path) == 1
+    assert capsys.readouterr().out.count("table.md is not the table") == 2
+
+
+def test_a_page_beside_the_record_shows_its_figures(smoke: Any, document: dict[str, Any]) -> None:
+    found = Whole.model_validate_json(json.dumps(document))
+    text = page(found.samestep)
+    whole = verify(found, page=text)
+    assert (whole.wrong, whole.counts["pages"]) == ([], 1)
+    time = next(row.time for row in rows_of(text) if row.time)
+    other = text.replace(f'"value":{time.value}', f'"value":{time.value / 2}')
+    assert other != text
+    for edited in (other, "no page"):
+        assert "report.html does not show" in verify(found, page=edited).text()
+
+
+def test_the_reference_is_verified() -> None:
+    """Every kept step of the committed result's small tasks, on whatever machine this is."""
+    document = open_document(Path(__file__).parents[1] / "results" / "reference", Whole)
+    small = [work for work in document.samestep.plan.works if work.rows * work.features < 100_000]  # seconds
+    found = Findings()
+    for work in small:
+        steps(found, document.samestep, work, None)
+    assert found.wrong == found.unchecked == []
+    assert found.counts["steps"] > 100 * len(small) > 0
 
 
 def test_the_command(smoke: Any, tmp_path: Path, document: dict[str, Any]) -> None:

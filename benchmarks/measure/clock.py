@@ -10,9 +10,11 @@ import gc
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from backends.interface import Backend, Host, Order, State
 from benchmarks.measure.counters import compilations, context_switches, steal_ns
@@ -22,6 +24,7 @@ AGREE = 0.10  # two calls agree when they differ by at most this share
 MOST_WARMUPS = 5
 MOST_SPAN = 6  # a slice's resets may take this many times its target
 LONG_NS = 100_000_000  # above this a run is its own warm-up
+PAIRS = 7  # runs of unseen work, each beside one of the certified
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Run:
         return self.work.order, self.work.task.batch_size, self.work.rates
 
     def reset(self) -> State:
-        """A state at the certified start, computed before the clock starts."""
+        """A state at the start, computed before the clock starts."""
         state = self.backend.init(self.work.task, params=self.work.start)
         self.backend.sync(state)
         return state
@@ -134,6 +137,23 @@ class Run:
         repeats = min(-(-target_ns // run), MOST_SPAN * target_ns // (run + reset))
         return {"repeats": max(1, repeats), "run_ns": run, "reset_ns": reset}
 
+    def unseen(self, seed: int) -> dict[str, int]:
+        """Runs from starts and in orders that nobody saw before, against the certified run beside them.
+
+        Who remembers a result instead of computing it takes longer for these, or ends where the other ends. The
+        least of several runs, since other programs may hold up any of them.
+        """
+        rng, certified, known, unseen, same = np.random.default_rng(seed), self.work, [], [], 0
+        with self.precision(), garbage(False):
+            for _ in range(PAIRS):
+                known.append(self.time().elapsed_ns)
+                self.work = shuffled(certified, rng)
+                reading = self.time()
+                self.work = certified
+                unseen.append(reading.elapsed_ns)
+                same += reading.final == self.certified
+        return {"known_ns": min(known), "unseen_ns": min(unseen), "same": same}
+
     def first_call(self) -> float:
         """Seconds of the first run in this process: trace, compile, run."""
         with self.precision(), garbage(False):
@@ -150,6 +170,15 @@ class Run:
                 state, _ = self.backend.epoch(state, self.data, order, task.batch_size, rates[epoch])
             self.backend.sync(state)
             return self.backend.params(state)
+
+
+def shuffled(work: Prepared, rng: np.random.Generator) -> Prepared:
+    """The same amount of work from another start, its rows in another order."""
+    start = {
+        name: value + rng.normal(0, 0.01, value.shape).astype(value.dtype)
+        for name, value in work.start.items()
+    }
+    return replace(work, start=start, order=rng.permutation(work.order))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from benchmarks.record import Certified, Record, Slice
 
 CPU_PER_WALL = 1.05
 RESYNC = (0.02, 50_000)  # of a run, and nanoseconds: the larger is allowed
+UNSEEN = 2.0  # times as long as the certified run
 STEAL = 0.10
 TWIN, TWIN_LEVEL = math.log(1.01), 0.99
 
@@ -24,7 +25,7 @@ def failed(record: Record, task: str, lane: str) -> str | None:
 
 
 def invalid(record: Record, task: str, lane: str) -> str | None:
-    """Why a lane's times do not count: parity, final parameters, sync, recompilation or threads."""
+    """Why a lane's times do not count: parity, final parameters, memory, sync, recompilation or threads."""
     certified = record.certificate(task, lane)
     if certified is None:
         return None  # it never came to a certificate, which is a failure of its own
@@ -37,6 +38,8 @@ def invalid(record: Record, task: str, lane: str) -> str | None:
         return f"final parameters: {wrong} of {len(pieces)} slices did not end in the certified ones"
     if compiled := sum(piece.compilations for piece in pieces):
         return f"recompilation: {compiled} inside {len(pieces)} timed slices"
+    if remembered := _memory(record, task, lane):
+        return remembered
     return _sync(pieces) or (_threads(pieces) if record.plan.threads == "one" else None)
 
 
@@ -48,6 +51,20 @@ def _wrong(record: Record, certified: Certified, pieces: list[Slice]) -> int:
     if record.plan.threads == "one" and record.plan.device == "cpu":
         return sum(piece.finals != 1 or not ending.final.startswith(piece.final) for piece in pieces)
     return sum(not piece.apart <= ending.allowance for piece in pieces)
+
+
+def _memory(record: Record, task: str, lane: str) -> str | None:
+    """A result that was remembered and not computed: work that the lane had not seen tells.
+
+    The least of the blocks: who remembers does so in every block, noise comes in some.
+    """
+    own = [one for block in record.blocks for one in block.unseen if (one.task, one.lane) == (task, lane)]
+    if any(one.same for one in own):
+        return "memory: a run from another start ended in the certified parameters"
+    longer = min((one.unseen_ns / one.known_ns for one in own), default=1.0)
+    if longer <= UNSEEN:
+        return None
+    return f"memory: work that it had not seen before takes {longer:.1f} times as long"
 
 
 def _sync(pieces: list[Slice]) -> str | None:

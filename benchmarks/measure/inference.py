@@ -30,16 +30,22 @@ class Interval(Spec):
 
 
 class Sample(NamedTuple):
-    """Mean, standard error and degrees of freedom of at least two values."""
+    """Mean, standard error and degrees of freedom of at least two values, or of a difference of such means."""
 
     mean: float
     error: float
-    df: int
+    df: float
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Sample:
         error = stdev(values) / math.sqrt(len(values))
         return cls(fmean(values), max(error, RESOLUTION), len(values) - 1)
+
+    def less(self, other: Sample) -> Sample:
+        """The difference of two independent means whose variances may differ, with Welch's degrees of freedom."""
+        one, two = self.error**2, other.error**2
+        df = (one + two) ** 2 / (one**2 / self.df + two**2 / other.df)
+        return Sample(self.mean - other.mean, math.sqrt(one + two), df)
 
     def ends(self, level: float) -> tuple[float, float]:
         """The t interval of the mean."""
@@ -112,5 +118,5 @@ def drift(values: Sequence[float], *, level: float = 0.99) -> float:
     first, second = values[:half], values[-half:]
     if max(stdev(first), stdev(second)) < RESOLUTION:
         return abs(fmean(second) - fmean(first))
-    ends = stats.ttest_ind(second, first, equal_var=False).confidence_interval(level)
-    return max(0.0, float(ends.low), -float(ends.high))
+    low, high = Sample.of(second).less(Sample.of(first)).ends(level)
+    return max(0.0, low, -high)

@@ -14,13 +14,15 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from benchmarks.measure import accelerator
+from benchmarks.measure.accelerator import Accelerator
 from benchmarks.measure.effort import Effort, Limits
 from benchmarks.measure.environment import allowed_cpus
 from benchmarks.measure.folder import Calibrations, Folder
 from benchmarks.measure.order import orders
 from benchmarks.measure.process import PHASES, Crew, Worker, WorkerError, surroundings
 from benchmarks.measure.worker import Reply
-from benchmarks.record import Block, Calibration, Failure, Kind, Plan, Slice
+from benchmarks.record import Block, Calibration, Failure, Kind, Plan, Slice, Unseen
 
 Step: TypeAlias = Callable[[float, str], None]  # the share of the block that is done, and what was just done
 STARTING = 0.5  # of a block's time, roughly: importing and compiling
@@ -62,11 +64,12 @@ class Race:
         self.tasks = [work.task.name for work in plan.works]
         self.seats: list[Seat] = []
         self.slices: list[Slice] = []
+        self.unseen: list[Unseen] = []
         self.failures: list[Failure] = []
 
     def run(self) -> Block:
         """The whole block; its workers are gone when it ends, however it ends."""
-        cpus = allowed_cpus()
+        cpus, before = allowed_cpus(), self.gpus()
         own = [cpus[-1 - self.index % len(cpus)]] if self.plan.threads == "one" else []
         with ThreadPoolExecutor(len(self.entrants) + 1) as pool, Crew(self.limits.memory) as crew:
             self.seats = self.hire(crew, cpus)
@@ -89,7 +92,14 @@ class Race:
             started=tuple(seat.name for seat in self.seats),
             slices=tuple(self.slices),
             failures=tuple(self.failures),
+            unseen=tuple(self.unseen),
+            gpus_before=before,
+            gpus_after=self.gpus(),
         )
+
+    def gpus(self) -> tuple[Accelerator, ...]:
+        """The clocks of the GPUs at this moment, where lanes run on one."""
+        return accelerator.read() if self.plan.device.startswith("cuda") else ()
 
     def hire(self, crew: Crew, cpus: tuple[int, ...]) -> list[Seat]:
         """A worker for every arm, in random order, spread over the CPUs while they start."""
@@ -162,14 +172,23 @@ class Race:
             self.step(STARTING + (1 - STARTING) * share, f"{task}, round {number + 1} of {count}")
 
     def control(self, task: str, found: dict[str, Calibration]) -> None:
-        """Each arm: a slice with the garbage collector on, then one without handing over in between."""
+        """Each arm: work that it never saw; a slice with the garbage collector on; one without handing over."""
         seats = [seat for seat in self.seats if task in seat.tasks and seat.lane in found and not seat.twin]
         before: Seat | None = None
         for position, place in enumerate(self.rng.permutation(len(seats))):
             seat = seats[place]
+            seed = int(self.rng.integers(2**32))
+            if not self.out(seat, task) and (
+                reply := self.ask(seat, self.limits.slice, "unseen", task=task, seed=seed)
+            ):
+                self.unseen.append(Unseen(task=task, lane=seat.lane, **reply))
             for number, kind in enumerate(CONTROLS):
                 self.slice(seat, task, found, kind=kind, round=number, position=position, before=before)
                 before = seat
+
+    def out(self, seat: Seat, task: str) -> bool:
+        """Whether the arm, or its twin, has failed on this task."""
+        return any(f.task == task and f.lane == seat.lane for f in self.failures)
 
     def slice(
         self,
@@ -183,7 +202,7 @@ class Race:
         before: Seat | None,
     ) -> None:
         """One slice of one arm, unless it is out of this task by now."""
-        if any(f.task == task and f.lane == seat.lane for f in self.failures):
+        if self.out(seat, task):
             return
         calibration = found[seat.lane]
         repeats = calibration.repeats

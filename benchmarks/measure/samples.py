@@ -5,18 +5,33 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from statistics import median
+from typing import TypeAlias
 
-from benchmarks.record import Kind, Record, Slice
+from benchmarks.record import Block, Kind, Record, Slice
+
+By: TypeAlias = dict[tuple[str, str, bool, Kind], list[tuple[int, Slice]]]
 
 
 def slices(
     record: Record, task: str, lane: str, *, twin: bool = False, kind: Kind = "race"
 ) -> Iterator[tuple[int, Slice]]:
     """The slices of one arm, each with the index of its block."""
-    for block in record.blocks:
-        for piece in block.slices:
-            if (piece.task, piece.lane, piece.twin, piece.kind) == (task, lane, twin, kind):
-                yield block.index, piece
+    return iter(_by_arm(record.blocks).get((task, lane, twin, kind), ()))
+
+
+def _by_arm(blocks: tuple[Block, ...]) -> By:
+    """The slices of every arm; kept for the next call about the same blocks, which cannot change."""
+    if _last[0][0] is not blocks:
+        found: By = {}
+        for block in blocks:
+            for piece in block.slices:
+                arm = (piece.task, piece.lane, piece.twin, piece.kind)
+                found.setdefault(arm, []).append((block.index, piece))
+        _last[:] = [(blocks, found)]
+    return _last[0][1]
+
+
+_last: list[tuple[tuple[Block, ...], By]] = [((), {})]
 
 
 def log_times(

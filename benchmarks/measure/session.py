@@ -45,11 +45,12 @@ def measure(
     seed: int | None = None,
     missing: Mapping[str, str] | None = None,
     phases: bool = False,
+    blocks: int | None = None,
 ) -> Record:
     """Certify and race lanes on tasks; every finished piece is kept in `folder`, so that `resume` can go on.
 
     A lane is a registered name, or "module:Class". Lanes that cannot run are failures in the record, not errors.
-    `phases`: also where the time of their steps goes.
+    `phases`: also where the time of their steps goes. `blocks`: go no further than so many blocks for now.
 
     Raises:
         InputError: the selection makes no sense, data cannot be loaded, or the folder already holds a session.
@@ -61,28 +62,36 @@ def measure(
         place, tasks, lanes, baseline, _effort(effort), threads, device, progress, seed, missing or {}
     )
     place.begin(plan.model_copy(update={"phases": phases}))
-    return resume(folder, progress=progress, limits=limits)
+    return resume(folder, progress=progress, limits=limits, blocks=blocks)
 
 
-def resume(folder: str | Path, *, progress: Progress = silent, limits: Limits | None = None) -> Record:
-    """Finish the session in a folder; pieces that are already there are not measured again.
+def resume(
+    folder: str | Path,
+    *,
+    progress: Progress = silent,
+    limits: Limits | None = None,
+    blocks: int | None = None,
+) -> Record:
+    """Finish the session in a folder, or take it to `blocks` blocks in all; what is there is not measured again.
 
     Raises:
         InputError: there is no session, or it was begun on another boot, with other packages or other code.
     """
     place, limits = Folder(folder), limits or Limits()
     plan = place.plan()
-    if len(place.blocks()) < plan.effort.blocks:
+    until = plan.effort.blocks if blocks is None else min(blocks, plan.effort.blocks)
+    if len(place.blocks()) < until:
         _same(plan)
         place.check_work(plan)
         Jobs(place, plan, limits, _counted(place, plan, progress)).run()
         if not place.ceilings():
             measure_ceilings(place, plan, limits)
         progress("ceilings", 1, 1, "memory, BLAS, calls")
-        _race(place, plan, limits, progress)
+        _race(place, plan, limits, progress, until)
         if plan.phases and not place.ledgers():
             measure_phases(place, plan, limits, lambda text: progress("phases", 0, 0, text))
-    place.sweep()
+    if until == plan.effort.blocks:
+        place.sweep()
     return place.record()
 
 
@@ -204,10 +213,10 @@ def _same(plan: Plan) -> None:
             )
 
 
-def _race(place: Folder, plan: Plan, limits: Limits, progress: Progress) -> None:
-    """All blocks that are missing."""
-    present, total = {block.index for block in place.blocks()}, 100 * plan.effort.blocks
-    for index in range(plan.effort.blocks):
+def _race(place: Folder, plan: Plan, limits: Limits, progress: Progress, until: int) -> None:
+    """All of the first `until` blocks that are missing."""
+    present, total = {block.index for block in place.blocks()}, 100 * until
+    for index in range(until):
         if index not in present and (entrants := _entrants(place.record())):
 
             def step(share: float, text: str, done: int = index) -> None:

@@ -11,6 +11,7 @@ from statistics import median
 from backends.interface import Tier
 from backends.spec import Number, Spec
 from benchmarks.accuracy import Accuracy
+from benchmarks.measure.ceilings import floor
 from benchmarks.measure.inference import MARGIN, Interval, interval
 from benchmarks.measure.samples import block_ratios, block_times, log_times, slices
 from benchmarks.measure.verdict import Verdict, judge
@@ -127,12 +128,9 @@ def parity_share(record: Record, task: str, lane: str) -> float | None:
 
 
 def floor_per_step(record: Record, task: str) -> float | None:
-    """max(bytes / read rate, operations / BLAS rate) of a full step, seconds."""
-    work = record.work(task)
+    """The least seconds of a full step, None where the machine's limits were not measured."""
     ceiling = next((ceiling for ceiling in record.ceilings if ceiling.task == task), None)
-    if ceiling is None:
-        return None
-    return max(work.bytes_per_step / ceiling.read_rate, work.flops_per_step / ceiling.blas_rate)
+    return floor(record.work(task), ceiling) if ceiling else None
 
 
 def _cold(record: Record, task: str, lane: str) -> dict[str, float | int | None]:
@@ -203,8 +201,18 @@ def _notes(record: Record, task: str, lane: str, time: Interval, floor: float | 
     used = cpu_per_wall(record, task, lane)
     if record.plan.threads == "one" and record.plan.device == "cpu" and used < BUSY:
         notes.append(f"it had the CPU for only {used:.0%} of the time: other programs were running")
+    proof = record.certificate(task, lane)
+    if proof and proof.certificate.products == "tf32":
+        notes.append(
+            "matrix products of TF32 inputs (11 bits): proven within their bound, wider than float32's"
+        )
     if floor is None:
-        notes.append("no floor: the machine's limits were not measured")
+        known = (
+            "the machine's limits were not measured"
+            if record.plan.device == "cpu"
+            else "only the CPU's limits are measured"
+        )
+        notes.append(f"no floor: {known}")
     elif time.high < floor:
         notes.append("below the measured floor: caches or fusion can do that; look at it")
     measured = len(block_times(log_times(record, task, lane)))

@@ -89,6 +89,9 @@ class Arm:
     def slice(self, task: str, repeats: int, collect: bool) -> Reply:
         return self.runs[task].slice(repeats, collect=collect)
 
+    def unseen(self, task: str, seed: int) -> Reply:
+        return self.runs[task].unseen(seed)
+
     def ceiling(self, folder: str) -> Reply:
         from benchmarks.measure.ceilings import ceiling
         from benchmarks.measure.work import read
