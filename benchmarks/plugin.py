@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 from collections.abc import Generator
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,10 @@ import pytest
 
 from benchmarks.errors import InputError
 from benchmarks.record import KEY, WHOLE
+from benchmarks.replay import Race
 
 BENCH = Path(__file__).with_name("bench_training.py")
+MODULE = "benchmarks.bench_training"  # what --pyargs takes
 SAVER = "pytest-benchmark"  # the name of its session among the plugins
 SESSION = pytest.StashKey[Any]()
 RACE = pytest.StashKey[Any]()
@@ -28,7 +29,8 @@ RACE = pytest.StashKey[Any]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of `samestep compare`, under the same names."""
-    group = parser.getgroup("samestep", "training benchmarks of samestep")
+    words = "training benchmarks of samestep; write folders and files with =, as in --out=FOLDER"
+    group = parser.getgroup("samestep", words)
     group.addoption(
         "--lane", action="append", default=[], help="a lane to run; repeat for more (default: all)"
     )
@@ -41,7 +43,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--features", help="the columns of --data to predict from, with commas (default: all others)"
     )
     group.addoption("--dtype", default="float32", help="float32 or float64 (default: float32)")
-    group.addoption("--device", default="cpu", help="cpu, cuda, mps or tpu (default: cpu)")
+    group.addoption(
+        "--device", default="cpu", help="cpu, cuda (the second: cuda:1), mps or tpu (default: cpu)"
+    )
     group.addoption(
         "--threads", default="one", help="one: each lane on one core; all: as shipped (default: one)"
     )
@@ -54,12 +58,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--resume", help="go on with the interrupted run in this folder")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """pytest-benchmark's warnings (another machine, nothing saved) are no errors, whatever others are."""
+    config.addinivalue_line("filterwarnings", "default::pytest_benchmark.logger.PytestBenchmarkWarning")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """`pytest --benchmark-only` without a path means the benchmarks; bad options end here, before collecting."""
-    only = config.getoption("benchmark_only", False)
+    only = config.getoption("benchmark_only", None)
     if only and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         config.args = [str(BENCH)]
-    if any(Path(word.partition("::")[0]).name == BENCH.name for word in config.args):
+    if any(Path(word.partition("::")[0]).name in (BENCH.name, MODULE) for word in config.args):
+        if only is None:
+            raise pytest.UsageError(f"{BENCH.name} needs pytest-benchmark: leave out -p no:benchmark")
         session(config)
 
 
@@ -89,97 +101,47 @@ def _skipped(reasons: dict[str, str]) -> list[Any]:
     return [pytest.param(name, marks=pytest.mark.skip(reason=why)) for name, why in reasons.items()]
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What pytest-benchmark would find wrong only after the whole race ends the run before it."""
+    config = session.config
+    racing = any("race" in getattr(item, "fixturenames", ()) for item in session.items)
+    saver = config.pluginmanager.getplugin(SAVER)
+    if not racing or config.option.collectonly or saver.disabled or saver.skip:
+        return
+    if fault := misused(saver):
+        raise pytest.UsageError(fault)
+
+
+def misused(saver: Any) -> str | None:
+    """Which of pytest-benchmark's options cannot end well, in one line."""
+    if saver.compare_fail and not saver.compared_mapping:
+        return "--benchmark-compare-fail needs --benchmark-compare, and a saved run in --benchmark-storage"
+    if saver.cprofile_sort_by:
+        return "--benchmark-cprofile: lanes run in processes of their own; --phases says where time goes"
+    if saver.json and not Path(saver.json).absolute().parent.is_dir():
+        return f"--benchmark-json {saver.json}: there is no folder {saver.json.parent}; make it first"
+    return None
+
+
 @pytest.fixture(scope="session")
 def race(request: pytest.FixtureRequest) -> Race:
     """Everything measured, before the first benchmark reads its samples: only selected tasks and lanes race."""
     tests = [item for item in request.session.items if isinstance(item, pytest.Function)]
     params = [test.callspec.params for test in tests if "race" in test.fixturenames]
-    found = Race(request.config, {(str(each["task"]), str(each["lane"])) for each in params})
-    request.config.stash[RACE] = found
+    chosen = {(str(each["task"]), str(each["lane"])) for each in params}
+    found = request.config.stash[RACE] = Race(request.config, session(request.config), chosen)
     return found
 
 
-class Race:
-    """The record of this session, measured when first asked for."""
-
-    def __init__(self, config: pytest.Config, chosen: set[tuple[str, str]]) -> None:
-        self.config, self.asked = config, session(config)
-        self.tasks = [task for task in self.asked.tasks if task.name in {name for name, _ in chosen}]
-        selected = {lane for _, lane in chosen} | {
-            self.asked.baseline
-        }  # -k torch:tuned still needs its yardstick
-        self.lanes = [lane for lane in self.asked.lanes if lane in selected]
-
-    @cached_property
-    def record(self) -> Any:
-        from benchmarks.measure import measure, resume
-        from benchmarks.progress import progress
-
-        capture = self.config.pluginmanager.getplugin("capturemanager")
-        with capture.global_and_fixture_disabled(), progress() as report:
-            try:
-                if self.asked.resumed:
-                    return resume(self.asked.out, progress=report)
-                return measure(
-                    self.tasks,
-                    self.lanes,
-                    baseline=self.asked.baseline,
-                    effort=self.asked.effort,
-                    threads=self.asked.threads,
-                    device=self.asked.device,
-                    folder=self.asked.out,
-                    progress=report,
-                    missing=self.asked.missing | self.asked.left_out,
-                    phases=self.asked.phases,
-                )
-            except InputError as error:  # data that cannot be used concern every test alike
-                pytest.exit(str(error), returncode=int(pytest.ExitCode.USAGE_ERROR))
-
-    @cached_property
-    def rows(self) -> dict[tuple[str, str], Any]:
-        from benchmarks.measure.summary import summarise
-
-        return {(row.task, row.lane): row for row in summarise(self.record)}
-
-    def barred(self, task: str, lane: str) -> str | None:
-        """Why this lane shows no time, or None."""
-        row = self.rows[task, lane]
-        return f"{row.verdict.word}: {row.verdict.reason}" if row.time is None else None
-
-    def seconds_per_step(self, task: str, lane: str) -> list[float]:
-        """The raw samples in the order in which they were measured."""
-        from benchmarks.measure.samples import slices
-
-        steps = self.record.work(task).steps
-        return [
-            piece.elapsed_ns / piece.repeats / steps / 1e9 for _, piece in slices(self.record, task, lane)
-        ]
-
-    def facts(self, task: str, lane: str) -> dict[str, Any]:
-        """What pytest-benchmark's JSON says beside the samples."""
-        row = self.rows[task, lane]
-        return {"task": task, "lane": lane, "unit": "seconds per training step", "verdict": row.verdict.word}
-
-    def run_once(self, task: str, lane: str) -> None:
-        """Under --benchmark-disable: one untimed epoch in this process, to see that it runs."""
-        import backends
-        from benchmarks import datasets, parity
-
-        spec = next(each for each in self.asked.tasks if each.name == task)
-        backend = backends.load(lane, self.asked.device)
-        x, y = datasets.load(spec.dataset).rounded(spec.dtype)
-        with backend.precision(spec.dtype):
-            state = backend.init(spec, params=parity.start(spec))
-            data = backend.put(x), backend.put(y)
-            rates = spec.learning_rates(len(x))[0]
-            backend.sync(backend.epoch(state, data, spec.order(len(x), 0), spec.batch_size, rates))
-
-
+@pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
-    """Stable facts only: a result that is handed on does not name its host."""
+    """Stable facts only: no name of a host, and no momentary clock that would differ in every comparison."""
     machine_info.pop("node", None)
+    cpu = machine_info.get("cpu", {})
+    machine_info["cpu"] = {name: value for name, value in cpu.items() if not name.startswith("hz_")}
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_json(config: pytest.Config, benchmarks: Any, output_json: dict[str, Any]) -> None:
     """Our record, raw samples included, under one key of pytest-benchmark's JSON."""
     if found := measured(config):
@@ -195,17 +157,34 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, Any, Any]:
     return (yield)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """The comparison, here and as Markdown in the run's folder."""
+@pytest.hookimpl(wrapper=True)
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> Generator[None, Any, Any]:
+    """The comparison after pytest-benchmark's own table, here and as Markdown in the run's folder."""
     found = measured(config)
     if not found:
-        return
-    keep(found.record, found.asked.out, saved=config.pluginmanager.getplugin(SAVER).json)
+        return (yield)
+    from pytest_benchmark.session import PerformanceRegression
+
+    try:
+        return (yield)
+    except PerformanceRegression as error:  # of --benchmark-compare-fail, which has said where
+        pytest.exit(str(error), returncode=int(pytest.ExitCode.TESTS_FAILED))
+    finally:
+        show(found, terminalreporter)
+
+
+def show(found: Race, terminal: pytest.TerminalReporter) -> None:
+    """Leave the run's folder whole, and print the comparison unless --benchmark-quiet is given."""
     from benchmarks.report import tables
 
-    terminalreporter.write_line("")
-    terminalreporter.write_line(tables.plain(found.record))
-    terminalreporter.write_line(f"results: {found.asked.out}")
+    saver = found.config.pluginmanager.getplugin(SAVER)
+    keep(found.record, found.asked.out, saved=saver.json if saver.benchmarks else None)
+    if not saver.quiet:
+        terminal.write_line("")
+        terminal.write_line(tables.plain(found.record))
+        terminal.write_line(f"results: {found.asked.out}")
 
 
 class Unfinished(os.PathLike[str]):

@@ -1,6 +1,17 @@
-"""A clock that replays: pytest-benchmark times our workers' samples instead of anything in this process."""
+"""What pytest-benchmark is given to time: the race of a session, and a clock that replays its samples."""
 
 from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from benchmarks.errors import InputError
+
+if TYPE_CHECKING:  # the plugin is loaded with every pytest run: nothing heavy before it is needed
+    from benchmarks.record import Record
+    from benchmarks.session import Session
 
 
 class ReplayClock:
@@ -24,3 +35,79 @@ class ReplayClock:
 
 
 CLOCK = ReplayClock()
+
+
+class Race:
+    """The record of this session, measured when first asked for."""
+
+    def __init__(self, config: pytest.Config, asked: Session, chosen: set[tuple[str, str]]) -> None:
+        self.config, self.asked = config, asked
+        self.tasks = [task for task in self.asked.tasks if task.name in {name for name, _ in chosen}]
+        selected = {lane for _, lane in chosen} | {
+            self.asked.baseline
+        }  # -k torch:tuned still needs its yardstick
+        self.lanes = [lane for lane in self.asked.lanes if lane in selected]
+
+    @cached_property
+    def record(self) -> Record:
+        from benchmarks.measure import measure, resume
+        from benchmarks.progress import progress
+
+        capture = self.config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled(), progress() as report:
+            try:
+                if self.asked.resumed:
+                    return resume(self.asked.out, progress=report)
+                return measure(
+                    self.tasks,
+                    self.lanes,
+                    baseline=self.asked.baseline,
+                    effort=self.asked.effort,
+                    threads=self.asked.threads,
+                    device=self.asked.device,
+                    folder=self.asked.out,
+                    progress=report,
+                    missing=self.asked.missing | self.asked.left_out,
+                    phases=self.asked.phases,
+                )
+            except InputError as error:  # data that cannot be used concern every test alike
+                pytest.exit(str(error), returncode=int(pytest.ExitCode.USAGE_ERROR))
+
+    @cached_property
+    def rows(self) -> dict[tuple[str, str], Any]:
+        from benchmarks.measure.summary import summarise
+
+        return {(row.task, row.lane): row for row in summarise(self.record)}
+
+    def barred(self, task: str, lane: str) -> str | None:
+        """Why this lane shows no time, or None."""
+        row = self.rows[task, lane]
+        return f"{row.verdict.word}: {row.verdict.reason}" if row.time is None else None
+
+    def seconds_per_step(self, task: str, lane: str) -> list[float]:
+        """The raw samples in the order in which they were measured."""
+        from benchmarks.measure.samples import slices
+
+        steps = self.record.work(task).steps
+        return [
+            piece.elapsed_ns / piece.repeats / steps / 1e9 for _, piece in slices(self.record, task, lane)
+        ]
+
+    def facts(self, task: str, lane: str) -> dict[str, Any]:
+        """What pytest-benchmark's JSON says beside the samples."""
+        row = self.rows[task, lane]
+        return {"task": task, "lane": lane, "unit": "seconds per training step", "verdict": row.verdict.word}
+
+    def run_once(self, task: str, lane: str) -> None:
+        """Under --benchmark-disable: one untimed epoch in this process, to see that it runs."""
+        import backends
+        from benchmarks import datasets, parity
+
+        spec = next(each for each in self.asked.tasks if each.name == task)
+        backend = backends.load(lane, self.asked.device)
+        x, y = datasets.load(spec.dataset).rounded(spec.dtype)
+        with backend.precision(spec.dtype):
+            state = backend.init(spec, params=parity.start(spec))
+            data = backend.put(x), backend.put(y)
+            rates = spec.learning_rates(len(x))[0]
+            backend.sync(backend.epoch(state, data, spec.order(len(x), 0), spec.batch_size, rates))

@@ -6,17 +6,37 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from conftest import SMOKE
 
 ROOT = Path(__file__).parents[1]
+ONLY = (
+    "--benchmark-only",
+    "benchmarks/bench_training.py",
+)  # with the path: else pytest loads tests/conftest.py
 
 
-def run_pytest(*words: str, out: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *SMOKE, "--out", str(out), *words]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+def run_pytest(
+    *words: str,
+    out: Path | None = None,
+    resume: Path | None = None,
+    race: Sequence[str] = SMOKE,
+    cwd: Path = ROOT,
+    env: Mapping[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """pytest on a small race into a folder, or on the race that was begun in one."""
+    which = [f"--resume={resume}"] if resume else [*race, f"--out={out}"]
+    plain = [
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:hypothesispytest",
+    ]  # neither is needed; the second costs a second
+    command = [sys.executable, "-m", "pytest", *plain, *which, *words]
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
 
 
 def test_benchmark_only_is_the_comparison(tmp_path: Path) -> None:
@@ -33,20 +53,13 @@ def test_benchmark_only_is_the_comparison(tmp_path: Path) -> None:
     assert "AssertRewriteWarning" not in done.stdout
 
 
-def test_a_selected_lane_still_brings_its_baseline(tmp_path: Path) -> None:
-    done = run_pytest("--benchmark-only", "-k", "tuned", out=tmp_path / "run")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 passed, 1 deselected" in done.stdout
-    document = json.loads((tmp_path / "run" / "benchmark.json").read_text())
-    assert document["samestep"]["plan"]["lanes"] == ["numpy", "numpy:tuned"]
-
-
-def test_the_users_own_json_is_respected(tmp_path: Path) -> None:
-    mine = tmp_path / "mine.json"
-    done = run_pytest("--benchmark-only", f"--benchmark-json={mine}", "-k", "tuned", out=tmp_path / "run")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "samestep" in json.loads(mine.read_text())
-    assert not (tmp_path / "run" / "benchmark.json").exists()
+def test_only_what_is_selected_races_and_its_baseline(tmp_path: Path) -> None:
+    words = ("--task", "lesson-huber", "-k", "huber and tuned")
+    done = run_pytest(*ONLY, *words, out=tmp_path / "run")
+    assert "collected 4 items / 3 deselected / 1 selected" in done.stdout, done.stdout + done.stderr
+    found = json.loads((tmp_path / "run" / "benchmark.json").read_text())["samestep"]
+    assert found["plan"]["lanes"] == ["numpy", "numpy:tuned"]
+    assert [work["task"]["name"] for work in found["plan"]["works"]] == ["lesson-huber"]
 
 
 @pytest.mark.parametrize("words", [("--collect-only",), ("--benchmark-only", "--collect-only")])
@@ -65,7 +78,7 @@ def test_disabled_benchmarks_run_once_without_the_relay(tmp_path: Path) -> None:
 
 
 def test_nothing_selected_is_no_fault_and_leaves_nothing(tmp_path: Path) -> None:
-    done = run_pytest("--benchmark-only", "-k", "nomatch", out=tmp_path / "run")
+    done = run_pytest(*ONLY, "-k", "nomatch", out=tmp_path / "run")
     assert done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert not (tmp_path / "run").exists()
@@ -81,7 +94,7 @@ def test_other_tests_are_skipped_as_ever(tmp_path: Path) -> None:
 
 
 def test_bad_options_are_one_usage_error(tmp_path: Path) -> None:
-    done = run_pytest("--benchmark-only", "--task", "nothing", out=tmp_path / "run")
+    done = run_pytest(*ONLY, "--task", "nothing", out=tmp_path / "run")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "unknown task 'nothing'" in done.stderr
     assert "Traceback" not in done.stderr
