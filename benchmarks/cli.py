@@ -14,6 +14,7 @@ import typer
 
 import backends
 from benchmarks.errors import InputError
+from benchmarks.visible import visible
 
 app = typer.Typer(
     add_completion=False,
@@ -50,7 +51,9 @@ Features = Annotated[
     typer.Option(metavar="COLUMNS", help="Columns of --data to predict from, with commas; default all."),
 ]
 DtypeOption = Annotated[str, typer.Option(metavar="DTYPE", help="float32 or float64.")]
-Device = Annotated[str, typer.Option(metavar="DEVICE", help="cpu, cuda (or gpu), mps, tpu.")]
+Device = Annotated[
+    str, typer.Option(metavar="DEVICE", help="cpu, cuda (or gpu; the second: cuda:1), mps, tpu.")
+]
 Threads = Annotated[
     str,
     typer.Option(metavar="THREADS", help="one: each lane on one core; all: each framework as shipped."),
@@ -130,6 +133,31 @@ def compare(
 
 
 @app.command()
+def sweep(
+    lane: Lanes,
+    compiled: Annotated[
+        bool,
+        typer.Option("--compiled", help="Also torch:compile and torch:fused, which compile for each size."),
+    ] = False,
+    threads: Threads = "one",
+    device: Device = "cpu",
+    minutes: Annotated[
+        float,
+        typer.Option(metavar="MINUTES", help="Time for the whole; it decides how many blocks are measured."),
+    ] = 20.0,
+    baseline: Baseline = None,
+    out: Out = None,
+    resume: Resume = None,
+) -> None:
+    """Batch sizes 1 to 4096 by feature counts 2 to 1024: which lane is fastest where, and what a step costs."""
+    from benchmarks.session import Options
+    from benchmarks.sweep import sweep as run
+
+    options = Options(lane=lane, threads=threads, device=device, baseline=baseline, out=out, resume=resume)
+    raise typer.Exit(run(options, compiled=compiled, minutes=minutes))
+
+
+@app.command()
 def parity(
     task: Tasks,
     lane: Lanes,
@@ -153,45 +181,102 @@ def parity(
 
 
 @app.command()
+def ceilings(task: Tasks, threads: Threads = "one", json: Json = False) -> None:
+    """What this machine can do at a task's size: memory, BLAS, and each framework's cheapest call."""
+    from benchmarks.ceilings import ceilings as run
+    from benchmarks.session import Options
+
+    raise typer.Exit(run(Options(task=task, threads=threads), json=json))
+
+
+@app.command()
 def experiment(
     name: Annotated[
         str,
-        typer.Argument(metavar="NAME", help="mutants, alarms or slack; docs/parity.md says what they show."),
+        typer.Argument(
+            metavar="NAME",
+            help="mutants, alarms or slack (docs/parity.md); aa, power or traps (docs/trust.md).",
+        ),
     ],
     cases: Annotated[
-        int | None, typer.Option(metavar="COUNT", help="Random tasks for alarms; default 500.")
+        int | None,
+        typer.Option(metavar="COUNT", help="Random tasks for alarms (500), or sessions for traps (10)."),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MINUTES", help="Time to race for aa (40) or power (60); goes on where it ended."
+        ),
     ] = None,
     out: Annotated[
-        str | None, typer.Option(metavar="FOLDER", help="Folder for the result; default results/parity.")
+        str | None,
+        typer.Option(
+            metavar="FOLDER", help="Folder for the result; default results/parity or results/trust."
+        ),
     ] = None,
 ) -> None:
     """An acceptance experiment of the suite itself; its result is a small JSON. Exit 1 if it shows a fault."""
     from benchmarks.experiments.command import experiment as run
 
-    raise typer.Exit(run(name, cases=cases, out=out))
+    raise typer.Exit(run(name, cases=cases, minutes=minutes, out=out))
 
 
 @app.command()
 def verify(
     result: Annotated[Path, typer.Argument(metavar="RESULT", help="A run's folder, or its benchmark.json.")],
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="The file that was trained on, if it lies elsewhere now."),
+    ] = None,
 ) -> None:
     """Work a record out again: data, order, steps, slices, statistics, verdicts. Exit 1 if any disagrees."""
     from benchmarks.verify import command as run
 
-    raise typer.Exit(run(result))
+    raise typer.Exit(run(result, data))
 
 
 @app.command()
 def table(
     result: Annotated[Path, typer.Argument(metavar="RESULT", help="A run's folder, or its benchmark.json.")],
-    format: Annotated[str, typer.Option(metavar="FORMAT", help="rich, markdown or csv.")] = "rich",
+    format: Annotated[str, typer.Option(metavar="FORMAT", help="rich, markdown, csv or html.")] = "rich",
     baseline: Baseline = None,
 ) -> None:
     """Tables from a record; needs no framework. Another baseline than the record's own is exploratory."""
     from benchmarks.record import load
-    from benchmarks.report import tables
+    from benchmarks.report import sweep
 
-    print(tables.render(load(result), format, baseline=baseline))
+    print(sweep.render(load(result), format, baseline=baseline))
+
+
+@app.command()
+def diff(
+    a: Annotated[Path, typer.Argument(metavar="A", help="A run's folder, or its benchmark.json.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="The same of the run that it is compared with.")],
+    baseline: Baseline = None,
+    json: Json = False,
+) -> None:
+    """What changed from record A to record B, by their ratios to the baseline. Exit 0 whatever it finds."""
+    from benchmarks.diff import diff as run
+    from benchmarks.record import load
+    from benchmarks.report import diff as tables
+
+    one, other = load(a), load(b)
+    found = run(one, other, baseline=baseline)
+    print(found.model_dump_json(indent=2) if json else tables.plain(found, one, other))
+
+
+@app.command()
+def report(
+    result: Annotated[Path, typer.Argument(metavar="RESULT", help="A run's folder, or its benchmark.json.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The page's file; default report.html beside the record."),
+    ] = None,
+) -> None:
+    """One HTML page from a record: sortable table and charts, in one file that needs no network."""
+    from benchmarks.report.page import command
+
+    raise typer.Exit(command(result, out))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -214,5 +299,5 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _fail(message: str) -> int:
-    print("samestep: " + " ".join(message.split()), file=sys.stderr)
+    print("samestep: " + visible(" ".join(message.split())), file=sys.stderr)
     return 2

@@ -19,14 +19,17 @@ class Span(Protocol):
     def high(self) -> float: ...
 
 
-def digits(value: float, width: float) -> int:
-    """Decimals that an interval of this width supports: down to the first digit of half of it.
+def decimals(value: float, width: float) -> int:
+    """Decimals down to the first digit of half of a width, at most four significant digits of the value.
 
-    Without an interval, three significant digits.
+    Negative where tens or hundreds are uncertain. Three significant digits without a width.
     """
+    if not value or not math.isfinite(value):
+        return 2
+    first = -math.floor(math.log10(abs(value)))
     if not width or not math.isfinite(width):
-        return max(0, 2 - math.floor(math.log10(abs(value)))) if value and math.isfinite(value) else 2
-    return max(0, min(4, -math.floor(math.log10(width / 2))))
+        return first + 2
+    return min(-math.floor(math.log10(width / 2)), first + 3)
 
 
 def duration(seconds: float | None, width: float = 0.0) -> str:
@@ -35,7 +38,7 @@ def duration(seconds: float | None, width: float = 0.0) -> str:
         return BLANK
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9)):
         if abs(seconds) >= size or unit == "ns":
-            return f"{seconds / size:.{digits(seconds / size, width / size)}f} {unit}"
+            return f"{seconds / size:.{max(0, decimals(seconds / size, width / size))}f} {unit}"
     raise AssertionError("ns takes whatever is left")
 
 
@@ -59,14 +62,34 @@ def ratio(span: Span | None) -> str:
     return f"{span.value:.{places}f} [{span.low:.{places}f}, {span.high:.{places}f}]"
 
 
-def count(value: float | None) -> str:
-    """A large number with a metric suffix: 1234567 is 1.23 M."""
+def between(span: Span | None) -> str:
+    """An estimate with the ends of its interval, all down to the first digit of the interval's half-width."""
+    if span is None:
+        return BLANK
+    if not math.isfinite(span.high):
+        return f"{span.value:.3g} [one block]"
+    places = max(decimals(span.value, span.high - span.low), 0)
+    return f"{span.value:.{places}f} [{span.low:.{places}f}, {span.high:.{places}f}]"
+
+
+def rounded(value: float, width: float) -> str:
+    """A number with the digits that an interval of this width supports, at least one."""
+    places = max(decimals(value, width), -math.floor(math.log10(abs(value))) if value else 0)
+    return f"{round(value, places):.{max(places, 0)}f}"
+
+
+def count(value: float | None, width: float = 0.0) -> str:
+    """A large number with a metric suffix: 1234567 is 1.23 M; `width` is that of its interval."""
     if value is None:
         return BLANK
     for suffix, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if abs(value) >= 0.9995 * size:  # 999.7 is written as 1 k, not as 1e+03
-            return f"{value / size:.3g} {suffix}"
-    return f"{value:.3g}"
+            return f"{_three(value / size, width / size)} {suffix}"
+    return _three(value, width)
+
+
+def _three(value: float, width: float) -> str:
+    return rounded(value, width) if width else f"{value:.3g}"
 
 
 def steps(span: Span | None) -> str:
@@ -91,10 +114,12 @@ def small(value: float | None) -> str:
     return BLANK if value is None else f"{value:.4g}"
 
 
-def times(value: float | None) -> str:
-    """How many times."""
+def times(value: float | None, width: float = 0.0) -> str:
+    """How many times; `width` is that of its interval."""
     if value is None:
         return BLANK
+    if width:
+        return f"{float(rounded(value, width)):,.{max(decimals(value, width), 0)}f}x"
     return f"{value:,.0f}x" if value >= 99.95 else f"{value:.3g}x"
 
 

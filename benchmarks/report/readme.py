@@ -1,42 +1,57 @@
-"""The table in README.md, made from the committed reference result: `python -m benchmarks.report.readme`.
+"""The tables in README.md and README.zh.md, from the reference result: `python -m benchmarks.report.readme`.
 
-The tests check that README.md is what this would write.
+The tests check that both are what this would write.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.measure.summary import summarise
+from benchmarks.measure.summary import Row, summarise
 from benchmarks.record import load
+from benchmarks.report import figures as fmt
 from benchmarks.report import tables
+from benchmarks.report.tables import Table
 
 ROOT = Path(__file__).parents[2]
-README = ROOT / "README.md"
+PAGES = (ROOT / "README.md", ROOT / "README.zh.md")
 REFERENCE = ROOT / "results" / "reference"
+SHOWN = ("lesson", "wide")  # the smallest and the largest work
 BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
 
 
 def section() -> str:
-    """Speed on each task of the reference result, accuracy on the first, and what it holds for."""
+    """Speed and accuracy on the smallest and the largest task of the reference result, and what they hold for."""
     record = load(REFERENCE)
     rows = summarise(record)
     parts = []
-    for index, work in enumerate(record.plan.works):
-        own = [row for row in rows if row.task == work.task.name]
-        parts.append(f"**{tables.heading(record, work)}**\n")
-        for table in [tables.speed(own)] if index else [tables.speed(own), tables.accuracy(own)]:
-            parts.append(tables.markdown_rows(table))
-            parts += [f"- {note}" for note in table.notes] + ([""] if table.notes else [])
+    for work in (record.work(name) for name in SHOWN):
+        table = brief([row for row in rows if row.task == work.task.name])
+        parts += [f"**{tables.heading(record, work)}**\n", tables.markdown_rows(table)]
+        parts += [*(f"- {note}" for note in table.notes), ""] if table.notes else []
     return "\n".join([*parts, " ".join(tables.scope(record, None))])
 
 
+def brief(rows: Sequence[Row]) -> Table:
+    """The speed of each lane, and beside it how much of its bound it used and how good its training is."""
+    speed = tables.speed(rows)
+    accuracy = [
+        (fmt.percent(row.parity_share), fmt.small(row.accuracy.excess if row.accuracy else None))
+        for row in rows
+    ]
+    table = Table("", (*speed.columns, "bound used", "above exact"), [], speed.notes)
+    table.rows = [(*one, *other) for one, other in zip(speed.rows, accuracy, strict=True)]
+    return table
+
+
 def updated(text: str) -> str:
-    """README's text with the table of the reference result between its markers."""
+    """A README's text with the tables of the reference result between its markers."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n{section()}\n{END}{after}"
 
 
 if __name__ == "__main__":
-    README.write_text(updated(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(updated(page.read_text(encoding="utf-8")), encoding="utf-8")

@@ -5,27 +5,41 @@ Each task gets three narrow tables instead of one wide one, so that all of it is
 
 from __future__ import annotations
 
-import csv
 import io
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
-from typing import TypeAlias
 
 from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
 
 from benchmarks.errors import InputError
+from benchmarks.measure.accelerator import throttled
 from benchmarks.measure.phases import PHASES
 from benchmarks.measure.summary import Row, summarise, time_per_step
 from benchmarks.measure.work import Work
 from benchmarks.record import Record
 from benchmarks.report import figures as fmt
+from benchmarks.report import html
+from benchmarks.report.columns import as_csv
+from benchmarks.visible import visible
 
-FORMATS = ("rich", "markdown", "csv")
-WORDS = ("lane", "tier", "how", "verdict", "parity", "status", "task", "tensor")  # flush left
+FORMATS = ("rich", "markdown", "csv", "html")
+WORDS = (
+    "lane",
+    "tier",
+    "how",
+    "verdict",
+    "parity",
+    "status",
+    "task",
+    "tensor",
+    "word",
+    "what",
+    "in A",
+    "in B",
+)  # flush left
 
 
 @dataclass
@@ -44,7 +58,7 @@ def render(record: Record, format: str, *, baseline: str | None = None) -> str:
     Raises:
         InputError: an unknown format, or a baseline that is not a lane of the record.
     """
-    makers = {"rich": plain, "markdown": markdown, "csv": as_csv}
+    makers = {"rich": plain, "markdown": markdown, "csv": as_csv, "html": as_html}
     if format not in makers:
         raise InputError(f"unknown format {format!r}; choose from {', '.join(FORMATS)}")
     return makers[format](record, baseline=baseline)
@@ -55,18 +69,22 @@ def plain(record: Record, *, baseline: str | None = None, width: int = 100) -> s
     parts = [
         text for work, rows in _by_task(record, baseline) for text in _plain_task(record, work, rows, width)
     ]
-    return "\n".join([*parts, *(textwrap.fill(line, width) for line in scope(record, baseline))])
+    return "\n".join([*parts, *(_filled(line, width) for line in scope(record, baseline))])
+
+
+def _filled(text: str, width: int, first: str = "", rest: str = "") -> str:
+    return textwrap.fill(visible(text), width, initial_indent=first, subsequent_indent=rest)
 
 
 def _plain_task(record: Record, work: Work, rows: Sequence[Row], width: int) -> list[str]:
-    parts = [heading(record, work), *(textwrap.fill(line, width) for line in data_facts(work))]
+    parts = [visible(heading(record, work)), *(_filled(line, width) for line in data_facts(work))]
     for table in task_tables(record, work, rows):
         parts += ["", boxed(table, width), *notes(table, width)]
     return [*parts, "", ""]
 
 
 def notes(table: Table, width: int) -> list[str]:
-    return [textwrap.fill(note, width, initial_indent="  ", subsequent_indent="    ") for note in table.notes]
+    return [_filled(note, width, "  ", "    ") for note in table.notes]
 
 
 def boxed(table: Table, width: int) -> str:
@@ -75,10 +93,12 @@ def boxed(table: Table, width: int) -> str:
     for name in table.columns:
         grid.add_column(name, justify="left" if name in WORDS else "right", no_wrap=name == "lane")
     for row in table.rows:
-        grid.add_row(*row)
+        grid.add_row(*map(visible, row))
     text = io.StringIO()
-    Console(file=text, width=width, color_system=None, markup=False, highlight=False).print(grid)
-    return "\n".join(line.rstrip() for line in [table.title, *text.getvalue().strip("\n").splitlines()])
+    Console(file=text, width=width, color_system=None, markup=False, emoji=False, highlight=False).print(grid)
+    return "\n".join(
+        line.rstrip() for line in [visible(table.title), *text.getvalue().strip("\n").splitlines()]
+    )
 
 
 def markdown(record: Record, *, baseline: str | None = None) -> str:
@@ -101,64 +121,29 @@ def markdown_rows(table: Table) -> str:
 
 
 def _escape(text: str) -> str:
+    text = visible(text)
     for special in "\\|<>*_`[]":
         text = text.replace(special, {"<": "&lt;", ">": "&gt;"}.get(special, "\\" + special))
     return text
 
 
-def as_csv(record: Record, *, baseline: str | None = None) -> str:
-    """One line for each task and lane, plain numbers in SI units, blank where not measured."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(name for name, _ in CSV)
-    for row in summarise(record, baseline=baseline):
-        writer.writerow(get(row) for _, get in CSV)
-    return text.getvalue().rstrip("\n")
+def as_html(record: Record, *, baseline: str | None = None) -> str:
+    """A page of the tables alone; in each the lanes stand by tier. Everything from the record is escaped."""
+    sections = []
+    for work, rows in _by_task(record, baseline):
+        tiers = {row.lane: row.tier or "not run" for row in rows}
+        own = [_grouped(table, tiers) for table in task_tables(record, work, rows)]
+        sections.append({"heading": heading(record, work), "facts": data_facts(work), "tables": own})
+    values = {"base": html.static("base.css"), "sections": sections, "scope": scope(record, baseline)}
+    return html.fill("document.html.jinja", words=WORDS, **values).rstrip("\n")
 
 
-Get: TypeAlias = Callable[[Row], object]
-
-
-def _same(*names: str) -> list[tuple[str, Get]]:
-    """Columns named as the row has them."""
-    return [(name, attrgetter(name)) for name in names]
-
-
-def _ends(names: tuple[str, str, str], span: Get) -> list[tuple[str, Get]]:
-    """An estimate and the ends of its interval."""
-
-    def end(of: str) -> Get:
-        return lambda row: (found := span(row)) and getattr(found, of)
-
-    return [(name, end(of)) for name, of in zip(names, ("value", "low", "high"), strict=True)]
-
-
-def _reached(*names: str) -> list[tuple[str, Get]]:
-    """What training reached, as Accuracy names it."""
-
-    def figure(name: str) -> Get:
-        return lambda row: row.accuracy and getattr(row.accuracy, name)
-
-    return [(name, figure(name)) for name in names]
-
-
-STEP = ("seconds_per_step", "seconds_per_step_low", "seconds_per_step_high")
-EVEN = ("break_even_steps", "break_even_low", "break_even_high")
-CSV: tuple[tuple[str, Get], ...] = (
-    *_same("task", "lane", "tier", "gradient", "buffers", "compiled"),
-    ("verdict", attrgetter("verdict.word")),
-    ("reason", attrgetter("verdict.reason")),
-    *_ends(STEP, attrgetter("time")),
-    *_ends(("ratio", "ratio_low", "ratio_high"), attrgetter("verdict.ratio")),
-    *_same("samples_per_second", "first_call_s", "import_s"),
-    *_ends(EVEN, lambda row: row.break_even and row.break_even.steps),
-    ("cpu_per_wall", attrgetter("cpu_per_wall")),
-    ("peak_memory_bytes", attrgetter("peak_memory")),
-    ("floor_s", attrgetter("floor")),
-    *_same("above_floor", "parity_share"),
-    *_reached("loss", "best_loss", "excess", "r_squared", "held_out_accuracy"),
-    *_reached("loss_original_units", "rmse_original_units", "parameter_error"),
-)
+def _grouped(table: Table, tiers: Mapping[str, str]) -> dict[str, object]:
+    """The table with its rows by tier, in the tiers' first order; a row's first cell is its lane."""
+    groups: dict[str, list[tuple[str, ...]]] = {}
+    for row in table.rows:
+        groups.setdefault(tiers[row[0]], []).append(row)
+    return vars(table) | {"groups": list(groups.items())}
 
 
 # --- what the tables hold -------------------------------------------------------------------------
@@ -271,6 +256,8 @@ def scope(record: Record, baseline: str | None) -> list[str]:
         "It holds for this host, this boot and these caches.",
     ]
     lines += [f"Not run here: {lane}: {reason}" for lane, reason in plan.missing.items()]
+    slowed = ((block.index, throttled(block.gpus_before, block.gpus_after)) for block in record.blocks)
+    lines += [f"Block {index}: {why}" for index, why in slowed if why]
     if chosen != plan.baseline:
         lines.insert(1, f"Exploratory: the baseline fixed before measuring was {plan.baseline}.")
     return lines

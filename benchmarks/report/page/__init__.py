@@ -1,0 +1,151 @@
+"""The page: one self-contained HTML file from a record alone, without any framework or network."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import altair as alt
+import vl_convert
+from markupsafe import Markup
+from pydantic import TypeAdapter, ValidationError
+
+from benchmarks.errors import InputError
+from benchmarks.measure.summary import Row, summarise
+from benchmarks.measure.work import Work
+from benchmarks.record import Record, load, write_text
+from benchmarks.report import html, tables
+from benchmarks.report.page import across, columns, facts, noise, overview, proof, speed
+from benchmarks.report.page.axes import CONFIG
+from benchmarks.report.page.figure import Figure
+from benchmarks.report.page.look import Looks
+from benchmarks.report.page.standing import standings
+
+NAME = "report.html"
+FIGURES = "figures"  # the script that holds the table's figures as data
+OPEN = 4  # tasks whose charts are unfolded; of more, only the first one's are
+
+
+def page(record: Record) -> str:
+    """The whole page. The same record gives the same text, byte for byte.
+
+    Raises:
+        InputError: a piece of the record cannot be read.
+    """
+    rows, looks = summarise(record), Looks(record)
+    lines, notes = columns.lines(rows, standings(record, rows))
+    parts = [_part(record, work, rows, looks) for work in record.plan.works]
+    grid = across.of_grid(record, rows, looks)
+    figures = [*grid, *(figure for part in parts for figure in part.figures)]
+    return html.fill(
+        "page.html.jinja",
+        record=record,
+        found=overview.found(record, rows),
+        conditions=overview.conditions(record),
+        facts=overview.facts(record, rows),
+        columns=columns.COLUMNS,
+        lines=lines,
+        notes=notes,
+        words=columns.WORDS,
+        looks=looks,
+        tasks=parts,
+        unfolded=OPEN if len(parts) <= OPEN else 1,
+        grid=grid,
+        scope=tables.scope(record, None),
+        environment=facts.environment(record),
+        command=facts.reproduce(record),
+        table_words=tables.WORDS,
+        figures=FIGURES,
+        rows=html.script_json([json.loads(row.model_dump_json()) for row in rows]),
+        charts=html.script_json({"config": CONFIG, "specs": _specs(figures)}),
+        **_inlined(),
+    )
+
+
+def rows_of(text: str) -> tuple[Row, ...]:
+    """The figures that a page shows, to be held against `summarise` of its record.
+
+    Raises:
+        InputError: the text is not a page of this kind.
+    """
+    _, _, rest = text.partition(f'<script type="application/json" id="{FIGURES}">')
+    block = re.sub(r'("(?:low|high|detectable)":)"(Infinity)"', r"\1\2", rest.partition("</script>")[0])
+    try:
+        return tuple(TypeAdapter(list[Row]).validate_json(block))
+    except ValidationError as error:
+        raise InputError("not a page that `samestep report` made: it has no block of figures") from error
+
+
+class Part(NamedTuple):
+    """What the page shows of one task."""
+
+    heading: str
+    facts: list[str]
+    figures: list[Figure]
+    phases: tables.Table | None
+
+
+def _part(record: Record, work: Work, rows: Sequence[Row], looks: Looks) -> Part:
+    own = [row for row in rows if row.task == work.task.name]
+    charts = (
+        speed.times(own, looks),
+        speed.ratios(own, looks),
+        proof.training(record, own, looks),
+        proof.parity(record, own, looks),
+        speed.break_even(record, own, looks),
+        proof.endings(record, own),
+        noise.moments(record, own, looks),
+    )
+    phases, known = tables.phases(record, work.task.name), [figure for figure in charts if figure]
+    return Part(tables.heading(record, work), tables.data_facts(work), known, phases)
+
+
+def _specs(figures: list[Figure]) -> list[dict[str, Any]]:
+    """The specifications by the number that the template gives to each figure."""
+    drawn = [figure for figure in figures if figure.spec]
+    for number, figure in enumerate(drawn):
+        figure.number = number
+    return [figure.spec for figure in drawn if figure.spec]
+
+
+@cache
+def _inlined() -> dict[str, Markup]:
+    """Styles and scripts, and the policy: nothing is fetched, and no script runs but these two."""
+    version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
+    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=version)
+    bundle = bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--")  # it must not end its element
+    script = str(html.static("page.js"))
+    allowed = " ".join(map(html.script_hash, (f"\n{bundle}\n", f"\n{script}\n")))
+    policy = f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:"
+    return {
+        "base": html.static("base.css"),
+        "style": html.static("page.css"),
+        "bundle": Markup(bundle),
+        "script": Markup(script),
+        "policy": Markup(policy),
+    }
+
+
+def command(result: Path, out: Path | None) -> int:
+    """Write the page of a run's folder or JSON and print its path.
+
+    Raises:
+        InputError: there is no record, it cannot be read, or the page cannot be written there.
+    """
+    place = out or (result if result.is_dir() else result.parent) / NAME
+    text = page(load(result))
+    if place.is_dir() or not place.absolute().parent.is_dir():
+        what = "is a folder" if place.is_dir() else f"there is no folder {place.parent}"
+        raise InputError(f"--out {place}: {what}; name a file in an existing folder")
+    try:
+        write_text(place, text)
+    except OSError as error:
+        raise InputError(
+            f"{place}: cannot be written ({error.strerror}); choose another with --out"
+        ) from error
+    print(place)
+    return 0

@@ -1,0 +1,148 @@
+"""Pieces that the charts share: scales, axes, labels, and a chart as a plain specification."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias, TypeVar
+
+import altair as alt
+
+from benchmarks.report.page.look import Looks
+
+A = TypeVar("A", alt.X, alt.Y)
+Values: TypeAlias = list[dict[str, Any]]
+INK = "currentColor"  # SVG takes the text's colour, so that a change of theme needs no new chart
+ROW = 26  # pixels for each lane
+SECONDS = "format(datum.value, '~s') + 's'"
+PERCENT = "format(datum.value, '~%')"
+CONFIG: dict[str, Any] = {
+    "background": None,
+    "font": "system-ui, sans-serif",
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": INK,
+        "labelFontSize": 12,
+        "labelOpacity": 0.85,
+        "titleColor": INK,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "titleOpacity": 0.85,
+        "titlePadding": 8,
+        "gridColor": INK,
+        "gridOpacity": 0.1,
+        "domainColor": INK,
+        "domainOpacity": 0.4,
+        "tickColor": INK,
+        "tickOpacity": 0.4,
+    },
+}
+
+
+def data(values: Values) -> alt.Chart:
+    """A chart on some values."""
+    return alt.Chart({"values": values})
+
+
+def span(values: Iterable[float], *, pad: float = 1.2) -> tuple[float, float]:
+    """The ends of a logarithmic axis that holds all positive finite values."""
+    known = [value for value in values if 0 < value < math.inf] or [1.0]
+    return min(known) / pad, max(known) * pad
+
+
+def log_x(field: str, ends: tuple[float, float], title: str, *, label: str | None = None) -> alt.X:
+    """A logarithmic x axis between two ends."""
+    scale = alt.Scale(type="log", domain=list(ends), nice=False)
+    return alt.X(f"{field}:Q", scale=scale, axis=_axis(ends, title, label))
+
+
+def log_y(field: str, ends: tuple[float, float], title: str, *, label: str | None = None) -> alt.Y:
+    """A logarithmic y axis between two ends; what lies beyond is drawn at them."""
+    scale = alt.Scale(type="log", domain=list(ends), nice=False, clamp=True)
+    return alt.Y(f"{field}:Q", scale=scale, axis=_axis(ends, title, label))
+
+
+def _axis(ends: tuple[float, float], title: str, label: str | None) -> alt.Axis:
+    options: dict[str, Any] = {"title": title, "labelExpr": label or "format(datum.value, '~g')"}
+    if marks := ticks(*ends):
+        options["values"] = marks
+    return alt.Axis(**options)
+
+
+def of_field(axis: A, field: str) -> A:
+    """The same axis for another field."""
+    copy = axis.copy()
+    copy["shorthand"] = f"{field}:Q"
+    return copy
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """Powers of ten, or 1, 2 and 5 times them, in a range; none where there would be fewer than three."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for steps in ((1,), (1, 2, 5)):
+        found = [float(f"{step}e{power}") for power in powers for step in steps]
+        found = [value for value in found if low <= value <= high]
+        if len(found) >= 3:
+            return found
+    return []
+
+
+def lanes_y(lanes: Sequence[str]) -> alt.Y:
+    """A row for each lane, in the given order."""
+    axis = alt.Axis(title=None, ticks=False, domain=False, labelPadding=8, labelLimit=130)
+    return alt.Y("lane:N", scale=alt.Scale(domain=list(lanes)), axis=axis)
+
+
+def labels(values: Values, x: alt.X, y: alt.Y, ends: tuple[float, float]) -> list[alt.Chart]:
+    """The field `label` beside each point: beyond its interval, on the side where there is room."""
+    middle = math.sqrt(ends[0] * ends[1])
+    left = [value | {"beside": value["high"]} for value in values if value["value"] <= middle]
+    right = [value | {"beside": value["low"]} for value in values if value["value"] > middle]
+    beside = of_field(x, "beside")
+    made = [
+        data(left).mark_text(align="left", dx=9, fontSize=11, color=INK) if left else None,
+        data(right).mark_text(align="right", dx=-9, fontSize=11, color=INK) if right else None,
+    ]
+    return [text.encode(x=beside, y=y, text="label:N") for text in made if text]
+
+
+def marker(values: Values, looks: Looks, tips: Sequence[alt.Tooltip], *, size: int = 80) -> alt.Chart:
+    """A mark for each value in its lane's look; places are left to the caller."""
+    mark = data(values).mark_point(filled=True, size=size, opacity=1)
+    looking: alt.Chart = mark.encode(color=looks.colour(), shape=looks.shape(), tooltip=tips)
+    return looking
+
+
+def curves(values: Values, x: alt.X, y: alt.Y, looks: Looks, tips: Sequence[alt.Tooltip]) -> list[alt.Chart]:
+    """A line for each lane with a small mark at each of its points."""
+    line = data(values).mark_line(strokeWidth=1.6, opacity=0.9)
+    line = line.encode(x=x, y=y, color=looks.colour(), strokeDash=looks.dash())
+    return [line, marker(values, looks, tips, size=18).encode(x=x, y=y)]
+
+
+def at(value: float, x: alt.X, says: str) -> alt.Chart:
+    """A dashed line at one value of the x axis."""
+    rule = data([{"value": value, "says": says}]).mark_rule(color=INK, opacity=0.6, strokeDash=[4, 3])
+    placed: alt.Chart = rule.encode(x=x, size=alt.value(1.5), tooltip=told("says"))
+    return placed
+
+
+def told(*fields: str, **formats: str) -> list[alt.Tooltip]:
+    """A tooltip of some texts and, each with its d3 format, some numbers."""
+    texts = [alt.Tooltip(f"{field}:N", title=field) for field in fields]
+    return texts + [alt.Tooltip(f"{name}:Q", title=name, format=form) for name, form in formats.items()]
+
+
+def short(value: float) -> float:
+    """A number for drawing: five significant digits."""
+    return float(f"{value:.5g}")
+
+
+def specification(layers: Sequence[alt.Chart], height: int, says: str) -> dict[str, Any]:
+    """A layered chart as wide as its place on the page, as Vega-Lite's JSON; `says` is its text alternative."""
+    chart = alt.layer(*layers).properties(width="container", height=height)
+    # to check thousands of values takes seconds; the tests draw every chart instead
+    made: dict[str, Any] = chart.to_dict(validate=False)
+    made.pop("config", None)  # the page has one for all charts
+    made["description"] = says
+    return made

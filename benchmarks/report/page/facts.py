@@ -1,0 +1,131 @@
+"""Where and with what a record was measured, and the command that measures the same again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from backends.spec import File, Task
+from benchmarks import tasks
+from benchmarks.errors import InputError
+from benchmarks.record import Record
+from benchmarks.report import figures as fmt
+from benchmarks.report.tables import Table
+
+
+def environment(record: Record) -> list[Table]:
+    """The host, its software, the settings, and what the machine can do at best."""
+    found = [_host(record), _packages(record), _settings(record), _pools(record), _ceilings(record)]
+    return [table for table in [*found, _dispatches(record)] if table.rows]
+
+
+def _host(record: Record) -> Table:
+    plan, host = record.plan, record.plan.environment
+    rows: list[tuple[str, ...]] = [
+        ("measured", plan.created),
+        ("processor", host.cpu),
+        ("cores", f"{host.cores or 'unknown'}, {host.logical_cpus} logical, {host.allowed_cpus} allowed"),
+        ("memory", f"{host.memory / 2**30:.1f} GiB"),
+        ("system", f"{host.system}, {host.machine}"),
+        ("device, threads", f"{plan.device}, {plan.threads}"),
+        ("effort", f"{plan.effort.name}: {plan.effort.blocks} blocks, {plan.effort.cold} cold calls"),
+        ("order drawn from seed", str(plan.seed)),
+        ("boot", host.boot),
+    ]
+    return Table("Host", ("what", "value"), rows)
+
+
+def _packages(record: Record) -> Table:
+    host = record.plan.environment
+    rows: list[tuple[str, ...]] = [("python", host.python), *host.packages.items()]
+    rows += [("digest of all packages", host.installed), ("digest of the measuring code", host.source)]
+    return Table("Software", ("package", "version"), rows)
+
+
+def _settings(record: Record) -> Table:
+    plan = record.plan
+    rows: list[tuple[str, ...]] = [
+        (name, value, "found") for name, value in plan.environment.settings.items()
+    ]
+    rows += [(name, value, "set for the workers") for name, value in plan.settings.items()]
+    return Table("Settings", ("variable", "value", "by whom"), rows)
+
+
+def _pools(record: Record) -> Table:
+    rows: list[tuple[str, ...]] = []
+    for arm in record.arms:
+        pools = "; ".join(
+            f"{p.library}{f' {p.version}' if p.version else ''}, threads {p.threads}" for p in arm.pools
+        )
+        rows.append((arm.lane, arm.device, pools or "none that can be seen"))
+    return Table("Lanes and their thread pools", ("lane", "device", "pools"), rows)
+
+
+def _ceilings(record: Record) -> Table:
+    """Bytes and operations per second."""
+    names = ("task", "working set", "read", "copy", "BLAS")
+    rows: list[tuple[str, ...]] = [
+        (c.task, fmt.count(c.working_set) + "B", *(fmt.count(r) + "B/s" for r in (c.read_rate, c.copy_rate)),
+         fmt.count(c.blas_rate) + "FLOP/s")
+        for c in record.ceilings
+    ]  # fmt: skip
+    return Table("The machine's measured limits", names, rows)
+
+
+def _dispatches(record: Record) -> Table:
+    rows: list[tuple[str, ...]] = [(d.framework, d.call, fmt.duration(d.seconds)) for d in record.dispatches]
+    return Table("The cheapest call of each framework", ("framework", "call", "takes"), rows)
+
+
+def reproduce(record: Record) -> str:
+    """The command that makes such a record again; empty where none does, since a task is not a named one."""
+    plan = record.plan
+    words = ["samestep", *(["sweep"] if plan.effort.name == "sweep" else _compare(record))]
+    if len(words) == 1:
+        return ""
+    lanes = [*plan.lanes, *(name for name in plan.missing if name not in tasks.names())]
+    words += [word for lane in lanes for word in ("--lane", lane)]
+    words += ["--device", plan.device, "--threads", plan.threads, "--baseline", plan.baseline]
+    return _wrapped(words)
+
+
+def _compare(record: Record) -> list[str]:
+    """compare, its tasks and its effort; nothing where a task is not of this version or the dtypes differ."""
+    plan, dtypes = record.plan, {work.task.dtype for work in record.plan.works}
+    asked = [_task(work.task) for work in plan.works]
+    if not all(asked) or len(dtypes) > 1:
+        return []
+    words = ["compare", *(word for task in asked for word in task)]
+    words += ["--dtype", *dtypes, "--effort", plan.effort.name]
+    return words + (["--phases"] if plan.phases else [])
+
+
+def _task(task: Task) -> list[str]:
+    """The options that ask for a task; none where it is neither a named one nor a file's."""
+    if isinstance(task.dataset, File):
+        chosen = task.dataset.features
+        words = ["--data", PurePath(task.dataset.path).name, "--target", task.dataset.target]
+        return words + (["--features", ",".join(chosen)] if chosen else [])
+    try:
+        named = tasks.get(task.name, task.dtype) == task
+    except InputError:
+        named = False
+    return ["--task", task.name] if named else []
+
+
+def _wrapped(words: Sequence[str], width: int = 88) -> str:
+    """Shell words on lines that a shell joins again; an option and its value stay together."""
+    lines, line = [], ""
+    groups: list[str] = []
+    for word in map(shlex.quote, words):
+        if word.startswith("--") or not groups or not groups[-1].startswith("--") or " " in groups[-1]:
+            groups.append(word)
+        else:
+            groups[-1] += f" {word}"
+    for group in groups:
+        if line and len(line) + len(group) > width:
+            lines.append(line + " \\")
+            line = "   "
+        line += f" {group}" if line else group
+    return "\n".join([*lines, line])

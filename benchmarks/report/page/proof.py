@@ -1,0 +1,137 @@
+"""Charts of what was proven: the losses on each lane's own clock, and the rounding that steps used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+
+from benchmarks.measure.summary import Row
+from benchmarks.record import Record
+from benchmarks.report import figures as fmt
+from benchmarks.report.page import series
+from benchmarks.report.page.axes import (
+    INK,
+    PERCENT,
+    SECONDS,
+    curves,
+    data,
+    log_x,
+    log_y,
+    short,
+    span,
+    specification,
+    told,
+)
+from benchmarks.report.page.figure import Figure
+from benchmarks.report.page.look import Looks
+from benchmarks.report.tables import Table
+
+SHARES = 1e-4, 1e18  # what the axis can show; smaller and larger shares are drawn at its ends
+TALL = 260  # pixels
+
+
+def training(record: Record, rows: Sequence[Row], looks: Looks) -> Figure | None:
+    """The loss of each lane over its own wall time, and when training ends."""
+    points = [point for point in series.losses(record, rows) if point.loss > 0]
+    if not points:
+        return None
+    values = [
+        {"lane": p.lane, "step": p.step, "after": short(p.seconds), "loss": short(p.loss)} for p in points
+    ]
+    x = log_x("after", span([p.seconds for p in points]), "time since the first step", label=SECONDS)
+    y = log_y("loss", span([p.loss for p in points]), "loss of the step's batch")
+    layers = curves(values, x, y, looks, told("lane", step="d", after=".3s", loss=".4"))
+    kept, steps = len({p.step for p in points}), series.whole_steps(record, rows[0].task)
+    kept, steps = len({p.step for p in points}), series.whole_steps(record, rows[0].task)
+    says = (
+        "The same losses in every lane, within rounding, each on its own clock: a curve further left is the same "
+        f"training sooner. {kept} of {steps:,} steps are drawn; first calls are left out."
+    )
+    spec, legend = specification(layers, TALL, says), looks.some({p.lane for p in points})
+    return Figure("Accuracy against time", says, spec, _kept(points), legend)
+
+
+def _kept(points: Sequence[series.Loss]) -> Table:
+    """The loss of each kept step, and when each lane had it."""
+    lanes = list(dict.fromkeys(p.lane for p in points))
+    own = {(p.step, p.lane): p for p in points}
+    table = Table(
+        "Losses of the steps in the record, and when each lane has them", ("step", "loss", *lanes), []
+    )
+    for step in sorted({p.step for p in points}):
+        low, *_, high = sorted([p.loss for p in points if p.step == step] * 2)
+        loss = (
+            fmt.small(low) if fmt.small(low) == fmt.small(high) else f"{fmt.small(low)} to {fmt.small(high)}"
+        )
+        times = (
+            fmt.duration(own[step, lane].seconds) if (step, lane) in own else "not kept" for lane in lanes
+        )
+        table.rows.append((f"{step:,}", loss, *times))
+    return table
+
+
+def endings(record: Record, rows: Sequence[Row]) -> Figure | None:
+    """When training ends, and whether the exact solution is near by then."""
+    found = series.endings(record, rows)
+    if not found:
+        return None
+    names = ("lane", "steady", "with first call", "above exact", "within 1% of exact")
+    table = Table(f"The whole training, {found[0].steps:,} steps", names, [])
+    for ended in found:
+        steady = fmt.duration(ended.steady_s)
+        near = ended.reason if ended.close is None else f"by {steady}" if ended.close else "not in this run"
+        cold = fmt.duration(ended.cold_s) or "not measured"
+        table.rows.append((ended.lane, steady, cold, fmt.percent(ended.above) or "not known", near))
+    says = (
+        "How long the whole training takes, steady and with the first call (tracing, compiling), and how far "
+        "above the exact solution's loss it ends. The record knows the loss on all rows for the end alone, so "
+        "that a time to within 1% is the latest that it can be."
+    )
+    return Figure("Time to the exact solution", says, None, table)
+
+
+def parity(record: Record, rows: Sequence[Row], looks: Looks) -> Figure | None:
+    """The share of the rounding bound that steps used."""
+    points = series.shares(record, rows)
+    if not points:
+        return None
+    low = max(SHARES[0], min(1.0, *(p.share for p in points)) / 1.5)
+    high = max(2.0, min(SHARES[1], max(p.share for p in points) * 1.5))
+    values = [
+        {"lane": p.lane, "step": p.step, "used": short(min(max(p.share, low), high)), "by": p.quantity}
+        for p in points
+    ]
+    axis = alt.Axis(format="~s", tickMinStep=1, grid=False, labelOverlap="greedy", labelSeparation=8)
+    x = alt.X("step:Q", title="step", axis=axis, scale=alt.Scale(nice=False, zero=False))
+    y = log_y("used", (low, high), "of the bound", label=PERCENT)
+    limit = data([{"used": 1.0, "says": "the bound: above it there is no proof"}])
+    rule = limit.mark_rule(color=INK, opacity=0.6, strokeDash=[4, 3], size=1.5)
+    layers = [
+        rule.encode(y=y, tooltip=told("says")),
+        *curves(values, x, y, looks, told("lane", "by", step="d", used=".2%")),
+    ]
+    known = [(row.parity_share, row.lane) for row in rows if row.parity_share is not None]
+    share, lane = max(known, default=(0.0, "none"))
+    says = (
+        "The largest share of its rounding bound that any quantity of a step used, over a fixed sample of steps. "
+        f"The most of all steps is {fmt.percent(share)} ({lane}); above the dashed line, 100%, there is no "
+        "proof. Lanes that round alike lie on one another."
+    )
+    spec, legend = specification(layers, TALL, says), looks.some({p.lane for p in points})
+    return Figure("Share of the parity bound", says, spec, _worst(record, rows), legend)
+
+
+def _worst(record: Record, rows: Sequence[Row]) -> Table:
+    """The worst step of each quantity over all steps, not only the sampled ones."""
+    judged = {row.lane: series.judgement(record, row.task, row.lane) for row in rows}
+    names = list(dict.fromkeys(name for one in judged.values() if one for name in one.quantities))
+    table = Table("The worst of all steps, by quantity", ("lane", *names), [])
+    for lane, one in judged.items():
+        worst = one.quantities if one else {}
+        cells = [
+            f"{fmt.percent(worst[name].share)}, step {worst[name].step}" if name in worst else "not judged"
+            for name in names
+        ]
+        table.rows.append((lane, *cells))
+    return table

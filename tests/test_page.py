@@ -1,0 +1,348 @@
+"""The page holds what the record says, escaped, and the same record gives the same page."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shlex
+import subprocess
+import sys
+from html import escape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import typer.main
+from hypothesis import given
+from hypothesis import strategies as st
+from page_records import HOSTILE, awkward, grid, hostile
+from record_maker import record
+from typer.testing import CliRunner
+
+from backends.spec import File
+from benchmarks import cli
+from benchmarks.errors import InputError
+from benchmarks.measure.inference import Interval
+from benchmarks.measure.summary import summarise
+from benchmarks.record import Record, load
+from benchmarks.report import figures, tables
+from benchmarks.report.page import NAME, columns, facts, overview, page, rows_of, series
+from benchmarks.report.page.look import Looks
+from benchmarks.report.page.standing import standings
+
+REFERENCE = Path(__file__).parents[1] / "results" / "reference"
+MOST_BYTES = 3_000_000
+VOID = {"meta", "input", "path"}
+
+
+@pytest.fixture(scope="module")
+def reference() -> Record:
+    return load(REFERENCE)
+
+
+@pytest.fixture(scope="module")
+def text(reference: Record) -> str:
+    return page(reference)
+
+
+class Cells(HTMLParser):
+    """The cells of the table with an id: {(task, lane): [(class, data-value, text)]} by row."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.rows: list[list[tuple[str, str, str]]] = []
+        self.inside = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.inside = found.get("id") == "rows" if tag == "table" else self.inside
+        if self.inside and tag == "tr" and "data-task" in found:
+            self.rows.append([])
+        if self.inside and self.rows and tag in ("th", "td") and "data-value" in found:
+            self.rows[-1].append((found.get("class") or "", found["data-value"] or "", ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = self.inside and tag != "table"
+
+    def handle_data(self, data: str) -> None:
+        if self.inside and self.rows and self.rows[-1]:
+            kind, value, before = self.rows[-1][-1]
+            self.rows[-1][-1] = kind, value, before + data
+
+
+def embedded(text: str, name: str) -> dict[str, object]:
+    """The JSON in one of the page's scripts."""
+    found = re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', text, re.DOTALL)
+    assert found
+    value: dict[str, object] = json.loads(found[1])
+    return value
+
+
+# --- the whole ------------------------------------------------------------------------------------
+
+
+def test_the_committed_page_is_current(text: str) -> None:
+    assert settled((REFERENCE / NAME).read_text(encoding="utf-8")) == settled(text)
+
+
+def settled(text: str) -> str:
+    """The page without the digits that depend on the machine's own libraries."""
+    return re.sub(r"\d+\.\d{8,}(?:e-?\d+)?", lambda found: f"{float(found[0]):.9g}", text)
+
+
+def test_the_page_is_one_small_file_that_fetches_nothing(text: str) -> None:
+    assert len(text.encode()) < MOST_BYTES
+    assert "default-src 'none'" in text
+    before = text.partition("<script>\n")[0]  # then come the bundle and our own script
+    assert len(before) > len(text) / 3
+    assert not re.findall(r"<(?:script|link|img|iframe|object)[^>]*\b(?:src|href|data)=", before)
+    assert "@import" not in before
+    assert "url(" not in before
+    assert text.count("window.vegaEmbed=") == 1
+
+
+def test_no_framework_is_imported() -> None:
+    code = (
+        "import sys; from benchmarks.record import load; from benchmarks.report.page import page;"
+        f"page(load({str(REFERENCE)!r}));"
+        "print(sorted({'torch', 'jax', 'flax', 'sklearn'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_block_of_figures_is_the_summary(reference: Record, text: str) -> None:
+    assert rows_of(text) == summarise(reference)
+    with pytest.raises(InputError, match="no block of figures"):
+        rows_of("<html></html>")
+
+
+@pytest.mark.parametrize("make", [awkward, lambda: load(REFERENCE)], ids=["awkward", "reference"])
+def test_every_cell_is_the_figure_of_its_row_or_has_a_reason(make: object) -> None:
+    made = make()  # type: ignore[operator]
+    rows = columns.by_tier(summarise(made))
+    found = Cells(page(made)).rows
+    assert len(found) == len(rows)
+    for row, (lane, *cells) in zip(rows, found, strict=True):
+        assert lane[1] == row.lane
+        for column, (kind, value, shown) in zip(columns.COLUMNS, cells, strict=True):
+            figure = column.cell(row).value
+            assert value == ("" if figure is None else str(figure)), column.name
+            assert shown.strip(), f"{row.lane}: {column.name} is blank without a reason"
+            assert ("blank" in kind) == (not column.cell(row).text)
+
+
+def test_columns_are_the_summary_s_own_figures(reference: Record) -> None:
+    row = next(row for row in summarise(reference) if row.lane == "jax:fused")
+    assert row.time
+    assert row.verdict.ratio
+    assert row.accuracy
+    values = {column.name: column.cell(row).value for column in columns.COLUMNS}
+    assert values["time/step"] == row.time.value
+    assert values["time/baseline"] == row.verdict.ratio.value
+    assert (values["samples/s"], values["floor"]) == (row.samples_per_second, row.floor)
+    assert (values["first call"], values["peak memory"]) == (row.first_call_s, row.peak_memory)
+    assert (values["bound used"], values["above exact"]) == (row.parity_share, row.accuracy.excess)
+    assert row.break_even
+    assert row.break_even.steps
+    assert values["break-even steps"] == row.break_even.steps.value
+
+
+# --- gates, names, notes --------------------------------------------------------------------------
+
+
+def test_a_lane_without_proof_has_no_time_anywhere_on_the_page() -> None:
+    made = awkward()
+    text = page(made)
+    specs = json.dumps(embedded(text, "specs"))
+    for row in summarise(made):
+        if row.verdict.word in ("INVALID", "FAILED"):
+            assert f'"lane": "{row.lane}", "value"' not in specs
+            assert f'"lane": "{row.lane}", "when"' not in specs
+            assert escape(f"{row.lane} on lesson: {row.verdict.word}: {row.blank}") in text
+    for piece in ('"lane": "numpy", "value"', '"lane": "numpy", "when"'):
+        assert piece in specs
+    assert {"INVALID", "FAILED", "UNSTABLE", "UNDECIDED"} <= set(re.findall(r"[A-Z]{6,}", text))
+
+
+def test_names_are_text_wherever_they_stand() -> None:
+    made = hostile()
+    for text in (page(made), tables.render(made, "html")):
+        assert "<script>alert" not in text
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    block = re.search(r'id="figures">(.*?)</script>', page(made), re.DOTALL)
+    assert block
+    assert not set("<>&") & set(block[1])
+    assert HOSTILE in {row.lane for row in rows_of(page(made))}
+
+
+def test_one_block_has_no_interval_and_no_verdict() -> None:
+    text = page(record({"jax": [0.5]}))
+    assert "±?" in text
+    assert "no ratio" in text
+    assert "UNDECIDED: 1 of 1 blocks were measured; a test needs 2" in text
+
+
+def test_the_overview_is_two_sentences_without_a_winner(reference: Record) -> None:
+    found, held = overview.found(reference, summarise(reference)), overview.conditions(reference)
+    assert found == (
+        "Of 24 comparisons with torch on lesson, diabetes and wide, 22 are FASTER and 2 SLOWER, at 0.0115 to "
+        "2.36 times its time per step."
+    )
+    assert held.count(". ") == 0
+    assert "12 blocks" in held
+    assert not set(reference.plan.lanes) - {"torch", "numpy", "jax"} & set(found.split())
+
+
+def test_the_overview_of_awkward_records() -> None:
+    made = awkward()
+    assert re.match(
+        r"Of 6 comparisons with torch on lesson, 1 is FASTER, ", overview.found(made, summarise(made))
+    )
+    alone = record({"torch": [1.0, 1.0]})
+    assert overview.found(alone, summarise(alone)) == "Only torch was measured, so that nothing was compared."
+
+
+def test_marks_name_the_fastest_of_a_tier_and_those_level_with_it() -> None:
+    wobble = [1.0, 1.003, 0.998, 1.001, 0.999, 1.002]
+    made = record(
+        {"a": [0.5 * w for w in wobble], "b": [0.502 * w for w in reversed(wobble)], "c": [0.9] * 6}
+    )
+    assert standings(made, summarise(made)) == {("lesson", "a"): "fastest", ("lesson", "b"): "level"}
+    assert standings(record({"torch": wobble}), summarise(record({"torch": wobble}))) == {}
+
+
+# --- series ---------------------------------------------------------------------------------------
+
+
+def test_losses_lie_on_each_lane_s_own_clock(reference: Record) -> None:
+    rows = [row for row in summarise(reference) if row.task == "lesson"]
+    found = [loss for loss in series.losses(reference, rows) if loss.lane == "jax:fused"]
+    time = next(row.time for row in rows if row.lane == "jax:fused")
+    assert time
+    assert [loss.step for loss in found][:2] == [1, 6]
+    assert all(loss.seconds == loss.step * time.value for loss in found)
+    assert found[0].loss > 10
+    assert found[-1].loss < 1e-3
+
+
+def test_the_end_of_training_is_within_one_percent_where_the_excess_is(reference: Record) -> None:
+    rows = summarise(reference)
+    for task, close in (("lesson", True), ("diabetes", False), ("wide", False)):
+        own = [row for row in rows if row.task == task]
+        for ended, row in zip(series.endings(reference, own), own, strict=True):
+            assert row.time
+            assert row.accuracy
+            assert row.accuracy.best_loss
+            assert row.accuracy.excess
+            assert ended.close is close
+            assert ended.above == row.accuracy.excess / row.accuracy.best_loss
+            assert ended.steady_s == ended.steps * row.time.value
+
+
+def test_moments_are_all_slices_of_the_race_around_their_median(reference: Record) -> None:
+    rows = [row for row in summarise(reference) if row.task == "wide"]
+    found = series.moments(reference, rows)
+    slices = [p for b in reference.blocks for p in b.slices if (p.task, p.kind) == ("wide", "race")]
+    assert len(found) == len(slices)
+    own = sorted(m.percent for m in found if m.lane == "torch" and not m.twin)
+    assert own[0] < 0 < own[-1]
+    middle = (own[(len(own) - 1) // 2] + own[len(own) // 2]) / 2
+    assert middle == pytest.approx(0, abs=0.1)
+
+
+def test_a_damaged_loss_is_one_line(reference: Record, tmp_path: Path) -> None:
+    text = (REFERENCE / "benchmark.json").read_text()
+    (tmp_path / "benchmark.json").write_text(re.sub(r'"loss":"[^"]{8}"', '"loss":"!"', text))
+    done = CliRunner().invoke(cli.app, ["report", str(tmp_path)])
+    assert "the kept loss cannot be read" in str(done.exception)
+
+
+# --- a grid of sizes ------------------------------------------------------------------------------
+
+
+def test_a_grid_has_a_map_and_lines_and_nothing_else_has(text: str) -> None:
+    shown = page(grid())
+    for title in ("Crossover map", "Overhead and rate"):
+        assert f"<strong>{title}</strong>" in shown
+        assert title not in text
+
+
+# --- pieces ---------------------------------------------------------------------------------------
+
+
+def test_the_command_asks_for_this_very_record(reference: Record) -> None:
+    words = shlex.split(facts.reproduce(reference).replace("\\\n", " "))
+    assert words[:2] == ["samestep", "compare"]
+    given = list(zip(words[2::2], words[3::2], strict=True))
+    assert [value for name, value in given if name == "--task"] == list(reference.tasks)
+    assert [value for name, value in given if name == "--lane"] == list(reference.plan.lanes)
+    assert dict(given)["--effort"] == "standard"
+    compare = typer.main.get_command(cli.app).commands["compare"]  # type: ignore[attr-defined]
+    assert {name for name, _ in given} <= {option for each in compare.params for option in each.opts}
+
+
+def test_the_command_names_a_file_without_its_folder_and_quotes_it() -> None:
+    made = record({"jax": [0.5, 0.5]})
+    work = made.plan.works[0]
+    task = work.task.model_copy(update={"dataset": File(path="/home/x/my data.csv", target="a;b")})
+    plan = made.plan.model_copy(update={"works": (work.model_copy(update={"task": task}),)})
+    words = facts.reproduce(made.model_copy(update={"plan": plan}))
+    assert "--data 'my data.csv' --target 'a;b'" in words
+    assert "/home" not in words
+
+
+def test_a_task_that_no_command_names_has_no_command() -> None:
+    made = record({"jax": [0.5, 0.5]})
+    work = made.plan.works[0]
+    task = work.task.model_copy(update={"epochs": 7})
+    plan = made.plan.model_copy(update={"works": (work.model_copy(update={"task": task}),)})
+    made = made.model_copy(update={"plan": plan})
+    assert facts.reproduce(made) == ""
+    assert "not one that a command names" in page(made)
+
+
+def test_lanes_of_one_framework_and_tier_differ_in_their_dashes(reference: Record) -> None:
+    looks = Looks(reference)
+    one, other = looks.of["torch:compile"], looks.of["torch:tuned"]
+    assert (one.colour, one.shape) == (other.colour, other.shape)
+    assert one.dash != other.dash
+    assert len({look[1:] for look in looks.of.values()}) == len(looks.of)
+
+
+@given(st.floats(1e-9, 1e9), st.floats(1e-4, 0.9))
+def test_digits_follow_the_width_of_the_interval(value: float, half: float) -> None:
+    span = Interval(value=value, low=value * (1 - half), high=value * (1 + half))
+    shown = float(figures.between(span).split(" ")[0])
+    assert abs(shown - value) <= half * value
+    rounded = figures.rounded(value, 2 * half * value)
+    assert abs(float(rounded) - value) <= max(half * value, 0.5 * 10 ** math.floor(math.log10(value)))
+    assert len(rounded.replace(".", "").strip("0")) <= 4
+
+
+def test_html_tables_are_by_task_and_tier_with_the_figures_of_markdown(reference: Record) -> None:
+    text = tables.render(reference, "html")
+    assert re.findall(r"<h2 id=\"task-\d\">(\w+):", text) == list(reference.tasks)
+    assert re.findall(r'<th scope="rowgroup"[^>]*>(\w+)</th>', text)[:3] == ["documented", "tuned", "fused"]
+    for row in summarise(reference):
+        assert f"<td>{figures.timing(row.time)}</td>" in text
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+def test_the_page_is_written_beside_the_record_or_where_asked(tmp_path: Path) -> None:
+    (tmp_path / "benchmark.json").write_text(json.dumps({"samestep": awkward().model_dump(mode="json")}))
+    for words, written in (((), tmp_path / NAME), (("--out", str(tmp_path / "p.html")), tmp_path / "p.html")):
+        done = CliRunner().invoke(cli.app, ["report", str(tmp_path), *words])
+        assert (done.exit_code, done.stdout.strip()) == (0, str(written))
+        assert written.read_text(encoding="utf-8") == page(load(tmp_path))
+
+
+@pytest.mark.parametrize(("out", "line"), [(".", "is a folder"), ("none/p.html", "there is no folder none")])
+def test_a_page_that_cannot_be_written_is_one_line(out: str, line: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli.app, ["report", str(REFERENCE), "--out", out])
+    assert line in str(done.exception)
+    assert "\n" not in str(done.exception)
