@@ -18,7 +18,8 @@ from benchmarks.experiments.command import wrong
 from benchmarks.experiments.mutants import MUTANTS
 from benchmarks.parity import certify
 
-RESULTS = Path(__file__).parents[1] / store.FOLDER
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / store.FOLDER
 ALL = all(backends.missing(name) is None for name in ("torch", "jax"))
 
 
@@ -58,9 +59,10 @@ def test_every_task_passes_without_its_mutant() -> None:
         assert found.status == "pass", found.reason
 
 
-def test_the_page_is_current() -> None:
-    text = page.PAGE.read_text(encoding="utf-8")
-    assert text == page.updated(text), "run: python -m benchmarks.experiments.page"
+@pytest.mark.parametrize("name", page.PAGES)
+def test_the_pages_are_current(name: str) -> None:
+    text = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    assert text == page.PAGES[name](text, ROOT), "run: python -m benchmarks.experiments.page"
 
 
 def test_the_kept_results_show_what_they_should() -> None:

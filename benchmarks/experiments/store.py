@@ -1,4 +1,4 @@
-"""Where an experiment's result lies: one small JSON each, committed under results/parity."""
+"""Where an experiment's result lies: one small JSON each, committed under results/parity and results/trust."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from benchmarks.errors import InputError
 from benchmarks.record import write_text
 
 FOLDER = Path("results", "parity")
+TRUST = Path("results", "trust")  # the experiments on the relay
 PACKAGES = ("numpy", "torch", "jax", "flax", "optax", "hypothesis")
+
+
+def folder(name: str) -> Path:
+    """Where the result of an experiment is kept unless somebody says otherwise."""
+    return TRUST if name in ("aa", "power", "traps") else FOLDER
 
 
 def keep(name: str, result: dict[str, Any], folder: Path = FOLDER) -> Path:
@@ -51,5 +57,6 @@ def versions() -> dict[str, str]:
 
 
 def lanes() -> tuple[str, ...]:
-    """The lanes that can run here."""
-    return tuple(name for name in backends.names() if backends.missing(name) is None)
+    """The lanes that can run here on a CPU."""
+    able = (name for name in backends.names() if backends.missing(name) is None)
+    return tuple(name for name in able if "cpu" in backends.lane_class(name).devices())

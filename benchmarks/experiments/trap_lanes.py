@@ -1,6 +1,7 @@
-"""Lanes that go wrong, each in its own way, once they have been certified: the relay must name the cause.
+"""Lanes that go wrong, each in its own way: the certificate or the relay must name the cause.
 
-A cold process calls `epoch` fewer than `SOUND` times, a racing one more often.
+Those that turn bad only when they are timed count their calls: a cold process calls `epoch` fewer than `SOUND`
+times, a racing one more often.
 """
 
 from __future__ import annotations
@@ -16,10 +17,29 @@ from typing import Any
 import numpy as np
 
 from backends.interface import Batch, Host, Order
+from backends.numpy_backend import NumpyBackend
 from backends.numpy_modes import NumpyTuned
 from backends.spec import Task
 
 SOUND = 20
+
+EXPECTED = {  # trap: the verdict, and the words that its reason starts with
+    "DropsWork": ("INVALID", "final parameters"),
+    "StopsTheClockEarly": ("INVALID", "sync"),
+    "Recompiles": ("INVALID", "recompilation"),
+    "Remembers": ("INVALID", "memory"),
+    "TimesAnotherProgram": ("INVALID", "parity"),
+    "UsesFloat64": ("INVALID", "parity"),
+    "UsesTF32": ("INVALID", "parity"),
+    "OtherRows": ("INVALID", "parity"),
+    "Wrong": ("INVALID", "parity"),
+    "Crashes": ("FAILED", "slice: died of SIGSEGV"),
+    "Exits": ("FAILED", "slice: exited with status 3"),
+    "Hangs": ("FAILED", "slice: hung"),
+    "Raises": ("FAILED", "slice: RuntimeError"),
+    "Leaks": ("FAILED", "slice: out of memory"),
+    "Absent": ("FAILED", "import: ImportError"),
+}
 
 
 class Trap(NumpyTuned):
@@ -151,3 +171,64 @@ class Absent(NumpyTuned):
 
     def __init__(self, device: str = "cpu") -> None:
         raise ImportError("no module named 'mlx'")
+
+
+class Remembers(Trap):
+    """Gives the result that it computed for the same start and order before."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        super().__init__(device)
+        self.known: dict[bytes, tuple[dict[str, Host], Any]] = {}
+
+    def epoch(self, state: Any, data: Batch, order: Order, batch_size: int, learning_rates: Host) -> Any:
+        params = self.params(state)
+        key = b"".join(value.tobytes() for value in (*params.values(), order))
+        if key not in self.known:
+            state, losses = super().epoch(state, data, order, batch_size, learning_rates)
+            self.known[key] = self.params(state), losses
+            return state, losses
+        found, losses = self.known[key]
+        for name, value in state.model.params.items():
+            value[...] = found[name]
+        return state, losses
+
+
+class TimesAnotherProgram(NumpyTuned):
+    """Every traced step is right; the program that is timed leaves the bias out."""
+
+    def epoch(self, state: Any, data: Batch, order: Order, batch_size: int, learning_rates: Host) -> Any:
+        bias = self.params(state)["0.bias"]
+        state, losses = super().epoch(state, data, order, batch_size, learning_rates)
+        state.model.params["0.bias"][...] = bias
+        return state, losses
+
+
+class UsesFloat64(NumpyBackend):
+    """Keeps its parameters in float64 whatever the task says."""
+
+    def init(
+        self, task: Task, params: Mapping[str, Host] | None = None, buffers: Mapping[str, Host] | None = None
+    ) -> Any:
+        wide = params and {name: value.astype(np.float64) for name, value in params.items()}
+        return super().init(task.model_copy(update={"dtype": "float64"}), wide, buffers)
+
+
+class UsesTF32(NumpyTuned):
+    """Takes its rows with ten bits after the leading one, as tensor cores do unless they are told otherwise."""
+
+    def batches(self, data: Batch, order: Order, batch_size: int) -> Any:
+        for x, y in super().batches(data, order, batch_size):
+            yield (tf32(x) if x.dtype == np.float32 else x), y
+
+
+def tf32(x: Host) -> Host:
+    """Rounded to the nearest TF32 value: 13 of the 23 bits of a float32's fraction go."""
+    bits = x.view(np.uint32)
+    return np.asarray((bits + np.uint32(0x1000)) & np.uint32(0xFFFFE000)).view(np.float32)
+
+
+class OtherRows(NumpyTuned):
+    """Trains on the rows in the order of the data, not in the order that was given."""
+
+    def batches(self, data: Batch, order: Order, batch_size: int) -> Any:
+        return super().batches(data, np.arange(len(order)), batch_size)

@@ -1,0 +1,113 @@
+"""Experiment A/A: identical arms. How often is one called faster or slower, and how often is nothing decided?"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import cycle
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from scipy import stats
+
+from benchmarks.experiments import arms, packed
+from benchmarks.experiments.campaign import FRAMEWORKS, SMALL, Group, Progress, run, sessions
+from benchmarks.measure.effort import Effort
+from benchmarks.measure.inference import ALPHA, MARGIN
+from benchmarks.measure.samples import log_times
+from benchmarks.measure.verdict import judge
+from benchmarks.record import Block, Record
+
+COPIES = 8
+GROUP = 6  # blocks, alternately idle and loaded
+SIZES = (6, 12)  # blocks of a session: those of quick, and of standard
+EFFORT = Effort(name="aa", blocks=GROUP, rounds=(3, 10), block_seconds=1.5, controls=GROUP)  # quick's rounds
+MINUTES = 40.0
+
+
+def measured(minutes: float, progress: Progress) -> dict[str, Record]:
+    """Race the copies of every framework in turn, idle and loaded in turn, until the time is over."""
+    return run("aa", lambda each: arms.same(each, COPIES), EFFORT, groups(), minutes, progress)
+
+
+def groups() -> Iterator[Group]:
+    for loaded in cycle((False, True)):
+        for framework in FRAMEWORKS:
+            yield Group(framework, GROUP, loaded)
+
+
+def summary(records: dict[str, Record]) -> list[dict[str, Any]]:
+    """A row for every framework, condition and length of session."""
+    return [
+        row(framework, condition, size, list(sessions(record, blocks, size)))
+        for framework, record in records.items()
+        for condition, blocks in conditions(record).items()
+        for size in SIZES
+        if len(blocks) >= size
+    ]
+
+
+def conditions(record: Record) -> dict[str, list[Block]]:
+    """The blocks that ran on an idle machine, and those beside other load."""
+    found: dict[str, list[Block]] = {"idle": [], "loaded": []}
+    for block in record.blocks:
+        found["loaded" if block.index // GROUP % 2 else "idle"].append(block)
+    return found
+
+
+def row(framework: str, condition: str, size: int, found: Sequence[Record]) -> dict[str, Any]:
+    """Counts over the comparisons of all sessions; every arm copies the baseline, so the true ratio is 1."""
+    words, covered, intervals, naive = Counter[str](), 0, 0, Counter[str]()
+    small = Counter[str]()
+    for record in found:
+        for verdict in judge(record):
+            if verdict.word == "BASELINE":
+                continue
+            words[verdict.word] += 1
+            small[verdict.word] += verdict.task in {task.name for task in SMALL}
+            if verdict.ratio:
+                intervals += 1
+                covered += verdict.ratio.low <= 1 <= verdict.ratio.high
+            naive.update(readings(record, verdict.lane))
+    return {
+        "framework": framework,
+        "condition": condition,
+        "blocks": size,
+        "sessions": len(found),
+        "words": dict(words),
+        "words_small": dict(small),
+        "intervals": intervals,
+        "covered": covered,
+        "naive": dict(naive),
+    }
+
+
+def readings(record: Record, lane: str) -> Iterator[str]:
+    """Which usual readings of the same samples would have called the copy different.
+
+    medians: as if the arms had been run one after another, a process each: the samples of one block of the arm
+    against those of another block of the baseline; medians more than 2% apart. welch: all samples of both arms,
+    whatever their block, by Welch's t test at 5%.
+    """
+    task, baseline = record.tasks[0], record.plan.baseline
+    own, other = log_times(record, task, lane), log_times(record, task, baseline)
+    if not own or not other:
+        return
+    blocks = sorted(own.keys() & other.keys())
+    place = 1 + record.plan.lanes.index(lane) % (len(blocks) - 1)
+    apart = median(own[blocks[place]].values()) - median(other[blocks[0]].values())
+    if abs(apart) > MARGIN:
+        yield "medians"
+    one, two = ([math.exp(t) for rounds in each.values() for t in rounds.values()] for each in (own, other))
+    if stats.ttest_ind(one, two, equal_var=False).pvalue < ALPHA:
+        yield "welch"
+
+
+def result(folder: Path) -> dict[str, Any]:
+    """The experiment's figures, from the raw data that were kept."""
+    places = [folder / "aa" / each for each in FRAMEWORKS]
+    records = {place.name: packed.read(place) for place in places if place.exists()}
+    machine = next(iter(records.values())).plan.environment.model_dump()
+    return {"machine": machine, "rows": summary(records)}

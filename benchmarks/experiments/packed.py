@@ -1,0 +1,57 @@
+"""A record in little room: its slices as a Parquet table, the rest as JSON without the steps of the proofs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.record import Certified, Record, Slice, read_model, write_text
+
+
+def write(record: Record, folder: Path) -> None:
+    """Keep the record in a folder: record.json, slices.parquet."""
+    import polars as pl
+
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = [{"block": block.index} | piece.model_dump() for block in record.blocks for piece in block.slices]
+    frame = pl.DataFrame(rows, infer_schema_length=None)
+    frame = frame.with_columns(
+        pl.col("switches").list.get(0).alias("voluntary"), pl.col("switches").list.get(1).alias("involuntary")
+    ).drop("switches")
+    frame.write_parquet(folder / "slices.parquet", compression="zstd", compression_level=19)
+    bare = record.model_copy(
+        update={
+            "blocks": tuple(block.model_copy(update={"slices": ()}) for block in record.blocks),
+            "certified": tuple(without_steps(each) for each in record.certified),
+        }
+    )
+    write_text(folder / "record.json", bare.model_dump_json())
+
+
+def without_steps(each: Certified) -> Certified:
+    """The certificate's word and end, without the steps and values that it kept."""
+    bare = {"kept": (), "sample": ()}
+    evidence = tuple(
+        piece.model_copy(update={"judgement": piece.judgement.model_copy(update=bare)})
+        for piece in each.certificate.evidence
+    )
+    certificate = each.certificate.model_copy(update={"evidence": evidence, "final": None})
+    return each.model_copy(update={"certificate": certificate})
+
+
+def read(folder: Path) -> Record:
+    """The record in a folder; what was left out of it stays out.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+    """
+    import polars as pl
+
+    record = read_model(folder / "record.json", Record)
+    slices: dict[int, list[Slice]] = {}
+    for row in pl.read_parquet(folder / "slices.parquet").iter_rows(named=True):
+        row["switches"] = row.pop("voluntary"), row.pop("involuntary")
+        slices.setdefault(row.pop("block"), []).append(Slice(**row))
+    blocks = tuple(
+        block.model_copy(update={"slices": tuple(slices.get(block.index, ()))}) for block in record.blocks
+    )
+    return record.model_copy(update={"blocks": blocks})

@@ -1,0 +1,72 @@
+"""Experiment: lanes that go wrong, beside lanes that do not. Is each caught, with its cause, and nobody else?"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from typing import Any
+
+from benchmarks import tasks
+from benchmarks.experiments.campaign import Progress
+from benchmarks.experiments.store import lanes
+from benchmarks.experiments.trap_lanes import EXPECTED
+from benchmarks.measure import measure
+from benchmarks.measure.effort import Effort, Limits
+from benchmarks.measure.verdict import Verdict, judge
+
+MODULE = "benchmarks.experiments.trap_lanes"
+REPEATS = 10
+EFFORT = Effort(name="traps", blocks=2, rounds=(3, 3), slice_ms=10.0, controls=2)
+LIMITS = Limits(slice=5.0, memory=1 << 30)  # those of a real session would only take longer to be reached
+
+
+def run(repeats: int, progress: Progress) -> dict[str, Any]:
+    """So many sessions with every trap in them; in each, one of the correct lanes in turn is the baseline."""
+    correct, found = lanes(), list[tuple[Verdict, ...]]()
+    for number in range(repeats):
+        own = [
+            correct[(number + i) % len(correct)] for i in range(5)
+        ]  # with more the workers fill the memory
+        everybody = [*own, *(f"{MODULE}:{trap}" for trap in EXPECTED)]
+
+        def said(phase: str, done: int, total: int, text: str, number: int = number) -> None:
+            progress("traps", number, repeats, f"{phase}: {text}")
+
+        with tempfile.TemporaryDirectory() as folder:
+            found.append(
+                judge(
+                    measure(
+                        [tasks.get("lesson")],
+                        everybody,
+                        baseline=own[0],
+                        effort=EFFORT,
+                        folder=folder,
+                        limits=LIMITS,
+                        progress=said,
+                    )
+                )
+            )
+    verdicts = [each for session in found for each in session]
+    return {"traps": [row(trap, verdicts) for trap in EXPECTED], "correct": flagged(verdicts)}
+
+
+def row(trap: str, verdicts: list[Verdict]) -> dict[str, Any]:
+    """How often a trap was caught with its cause, and the reason in the words of the last session."""
+    word, cause = EXPECTED[trap]
+    own = [each for each in verdicts if each.lane == f"{MODULE}:{trap}"]
+    right = [each for each in own if each.word == word and each.reason.startswith(cause)]
+    return {
+        "trap": trap,
+        "expected": word,
+        "sessions": len(own),
+        "caught": sum(each.word in ("INVALID", "FAILED") for each in own),
+        "right": len(right),
+        "reason": own[-1].reason if own else "",
+    }
+
+
+def flagged(verdicts: list[Verdict]) -> dict[str, Any]:
+    """The verdicts of the correct lanes that raced beside the traps."""
+    own = [each for each in verdicts if not each.lane.startswith(MODULE)]
+    wrong = [f"{each.lane}: {each.word}: {each.reason}" for each in own if each.word in ("INVALID", "FAILED")]
+    return {"lanes": len(own), "words": dict(Counter(each.word for each in own)), "flagged": wrong}
