@@ -23,17 +23,16 @@ app = typer.Typer(
     help="The same training step in NumPy, PyTorch and JAX: proven the same, then timed.",
 )
 
-# lists are made anew for every call, so their default is here and not behind the parameter
-Lanes = Annotated[
-    list[str],
-    typer.Option(
-        "--lane",
-        metavar="LANE",
-        default_factory=list,
-        show_default=False,
-        help="A lane, such as torch:fused; repeat for more.",
-    ),
-]
+
+def _lanes(default: str) -> Any:
+    """The option --lane; lists are made anew for every call, so their default is not behind a parameter."""
+    words = f"A lane, such as torch:fused; repeat for more. Default: {default}."
+    return typer.Option("--lane", metavar="LANE", default_factory=list, show_default=False, help=words)
+
+
+Lanes = Annotated[list[str], _lanes("all that can run here")]
+LessonLanes = Annotated[list[str], _lanes("numpy, torch and jax")]
+SweepLanes = Annotated[list[str], _lanes("all that can run here, but for those of --compiled")]
 Tasks = Annotated[
     list[str],
     typer.Option(
@@ -41,10 +40,16 @@ Tasks = Annotated[
         metavar="TASK",
         default_factory=list,
         show_default=False,
-        help="A named task, see `samestep list`; repeat for more.",
+        help="A named task, see `samestep list`; repeat for more. Default: lesson and diabetes.",
     ),
 ]
-Data = Annotated[str | None, typer.Option(metavar="FILE", help="A CSV or Parquet file as a further task.")]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="A CSV or Parquet file as a task, instead of the default tasks or beside those of --task.",
+    ),
+]
 Target = Annotated[str | None, typer.Option(metavar="COLUMN", help="The column of --data to predict.")]
 Features = Annotated[
     str | None,
@@ -66,6 +71,14 @@ Baseline = Annotated[
     str | None,
     typer.Option(metavar="LANE", help="The lane that the others are compared with; default torch."),
 ]
+RecordBaseline = Annotated[
+    str | None,
+    typer.Option(
+        "--baseline",
+        metavar="LANE",
+        help="The lane that the others are compared with; default the record's own. Another is exploratory.",
+    ),
+]
 Out = Annotated[
     str | None,
     typer.Option(metavar="FOLDER", help="Folder for the run's results; default results/local/TIME."),
@@ -86,7 +99,7 @@ def list_() -> None:
 
 @app.command()
 def lesson(
-    lane: Lanes,
+    lane: LessonLanes,
     batch: Annotated[int, typer.Option(metavar="ROWS", help="Rows of a batch, 1 to 1000.")] = 10,
     json: Json = False,
 ) -> None:
@@ -134,7 +147,7 @@ def compare(
 
 @app.command()
 def sweep(
-    lane: Lanes,
+    lane: SweepLanes,
     compiled: Annotated[
         bool,
         typer.Option("--compiled", help="Also torch:compile and torch:fused, which compile for each size."),
@@ -239,7 +252,7 @@ def verify(
 def table(
     result: Annotated[Path, typer.Argument(metavar="RESULT", help="A run's folder, or its benchmark.json.")],
     format: Annotated[str, typer.Option(metavar="FORMAT", help="rich, markdown, csv or html.")] = "rich",
-    baseline: Baseline = None,
+    baseline: RecordBaseline = None,
 ) -> None:
     """Tables from a record; needs no framework. Another baseline than the record's own is exploratory."""
     from benchmarks.record import load
@@ -252,7 +265,7 @@ def table(
 def diff(
     a: Annotated[Path, typer.Argument(metavar="A", help="A run's folder, or its benchmark.json.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="The same of the run that it is compared with.")],
-    baseline: Baseline = None,
+    baseline: RecordBaseline = None,
     json: Json = False,
 ) -> None:
     """What changed from record A to record B, by their ratios to the baseline. Exit 0 whatever it finds."""
@@ -270,13 +283,17 @@ def report(
     result: Annotated[Path, typer.Argument(metavar="RESULT", help="A run's folder, or its benchmark.json.")],
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The page's file; default report.html beside the record."),
+        typer.Option(
+            metavar="FILE",
+            help="The page's file; default report.html beside the record, or report-LANE.html with --baseline.",
+        ),
     ] = None,
+    baseline: RecordBaseline = None,
 ) -> None:
     """One HTML page from a record: sortable table and charts, in one file that needs no network."""
     from benchmarks.report.page import command
 
-    raise typer.Exit(command(result, out))
+    raise typer.Exit(command(result, out, baseline))
 
 
 def main(arguments: list[str] | None = None) -> None:

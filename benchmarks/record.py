@@ -193,7 +193,8 @@ class Slice(Spec):
 class Unseen(Spec):
     """The certified run of a lane beside runs of as much work that it had never seen: the least, nanoseconds.
 
-    `same` counts those of the unseen runs that ended in the certified parameters, which none can honestly do.
+    CPU time as well, which other programs do not lengthen. `same` counts the unseen runs that ended in the
+    certified parameters, which none can honestly do.
     """
 
     task: str
@@ -201,6 +202,8 @@ class Unseen(Spec):
     known_ns: Count
     unseen_ns: Count
     same: int
+    known_cpu_ns: int = 0
+    unseen_cpu_ns: int = 0
 
 
 class Block(Spec):
@@ -243,6 +246,9 @@ class Record(Spec):
         for piece in pieces:
             if (piece.task, piece.lane) not in known:
                 raise ValueError(f"{type(piece).__name__} of {piece.lane} on {piece.task} is not of the plan")
+        planned = {(each.task, each.lane) for each in self.plan.family}
+        if planned != {key for key in known if key[1] != self.plan.baseline}:
+            raise ValueError("the family of comparisons is not that of the plan's tasks, lanes and baseline")
         if self.plan.baseline not in self.plan.lanes:
             raise ValueError(f"the baseline {self.plan.baseline} is not a lane of the plan")
         return self

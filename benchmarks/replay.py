@@ -86,12 +86,9 @@ class Race:
 
     def seconds_per_step(self, task: str, lane: str) -> list[float]:
         """The raw samples in the order in which they were measured."""
-        from benchmarks.measure.samples import slices
+        from benchmarks.measure.samples import seconds_per_step
 
-        steps = self.record.work(task).steps
-        return [
-            piece.elapsed_ns / piece.repeats / steps / 1e9 for _, piece in slices(self.record, task, lane)
-        ]
+        return seconds_per_step(self.record, task, lane)
 
     def facts(self, task: str, lane: str) -> dict[str, Any]:
         """What pytest-benchmark's JSON says beside the samples."""

@@ -146,7 +146,7 @@ def _free(folder: Path) -> Path:
     """The folder, if no run is in it yet."""
     if folder.is_file():
         raise InputError(f"--out {folder} is a file: name a folder")
-    if (folder / "benchmark.json").exists() or (folder / "relay").exists():
+    if (folder / "benchmark.json").exists() or Folder(folder).begun:
         raise InputError(f"--out {folder} already holds a run: name another folder")
     return folder
 

@@ -9,6 +9,7 @@ A record may come from anybody: it cannot make this open a file that is not besi
 from __future__ import annotations
 
 import math
+import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,10 +32,14 @@ from benchmarks.parity.work import digest
 from benchmarks.record import Certified, Document, Record, open_document
 from benchmarks.report import sweep, tables
 from benchmarks.report.page import NAME as PAGE
-from benchmarks.report.page import rows_of
+from benchmarks.report.page import page as made_page
+from benchmarks.report.page import rows_of, values_of
 from benchmarks.visible import visible
 
 MOST_SHOWN = 20
+SCRIPT = re.compile(r"(<script\b[^>]*>).*?(</script\b[^>]*>)", re.DOTALL | re.IGNORECASE)
+POLICY = re.compile(r'(<meta http-equiv="Content-Security-Policy") content="[^"]*"')
+VALUE = re.compile(r'(?<= data-value=")[^"]*')
 
 
 class Info(BaseModel):
@@ -121,8 +126,8 @@ def verify(
         same = table.strip() in (made(record).strip() for made in (tables.markdown, sweep.markdown))
         findings.compare("tables", same, "table.md is not the table of this record")
     if page is not None:
-        fault = f"{PAGE} does not show the figures of this record"
-        findings.compare("pages", same_figures(page, rows), fault)
+        fault = f"{PAGE} does not show the figures of this record as this version's page of it does"
+        findings.compare("pages", same_page(page, record, rows), fault)
     return findings
 
 
@@ -218,17 +223,11 @@ def benchmark(findings: Findings, record: Record, rows: Sequence[Row], found: Se
         if key not in known or entries[key] is not entry:
             findings.compare("benchmarks", False, f"{entry.name}: not a lane of the record, or there twice")
             continue
-        same = samples_agree(entry.stats, raw_samples(record, *key))
+        same = samples_agree(entry.stats, samples.seconds_per_step(record, *key))
         findings.compare("benchmarks", same, f"{entry.name}: its samples are not the raw slices")
         word, recorded = known[key].verdict.word, entry.extra_info.verdict
         fault = f"{entry.name}: the verdict is {word}, {recorded} was recorded"
         findings.compare("verdicts", word == recorded, fault)
-
-
-def raw_samples(record: Record, task: str, lane: str) -> list[float]:
-    """Seconds per step of the slices that count, in the order in which they were measured."""
-    steps = record.work(task).steps
-    return [p.elapsed_ns / p.repeats / steps / 1e9 for _, p in samples.slices(record, task, lane)]
 
 
 def samples_agree(stats: Stats, raw: list[float]) -> bool:
@@ -241,13 +240,38 @@ def samples_agree(stats: Stats, raw: list[float]) -> bool:
     )
 
 
-def same_figures(page: str, rows: Sequence[Row]) -> bool:
-    """Whether a page holds the rows that follow from the record, but for their last digits."""
+def same_page(page: str, record: Record, rows: Sequence[Row]) -> bool:
+    """Whether a page shows what follows from the record, in its text, its figures and its charts' data.
+
+    Numbers may differ in their last digits. Scripts are not compared.
+    """
     try:
-        shown = rows_of(page)
+        shown, fresh = rows_of(page), made_page(record)
+        charts = values_of(page), values_of(fresh)
     except InputError:
         return False
-    return alike([row.model_dump() for row in shown], [row.model_dump() for row in rows])
+    figures = [row.model_dump() for row in shown], [row.model_dump() for row in rows]
+    return alike(*figures) and alike(*charts) and same_text(page, fresh)
+
+
+def same_text(one: str, other: str) -> bool:
+    """Whether two pages are alike without their scripts, the policy that names these, and sort values' digits."""
+    (text, values), (wanted, known) = (without_scripts(page) for page in (one, other))
+    return text == wanted and all(map(same_value, values, known))
+
+
+def without_scripts(page: str) -> tuple[str, list[str]]:
+    """A page's text without scripts and values to sort by, and these values."""
+    text = POLICY.sub(r"\1", SCRIPT.sub(r"\1\2", page))
+    return VALUE.sub("", text), VALUE.findall(text)
+
+
+def same_value(one: str, other: str) -> bool:
+    """The same word, or the same number but for its last digits."""
+    try:
+        return one == other or near(float(one), float(other))
+    except ValueError:
+        return False
 
 
 def alike(one: Any, other: Any) -> bool:

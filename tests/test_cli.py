@@ -126,6 +126,20 @@ def test_help_says_what_an_option_takes() -> None:
         assert all(option.metavar or option.is_flag for option in options), name
 
 
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("compare", ("default torch", "Default: lesson and diabetes", "instead of the default tasks")),
+        ("compare", ("Default: all that can run here",)),
+        ("lesson", ("Default: numpy, torch and jax",)),
+        *((name, ("default the record's own",)) for name in ("table", "diff", "report")),
+    ],
+)
+def test_help_names_defaults(command: str, says: tuple[str, ...]) -> None:
+    shown = " ".join(CliRunner().invoke(cli.app, [command, "--help"]).output.split())
+    assert all(words in shown for words in says)
+
+
 def test_parity_passes_and_writes_its_certificates(tmp_path: Path) -> None:
     words = ("parity", "--task", "lesson", "--lane", "numpy", "--json", "certificates.json")
     done = samestep(*words, cwd=tmp_path)

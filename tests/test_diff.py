@@ -84,8 +84,9 @@ def test_b_against_a_mirrors_a_against_b(first: list[float], second: list[float]
     one, two = record({"jax": first}), record({"jax": second})
     (there,), (back,) = diff(one, two).changes, diff(two, one).changes
     assert there.word == back.word
-    assert there.change is not None
-    assert back.change is not None
+    if there.change is None or back.change is None:  # one of them drifts, which is UNSTABLE
+        assert "UNSTABLE" in (there.a.verdict, there.b.verdict)
+        return
     assert there.p == pytest.approx(back.p)
     assert (there.change.value, there.change.low) == pytest.approx(
         (1 / back.change.value, 1 / back.change.high)

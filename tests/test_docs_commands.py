@@ -149,7 +149,9 @@ def test_make_has_the_target_and_its_arguments_parse(words: list[str]) -> None:
         parse(["compare", *(given[0] if given else [])])
 
 
-@pytest.mark.filterwarnings("ignore:Setuptools is replacing distutils")  # where another test imported the latter
+@pytest.mark.filterwarnings(
+    "ignore:Setuptools is replacing distutils"
+)  # where another test imported the latter
 @pytest.mark.parametrize("words", of("pip"), ids=shlex.join)
 def test_pip_parses_and_finds_its_files_and_extras(words: list[str]) -> None:
     from pip._internal.commands import create_command

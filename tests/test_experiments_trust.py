@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
+import time
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -139,6 +142,18 @@ def test_load_keeps_a_core_busy_and_goes() -> None:
     assert not child.is_running()
 
 
+def test_load_does_not_outlive_who_asked_for_it() -> None:
+    code = "import os; from benchmarks.experiments.campaign import load; load().__enter__(); os._exit(9)"
+    before = {process.pid for process in psutil.process_iter()}
+    subprocess.run([sys.executable, "-c", code], check=False)
+    for _ in range(100):
+        left = [p for p in psutil.process_iter(["cmdline"]) if campaign.BURSTS in (p.info["cmdline"] or [])]
+        if not [process for process in left if process.pid not in before]:
+            return
+        time.sleep(0.1)
+    raise AssertionError("it runs on")
+
+
 # --- figures --------------------------------------------------------------------------------------------------
 
 
@@ -162,7 +177,7 @@ def test_identical_arms_are_counted_by_their_verdicts() -> None:
 
 def test_usual_readings_call_noise_a_difference() -> None:
     """Two identical arms, but each block has a tempo: paired nothing is seen, one after another much."""
-    row = aa.row("numpy", "idle", 12, sessions_of({"same": [1.0] * 12}, noise=0.2))
+    row = aa.row("numpy", "idle", 12, sessions_of({"same": [1.0] * 10}, noise=0.2))
     assert row["words"] == {"EQUIVALENT": 1}
     assert row["naive"] == {"medians": 1}
 
@@ -195,6 +210,7 @@ def test_goals_fail_when_they_should() -> None:
     assert all(goal.met for goal in goals.of("aa", [row(EQUIVALENT=95, UNDECIDED=5)]))
     for bad in (
         row(EQUIVALENT=95, FASTER=5),
+        row(EQUIVALENT=175, FASTER=1),
         row(EQUIVALENT=70, UNDECIDED=30),
         row(EQUIVALENT=90, UNSTABLE=10),
         row(EQUIVALENT=95, INVALID=1),
@@ -202,17 +218,21 @@ def test_goals_fail_when_they_should() -> None:
         row(EQUIVALENT=95) | {"covered": 99},
     ):
         assert not all(goal.met for goal in goals.of("aa", [bad])), bad
-    enough = [{"percent": p, "words": {"SLOWER": 9, "UNDECIDED": 1}} for p in power.EXTRA if p]
-    enough.append({"percent": 0, "words": {"EQUIVALENT": 8, "UNDECIDED": 2}})
+
+    def took(percent: int, **words: int) -> dict[str, Any]:
+        return {"framework": "f", "percent": percent, "mean_ratio": 1 + percent / 100, "words": words}
+
+    enough = [took(p, SLOWER=9, UNDECIDED=1) for p in power.EXTRA if p] + [took(0, EQUIVALENT=8, UNDECIDED=2)]
     assert all(goal.met for goal in goals.of("power", enough))
-    for percent, words in (
-        (1, {"FASTER": 1}),
-        (0, {"SLOWER": 1}),
-        (0, {"UNDECIDED": 1}),
-        (5, {"UNDECIDED": 1}),
-    ):
-        bad = {"percent": percent, "words": words}
+    for bad in (took(1, FASTER=1), took(0, SLOWER=1), took(0, UNDECIDED=1)):
         assert not all(goal.met for goal in goals.of("power", [*enough, bad])), bad
+    slow = [took(5, SLOWER=8, UNDECIDED=2) if row["percent"] == 5 else row for row in enough]
+    assert not all(goal.met for goal in goals.of("power", slow))
+    dear = [
+        row | {"mean_ratio": row["mean_ratio"] + 0.02} for row in enough
+    ]  # 3% more steps take 5% more time
+    assert [row["percent"] for row in goals.costing(dear, 5)] == [3]
+    assert goals.costing([took(10, SLOWER=1)], 5) == []
     trap = {"trap": "t", "right": 1, "sessions": 1}
     fine: dict[str, Any] = {"traps": [trap], "correct": {"lanes": 3, "flagged": []}}
     assert all(goal.met for goal in goals.of("traps", fine))

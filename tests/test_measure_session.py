@@ -132,6 +132,35 @@ def cells(found: Record) -> set[tuple[object, ...]]:
     }
 
 
+def test_places_and_predecessors_are_balanced_over_the_blocks(tmp_path: Path) -> None:
+    """Three arms make a square of six rounds: three blocks of two."""
+    effort = Effort(name="square", blocks=3, rounds=(2, 2), slice_ms=1.0, controls=9)
+    found = measure(TASKS[:1], ["numpy", "numpy:tuned"], baseline="numpy", effort=effort, folder=tmp_path)
+    arm = {True: "twin"}
+    race = [s for block in found.blocks for s in block.slices if s.kind == "race"]
+    places = Counter((arm.get(s.twin, s.lane), s.position) for s in race)
+    assert set(places.values()) == {2}
+    assert len(places) == 9
+    before = Counter(
+        (arm.get(s.twin, s.lane), "twin" if (s.predecessor or "").startswith("twin") else s.predecessor)
+        for s in race
+        if s.predecessor
+    )
+    assert set(before.values()) == {2}
+    assert len(before) == 6
+
+
+def test_phases_that_an_end_left_out_are_measured_on_resumption(tmp_path: Path) -> None:
+    def stop(phase: str, *_: object) -> None:
+        if phase == "phases":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, "numpy", phases=True, progress=stop)
+    assert len(Folder(tmp_path).blocks()) == TINY.blocks
+    assert {ledger.task for ledger in resume(tmp_path).ledgers} == {task.name for task in TASKS}
+
+
 def test_an_interrupted_session_is_finished_to_the_same_cells(tmp_path: Path) -> None:
     whole = run(tmp_path / "whole", "numpy", "numpy:tuned")
     reached = []

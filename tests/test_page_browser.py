@@ -147,6 +147,14 @@ def test_filters_leave_the_rows_that_fit(opened: Open) -> None:
     assert not tab.locator('#rows th[data-name="time/step"]').is_visible()
 
 
+def test_the_columns_of_speed_come_first_and_all_are_there_without_a_script(opened: Open) -> None:
+    for width, script, shown in ((1280, True, "tier"), (390, True, ""), (390, False, "tier loss")):
+        tab = opened("awkward", width=width, java_script_enabled=script).page
+        for name in ("tier", "loss"):
+            assert tab.locator(f'#rows th[data-name="{name}"]').is_visible() == (name in shown)
+        assert tab.locator('#rows th[data-name="time/step"]').is_visible()
+
+
 def test_a_mark_tells_its_lane(opened: Open) -> None:
     tab = opened("reference").draw()
     tab.locator("#chart-0 svg .mark-symbol path").first.hover()
@@ -161,9 +169,10 @@ def test_the_theme_follows_the_system_until_it_is_chosen(opened: Open) -> None:
         tab = opened("awkward", color_scheme=scheme).page
         button = tab.locator("#theme")
         before = tab.evaluate("getComputedStyle(document.body).backgroundColor")
-        assert button.get_attribute("aria-pressed") == str(scheme == "dark").lower()
+        names = ["Dark theme", "Light theme"] if scheme == "light" else ["Light theme", "Dark theme"]
+        assert button.inner_text() == names[0]
         button.click()
-        assert button.get_attribute("aria-pressed") == str(scheme != "dark").lower()
+        assert button.inner_text() == names[1]
         assert tab.evaluate("getComputedStyle(document.body).backgroundColor") != before
         colours.add(before)
     assert len(colours) == 2

@@ -6,17 +6,21 @@ import csv
 import io
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from page_records import awkward
+from record_maker import record as made_up
 
 from benchmarks.measure.inference import Interval
 from benchmarks.measure.summary import summarise
 from benchmarks.parity.verdicts import Worst
 from benchmarks.record import Certified, Record, load
 from benchmarks.report import certificates, figures, tables
+from benchmarks.report.columns import CSV
 
 
 @pytest.mark.parametrize(
@@ -38,20 +42,26 @@ def test_digits_follow_the_interval() -> None:
 def test_one_block_has_no_interval() -> None:
     alone = Interval(value=0.5, low=0.0, high=math.inf)
     assert figures.timing(alone).endswith("±?")
-    assert "one block" in figures.ratio(alone)
+    assert "one block" in figures.between(alone)
 
 
 @given(st.floats(1e-12, 1e6), st.floats(1e-9, 1.0))
 def test_any_ratio_and_time_can_be_written(value: float, width: float) -> None:
     span = Interval(value=value, low=value * (1 - width / 2), high=value * (1 + width / 2))
-    shown = float(figures.ratio(span).split(" ")[0])
-    assert shown == pytest.approx(value, rel=5.1e-3)
+    shown = float(figures.between(span).split(" ")[0])
+    assert shown == pytest.approx(value, rel=max(5.1e-3, width / 2))
     assert figures.timing(span)
 
 
 @pytest.mark.parametrize(("value", "text"), [(1234567, "1.23 M"), (99, "99"), (2.5e9, "2.5 G"), (None, "")])
 def test_counts_have_metric_suffixes(value: float | None, text: str) -> None:
     assert figures.count(value) == text
+
+
+def test_an_estimate_keeps_its_zeros() -> None:
+    span = Interval(value=98e3, low=95.3e3, high=math.inf)
+    assert figures.steps(span) == "98.0 k [95.3 k, inf]"
+    assert (figures.times(9.0), figures.small(54.0), figures.small(0.0)) == ("9.00x", "54.00", "0")
 
 
 @pytest.mark.parametrize(
@@ -69,10 +79,52 @@ def test_the_tables_hold_the_summary(smoke: tuple[Path, object]) -> None:
     assert [row[0] for row in speed.rows] == ["numpy", "numpy:tuned"]
     for shown, row in zip(speed.rows, rows, strict=True):
         assert shown[2] == figures.timing(row.time)
-        assert shown[3] == figures.ratio(row.verdict.ratio)
+        assert shown[3] == figures.between(row.verdict.ratio)
     assert speed.rows[0][4] == "baseline"
     assert all(row[1] == "proven" for row in accuracy.rows)
     assert all(row[2] for row in cost.rows)
+
+
+@pytest.mark.parametrize(
+    ("when", "text"),
+    [
+        ("2026-11-24T20:05:18+00:00", "2026-11-24 20:05 UTC"),
+        ("2026-11-24T20:05:18+02:00", "2026-11-24 18:05 UTC"),
+        ("2026-11-24T20:05:18", "2026-11-24 20:05 UTC"),
+        ("0001-01-01T00:00:00+23:59", "0001-01-01T00:00:00+23:59"),
+        ("yesterday", "yesterday"),
+    ],
+)
+def test_a_moment_is_to_the_minute(when: str, text: str) -> None:
+    assert figures.moment(when) == text
+
+
+def tiers() -> Record:
+    """Four documented lanes: a leads, b is level with it; the others are not."""
+    wobble = [1.0, 1.003, 0.998, 1.001, 0.999, 1.002]
+    level = [0.502 * w for w in reversed(wobble)]
+    return made_up({"a": [0.5 * w for w in wobble], "b": level, "c": [0.9] * 6})
+
+
+@pytest.mark.parametrize("make", [tables.plain, tables.markdown, tables.as_html])
+def test_who_leads_a_tier_is_marked_in_every_format(make: Callable[[Record], str]) -> None:
+    made = tiers()
+    times = {row.lane: figures.timing(row.time) for row in summarise(made)}
+    text = make(made)
+    for lane, sign in (("a", " ◆"), ("b", " ◇")):
+        assert times[lane] + sign in text
+    assert text.count("◆") == text.count("◇") == 2  # with the key
+    assert "the least time of its tier" in " ".join(text.split())
+    assert "◆" not in make(made_up({"torch": [1.0, 1.0]}))  # alone in its tier
+
+
+def test_every_word_of_a_verdict_that_occurs_is_explained_and_no_other() -> None:
+    made = awkward()
+    said = next(line for line in tables.scope(made, None) if "surely" in line)
+    for word in ("FASTER", "equivalent", "undecided", "UNSTABLE", "INVALID", "FAILED"):
+        assert re.search(rf"\b{word}: ", said), word
+    assert "SLOWER" not in said
+    assert not any("INVALID" in line for line in tables.scope(tiers(), None))
 
 
 def test_a_lane_without_proof_has_a_reason_and_no_time(smoke: tuple[Path, object]) -> None:
@@ -151,6 +203,28 @@ def test_every_csv_column_is_the_figure_of_its_name(smoke: tuple[Path, object]) 
         assert float(line["parameter_error"]) == row.accuracy.parameter_error
         assert float(line["peak_memory_bytes"]) == row.peak_memory
         assert line["held_out_accuracy"] == ""
+        assert (line["baseline"], line["exploratory"], line["proof"]) == ("numpy", "False", "pass")
+        assert (line["dtype"], line["threads"], line["device"]) == ("float32", "one", "cpu")
+
+
+def test_csv_says_why_there_is_no_figure_and_who_leads() -> None:
+    lines = {line["lane"]: line for line in csv.DictReader(io.StringIO(tables.as_csv(awkward())))}
+    assert "hung" in lines["torch:fused"]["reason"]
+    assert lines["jax"]["break_even_reason"].startswith("never")
+    read = list(csv.DictReader(io.StringIO(tables.as_csv(tiers(), baseline="a"))))
+    assert {line["lane"]: line["in_tier"] for line in read} == {
+        "torch": "",
+        "a": "fastest",
+        "b": "level",
+        "c": "",
+    }
+    assert {(line["baseline"], line["exploratory"]) for line in read} == {("a", "True")}
+
+
+def test_a_row_without_a_finished_block_says_so_in_csv() -> None:
+    (row,) = [row for row in summarise(tiers()) if row.lane == "b"]
+    reason = dict(CSV)["reason"]
+    assert reason(row.model_copy(update={"blank": "no block was finished"})) == "no block was finished"
 
 
 def test_names_in_markdown_are_data(smoke: tuple[Path, object]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from scipy import stats
 
 from benchmarks.experiments import arms, packed
-from benchmarks.experiments.campaign import FRAMEWORKS, SMALL, Group, Progress, run, sessions
+from benchmarks.experiments.campaign import FRAMEWORKS, Group, Progress, run, sessions
 from benchmarks.measure.effort import Effort
 from benchmarks.measure.inference import ALPHA, MARGIN
 from benchmarks.measure.samples import log_times
@@ -60,13 +60,11 @@ def conditions(record: Record) -> dict[str, list[Block]]:
 def row(framework: str, condition: str, size: int, found: Sequence[Record]) -> dict[str, Any]:
     """Counts over the comparisons of all sessions; every arm copies the baseline, so the true ratio is 1."""
     words, covered, intervals, naive = Counter[str](), 0, 0, Counter[str]()
-    small = Counter[str]()
     for record in found:
         for verdict in judge(record):
             if verdict.word == "BASELINE":
                 continue
             words[verdict.word] += 1
-            small[verdict.word] += verdict.task in {task.name for task in SMALL}
             if verdict.ratio:
                 intervals += 1
                 covered += verdict.ratio.low <= 1 <= verdict.ratio.high
@@ -77,7 +75,6 @@ def row(framework: str, condition: str, size: int, found: Sequence[Record]) -> d
         "blocks": size,
         "sessions": len(found),
         "words": dict(words),
-        "words_small": dict(small),
         "intervals": intervals,
         "covered": covered,
         "naive": dict(naive),
@@ -87,27 +84,31 @@ def row(framework: str, condition: str, size: int, found: Sequence[Record]) -> d
 def readings(record: Record, lane: str) -> Iterator[str]:
     """Which usual readings of the same samples would have called the copy different.
 
-    medians: as if the arms had been run one after another, a process each: the samples of one block of the arm
-    against those of another block of the baseline; medians more than 2% apart. welch: all samples of both arms,
-    whatever their block, by Welch's t test at 5%.
+    medians: as if the arms had been run one after another: all samples of the arm from the later half of the
+    blocks against all of the baseline's from the earlier half; medians more than 2% apart. welch: all samples of
+    both arms, whatever their block, by Welch's t test at 5%.
     """
     task, baseline = record.tasks[0], record.plan.baseline
     own, other = log_times(record, task, lane), log_times(record, task, baseline)
-    if not own or not other:
-        return
     blocks = sorted(own.keys() & other.keys())
-    place = 1 + record.plan.lanes.index(lane) % (len(blocks) - 1)
-    apart = median(own[blocks[place]].values()) - median(other[blocks[0]].values())
+    if len(blocks) < 2:
+        return
+    half = len(blocks) // 2
+    apart = median(logs(own, blocks[half:])) - median(logs(other, blocks[:half]))
     if abs(apart) > MARGIN:
         yield "medians"
-    one, two = ([math.exp(t) for rounds in each.values() for t in rounds.values()] for each in (own, other))
+    one, two = ([math.exp(log) for log in logs(each, blocks)] for each in (own, other))
     if stats.ttest_ind(one, two, equal_var=False).pvalue < ALPHA:
         yield "welch"
 
 
+def logs(times: dict[int, dict[int, float]], blocks: Sequence[int]) -> list[float]:
+    """The log times of all rounds of some blocks."""
+    return [log for block in blocks for log in times[block].values()]
+
+
 def result(folder: Path) -> dict[str, Any]:
     """The experiment's figures, from the raw data that were kept."""
-    places = [folder / "aa" / each for each in FRAMEWORKS]
-    records = {place.name: packed.read(place) for place in places if place.exists()}
+    records = packed.records(folder / "aa")
     machine = next(iter(records.values())).plan.environment.model_dump()
     return {"machine": machine, "rows": summary(records)}

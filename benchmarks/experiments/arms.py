@@ -51,6 +51,7 @@ def more(name: str, tuned: Any, share: float) -> type[Backend]:
             buffers: Mapping[str, Host] | None = None,
         ) -> Any:
             self.spare = super().init(task, params, buffers)
+            self.sync(self.spare)
             return super().init(task, params, buffers)
 
         def epoch(self, state: Any, data: Batch, order: Order, batch_size: int, learning_rates: Host) -> Any:

@@ -6,7 +6,7 @@ blocks that follow one another make a session of one task, which is judged as an
 
 from __future__ import annotations
 
-import random
+import hashlib
 import subprocess
 import sys
 import time
@@ -77,7 +77,9 @@ def run(
     `lanes` gives a framework's lanes, the baseline first. The record of each framework, by its name.
     """
     now = environment.read()
-    folder = root / name / f"{now.source}-{now.installed}-{now.boot}"
+    plan = repr([effort, tasks, *map(lanes, FRAMEWORKS)])
+    asked = hashlib.sha256(plan.encode()).hexdigest()[:8]
+    folder = root / name / f"{now.source}-{now.installed}-{now.boot}-{asked}"
     end, took, ready = time.monotonic() + 60 * minutes, dict[str, float](), dict[str, int]()
     for group in groups:
         framework, begin = group.framework, time.monotonic()
@@ -113,9 +115,9 @@ def stretch(
 # --- load -----------------------------------------------------------------------------------------------------
 
 BURSTS = """
-import random, sys, time
-rng = random.Random(int(sys.argv[1]))
-while True:
+import os, random, sys, time
+rng, parent = random.Random(int(sys.argv[1])), os.getppid()
+while os.getppid() == parent:
     end = time.perf_counter() + rng.expovariate(2)
     while time.perf_counter() < end:
         pass
@@ -126,7 +128,7 @@ while True:
 @contextmanager
 def load() -> Iterator[None]:
     """A program that keeps one core busy by fits and starts: half a second on, half a second off, on average."""
-    process = subprocess.Popen([sys.executable, "-c", BURSTS, str(random.randrange(2**32))])
+    process = subprocess.Popen([sys.executable, "-c", BURSTS, "0"])
     try:
         if hasattr(psutil.Process, "cpu_affinity"):
             psutil.Process(process.pid).cpu_affinity([environment.allowed_cpus()[-1]])

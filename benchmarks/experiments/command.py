@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,7 @@ def raced(name: str, minutes: float | None, folder: Path) -> dict[str, Any]:
         records = chosen.measured(chosen.MINUTES if minutes is None else minutes, report)
     if not records:
         raise InputError("nothing was measured in that time: give it more --minutes")
+    shutil.rmtree(folder / name, ignore_errors=True)  # frameworks of another run do not belong to this result
     for framework, record in records.items():
         packed.write(record, folder / name / framework)
     found: dict[str, Any] = chosen.result(folder)
@@ -103,7 +105,7 @@ def wrong(name: str, result: dict[str, Any]) -> list[str]:
             said = [f"not caught with its cause: {one['trap']}: {one['reason']}" for one in missed]
             return [*said, *result["correct"]["flagged"]]
         case "aa" | "power":
-            unmet = [goal for goal in goals.of(name, result["rows"]) if not goal.met]
+            unmet = (goal for goal in goals.of(name, result["rows"]) if not goal.met)
             return [f"not met: {goal.text}: {goal.reached}" for goal in unmet]
         case _:
             rows = ((task, row) for task, found in result["tasks"].items() for row in found)

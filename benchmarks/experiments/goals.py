@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 FALSE_PER_DECIDED = 1 / 1000
 DECIDED, UNSTABLE = 0.80, 0.05  # of the comparisons on an idle machine
 COVERAGE = (0.93, 0.97)
-FOUND = {3: 0.50, 5: 0.90}  # percent of more work: the share of sessions that find it
+FOUND = {3: 0.50, 5: 0.90}  # percent of more time: the share of sessions that find it
+NEAR = 0.01  # and how far the lane that stands for it may be from it
 
 
 class Goal(NamedTuple):
@@ -49,7 +50,7 @@ def aa(rows: list[dict[str, Any]]) -> Iterable[Goal]:
         yield Goal(
             f"{said}: at most 1 false FASTER or SLOWER in 1,000 decided verdicts",
             f"{false} in {decided:,}",
-            false <= FALSE_PER_DECIDED * max(decided, 1000),
+            false <= FALSE_PER_DECIDED * decided,
         )
         yield share(f"{said}: at least 80% decided when idle", decisions(calm), calm.total(), DECIDED)
         unstable = calm["UNSTABLE"] / max(1, calm.total())
@@ -64,18 +65,32 @@ def aa(rows: list[dict[str, Any]]) -> Iterable[Goal]:
 
 
 def power(rows: list[dict[str, Any]]) -> Iterable[Goal]:
-    """At standard effort, all frameworks pooled; 0% are identical copies."""
+    """At standard effort, frameworks pooled; 0% are identical copies. Amounts count by what they really cost."""
     words = pooled(row for row in rows if row["percent"] == 0)
     yield share("copies, standard effort: at least 80% decided", decisions(words), words.total(), DECIDED)
     false = words["FASTER"] + words["SLOWER"]
     text = "copies, standard effort: none called FASTER or SLOWER"
     yield Goal(text, f"{false} in {decisions(words):,}", not false)
     for percent, least in FOUND.items():
-        words = pooled(row for row in rows if row["percent"] == percent)
-        text = f"{percent}% more work, standard effort: found in at least {least:.0%} of the sessions"
-        yield share(text, words["SLOWER"], words.total(), least)
+        own = costing(rows, percent)
+        words = pooled(own)
+        really = " and ".join(f"{100 * (row['mean_ratio'] - 1):.1f}% in {row['framework']}" for row in own)
+        text = f"about {percent}% more time, standard effort: found in at least {least:.0%} of the sessions"
+        found = share(text, words["SLOWER"], words.total(), least)
+        yield found._replace(reached=f"{found.reached} ({really or 'no lane takes so much'})")
     wrong = sum(row["words"].get("FASTER", 0) for row in rows)
     yield Goal("never in the wrong direction", str(wrong), not wrong)
+
+
+def costing(rows: list[dict[str, Any]], percent: int) -> list[dict[str, Any]]:
+    """Of each framework the lane that really takes about so much more time: its work is only meant to."""
+    found = []
+    for framework in dict.fromkeys(row["framework"] for row in rows):
+        own = [row for row in rows if row["framework"] == framework]
+        nearest = min(own, key=lambda row: abs(row["mean_ratio"] - 1 - percent / 100))
+        if abs(nearest["mean_ratio"] - 1 - percent / 100) <= NEAR:
+            found.append(nearest)
+    return found
 
 
 def pooled(rows: Iterable[dict[str, Any]]) -> Counter[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from benchmarks.errors import InputError
 from benchmarks.record import Certified, Record, Slice, read_model, write_text
 
 
@@ -17,7 +18,9 @@ def write(record: Record, folder: Path) -> None:
     frame = frame.with_columns(
         pl.col("switches").list.get(0).alias("voluntary"), pl.col("switches").list.get(1).alias("involuntary")
     ).drop("switches")
-    frame.write_parquet(folder / "slices.parquet", compression="zstd", compression_level=19)
+    partial = folder / ".slices.parquet"
+    frame.write_parquet(partial, compression="zstd", compression_level=19)
+    partial.replace(folder / "slices.parquet")
     bare = record.model_copy(
         update={
             "blocks": tuple(block.model_copy(update={"slices": ()}) for block in record.blocks),
@@ -55,3 +58,15 @@ def read(folder: Path) -> Record:
         block.model_copy(update={"slices": tuple(slices.get(block.index, ()))}) for block in record.blocks
     )
     return record.model_copy(update={"blocks": blocks})
+
+
+def records(folder: Path) -> dict[str, Record]:
+    """The records in the folders of a folder, by name.
+
+    Raises:
+        InputError: there is none, or one cannot be read.
+    """
+    found = {place.name: read(place) for place in sorted(folder.iterdir())} if folder.is_dir() else {}
+    if not found:
+        raise InputError(f"{folder}: holds no record; run the experiment first")
+    return found

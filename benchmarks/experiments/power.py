@@ -76,7 +76,6 @@ def ratios(record: Record, lane: str) -> list[float]:
 
 def result(folder: Path) -> dict[str, Any]:
     """The experiment's figures, from the raw data that were kept."""
-    places = [folder / "power" / each for each in FRAMEWORKS]
-    records = {place.name: packed.read(place) for place in places if place.exists()}
+    records = packed.records(folder / "power")
     machine = next(iter(records.values())).plan.environment.model_dump()
     return {"machine": machine, "rows": summary(records)}

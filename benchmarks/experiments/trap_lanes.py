@@ -28,6 +28,7 @@ EXPECTED = {  # trap: the verdict, and the words that its reason starts with
     "StopsTheClockEarly": ("INVALID", "sync"),
     "Recompiles": ("INVALID", "recompilation"),
     "Remembers": ("INVALID", "memory"),
+    "RemembersLast": ("INVALID", "memory"),
     "TimesAnotherProgram": ("INVALID", "parity"),
     "UsesFloat64": ("INVALID", "parity"),
     "UsesTF32": ("INVALID", "parity"),
@@ -188,8 +189,22 @@ class Remembers(Trap):
             self.known[key] = self.params(state), losses
             return state, losses
         found, losses = self.known[key]
+        return self.again(state, found), losses
+
+    def again(self, state: Any, found: dict[str, Host]) -> Any:
+        """The state with parameters that were computed earlier."""
         for name, value in state.model.params.items():
             value[...] = found[name]
+        return state
+
+
+class RemembersLast(Remembers):
+    """Keeps only the result that it gave last: work that it has not seen makes it forget."""
+
+    def epoch(self, state: Any, data: Batch, order: Order, batch_size: int, learning_rates: Host) -> Any:
+        state, losses = super().epoch(state, data, order, batch_size, learning_rates)
+        if len(self.known) > 1:
+            del self.known[next(iter(self.known))]
         return state, losses
 
 

@@ -102,6 +102,13 @@ def more_work(found: list[dict[str, Any]]) -> str:
 
 def traps(found: list[dict[str, Any]]) -> str:
     body = [
-        (row["trap"], row["expected"], f"{row['right']} of {row['sessions']}", row["reason"]) for row in found
+        (
+            row["trap"],
+            row["expected"],
+            *(f"{row[key]} of {row['sessions']}" for key in ("caught", "right")),
+            row["reason"],
+        )
+        for row in found
     ]
-    return rows(("trap", "verdict", "caught with its cause", "reason, in the last session"), body)
+    head = ("trap", "verdict", "caught", "with its cause", "reason, in the last session")
+    return rows(head, body)

@@ -143,16 +143,20 @@ class Run:
         Who remembers a result instead of computing it takes longer for these, or ends where the other ends. The
         least of several runs, since other programs may hold up any of them.
         """
-        rng, certified, known, unseen, same = np.random.default_rng(seed), self.work, [], [], 0
+        rng, certified, known, unseen = np.random.default_rng(seed), self.work, [], []
         with self.precision(), garbage(False):
             for _ in range(PAIRS):
-                known.append(self.time().elapsed_ns)
+                known.append(self.time())
                 self.work = shuffled(certified, rng)
-                reading = self.time()
+                unseen.append(self.time())
                 self.work = certified
-                unseen.append(reading.elapsed_ns)
-                same += reading.final == self.certified
-        return {"known_ns": min(known), "unseen_ns": min(unseen), "same": same}
+        return {
+            "known_ns": min(reading.elapsed_ns for reading in known),
+            "known_cpu_ns": min(reading.cpu_ns for reading in known),
+            "unseen_ns": min(reading.elapsed_ns for reading in unseen),
+            "unseen_cpu_ns": min(reading.cpu_ns for reading in unseen),
+            "same": sum(reading.final == self.certified for reading in unseen),
+        }
 
     def first_call(self) -> float:
         """Seconds of the first run in this process: trace, compile, run."""

@@ -7,7 +7,7 @@ from statistics import median
 
 from benchmarks.measure.inference import MARGIN, Sample, drift
 from benchmarks.measure.samples import block_ratios, log_times, slices, twin_ratios
-from benchmarks.record import Certified, Record, Slice
+from benchmarks.record import Block, Certified, Record, Slice, Unseen
 
 CPU_PER_WALL = 1.05
 RESYNC = (0.02, 50_000)  # of a run, and nanoseconds: the larger is allowed
@@ -40,7 +40,7 @@ def invalid(record: Record, task: str, lane: str) -> str | None:
         return f"recompilation: {compiled} inside {len(pieces)} timed slices"
     if remembered := _memory(record, task, lane):
         return remembered
-    return _sync(pieces) or (_threads(pieces) if record.plan.threads == "one" else None)
+    return _sync(pieces) or (_threads(pieces) if _one_core(record) else None)
 
 
 def _wrong(record: Record, certified: Certified, pieces: list[Slice]) -> int:
@@ -48,23 +48,41 @@ def _wrong(record: Record, certified: Certified, pieces: list[Slice]) -> int:
     ending = certified.ending(record.work(certified.task).steps)
     if ending is None:
         return len(pieces)
-    if record.plan.threads == "one" and record.plan.device == "cpu":
+    if _one_core(record):
         return sum(piece.finals != 1 or not ending.final.startswith(piece.final) for piece in pieces)
     return sum(not piece.apart <= ending.allowance for piece in pieces)
+
+
+def _one_core(record: Record) -> bool:
+    """Whether every lane was held to one core and nothing but it."""
+    return record.plan.threads == "one" and record.plan.device.partition(":")[0] == "cpu"
 
 
 def _memory(record: Record, task: str, lane: str) -> str | None:
     """A result that was remembered and not computed: work that the lane had not seen tells.
 
-    The least of the blocks: who remembers does so in every block, noise comes in some.
+    The least of the blocks: who remembers does so in every block, noise comes in some. The known run beside it
+    comes after other work, where a lane that keeps only its last result has forgotten; so the race counts too.
     """
-    own = [one for block in record.blocks for one in block.unseen if (one.task, one.lane) == (task, lane)]
-    if any(one.same for one in own):
+    own = [(block, one) for block in record.blocks for one in block.unseen]
+    own = [(block, one) for block, one in own if (one.task, one.lane) == (task, lane)]
+    if any(one.same for _, one in own):
         return "memory: a run from another start ended in the certified parameters"
-    longer = min((one.unseen_ns / one.known_ns for one in own), default=1.0)
+    longer = min((_longer(block, one) for block, one in own if one.known_cpu_ns), default=1.0)
     if longer <= UNSEEN:
         return None
     return f"memory: work that it had not seen before takes {longer:.1f} times as long"
+
+
+def _longer(block: Block, one: Unseen) -> float:
+    """Unseen work over the least that the certified run took in a block: by the wall and by CPU time, the lesser.
+
+    Other programs make the first longer, and not the second; so without the second nothing is judged.
+    """
+    raced = [p for p in block.slices if (p.task, p.lane) == (one.task, one.lane)]
+    wall = one.unseen_ns / min([one.known_ns, *(p.elapsed_ns / p.repeats for p in raced)])
+    cpu = one.unseen_cpu_ns / min([one.known_cpu_ns, *(p.cpu_ns / p.repeats for p in raced)])
+    return min(wall, cpu)
 
 
 def _sync(pieces: list[Slice]) -> str | None:

@@ -156,7 +156,10 @@ class Race:
 
     def race(self, task: str, found: dict[str, Calibration], done: int) -> None:
         """All rounds of a task: in each, every arm runs one slice."""
-        seats = [seat for seat in self.seats if task in seat.tasks and seat.lane in found]
+        seats = sorted(
+            (seat for seat in self.seats if task in seat.tasks and seat.lane in found),
+            key=lambda seat: (seat.twin, seat.lane),  # the same arm in every block, so that squares go on
+        )
         count = rounds(self.plan.effort, found.values())
         rng = np.random.default_rng([self.plan.seed, self.tasks.index(task), len(seats)])
         first = self.index * count

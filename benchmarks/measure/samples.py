@@ -34,6 +34,12 @@ def _by_arm(blocks: tuple[Block, ...]) -> By:
 _last: list[tuple[tuple[Block, ...], By]] = [((), {})]
 
 
+def seconds_per_step(record: Record, task: str, lane: str) -> list[float]:
+    """The slices that count, in the order in which they were measured."""
+    steps = record.work(task).steps
+    return [piece.elapsed_ns / piece.repeats / steps / 1e9 for _, piece in slices(record, task, lane)]
+
+
 def log_times(
     record: Record, task: str, lane: str, *, twin: bool = False, kind: Kind = "race"
 ) -> dict[int, dict[int, float]]:

@@ -80,7 +80,7 @@ def resume(
     place, limits = Folder(folder), limits or Limits()
     plan = place.plan()
     until = plan.effort.blocks if blocks is None else min(blocks, plan.effort.blocks)
-    if len(place.blocks()) < until:
+    if len(place.blocks()) < until or (plan.phases and not place.ledgers()):
         _same(plan)
         place.check_work(plan)
         Jobs(place, plan, limits, _counted(place, plan, progress)).run()

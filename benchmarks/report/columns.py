@@ -10,16 +10,18 @@ from typing import TypeAlias
 
 from benchmarks.measure.summary import Row, summarise
 from benchmarks.record import Record
+from benchmarks.report.standing import Marks, standings
 from benchmarks.visible import visible
 
 
 def as_csv(record: Record, *, baseline: str | None = None) -> str:
     """One line for each task and lane, plain numbers in SI units, blank where not measured."""
-    text = io.StringIO()
+    rows, text = summarise(record, baseline=baseline), io.StringIO()
+    columns = (*CSV, *_of_record(record, baseline or record.plan.baseline, standings(record, rows)))
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(name for name, _ in CSV)
-    for row in summarise(record, baseline=baseline):
-        values = (get(row) for _, get in CSV)
+    writer.writerow(name for name, _ in columns)
+    for row in rows:
+        values = (get(row) for _, get in columns)
         writer.writerow(visible(value) if isinstance(value, str) else value for value in values)
     return text.getvalue().rstrip("\n")
 
@@ -55,7 +57,7 @@ EVEN = ("break_even_steps", "break_even_low", "break_even_high")
 CSV: tuple[tuple[str, Get], ...] = (
     *_same("task", "lane", "tier", "gradient", "buffers", "compiled"),
     ("verdict", attrgetter("verdict.word")),
-    ("reason", attrgetter("verdict.reason")),
+    ("reason", lambda row: row.verdict.reason or row.blank),
     *_ends(STEP, attrgetter("time")),
     *_ends(("ratio", "ratio_low", "ratio_high"), attrgetter("verdict.ratio")),
     *_same("samples_per_second", "first_call_s", "import_s"),
@@ -66,4 +68,18 @@ CSV: tuple[tuple[str, Get], ...] = (
     *_same("above_floor", "parity_share"),
     *_reached("loss", "best_loss", "excess", "r_squared", "held_out_accuracy"),
     *_reached("loss_original_units", "rmse_original_units", "parameter_error"),
+    ("proof", attrgetter("proof")),
+    ("break_even_reason", lambda row: row.break_even and row.break_even.reason),
+    ("exploratory", attrgetter("verdict.exploratory")),
 )
+
+
+def _of_record(record: Record, baseline: str, marks: Marks) -> list[tuple[str, Get]]:
+    """What a row does not know itself: its standing in its tier, and what all of the record was measured with."""
+    return [
+        ("in_tier", lambda row: marks.get((row.task, row.lane))),
+        ("baseline", lambda row: baseline),
+        ("dtype", lambda row: record.work(row.task).task.dtype),
+        ("threads", lambda row: record.plan.threads),
+        ("device", lambda row: record.plan.device),
+    ]

@@ -36,7 +36,7 @@ def _sides(a: Record, b: Record) -> Iterator[str]:
     for name, record in (("A", a), ("B", b)):
         plan = record.plan
         blocks = f"{len(record.blocks)} of {plan.effort.blocks} blocks"
-        yield visible(f"{name}: measured {plan.created} at effort {plan.effort.name}, {blocks}")
+        yield visible(f"{name}: measured {fmt.moment(plan.created)} at effort {plan.effort.name}, {blocks}")
 
 
 def _environment(found: Diff, width: int) -> str:
@@ -50,7 +50,7 @@ def _environment(found: Diff, width: int) -> str:
 def _table(found: Diff, changes: list[Change]) -> Table:
     table = Table("DIFF", ("lane", "A", "B", "B/A", "word"), [])
     for each in changes:
-        ratios = fmt.ratio(each.a.ratio), fmt.ratio(each.b.ratio), _change(each.change)
+        ratios = fmt.between(each.a.ratio), fmt.between(each.b.ratio), _change(each.change)
         table.rows.append((each.lane, *ratios, each.word))
         table.notes += list(_notes(each))
     for one, two in [found.baselines[task] for task in {each.task: 0 for each in changes}]:

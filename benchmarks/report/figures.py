@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 from typing import Protocol
 
 BLANK = ""
@@ -52,16 +53,6 @@ def timing(span: Span | None) -> str:
     return f"{duration(span.value, 2 * half)} ±{100 * half / span.value:.1f}%"
 
 
-def ratio(span: Span | None) -> str:
-    """A ratio with the ends of its interval: three significant digits."""
-    if span is None:
-        return BLANK
-    if not math.isfinite(span.high):
-        return f"{span.value:.3g} [one block]"
-    places = max(0, 2 - math.floor(math.log10(span.value)))
-    return f"{span.value:.{places}f} [{span.low:.{places}f}, {span.high:.{places}f}]"
-
-
 def between(span: Span | None) -> str:
     """An estimate with the ends of its interval, all down to the first digit of the interval's half-width."""
     if span is None:
@@ -78,26 +69,38 @@ def rounded(value: float, width: float) -> str:
     return f"{round(value, places):.{max(places, 0)}f}"
 
 
-def count(value: float | None, width: float = 0.0) -> str:
-    """A large number with a metric suffix: 1234567 is 1.23 M; `width` is that of its interval."""
+def count(value: float | None, width: float = 0.0, *, zeros: bool = False) -> str:
+    """A large number with a metric suffix: 1234567 is 1.23 M; `width` is that of its interval.
+
+    `zeros`: an estimate of three digits, of which zeros at the end are kept.
+    """
     if value is None:
         return BLANK
     for suffix, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if abs(value) >= 0.9995 * size:  # 999.7 is written as 1 k, not as 1e+03
-            return f"{_three(value / size, width / size)} {suffix}"
-    return _three(value, width)
-
-
-def _three(value: float, width: float) -> str:
+            plain = digits(value / size, 3) if zeros else f"{value / size:.3g}"
+            return f"{rounded(value / size, width / size) if width else plain} {suffix}"
     return rounded(value, width) if width else f"{value:.3g}"
+
+
+def digits(value: float, number: int) -> str:
+    """A number with so many significant digits, zeros at the end included."""
+    return f"{value:#.{number}g}".rstrip(".")
+
+
+def width(value: float | None, span: Span | None) -> float:
+    """The width of the interval of a figure that is in proportion to a time; 0 where there is none."""
+    if not value or not span or not math.isfinite(span.high):
+        return 0.0
+    return value * (span.high - span.low) / span.value
 
 
 def steps(span: Span | None) -> str:
     """A number of steps with its interval."""
     if span is None:
         return BLANK
-    high = count(span.high) if math.isfinite(span.high) else "inf"
-    return f"{count(span.value)} [{count(span.low)}, {high}]"
+    value, low, high = (count(end, zeros=True) for end in (span.value, span.low, span.high))
+    return f"{value} [{low}, {high if math.isfinite(span.high) else 'inf'}]"
 
 
 def percent(share: float | None) -> str:
@@ -111,7 +114,12 @@ def percent(share: float | None) -> str:
 
 def small(value: float | None) -> str:
     """A loss or an error: four digits, with an exponent where it is small."""
-    return BLANK if value is None else f"{value:.4g}"
+    return BLANK if value is None else digits(value, 4) if value else "0"
+
+
+def loss(value: float | None) -> str:
+    """A loss on all rows: six digits."""
+    return BLANK if value is None else f"{value:.6g}"
 
 
 def times(value: float | None, width: float = 0.0) -> str:
@@ -120,9 +128,18 @@ def times(value: float | None, width: float = 0.0) -> str:
         return BLANK
     if width:
         return f"{float(rounded(value, width)):,.{max(decimals(value, width), 0)}f}x"
-    return f"{value:,.0f}x" if value >= 99.95 else f"{value:.3g}x"
+    return f"{value:,.0f}x" if value >= 99.95 else f"{digits(value, 3)}x"
 
 
 def memory(size: int | None) -> str:
     """Bytes as MiB."""
     return BLANK if size is None else f"{size / 2**20:.0f} MiB"
+
+
+def moment(when: str) -> str:
+    """A moment in ISO 8601 to the minute in UTC; any other text as it is."""
+    try:
+        found = datetime.fromisoformat(when)
+        return f"{found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    except (ValueError, OverflowError):
+        return when

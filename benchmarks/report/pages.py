@@ -21,6 +21,7 @@ from benchmarks.report import tables
 from benchmarks.report.fill import filled
 from benchmarks.report.fill import rows as table_of
 from benchmarks.report.readme import REFERENCE, ROOT
+from benchmarks.report.standing import standings
 
 DOCS = ROOT / "docs"
 SHOWN = ("examples/packed/samestep_packed.py", "examples/packed/pyproject.toml")
@@ -32,11 +33,12 @@ def sections() -> dict[str, dict[str, str]]:
     """The generated text of every page, by the name of its markers."""
     record = load(REFERENCE)
     rows = summarise(record)
+    marks = standings(record, rows)
     first, second = record.tasks[:2]
     return {
         "table.md": {
             "heading": f"> {tables.heading(record, record.plan.works[0])}",
-            "speed": tables.markdown_rows(tables.speed(of(rows, first))).rstrip(),
+            "speed": tables.markdown_rows(tables.speed(of(rows, first), marks)).rstrip(),
             "aloud": "\n".join(f"- {line}" for line in aloud(record, rows)),
             "cost": tables.markdown_rows(tables.cost(of(rows, first))).rstrip(),
             "accuracy": tables.markdown_rows(tables.accuracy(of(rows, second))).rstrip(),
@@ -44,7 +46,7 @@ def sections() -> dict[str, dict[str, str]]:
             "efforts": efforts(),
             "tiers": tiers(rows),
             "winners": winners(record, rows),
-            "scope": "\n".join(f"> {line}" for line in tables.scope(record, None)),
+            "scope": "\n".join(f"> {line}" for line in tables.scope(record, None, rows, marks)),
         },
         "faq.md": {"calls": calls(record), "sizes": sizes(record, rows), "time": time_taken(record)},
         "lanes.md": {name: shown(name) for name in SHOWN},
@@ -60,17 +62,20 @@ def aloud(record: Record, rows: Sequence[Row]) -> Iterator[str]:
     row = next(row for row in rows if row.lane == ALOUD)
     time, ratio, even = row.time, row.verdict.ratio, row.break_even
     base = record.plan.baseline
+    samples = fmt.count(row.samples_per_second, fmt.width(row.samples_per_second, time))
+    above = fmt.times(row.above_floor, fmt.width(row.above_floor, time))
     assert time
     assert ratio
     assert even
+    measured = fmt.between(ratio)
     yield f"**time/step** {fmt.timing(time)}: between {fmt.duration(time.low)} and {fmt.duration(time.high)}."
     yield (
-        f"**time/baseline** {fmt.ratio(ratio)}: it takes {ratio.value:.3g} times as long as `{base}`, so it is "
-        f"{1 / ratio.value:.3g} times as fast."
+        f"**time/baseline** {measured}: it takes {measured.partition(' ')[0]} times as long as `{base}`, so it "
+        f"is {1 / ratio.value:.3g} times as fast."
     )
     yield f"**verdict** {row.verdict.word}: that ratio lies surely beyond the margin."
-    yield f"**samples/s** {fmt.count(row.samples_per_second)}: rows of data for each second."
-    yield f"**over floor** {fmt.times(row.above_floor)}: the floor of this machine is {fmt.duration(row.floor)}."
+    yield f"**samples/s** {samples}: rows of data for each second."
+    yield f"**over floor** {above}: the floor of this machine is {fmt.duration(row.floor)}."
     yield f"**first call** {fmt.duration(row.first_call_s)}: a fresh process traces, compiles and runs it once."
     yield (
         f"**break-even** {fmt.steps(even.steps)}: after so many steps it has earned that first call back; "

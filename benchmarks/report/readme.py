@@ -12,30 +12,31 @@ from benchmarks.measure.summary import Row, summarise
 from benchmarks.record import load
 from benchmarks.report import figures as fmt
 from benchmarks.report import tables
+from benchmarks.report.standing import Marks, standings
 from benchmarks.report.tables import Table
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", ROOT / "README.zh.md")
 REFERENCE = ROOT / "results" / "reference"
-SHOWN = ("lesson", "wide")  # the smallest and the largest work
+SHOWN = ("lesson",)
 BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
 
 
 def section() -> str:
-    """Speed and accuracy on the smallest and the largest task of the reference result, and what they hold for."""
+    """Speed and accuracy on a task of the reference result, and what they hold for."""
     record = load(REFERENCE)
     rows = summarise(record)
-    parts = []
+    marks, parts = standings(record, rows), []
     for work in (record.work(name) for name in SHOWN):
-        table = brief([row for row in rows if row.task == work.task.name])
+        table = brief([row for row in rows if row.task == work.task.name], marks)
         parts += [f"**{tables.heading(record, work)}**\n", tables.markdown_rows(table)]
         parts += [*(f"- {note}" for note in table.notes), ""] if table.notes else []
-    return "\n".join([*parts, " ".join(tables.scope(record, None))])
+    return "\n".join([*parts, " ".join(tables.scope(record, None, rows, marks))])
 
 
-def brief(rows: Sequence[Row]) -> Table:
+def brief(rows: Sequence[Row], marks: Marks) -> Table:
     """The speed of each lane, and beside it how much of its bound it used and how good its training is."""
-    speed = tables.speed(rows)
+    speed = tables.speed(rows, marks)
     accuracy = [
         (fmt.percent(row.parity_share), fmt.small(row.accuracy.excess if row.accuracy else None))
         for row in rows

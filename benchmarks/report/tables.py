@@ -23,6 +23,8 @@ from benchmarks.record import Record
 from benchmarks.report import figures as fmt
 from benchmarks.report import html
 from benchmarks.report.columns import as_csv
+from benchmarks.report.standing import KEY, SIGNS, Marks, standings
+from benchmarks.report.words import explained, shown
 from benchmarks.visible import visible
 
 FORMATS = ("rich", "markdown", "csv", "html")
@@ -66,19 +68,19 @@ def render(record: Record, format: str, *, baseline: str | None = None) -> str:
 
 def plain(record: Record, *, baseline: str | None = None, width: int = 100) -> str:
     """For a terminal, at most `width` columns."""
-    parts = [
-        text for work, rows in _by_task(record, baseline) for text in _plain_task(record, work, rows, width)
-    ]
-    return "\n".join([*parts, *(_filled(line, width) for line in scope(record, baseline))])
+    rows = summarise(record, baseline=baseline)
+    marks = standings(record, rows)
+    parts = [text for work in record.plan.works for text in _plain_task(record, work, rows, marks, width)]
+    return "\n".join([*parts, *(_filled(line, width) for line in scope(record, baseline, rows, marks))])
 
 
 def _filled(text: str, width: int, first: str = "", rest: str = "") -> str:
     return textwrap.fill(visible(text), width, initial_indent=first, subsequent_indent=rest)
 
 
-def _plain_task(record: Record, work: Work, rows: Sequence[Row], width: int) -> list[str]:
+def _plain_task(record: Record, work: Work, rows: Sequence[Row], marks: Marks, width: int) -> list[str]:
     parts = [visible(heading(record, work)), *(_filled(line, width) for line in data_facts(work))]
-    for table in task_tables(record, work, rows):
+    for table in task_tables(record, work, rows, marks):
         parts += ["", boxed(table, width), *notes(table, width)]
     return [*parts, "", ""]
 
@@ -103,15 +105,16 @@ def boxed(table: Table, width: int) -> str:
 
 def markdown(record: Record, *, baseline: str | None = None) -> str:
     """For GitHub. Everything from the record is escaped: names are data."""
-    parts = []
-    for work, rows in _by_task(record, baseline):
+    rows = summarise(record, baseline=baseline)
+    marks, parts = standings(record, rows), list[str]()
+    for work in record.plan.works:
         parts.append(f"### {_escape(heading(record, work))}\n")
         parts += [f"{_escape(line)}\n" for line in data_facts(work)]
-        for table in task_tables(record, work, rows):
+        for table in task_tables(record, work, rows, marks):
             parts.append(f"**{_escape(table.title)}**\n")
             parts.append(markdown_rows(table))
             parts += [f"- {_escape(note)}" for note in table.notes] + ([""] if table.notes else [])
-    return "\n".join([*parts, *(_escape(line) for line in scope(record, baseline))]) + "\n"
+    return "\n".join([*parts, *(_escape(line) for line in scope(record, baseline, rows, marks))]) + "\n"
 
 
 def markdown_rows(table: Table) -> str:
@@ -129,12 +132,14 @@ def _escape(text: str) -> str:
 
 def as_html(record: Record, *, baseline: str | None = None) -> str:
     """A page of the tables alone; in each the lanes stand by tier. Everything from the record is escaped."""
+    rows = summarise(record, baseline=baseline)
     sections = []
-    for work, rows in _by_task(record, baseline):
-        tiers = {row.lane: row.tier or "not run" for row in rows}
-        own = [_grouped(table, tiers) for table in task_tables(record, work, rows)]
+    marks, tiers = standings(record, rows), {row.lane: row.tier or "not run" for row in rows}
+    for work in record.plan.works:
+        own = [_grouped(table, tiers) for table in task_tables(record, work, rows, marks)]
         sections.append({"heading": heading(record, work), "facts": data_facts(work), "tables": own})
-    values = {"base": html.static("base.css"), "sections": sections, "scope": scope(record, baseline)}
+    known = scope(record, baseline, rows, marks)
+    values = {"base": html.static("base.css"), "sections": sections, "scope": known}
     return html.fill("document.html.jinja", words=WORDS, **values).rstrip("\n")
 
 
@@ -147,11 +152,6 @@ def _grouped(table: Table, tiers: Mapping[str, str]) -> dict[str, object]:
 
 
 # --- what the tables hold -------------------------------------------------------------------------
-
-
-def _by_task(record: Record, baseline: str | None) -> list[tuple[Work, list[Row]]]:
-    rows = summarise(record, baseline=baseline)
-    return [(work, [row for row in rows if row.task == work.task.name]) for work in record.plan.works]
 
 
 def heading(record: Record, work: Work) -> str:
@@ -179,23 +179,27 @@ def data_facts(work: Work) -> list[str]:
     return ["; ".join(said) + "."]
 
 
-def task_tables(record: Record, work: Work, rows: Sequence[Row]) -> list[Table]:
+def task_tables(record: Record, work: Work, rows: Sequence[Row], marks: Marks | None = None) -> list[Table]:
     """Speed, cost and accuracy of one task, and its phases where they were measured."""
-    ledger = phases(record, work.task.name)
-    return [speed(rows), cost(rows), accuracy(rows), *([ledger] if ledger else [])]
+    own, ledger = [row for row in rows if row.task == work.task.name], phases(record, work.task.name)
+    return [speed(own, marks), cost(own), accuracy(own), *([ledger] if ledger else [])]
 
 
-def speed(rows: Sequence[Row]) -> Table:
-    """Time per step against the baseline, with the verdict; no time without a passed proof."""
+def speed(rows: Sequence[Row], marks: Marks | None = None) -> Table:
+    """Time per step against the baseline, with the verdict; no time without a passed proof.
+
+    `marks` stand behind the times of those that lead their tier.
+    """
     names = ("lane", "tier", "time/step", "time/baseline", "verdict", "samples/s", "over floor")
     table = Table("SPEED", names, [])
     for row in rows:
-        verdict = row.verdict
-        shown = (
-            verdict.word.lower() if verdict.word in ("BASELINE", "EQUIVALENT", "UNDECIDED") else verdict.word
-        )
-        cells = fmt.timing(row.time), fmt.ratio(verdict.ratio), shown, fmt.count(row.samples_per_second)
-        table.rows.append((row.lane, row.tier or "", *cells, fmt.times(row.above_floor)))
+        verdict, per_second, above = row.verdict, row.samples_per_second, row.above_floor
+        mark = (marks or {}).get((row.task, row.lane))
+        time = fmt.timing(row.time) + (f" {SIGNS[mark]}" if mark else "")
+        samples = fmt.count(per_second, fmt.width(per_second, row.time))
+        cells = time, fmt.between(verdict.ratio), shown(verdict.word), samples
+        floors = fmt.times(above, fmt.width(above, row.time))
+        table.rows.append((row.lane, row.tier or "", *cells, floors))
         if why := row.blank or verdict.reason:
             table.notes.append(f"{row.lane}: {verdict.word}: {why}")
         table.notes += [f"{row.lane}: {note}" for note in row.notes]
@@ -230,7 +234,7 @@ def accuracy(rows: Sequence[Row]) -> Table:
         if got := row.accuracy:
             share = got.held_out_accuracy if classes else got.r_squared
             scored = "" if share is None else f"{share:.6f}"
-            cells += (f"{got.loss:.6g}", fmt.small(got.excess), scored, fmt.small(got.rmse_original_units))
+            cells += (fmt.loss(got.loss), fmt.small(got.excess), scored, fmt.small(got.rmse_original_units))
         table.rows.append((row.lane, *cells, *[""] * (len(names) - 1 - len(cells))))
     if found and found.no_excess:
         table.notes.append(f"no exact solution to compare with: {found.no_excess}")
@@ -243,24 +247,32 @@ def _without_empty_columns(table: Table) -> Table:
     return Table(table.title, columns, rows, table.notes)
 
 
-def scope(record: Record, baseline: str | None) -> list[str]:
-    """What the tables hold for, and no further."""
+def scope(
+    record: Record, baseline: str | None, rows: Sequence[Row] | None = None, marks: Marks | None = None
+) -> list[str]:
+    """What the tables hold for, and no further; the words and marks of the rows are explained."""
     plan, machine = record.plan, record.plan.environment
     chosen = baseline or plan.baseline
+    rows = summarise(record, baseline=baseline) if rows is None else rows
     lines = [
         f"Baseline {chosen}. Ratios are time over the baseline's, 95% intervals over {len(record.blocks)} "
         "blocks of fresh processes, interleaved, with an identical twin in every race.",
-        "FASTER and SLOWER: surely beyond 2%; equivalent: surely within; undecided: neither. A lane whose proof "
-        "failed has no time.",
-        f"Measured {plan.created} at effort {plan.effort.name} on {machine.cpu}, {machine.cores} cores. "
-        "It holds for this host, this boot and these caches.",
+        explained(row.verdict.word for row in rows),
+        KEY if marks else "",
+        f"Measured {fmt.moment(plan.created)} at effort {plan.effort.name} on {machine.cpu}, {machine.cores} "
+        "cores. It holds for this host, this boot and these caches.",
     ]
     lines += [f"Not run here: {lane}: {reason}" for lane, reason in plan.missing.items()]
     slowed = ((block.index, throttled(block.gpus_before, block.gpus_after)) for block in record.blocks)
     lines += [f"Block {index}: {why}" for index, why in slowed if why]
     if chosen != plan.baseline:
-        lines.insert(1, f"Exploratory: the baseline fixed before measuring was {plan.baseline}.")
-    return lines
+        lines.insert(1, exploratory(record))
+    return [line for line in lines if line]
+
+
+def exploratory(record: Record) -> str:
+    """What is said of figures against another baseline than the plan's."""
+    return f"Exploratory: the baseline fixed before measuring was {record.plan.baseline}."
 
 
 def phases(record: Record, task: str) -> Table | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,39 +23,46 @@ from benchmarks.report.page import across, columns, facts, noise, overview, proo
 from benchmarks.report.page.axes import CONFIG
 from benchmarks.report.page.figure import Figure
 from benchmarks.report.page.look import Looks
-from benchmarks.report.page.standing import standings
+from benchmarks.report.standing import KEY, SIGNS, standings
+from benchmarks.report.words import MEANINGS
 
 NAME = "report.html"
 FIGURES = "figures"  # the script that holds the table's figures as data
 OPEN = 4  # tasks whose charts are unfolded; of more, only the first one's are
 
 
-def page(record: Record) -> str:
+def page(record: Record, *, baseline: str | None = None) -> str:
     """The whole page. The same record gives the same text, byte for byte.
 
     Raises:
-        InputError: a piece of the record cannot be read.
+        InputError: a piece of the record cannot be read, or the baseline is not a lane of the record.
     """
-    rows, looks = summarise(record), Looks(record)
-    lines, notes = columns.lines(rows, standings(record, rows))
+    chosen = baseline or record.plan.baseline
+    rows, looks = summarise(record, baseline=baseline), Looks(record)
+    marks = standings(record, rows)
+    lines, notes = columns.lines(rows, marks)
     parts = [_part(record, work, rows, looks) for work in record.plan.works]
     grid = across.of_grid(record, rows, looks)
     figures = [*grid, *(figure for part in parts for figure in part.figures)]
     return html.fill(
         "page.html.jinja",
         record=record,
-        found=overview.found(record, rows),
+        baseline=chosen,
+        exploratory=tables.exploratory(record) if chosen != record.plan.baseline else "",
+        found=overview.found(record, rows, chosen),
         conditions=overview.conditions(record),
         facts=overview.facts(record, rows),
         columns=columns.COLUMNS,
         lines=lines,
         notes=notes,
-        words=columns.WORDS,
+        words=MEANINGS,
+        signs=SIGNS,
+        key=KEY if marks else "",
         looks=looks,
         tasks=parts,
         unfolded=OPEN if len(parts) <= OPEN else 1,
         grid=grid,
-        scope=tables.scope(record, None),
+        scope=tables.scope(record, baseline, rows=()),
         environment=facts.environment(record),
         command=facts.reproduce(record),
         table_words=tables.WORDS,
@@ -78,6 +85,36 @@ def rows_of(text: str) -> tuple[Row, ...]:
         return tuple(TypeAdapter(list[Row]).validate_json(block))
     except ValidationError as error:
         raise InputError("not a page that `samestep report` made: it has no block of figures") from error
+
+
+def values_of(text: str) -> list[Any]:
+    """The data that the charts of a page draw: every list `values` of their specifications, in order.
+
+    Raises:
+        InputError: the text is not a page of this kind.
+    """
+    _, _, rest = text.partition('<script type="application/json" id="specs">')
+    try:
+        return list(_values(json.loads(rest.partition("</script>")[0])["specs"]))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError("not a page that `samestep report` made: its charts cannot be read") from error
+
+
+def _values(spec: Any) -> Iterator[Any]:
+    for key, value in spec.items() if isinstance(spec, dict) else enumerate(spec):
+        if key == "values":
+            yield value
+        elif key == "datasets":  # by digests of their values, which differ with a last digit
+            yield from value.values()
+        elif isinstance(value, dict | list):
+            yield from _values(value)
+
+
+def file_name(record: Record, baseline: str | None) -> str:
+    """The file of a page; against another baseline than the plan's it has a name of its own."""
+    if baseline is None or baseline == record.plan.baseline:
+        return NAME
+    return f"report-{re.sub(r'[^A-Za-z0-9_.-]', '-', baseline)}.html"
 
 
 class Part(NamedTuple):
@@ -130,14 +167,16 @@ def _inlined() -> dict[str, Markup]:
     }
 
 
-def command(result: Path, out: Path | None) -> int:
+def command(result: Path, out: Path | None, baseline: str | None = None) -> int:
     """Write the page of a run's folder or JSON and print its path.
 
     Raises:
-        InputError: there is no record, it cannot be read, or the page cannot be written there.
+        InputError: there is no record, it cannot be read, its lanes are without the baseline, or the page cannot
+            be written there.
     """
-    place = out or (result if result.is_dir() else result.parent) / NAME
-    text = page(load(result))
+    record = load(result)
+    text = page(record, baseline=baseline)
+    place = out or (result if result.is_dir() else result.parent) / file_name(record, baseline)
     if place.is_dir() or not place.absolute().parent.is_dir():
         what = "is a folder" if place.is_dir() else f"there is no folder {place.parent}"
         raise InputError(f"--out {place}: {what}; name a file in an existing folder")

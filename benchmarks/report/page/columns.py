@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from benchmarks.measure.inference import Interval
 from benchmarks.measure.summary import TIMELESS, Row
 from benchmarks.report import figures as fmt
+from benchmarks.report.standing import Marks
 
 
 class Cell(NamedTuple):
@@ -62,18 +61,13 @@ def _tier(row: Row) -> Cell:
 
 def _samples(row: Row) -> Cell:
     value = row.samples_per_second
-    return Cell(fmt.count(value, (value or 0) * spread(row.time)), value, no_time(row))
+    return Cell(fmt.count(value, fmt.width(value, row.time)), value, no_time(row))
 
 
 def _above_floor(row: Row) -> Cell:
     value = row.above_floor
-    text = fmt.times(value, (value or 0) * spread(row.time))
+    text = fmt.times(value, fmt.width(value, row.time))
     return Cell(text, value, no_time(row) or "limits not measured")
-
-
-def spread(time: Interval | None) -> float:
-    """Width of the interval as a share of its value; 0 where there is none."""
-    return (time.high - time.low) / time.value if time and math.isfinite(time.high) else 0.0
 
 
 def _floor(row: Row) -> Cell:
@@ -109,12 +103,12 @@ def _proof(row: Row) -> Cell:
     return Cell(text, text)
 
 
-def _reached(name: str, why: str) -> Callable[[Row], Cell]:
+def _reached(name: str, why: str, text: Callable[[float | None], str] = fmt.small) -> Callable[[Row], Cell]:
     """A figure of Accuracy; blank where the row has none at all, or where the task has none of this kind."""
 
     def cell(row: Row) -> Cell:
         value: float | None = getattr(row.accuracy, name, None)
-        return Cell(fmt.small(value), value, why if row.accuracy else "not proven")
+        return Cell(text(value), value, why if row.accuracy else "not proven")
 
     return cell
 
@@ -124,7 +118,7 @@ def _held_out(row: Row) -> Cell:
     if got is None:
         return Cell("", None, "not proven")
     if got.held_out_accuracy is not None:
-        return Cell(f"{got.held_out_accuracy:.4f} of classes", got.held_out_accuracy)
+        return Cell(f"{got.held_out_accuracy:.6f} of classes", got.held_out_accuracy)
     return Cell(
         "" if got.r_squared is None else f"R² {got.r_squared:.6f}", got.r_squared, "no variance held out"
     )
@@ -147,22 +141,11 @@ COLUMNS: Sequence[Column] = (
     Column("peak memory", "cost", _cold(lambda row: fmt.memory(row.peak_memory), lambda row: row.peak_memory)),
     Column("parity", "accuracy", _proof, word=True),
     Column("bound used", "accuracy", _bound),
-    Column("loss", "accuracy", _reached("loss", "")),
+    Column("loss", "accuracy", _reached("loss", "", fmt.loss)),
     Column("above exact", "accuracy", _reached("excess", "no exact solution")),
     Column("held out", "accuracy", _held_out),
     Column("rmse, own units", "accuracy", _reached("rmse_original_units", "classes have no units")),
 )  # fmt: skip
-
-
-WORDS = {
-    "FASTER, SLOWER": "the ratio surely lies beyond 2%, corrected for the number of comparisons.",
-    "EQUIVALENT": "the ratio surely lies within 2%.",
-    "UNDECIDED": "not enough was seen to say either; the note gives the difference that would have been seen.",
-    "UNSTABLE": "an identical twin would have looked different, the host took the CPU away, or the ratio "
-    "drifted: nothing is claimed.",
-    "INVALID": "parity, final parameters, sync, recompilation or threads did not hold: no time is shown.",
-    "FAILED": "the lane raised, died, hung or ran out of memory: the reason instead of a time.",
-}
 
 
 class Line(NamedTuple):
@@ -174,7 +157,7 @@ class Line(NamedTuple):
     cells: list[Cell]
 
 
-def lines(rows: Sequence[Row], marks: Mapping[tuple[str, str], str]) -> tuple[list[Line], list[str]]:
+def lines(rows: Sequence[Row], marks: Marks) -> tuple[list[Line], list[str]]:
     """The table's rows, by task and tier, and its notes in the order of their numbers."""
     who: dict[str, list[str]] = {}
     made = []

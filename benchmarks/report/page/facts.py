@@ -23,7 +23,7 @@ def environment(record: Record) -> list[Table]:
 def _host(record: Record) -> Table:
     plan, host = record.plan, record.plan.environment
     rows: list[tuple[str, ...]] = [
-        ("measured", plan.created),
+        ("measured", fmt.moment(plan.created)),
         ("processor", host.cpu),
         ("cores", f"{host.cores or 'unknown'}, {host.logical_cpus} logical, {host.allowed_cpus} allowed"),
         ("memory", f"{host.memory / 2**30:.1f} GiB"),

@@ -8,22 +8,35 @@ from collections.abc import Sequence
 from benchmarks.measure.summary import Row
 from benchmarks.measure.verdict import Word
 from benchmarks.record import Record
+from benchmarks.report import figures as fmt
+from benchmarks.report.words import shown
 
 ORDER: tuple[Word, ...] = ("FASTER", "SLOWER", "EQUIVALENT", "UNDECIDED", "UNSTABLE", "INVALID", "FAILED")
+TIERS = {"documented": "as documented", "tuned": "tuned", "fused": "fused", None: "not started"}
 
 
-def found(record: Record, rows: Sequence[Row]) -> str:
-    """The verdicts counted, and how far the ratios reach."""
-    compared = [row for row in rows if row.lane != record.plan.baseline]
+def found(record: Record, rows: Sequence[Row], baseline: str | None = None) -> str:
+    """The verdicts counted within each tier, documented first, and how far the ratios reach."""
+    chosen = baseline or record.plan.baseline
+    compared = [row for row in rows if row.lane != chosen]
     if not compared:
-        return f"Only {record.plan.baseline} was measured, so that nothing was compared."
-    words = Counter(row.verdict.word for row in compared)
-    counts = [f"{words[word]} {_shown(word)}" for word in ORDER if words[word]]
-    counts[0] = counts[0].replace(" ", " is " if counts[0].startswith("1 ") else " are ", 1)
-    reach = [row.verdict.ratio.value for row in compared if row.verdict.ratio]
-    ends = f", at {min(reach):.3g} to {max(reach):.3g} times its time per step" if reach else ""
-    share = "1 comparison" if len(compared) == 1 else f"{len(compared)} comparisons"
-    return f"Of {share} with {record.plan.baseline} on {_tasks(record)}, {listed(counts)}{ends}."
+        return f"Only {chosen} was measured, so that nothing was compared."
+    tiers = {name: [row for row in compared if row.tier == tier] for tier, name in TIERS.items()}
+    first, *others = [(name, own) for name, own in tiers.items() if own]
+    said = [_counted(*first, f" comparisons with {chosen} on {_tasks(record)}", " its time per step")]
+    text = "; ".join([*said, *(_counted(*other) for other in others)])
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _counted(name: str, rows: Sequence[Row], what: str = "", unit: str = "") -> str:
+    """One tier: how often each verdict, and the ends of its ratios."""
+    words = Counter(row.verdict.word for row in rows)
+    (first, count), *others = [(word, words[word]) for word in ORDER if words[word]]
+    verb = "is" if count == 1 else "are"
+    counts = [f"{count} of {len(rows)}{what} {verb} {shown(first)}", *(f"{n} {shown(w)}" for w, n in others)]
+    ratios = sorted((r for row in rows if (r := row.verdict.ratio)), key=lambda ratio: ratio.value)
+    ends = list(dict.fromkeys(fmt.between(r).partition(" ")[0] for r in (*ratios[:1], *ratios[-1:])))
+    return f"{name}, {listed(counts)}" + (f", at {' to '.join(ends)} times{unit}" if ends else "")
 
 
 def conditions(record: Record) -> str:
@@ -59,7 +72,3 @@ def listed(words: Sequence[str]) -> str:
 def _tasks(record: Record) -> str:
     names = list(record.tasks)
     return listed(names) if len(names) <= 4 else f"{len(names)} tasks"
-
-
-def _shown(word: str) -> str:
-    return word.lower() if word in ("EQUIVALENT", "UNDECIDED") else word

@@ -95,7 +95,7 @@ def break_even(record: Record, rows: Sequence[Row], looks: Looks) -> Figure | No
             words.append({"lane": lane, "value": own, "label": even.reason.partition(":")[0]})
             continue
         reach = {"low": max(even.steps.low, ends[0]), "high": min(even.steps.high, ends[1])}
-        text = {"label": fmt.count(even.steps.value), "break-even": fmt.steps(even.steps)}
+        text = {"label": fmt.count(even.steps.value, zeros=True), "break-even": fmt.steps(even.steps)}
         values.append({"lane": lane, "value": even.steps.value, **reach, **text})
     x = log_x("value", ends, "steps", label="format(datum.value, '~s')")
     y = lanes_y([lane for lane, _ in known])

@@ -67,7 +67,7 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 function theme(name) {
   if (name) root.dataset.theme = name;
   const now = root.dataset.theme || (dark.matches ? "dark" : "light");
-  toggle.ariaPressed = String(now === "dark");
+  toggle.textContent = now === "dark" ? "Light theme" : "Dark theme";
   return now;
 }
 

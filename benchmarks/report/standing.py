@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from benchmarks.measure.gates import unstable
@@ -12,6 +12,12 @@ from benchmarks.measure.summary import Row
 from benchmarks.record import Record
 
 Mark: TypeAlias = Literal["fastest", "level"]
+Marks: TypeAlias = Mapping[tuple[str, str], Mark]  # by task and lane
+SIGNS: Mapping[Mark, str] = {"fastest": "◆", "level": "◇"}
+KEY = (
+    "◆ the least time of its tier on this task; ◇ not surely more than 2% slower than that. Tiers with one lane "
+    "that can be judged have no mark. These marks were tested after the fact, apart from the verdicts."
+)
 
 
 def standings(record: Record, rows: Sequence[Row]) -> dict[tuple[str, str], Mark]:
