@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator
+from itertools import product
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,7 +20,13 @@ def fault(record: Record) -> str | None:
         return f"{tasks:,} tasks with {lanes:,} lanes are more than tables are made of"
     if not tasks:
         return "it has no task"
-    return next((f"{what} is there twice" for what in doubles(record)), None)
+    if doubled := next(doubles(record), None):
+        return f"{doubled} is there twice"
+    lanes_compared = (lane for lane in record.plan.lanes if lane != record.plan.baseline)
+    family = set(product(record.tasks, lanes_compared))
+    if {(each.task, each.lane) for each in record.plan.family} != family:
+        return "the family of comparisons is not that of its tasks, lanes and baseline"
+    return None
 
 
 def doubles(record: Record) -> Iterator[str]:

@@ -25,6 +25,15 @@ MADE = record({"jax": [0.5, 0.51], "numpy": [0.1, 0.2]}, change=lambda lane, b, 
 TEXT = MADE.model_dump_json()
 
 
+def test_a_family_that_is_not_the_plans_is_refused(tmp_path: Path) -> None:
+    found = record({"jax": [0.5, 0.5]})
+    plan = found.plan.model_copy(update={"family": ()})
+    path = tmp_path / "fewer.json"
+    path.write_text(json.dumps({"samestep": found.model_copy(update={"plan": plan}).model_dump(mode="json")}))
+    with pytest.raises(InputError, match="the family of comparisons is not that of its tasks"):
+        open_document(path, Whole)
+
+
 def test_round_trip_is_exact_and_infinities_are_words(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "record.json"
     records.write(path, MADE)
