@@ -93,34 +93,45 @@ def test_the_other_commands_work_on_it(whole: tuple[Path, CompletedProcess[str]]
     assert samestep("verify", str(other), cwd=tmp_path).returncode == 1
 
 
-def test_an_end_by_ctrl_c_and_a_budget_lead_to_the_same_cells(tmp_path: Path) -> None:
-    """Interrupted after the first block; then time for one more; then for the rest."""
+def interrupted(folder: Path) -> tuple[int, str, str]:
+    """Exit code and output of a sweep that Ctrl-C reaches after its first block."""
     command = [sys.executable, "-c", SMALL, *LANES, "--out", "run"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with Popen(command, cwd=tmp_path, text=True, start_new_session=True, **pipes) as process:
-        blocks = tmp_path / "run" / "relay" / "blocks"
+    folder.mkdir()
+    with Popen(command, cwd=folder, text=True, start_new_session=True, **pipes) as process:
+        blocks = folder / "run" / "relay" / "blocks"
         end = time.monotonic() + 120
         while not (blocks.is_dir() and any(blocks.glob("*.json"))) and time.monotonic() < end:
             time.sleep(0.02)
         os.killpg(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    return process.returncode, out, err
+
+
+def test_an_end_by_ctrl_c_and_a_budget_lead_to_the_same_cells(tmp_path: Path) -> None:
+    """Interrupted after the first block; then time for one more; then for the rest."""
+    code, out, err = interrupted(tmp_path / "first")
+    where = tmp_path / "first"
+    if code == 0 and "Exception ignored in" in err:  # it hit a callback, where Python drops it: once more
+        where = tmp_path / "second"
+        code, out, err = interrupted(where)
+    assert code == 130, err
     assert "go on with: samestep sweep --resume run" in err
     assert "Traceback" not in err
     assert out.startswith("FASTEST LANE")
-    before = load(tmp_path / "run")
+    before = load(where / "run")
     assert 0 < len(before.blocks) < 3
-    again = small("--resume", "run", "--minutes", "0.001", cwd=tmp_path)
+    again = small("--resume", "run", "--minutes", "0.001", cwd=where)
     assert again.returncode == 0, again.stderr
-    more = load(tmp_path / "run")
+    more = load(where / "run")
     assert len(more.blocks) == len(before.blocks) + 1
     if len(more.blocks) < 3:
         assert f"{len(more.blocks)} of 3 blocks fitted into 0.001 minutes" in again.stderr
-        assert small("--resume", "run", cwd=tmp_path).returncode == 0
-    after = load(tmp_path / "run")
+        assert small("--resume", "run", cwd=where).returncode == 0
+    after = load(where / "run")
     assert after.plan == before.plan
     assert after.blocks[: len(before.blocks)] == before.blocks
-    assert not (tmp_path / "run" / "relay").exists()
+    assert not (where / "run" / "relay").exists()
     raced = {(b.index, s.task, s.lane) for b in after.blocks for s in b.slices if s.kind == "race"}
     assert raced == {(i, task, lane) for i in range(3) for task in CELLS for lane in after.plan.lanes}
 
