@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from statistics import fmean
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,11 +43,20 @@ def fit_line(work: Sequence[float], seconds: Sequence[float]) -> Line:
     def slopes(at: Floats) -> Floats:
         return np.asarray(-np.column_stack([np.ones_like(w), w]) / (at[0] + at[1] * w)[:, None])
 
-    # begin where the squares of (a + b w) / t - 1 are least
-    start, _ = optimize.nnls(np.column_stack([1 / t, w / t]), np.ones_like(t))
-    inside = optimize.least_squares(miss, start, jac=slopes, bounds=(0, np.inf), xtol=1e-12, ftol=1e-12).x
+    # there can be several valleys: begin where the squares of (a + b w) / t - 1 are least, and at the best of
+    # many ratios b / a, for each of which the best scale is a mean of logs
+    least, _ = optimize.nnls(np.column_stack([1 / t, w / t]), np.ones_like(t))
+    ratios = np.geomspace(1e-4 / w.max(), 1e4 / w.min(), 400)
+    logs = np.log(t) - np.log1p(np.outer(ratios, w))
+    at = int(logs.var(axis=1).argmin())
+    likely = math.exp(logs[at].mean()) * np.array([1.0, ratios[at]])
     edges = np.array([1.0, 0.0]), np.array([0.0, 1.0])
-    best = min((*edges, inside), key=lambda at: float(np.square(miss(at)).sum()))
+    known: dict[str, Any] = {"jac": slopes, "bounds": (0, np.inf), "xtol": 1e-12, "ftol": 1e-12}
+    inside = (
+        optimize.least_squares(miss, least, **known).x,
+        optimize.least_squares(miss, likely, x_scale=likely, **known).x,
+    )
+    best = min((*edges, *inside), key=lambda at: float(np.square(miss(at)).sum()))
     squares, whole = float(np.square(miss(best)).sum()), float(np.square(miss(edges[0])).sum())
     free = best > 0
     variance, j = squares / (len(t) - int(free.sum())), slopes(best)[:, free]
