@@ -65,6 +65,11 @@ class Plan(Spec):
     missing: dict[str, str] = Field(default_factory=dict)
     phases: bool = False
 
+    @property
+    def on_cpu(self) -> bool:
+        """Whether the lanes run on a CPU, whichever of several."""
+        return self.device.partition(":")[0] == "cpu"
+
 
 class Arm(Spec):
     """A lane as it described itself in its own process."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -34,6 +38,19 @@ def samestep(*words: str, cwd: Path, timeout: float = 300) -> subprocess.Complet
     """The command line in a process of its own."""
     command = [sys.executable, "-m", "benchmarks", *words]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=timeout)
+
+
+def interrupted(command: Sequence[str], cwd: Path) -> tuple[int, str, str]:
+    """Exit code and output of a run with --out run that Ctrl-C reaches after its first block."""
+    pipes: dict[str, int] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=cwd, text=True, start_new_session=True, **pipes) as process:
+        blocks = cwd / "run" / "relay" / "blocks"
+        end = time.monotonic() + 120
+        while not (blocks.is_dir() and any(blocks.glob("*.json"))) and time.monotonic() < end:
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
 
 
 @pytest.fixture(scope="session")

@@ -6,19 +6,15 @@ import csv
 import io
 import json
 import math
-import os
 import re
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 import typer.main
-from conftest import samestep
+from conftest import interrupted, samestep
 from typer.testing import CliRunner
 
 import backends
@@ -256,21 +252,8 @@ def test_interrupted_is_130_and_what_was_measured_is_kept(tmp_path: Path) -> Non
     """Ctrl-C once the first block is done: the terminal sends SIGINT to the whole group, and so do we."""
     words = ["compare", "--effort", "quick", "--task", "lesson", "--lane", "numpy", "--baseline", "numpy"]
     command = [sys.executable, "-m", "benchmarks", *words, "--out", "run"]
-    with subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        blocks = tmp_path / "run" / "relay" / "blocks"
-        end = time.monotonic() + 120
-        while not (blocks.is_dir() and any(blocks.glob("*.json"))) and time.monotonic() < end:
-            time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    code, out, err = interrupted(command, tmp_path)
+    assert code == 130, err
     assert "interrupted; " in err
     assert "Traceback" not in err
     assert "SPEED" in out

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
-from subprocess import CompletedProcess, Popen
+from subprocess import CompletedProcess
 
 import numpy as np
 import pytest
 import record_maker
-from conftest import samestep
+from conftest import interrupted, samestep
 from grid_maker import grid, steady
 
 import backends
@@ -93,28 +90,14 @@ def test_the_other_commands_work_on_it(whole: tuple[Path, CompletedProcess[str]]
     assert samestep("verify", str(other), cwd=tmp_path).returncode == 1
 
 
-def interrupted(folder: Path) -> tuple[int, str, str]:
-    """Exit code and output of a sweep that Ctrl-C reaches after its first block."""
-    command = [sys.executable, "-c", SMALL, *LANES, "--out", "run"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    folder.mkdir()
-    with Popen(command, cwd=folder, text=True, start_new_session=True, **pipes) as process:
-        blocks = folder / "run" / "relay" / "blocks"
-        end = time.monotonic() + 120
-        while not (blocks.is_dir() and any(blocks.glob("*.json"))) and time.monotonic() < end:
-            time.sleep(0.02)
-        os.killpg(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=60)
-    return process.returncode, out, err
-
-
 def test_an_end_by_ctrl_c_and_a_budget_lead_to_the_same_cells(tmp_path: Path) -> None:
     """Interrupted after the first block; then time for one more; then for the rest."""
-    code, out, err = interrupted(tmp_path / "first")
-    where = tmp_path / "first"
+    command, where = [sys.executable, "-c", SMALL, *LANES, "--out", "run"], tmp_path
+    code, out, err = interrupted(command, where)
     if code == 0 and "Exception ignored in" in err:  # it hit a callback, where Python drops it: once more
         where = tmp_path / "second"
-        code, out, err = interrupted(where)
+        where.mkdir()
+        code, out, err = interrupted(command, where)
     assert code == 130, err
     assert "go on with: samestep sweep --resume run" in err
     assert "Traceback" not in err

@@ -109,6 +109,4 @@ def logs(times: dict[int, dict[int, float]], blocks: Sequence[int]) -> list[floa
 
 def result(folder: Path) -> dict[str, Any]:
     """The experiment's figures, from the raw data that were kept."""
-    records = packed.records(folder / "aa")
-    machine = next(iter(records.values())).plan.environment.model_dump()
-    return {"machine": machine, "rows": summary(records)}
+    return packed.result(folder / "aa", summary)

@@ -12,7 +12,7 @@ from benchmarks.errors import InputError
 from benchmarks.experiments import goals, store
 from benchmarks.progress import progress
 
-COUNTED = {"alarms": "random tasks", "traps": "sessions"}  # --cases
+COUNTED = ("alarms", "traps")  # --cases
 TIMED = ("aa", "power")  # --minutes
 NAMES = ("mutants", "alarms", "slack", "aa", "power", "traps")
 

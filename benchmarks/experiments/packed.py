@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from benchmarks.errors import InputError
 from benchmarks.record import Certified, Record, Slice, read_model, write_text
@@ -60,8 +62,8 @@ def read(folder: Path) -> Record:
     return record.model_copy(update={"blocks": blocks})
 
 
-def records(folder: Path) -> dict[str, Record]:
-    """The records in the folders of a folder, by name.
+def result(folder: Path, summary: Callable[[dict[str, Record]], list[dict[str, Any]]]) -> dict[str, Any]:
+    """The machine and the rows that a summary makes of all records in the folders of a folder.
 
     Raises:
         InputError: there is none, or one cannot be read.
@@ -69,4 +71,5 @@ def records(folder: Path) -> dict[str, Record]:
     found = {place.name: read(place) for place in sorted(folder.iterdir())} if folder.is_dir() else {}
     if not found:
         raise InputError(f"{folder}: holds no record; run the experiment first")
-    return found
+    machine = next(iter(found.values())).plan.environment.model_dump()
+    return {"machine": machine, "rows": summary(found)}

@@ -76,6 +76,4 @@ def ratios(record: Record, lane: str) -> list[float]:
 
 def result(folder: Path) -> dict[str, Any]:
     """The experiment's figures, from the raw data that were kept."""
-    records = packed.records(folder / "power")
-    machine = next(iter(records.values())).plan.environment.model_dump()
-    return {"machine": machine, "rows": summary(records)}
+    return packed.result(folder / "power", summary)

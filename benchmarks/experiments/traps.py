@@ -22,32 +22,24 @@ LIMITS = Limits(slice=5.0, memory=1 << 30)  # those of a real session would only
 
 def run(repeats: int, progress: Progress) -> dict[str, Any]:
     """So many sessions with every trap in them; in each, one of the correct lanes in turn is the baseline."""
-    correct, found = lanes(), list[tuple[Verdict, ...]]()
+    correct, verdicts = lanes(), list[Verdict]()
     for number in range(repeats):
-        own = [
-            correct[(number + i) % len(correct)] for i in range(5)
-        ]  # with more the workers fill the memory
-        everybody = [*own, *(f"{MODULE}:{trap}" for trap in EXPECTED)]
+        # with more than five beside the traps the workers fill the memory
+        own = [correct[(number + i) % len(correct)] for i in range(5)]
 
         def said(phase: str, done: int, total: int, text: str, number: int = number) -> None:
             progress("traps", number, repeats, f"{phase}: {text}")
 
-        with tempfile.TemporaryDirectory() as folder:
-            found.append(
-                judge(
-                    measure(
-                        [tasks.get("lesson")],
-                        everybody,
-                        baseline=own[0],
-                        effort=EFFORT,
-                        folder=folder,
-                        limits=LIMITS,
-                        progress=said,
-                    )
-                )
-            )
-    verdicts = [each for session in found for each in session]
+        verdicts += session(own, said)
     return {"traps": [row(trap, verdicts) for trap in EXPECTED], "correct": flagged(verdicts)}
+
+
+def session(own: list[str], progress: Progress) -> tuple[Verdict, ...]:
+    """The verdicts of one session of these lanes and every trap; the first lane is the baseline."""
+    everybody = [*own, *(f"{MODULE}:{trap}" for trap in EXPECTED)]
+    measured: dict[str, Any] = {"effort": EFFORT, "limits": LIMITS, "progress": progress}
+    with tempfile.TemporaryDirectory() as folder:
+        return judge(measure([tasks.get("lesson")], everybody, baseline=own[0], folder=folder, **measured))
 
 
 def row(trap: str, verdicts: list[Verdict]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ fewer than a core could, so that memory and not arithmetic sets the rate.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Literal
 
@@ -116,21 +116,27 @@ def cell(record: Record, task: str) -> Cell:
     times = _times(record, task)
     if not times:
         return found
+    first, *judged = ranked(record, task, times)
+    barred = bool(judged) and all(entry.reason for entry in judged)
+    update = {
+        "fastest": None if barred else first.lane,
+        "tied": () if barred else tuple(entry.lane for entry in judged if entry.tied),
+        "entries": (first, *judged),
+        "reason": judged[0].reason if barred else "",
+    }
+    return found.model_copy(update=update)
+
+
+def ranked(record: Record, task: str, times: Mapping[str, Interval]) -> tuple[Entry, ...]:
+    """Lanes by their times per step, the fastest first, each of the others with whether it is tied with it."""
     first, *others = sorted(times, key=lambda lane: times[lane].value)
     entries = [_against(record, task, lane, first, times[lane]) for lane in others]
     # pairs that are not looked at count as members of the family
     adjusted = holm([1.0 if e.p is None else e.p for e in entries], family=len(times) * len(others) // 2)
-    judged = [
+    judged = (
         e.model_copy(update={"p": p, "tied": p > ALPHA}) for e, p in zip(entries, adjusted, strict=True)
-    ]
-    barred = bool(judged) and all(entry.reason for entry in judged)
-    update = {
-        "fastest": None if barred else first,
-        "tied": () if barred else tuple(entry.lane for entry in judged if entry.tied),
-        "entries": (Entry(lane=first, time=times[first], tied=False), *judged),
-        "reason": judged[0].reason if barred else "",
-    }
-    return found.model_copy(update=update)
+    )
+    return Entry(lane=first, time=times[first], tied=False), *judged
 
 
 def _against(record: Record, task: str, lane: str, first: str, time: Interval) -> Entry:

@@ -55,7 +55,7 @@ def _wrong(record: Record, certified: Certified, pieces: list[Slice]) -> int:
 
 def _one_core(record: Record) -> bool:
     """Whether every lane was held to one core and nothing but it."""
-    return record.plan.threads == "one" and record.plan.device.partition(":")[0] == "cpu"
+    return record.plan.threads == "one" and record.plan.on_cpu
 
 
 def _memory(record: Record, task: str, lane: str) -> str | None:

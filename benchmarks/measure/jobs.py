@@ -110,7 +110,7 @@ def measure_ceilings(folder: Folder, plan: Plan, limits: Limits) -> None:
     They are those of the CPU: to a lane on an accelerator they say nothing.
     """
     lanes = {arm.framework: arm.lane for arm in reversed(folder.record().arms)}
-    if plan.device.partition(":")[0] == "cpu":
+    if plan.on_cpu:
         rng = np.random.default_rng([plan.seed, len(plan.works)])
         folder.keep(ceilings(folder, plan.works, lanes, plan.threads, limits, rng)[0])
     else:

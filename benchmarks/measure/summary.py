@@ -199,7 +199,7 @@ def _notes(record: Record, task: str, lane: str, time: Interval, floor: float | 
         if found and (math.log(found.low) > MARGIN or math.log(found.high) < -MARGIN):
             notes.append(f"{words} it takes {found.value:.3f} times as long")
     used = cpu_per_wall(record, task, lane)
-    if record.plan.threads == "one" and record.plan.device == "cpu" and used < BUSY:
+    if record.plan.threads == "one" and record.plan.on_cpu and used < BUSY:
         notes.append(f"it had the CPU for only {used:.0%} of the time: other programs were running")
     proof = record.certificate(task, lane)
     if proof and proof.certificate.products == "tf32":
@@ -209,7 +209,7 @@ def _notes(record: Record, task: str, lane: str, time: Interval, floor: float | 
     if floor is None:
         known = (
             "the machine's limits were not measured"
-            if record.plan.device == "cpu"
+            if record.plan.on_cpu
             else "only the CPU's limits are measured"
         )
         notes.append(f"no floor: {known}")
