@@ -69,6 +69,20 @@ def accuracy(task: Task, split: Split, params: Mapping[str, NDArray[Any]]) -> Ac
     return Accuracy(**figures)
 
 
+def loss_and_excess(
+    task: Task, split: Split, params: Mapping[str, NDArray[Any]]
+) -> tuple[float, float | None]:
+    """`Accuracy.loss` and `Accuracy.excess` alone.
+
+    Raises:
+        ValueError: as for `accuracy`.
+    """
+    _check(task, params)
+    with np.errstate(all="ignore"):
+        loss = _loss(task, predict(task, params, split.x), split.y)
+        return loss, _excess(task, split, params).get("excess")
+
+
 def predict(task: Task, params: Mapping[str, NDArray[Any]], x: Float64) -> Float64:
     """The model's output (n, m) for x (n, k), in float64."""
     for index, layer in enumerate(task.layers):

@@ -13,6 +13,7 @@ from pathlib import Path
 from backends.spec import File, Linear, Synthetic, Task
 from benchmarks import datasets
 from benchmarks.datasets import Split
+from benchmarks.datasets.table import promised
 from benchmarks.errors import InputError
 
 MOST_VALUES = 50_000_000  # of a data set or of all its activations: 400 MB in float64
@@ -53,6 +54,7 @@ def _permitted(recorded: str, named: str | None) -> Path:
         raise InputError(f"{path} is not a file")
     if named is None and os.path.exists(path):
         _within("bytes", os.path.getsize(path), MOST_BYTES)
+        _within("values", promised(Path(path)), MOST_VALUES)  # a few bytes of Parquet can hold any number
     return Path(path)
 
 

@@ -21,6 +21,7 @@ from backends.spec import Count, Finite, Number, Positive, Spec
 from benchmarks.accuracy import Accuracy
 from benchmarks.document import content, parse
 from benchmarks.errors import InputError
+from benchmarks.learning_curve import Point
 from benchmarks.measure.accelerator import Accelerator
 from benchmarks.measure.effort import Effort
 from benchmarks.measure.environment import Environment, Pool
@@ -99,12 +100,16 @@ class Cold(Spec):
 
 
 class Certified(Spec):
-    """The certificate of a lane on a task; for one that passes, also what its training reaches."""
+    """The certificate of a lane on a task; for one that passes, also what its training reaches.
+
+    `curve` says what was reached after each step that the certificate keeps.
+    """
 
     task: str
     lane: str
     certificate: Certificate
     accuracy: Accuracy | None = None
+    curve: tuple[Point, ...] = ()
 
     def ending(self, steps: int) -> Untraced | None:
         """What the timed program was found to end in after so many steps, in the task's own dtype."""

@@ -39,7 +39,7 @@ from benchmarks.tasks import BY_HAND, MSE_CURVATURE, stability_limit
 
 BATCHES = (1, 8, 64, 512, 4096)
 FEATURES = (2, 8, 64, 256, 1024)
-SWEEP = Effort(name="sweep", blocks=6, rounds=(3, 5), block_seconds=1.0)
+SWEEP = Effort(name="sweep", blocks=6, rounds=(3, 5), block_seconds=1.0, kept=2)  # else tens of megabytes
 MINUTES = 20.0
 COMPILED = dict.fromkeys(("torch:compile", "torch:fused"), "compiles anew for every cell; add --compiled")
 # What a cell's rows may take in memory, and how many there may be: some lanes fetch them one by one.

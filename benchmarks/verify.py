@@ -23,6 +23,7 @@ from benchmarks import limits
 from benchmarks.accuracy import Accuracy, accuracy
 from benchmarks.datasets import Split
 from benchmarks.errors import InputError
+from benchmarks.learning_curve import learning_curve
 from benchmarks.measure import samples
 from benchmarks.measure.summary import Row, summarise
 from benchmarks.measure.work import Work as Planned
@@ -142,7 +143,7 @@ def steps(findings: Findings, record: Record, planned: Planned, file: str | None
     except InputError as error:
         findings.skip(f"the steps of {name}: {error}")
         return
-    again = Again(planned.task, data)
+    again = Again(planned.task, data, record.plan.effort.kept)
     same = again.digest == planned.data
     findings.compare("data sets", same, f"{name}: the data are not those that were recorded")
     if same:
@@ -162,6 +163,7 @@ def certificate(findings: Findings, each: Certified, planned: Planned, again: Ag
     try:
         findings.wrong += [f"{where}: {fault}" for fault in disagreements(found, again, planned.steps)]
         ending(findings, each, planned, data)
+        curve(findings, each, planned, data)
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # numbers that nobody foresaw
         words = " ".join(str(error).split())
         findings.wrong.append(f"{where}: its certificate cannot be judged ({type(error).__name__}: {words})")
@@ -179,6 +181,17 @@ def ending(findings: Findings, each: Certified, planned: Planned, data: Split) -
     again = accuracy(planned.task, data, final)
     close = all(near(*pair) for pair in zip(numbers(again), numbers(each.accuracy), strict=True))
     findings.compare("accuracies", close, f"{where}: the accuracy is not that of the final parameters")
+
+
+def curve(findings: Findings, each: Certified, planned: Planned, data: Split) -> None:
+    """The learning curve, from the kept steps."""
+    if not each.curve:
+        return
+    kept = each.certificate.evidence[-1].judgement.kept if each.certificate.evidence else ()
+    again = learning_curve(planned.task, data, kept)
+    same = alike(*([point.model_dump() for point in points] for points in (again, each.curve)))
+    fault = f"{each.lane} on {each.task}: the learning curve is not that of the kept steps"
+    findings.compare("learning curves", same, fault)
 
 
 def numbers(found: Accuracy) -> list[float | None]:

@@ -89,6 +89,21 @@ def test_a_slice_carries_what_it_is_judged_by(trapped: Record) -> None:
             assert 1 <= piece.warmups <= 5
 
 
+def test_a_worker_ends_with_its_job() -> None:
+    """A grid has hundreds of jobs: idle workers would fill the memory, and their threads the cores."""
+    alive: list[int] = []
+
+    def watch(phase: str, done: int, total: int, text: str) -> None:
+        if phase == "certify":
+            alive.append(len(psutil.Process().children()))
+
+    tasks = [TASKS[0].model_copy(update={"name": f"task{number}"}) for number in range(6)]
+    already = len(psutil.Process().children())
+    assert len(certify(tasks, ["numpy"], progress=watch)) == 6
+    assert len(alive) == 6
+    assert max(alive) - already < Effort(name="any", blocks=1).jobs
+
+
 def test_every_block_has_a_twin_of_one_lane(trapped: Record) -> None:
     for block in trapped.blocks:
         assert {s.lane for s in block.slices if s.twin} <= {block.twin}

@@ -12,8 +12,9 @@ from parity_trainer import Trainer, make, rows
 from backends.spec import SGD
 from benchmarks.parity import Work, judge
 from benchmarks.parity.judge import judge_again
-from benchmarks.parity.kept import MOST_BYTES, MOST_STEPS, chosen, decode, encode
+from benchmarks.parity.kept import MOST_BYTES, chosen, decode, encode
 from benchmarks.parity.verdicts import Judgement
+from benchmarks.parity.work import MOST_STEPS
 
 
 @given(hnp.arrays(st.sampled_from([np.float32, np.float64]), hnp.array_shapes(max_dims=2)))

@@ -11,6 +11,7 @@ import copy
 import io
 import json
 import re
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ COMMANDS = (
     *(("table", "--format", format) for format in ("rich", "markdown", "csv", "html")),
     ("verify",),
     ("diff",),
+    ("report",),
 )
 SECONDS = 5  # for any command on any file of the corpus, on a slow and busy machine
 
@@ -122,7 +124,12 @@ def run(words: tuple[str, ...], path: Path) -> Done:
     out, err = io.StringIO(), io.StringIO()
     command, *options = words
     paths = [str(path)] * (2 if command == "diff" else 1)
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as left:
+    with contextlib.ExitStack() as stack:
+        if command == "report":
+            options += ["--out", f"{stack.enter_context(tempfile.TemporaryDirectory())}/page.html"]
+        stack.enter_context(contextlib.redirect_stdout(out))
+        stack.enter_context(contextlib.redirect_stderr(err))
+        left = stack.enter_context(pytest.raises(SystemExit))
         cli.main([command, *paths, *options])
     return Done(int(left.value.code or 0), out.getvalue(), err.getvalue())
 

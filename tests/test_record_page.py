@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from benchmarks import document, limits, schema, sound
+from benchmarks import document, learning_curve, limits, schema, sound
 from benchmarks import record as records
 from benchmarks.measure import effort, environment, work
 from benchmarks.parity import verdicts
@@ -31,7 +31,10 @@ SECTION = re.compile(r"^### (\w+)\n(.*?)(?=^##)", re.DOTALL | re.MULTILINE)
 
 def model(name: str) -> type[BaseModel]:
     """A model by its name; a record's Failure is meant, not a certificate's."""
-    found = (getattr(module, name, None) for module in (records, work, effort, environment, verdicts))
+    found = (
+        getattr(module, name, None)
+        for module in (records, work, effort, environment, verdicts, learning_curve)
+    )
     return next(each for each in found if each)
 
 

@@ -239,9 +239,20 @@ def test_a_lane_name_is_data_in_markdown() -> None:
     assert "&lt;b&gt;\\|x\\|" in text
 
 
+def test_html_holds_the_map_and_the_lines_before_the_tables_of_the_sizes() -> None:
+    sizes = {
+        (batch, features): {"a": steady(9.0), "b": steady(3.0)} for batch in (1, 8) for features in (2, 64)
+    }
+    text = report.render(grid(sizes), "html")
+    wanted = (">Over all sizes<", ">FASTEST LANE<", ">COST OF A STEP<", ">b1-f2: ")
+    places = [text.index(words) for words in wanted]
+    assert places == sorted(places)
+    assert text[places[1] : places[2]].count(">b</td>") == 4
+
+
 def test_a_record_that_is_no_grid_is_shown_as_before(smoke: tuple[Path, object]) -> None:
     record = load(smoke[0])
-    for format in ("rich", "markdown", "csv"):
+    for format in tables.FORMATS:
         assert report.render(record, format) == tables.render(record, format)
     with pytest.raises(InputError, match="unknown format"):
         report.render(made("a", "b"), "yaml")

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars
 import pytest
 from conftest import samestep
 
+from benchmarks import limits
 from benchmarks.measure.summary import summarise
 from benchmarks.parity.kept import decode, encode
 from benchmarks.record import open_document
@@ -131,6 +133,14 @@ def better(document: dict[str, Any]) -> None:
     document["samestep"]["certified"][0]["accuracy"]["r_squared"] += 1e-5
 
 
+def nearer(document: dict[str, Any]) -> None:
+    document["samestep"]["certified"][0]["curve"][0]["loss"] *= 0.99
+
+
+def shorter_curve(document: dict[str, Any]) -> None:
+    del document["samestep"]["certified"][0]["curve"][1]
+
+
 def without_certificates(document: dict[str, Any]) -> None:
     document["samestep"]["certified"] = []
 
@@ -195,6 +205,8 @@ def other_data(document: dict[str, Any]) -> None:
         (no_samples, "its samples are not the raw slices"),
         (no_benchmark, "has a time and no benchmark"),
         (better, "the accuracy is not that"),
+        (nearer, "the learning curve is not that"),
+        (shorter_curve, "the learning curve is not that"),
     ],
 )
 def test_an_inconsistent_edit_is_found(document: dict[str, Any], edit: Any, says: str) -> None:
@@ -254,6 +266,18 @@ def test_a_file_is_read_below_this_folder_or_where_it_is_named(
         assert "not below this folder; name the file with --data" in found.unchecked[0]
         assert not any(read in line for line in found.wrong)
     assert any(read in line for line in verify(of_file(document, "gone.csv"), data="../outside.csv").wrong)
+
+
+def test_a_parquet_file_of_few_bytes_and_many_values_is_not_unpacked(
+    document: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(limits, "MOST_VALUES", 9_999)
+    polars.DataFrame({"x": [1.0] * 5_000, "y": [2.0] * 5_000}).write_parquet("many.parquet")
+    (said, *_) = verify(of_file(document, "many.parquet")).unchecked
+    assert "it has 10,000 values; no more than 9,999 are worked out again" in said
+    Path("broken.parquet").write_bytes(b"PAR1")
+    assert "cannot be read" in verify(of_file(document, "broken.parquet")).unchecked[0]
 
 
 def test_a_pipe_is_not_waited_for(

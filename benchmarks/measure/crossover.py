@@ -5,7 +5,8 @@ not surely more than 2% slower, by the paired block ratios and the shifted t tes
 is picked with the very data that it is then tested on, which flatters it. So Holm's correction counts all
 L (L - 1) / 2 pairs of the cell's L lanes and not only the L - 1 that are looked at: whichever lane had come out
 first, its pairs belong to that family, and a cell calls a lane slower that is not with a chance of at most 5%.
-Cells are not corrected for each other.
+Cells are not corrected for each other. Of a lane whose times were unstable (a twin apart, stolen time, drift)
+2% says nothing: it is tied unless it surely takes more than twice as long, which no such fault explains.
 
 **The line.** t = a + b w over a lane's cells: a is the overhead of a step, 1 / b the rate at which work is done.
 w are the bytes that a step has to move: one Linear layer computes about one operation for each byte it reads, far
@@ -14,19 +15,21 @@ fewer than a core could, so that memory and not arithmetic sets the rate.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Literal
 
 from backends.spec import Count, Spec
 from benchmarks.measure.gates import failed, invalid, unstable
-from benchmarks.measure.inference import ALPHA, Interval, Sample, claims, holm, interval
+from benchmarks.measure.inference import ALPHA, MARGIN, Interval, Sample, claims, holm, interval
 from benchmarks.measure.line import Line, fit_line
 from benchmarks.measure.samples import block_ratios, log_times
 from benchmarks.measure.summary import time_per_step
 from benchmarks.record import Record
 
 FEWEST_SIZES = 3
+UNSURE = math.log(2)
 GOOD, ROUGH = 0.25, 1.0  # by how much a time typically misses the line: a quarter; a factor of two
 
 
@@ -34,7 +37,7 @@ class Entry(Spec):
     """A lane in a cell: seconds per step, and the ratio to the fastest lane's with its 95% interval.
 
     `p` is that of "more than 2% slower", after Holm; `tied`: that was not shown. The fastest lane has neither
-    ratio nor p. A lane that must not be judged, since it was unstable, is tied and has a `reason`.
+    ratio nor p. An unstable lane has a `reason`, and p is that of "more than twice as slow".
     """
 
     lane: str
@@ -117,7 +120,7 @@ def cell(record: Record, task: str) -> Cell:
     if not times:
         return found
     first, *judged = ranked(record, task, times)
-    barred = bool(judged) and all(entry.reason for entry in judged)
+    barred = bool(judged) and all(entry.reason and entry.tied for entry in judged)
     update = {
         "fastest": None if barred else first.lane,
         "tied": () if barred else tuple(entry.lane for entry in judged if entry.tied),
@@ -143,10 +146,12 @@ def _against(record: Record, task: str, lane: str, first: str, time: Interval) -
     """A lane against the fastest one, before any correction; with a reason instead of p where it is barred."""
     logs = list(block_ratios(log_times(record, task, lane), log_times(record, task, first)).values())
     reason = unstable(record, task, lane, first) or ""
+    ratio = interval(logs) if logs else None
     if len(logs) < 2:
         reason = f"{len(logs)} of {record.plan.effort.blocks} blocks were measured; a test needs 2"
-    p = None if reason else claims(Sample.of(logs)).slower
-    return Entry(lane=lane, time=time, ratio=interval(logs) if logs else None, p=p, tied=True, reason=reason)
+        return Entry(lane=lane, time=time, ratio=ratio, tied=True, reason=reason)
+    p = claims(Sample.of(logs), margin=UNSURE if reason else MARGIN).slower
+    return Entry(lane=lane, time=time, ratio=ratio, p=p, tied=True, reason=reason)
 
 
 def _times(record: Record, task: str) -> dict[str, Interval]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from backends.spec import Count, Positive, Spec
+from benchmarks.parity.work import MOST_STEPS
 
 
 class Effort(Spec):
@@ -16,6 +17,7 @@ class Effort(Spec):
     slice_ms: timed work of a slice; runs shorter than this are repeated.
     controls: every how many blocks the control slices (garbage collector on, arm alone) are run.
     jobs: how many processes work side by side while certifying; times taken then say so.
+    kept: steps of a certified run that stay in the record, to be judged again by anybody, at most.
     """
 
     name: str = Field(min_length=1)
@@ -26,6 +28,7 @@ class Effort(Spec):
     slice_ms: Positive = 30.0
     controls: Count = 2
     jobs: Count = 2
+    kept: Count = MOST_STEPS
 
 
 class Limits(Spec):

@@ -49,7 +49,7 @@ def _wrong(record: Record, certified: Certified, pieces: list[Slice]) -> int:
     if ending is None:
         return len(pieces)
     if _one_core(record):
-        return sum(piece.finals != 1 or not ending.final.startswith(piece.final) for piece in pieces)
+        return sum(piece.finals != 1 or piece.final != ending.final[:16] for piece in pieces)
     return sum(not piece.apart <= ending.allowance for piece in pieces)
 
 

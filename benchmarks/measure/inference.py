@@ -72,13 +72,13 @@ def interval(logs: Sequence[float], *, level: float = 0.95, scale: float = 1.0) 
     )
 
 
-def claims(sample: Sample) -> Claims:
+def claims(sample: Sample, *, margin: float = MARGIN) -> Claims:
     """Shifted t tests. The two of a difference are doubled, since either side could have been claimed.
 
     Equivalence is two one-sided tests (Schuirmann, 1987): the larger p counts.
     """
-    below = float(stats.t.cdf((sample.mean + MARGIN) / sample.error, sample.df))
-    above = float(stats.t.sf((sample.mean - MARGIN) / sample.error, sample.df))
+    below = float(stats.t.cdf((sample.mean + margin) / sample.error, sample.df))
+    above = float(stats.t.sf((sample.mean - margin) / sample.error, sample.df))
     return Claims(min(1.0, 2 * below), min(1.0, 2 * above), max(1 - below, 1 - above))
 
 

@@ -17,7 +17,6 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 from pydantic import BaseModel
 
-from benchmarks.accuracy import Accuracy
 from benchmarks.measure.effort import Limits
 from benchmarks.measure.environment import allowed_cpus
 from benchmarks.measure.folder import Ceilings, Folder, Job, Ledgers
@@ -77,16 +76,20 @@ class Jobs:
         env = surroundings(threads=regime, cpus=[cpu], device=device, cache=cache, rng=rng)
         found: dict[str, Any] = {}
         try:
-            worker = crew.hire(env)
-            opened = worker.ask("open", limit=self.limits.start, lane=name["lane"], device=device)
-            found["arm"] = loosely(Arm, opened["arm"])
-            worker.ask("load", limit=self.limits.start, task=name["task"], folder=self.folder.scratch(task))
-            first = worker.ask("first", limit=self.limits.start, task=name["task"])
-            found["cold"] = Cold(**name, repeat=repeat, import_s=opened["import_s"], beside=beside, **first)
-            if repeat == 0:
-                self.certify(worker, name, self.folder.final(task, lane), found)
-                if cache.exists():
-                    shutil.copytree(cache, self.folder.warm, dirs_exist_ok=True)
+            with contextlib.closing(crew.hire(env)) as worker:
+                opened = worker.ask("open", limit=self.limits.start, lane=name["lane"], device=device)
+                found["arm"] = loosely(Arm, opened["arm"])
+                worker.ask(
+                    "load", limit=self.limits.start, task=name["task"], folder=self.folder.scratch(task)
+                )
+                first = worker.ask("first", limit=self.limits.start, task=name["task"])
+                found["cold"] = Cold(
+                    **name, repeat=repeat, import_s=opened["import_s"], beside=beside, **first
+                )
+                if repeat == 0:
+                    self.certify(worker, name, self.folder.final(task, lane), found)
+                    if cache.exists():
+                        shutil.copytree(cache, self.folder.warm, dirs_exist_ok=True)
         except WorkerError as error:
             failure = Failure(**name, phase=PHASES.get(error.verb, error.verb), reason=str(error))
             found["failures"] = (failure,)
@@ -94,14 +97,16 @@ class Jobs:
         return Job(**found)
 
     def certify(self, worker: Worker, name: dict[str, Any], final: str, found: dict[str, Any]) -> None:
-        """The certificate, and for a lane that passes the accuracy that its training reaches."""
-        reply = worker.ask("certify", limit=self.limits.certify, **name, final=final)
+        """The certificate, and for a lane that passes the accuracy that its training reaches, step by step."""
+        keep = self.plan.effort.kept
+        reply = worker.ask("certify", limit=self.limits.certify, **name, final=final, keep=keep)
         certificate = loosely(Certificate, reply["certificate"])
         found["certified"] = Certified(**name, certificate=certificate)
         if self.train and certificate.status == "pass":
             reply = worker.ask("train", limit=self.limits.certify, task=name["task"])
-            trained = loosely(Accuracy, reply["accuracy"])
-            found["certified"] = Certified(**name, certificate=certificate, accuracy=trained)
+            found["certified"] = loosely(
+                Certified, {**name, "certificate": certificate.model_dump(mode="json"), **reply}
+            )
 
 
 def measure_ceilings(folder: Folder, plan: Plan, limits: Limits) -> None:

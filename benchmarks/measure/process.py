@@ -181,9 +181,11 @@ class Worker:
         self.process.wait()
 
     def close(self) -> None:
-        """End it, and let go of its files once nobody waits for an answer any more."""
+        """End it, and let go of its files once nobody waits for an answer any more; again, it does nothing."""
         self.kill()
         with self.asked, contextlib.suppress(BrokenPipeError):
+            if self.pipe.closed:
+                return
             self.pipe.close()
             os.close(self.errors)
             self.requests.close()

@@ -128,9 +128,10 @@ def parity_share(record: Record, task: str, lane: str) -> float | None:
 
 
 def floor_per_step(record: Record, task: str) -> float | None:
-    """The least seconds of a full step, None where the machine's limits were not measured."""
+    """The least seconds of a full step; None where the machine's limits were not measured or are absurd."""
     ceiling = next((ceiling for ceiling in record.ceilings if ceiling.task == task), None)
-    return floor(record.work(task), ceiling) if ceiling else None
+    least = floor(record.work(task), ceiling) if ceiling else math.inf
+    return least if math.isfinite(least) else None
 
 
 def _cold(record: Record, task: str, lane: str) -> dict[str, float | int | None]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 if TYPE_CHECKING:  # nothing heavy is imported here: what a lane imports is timed
     from backends.interface import Backend
     from benchmarks.measure.clock import Run
+    from benchmarks.parity.verdicts import Kept
 
 CPUS = "SAMESTEP_CPUS"
 Reply = dict[str, Any]
@@ -29,6 +30,7 @@ class Arm:
     def __init__(self) -> None:
         self.backend: Backend
         self.runs: dict[str, Run] = {}
+        self.kept: dict[str, tuple[Kept, ...]] = {}  # the steps that a task's certificate keeps
 
     def open(self, lane: str, device: str) -> Reply:
         """Import the lane; `import_s` counts from a bare interpreter, NumPy included."""
@@ -64,7 +66,7 @@ class Arm:
 
         return {"first_call_s": self.runs[task].first_call(), "peak_memory": peak_memory()}
 
-    def certify(self, task: str, lane: str, final: str) -> Reply:
+    def certify(self, task: str, lane: str, final: str, keep: int) -> Reply:
         """The certificate; the parameters in which the certified run ended are kept in the file `final`."""
         from benchmarks.measure.work import save
         from benchmarks.parity.certificate import certify
@@ -72,10 +74,11 @@ class Arm:
         run = self.runs[task]
         steps, ends = len(run.work.rates), dict[int, dict[str, Any]]()
         certificate = certify(
-            self.backend, run.work.task, run.work.split, lane=lane, run_steps=steps, ends=ends
+            self.backend, run.work.task, run.work.split, lane=lane, run_steps=steps, keep=keep, ends=ends
         )
         if certificate.status == "pass":
             save(Path(final), ends[steps])
+            self.kept[task] = certificate.evidence[-1].judgement.kept
         return {"certificate": certificate.model_dump(mode="json")}
 
     def pin(self, cpus: list[int]) -> Reply:
@@ -109,11 +112,14 @@ class Arm:
         return ledger(self.runs[task])
 
     def train(self, task: str) -> Reply:
-        """All epochs by the timed program, and how good the parameters are that they end in."""
+        """All epochs by the timed program: how good the parameters are that it ends in, and on the way there."""
         from benchmarks.accuracy import accuracy
+        from benchmarks.learning_curve import learning_curve
 
         run = self.runs[task]
-        return {"accuracy": accuracy(run.work.task, run.work.split, run.train()).model_dump(mode="json")}
+        about = run.work.task, run.work.split
+        curve = [point.model_dump(mode="json") for point in learning_curve(*about, self.kept[task])]
+        return {"accuracy": accuracy(*about, run.train()).model_dump(mode="json"), "curve": curve}
 
 
 def load(lane: str, device: str) -> Backend:

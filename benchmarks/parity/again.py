@@ -17,7 +17,7 @@ from benchmarks.parity.judge import describe, judge_again
 from benchmarks.parity.kept import chosen, decoded
 from benchmarks.parity.reference import WIDE
 from benchmarks.parity.verdicts import Certificate, Evidence, Judgement, Shares
-from benchmarks.parity.work import Data, Work, digest, digest_orders
+from benchmarks.parity.work import MOST_STEPS, Data, Work, digest, digest_orders
 
 SAME = (
     0.02  # shares that differ by less are the same: the reference's own sums may be formed in another order
@@ -26,16 +26,19 @@ SMALL = 1e-3  # and smaller ones are rounding of the reference
 
 
 class Again:
-    """A task on its data, made once for all of its certificates: the work in each dtype."""
+    """A task on its data, made once for all of its certificates: the work in each dtype.
 
-    def __init__(self, task: Task, data: Data) -> None:
-        self.task, self.data, self.digest = task, data, data.digest()
+    `keep`: how many steps a certificate keeps, at most.
+    """
+
+    def __init__(self, task: Task, data: Data, keep: int = MOST_STEPS) -> None:
+        self.task, self.data, self.digest, self.keep = task, data, data.digest(), keep
         self._works: dict[Dtype, tuple[Work, str]] = {}
 
     def work(self, dtype: Dtype, products: Products) -> tuple[Work, str]:
         """The work in a dtype, as a lane with such products does it, and the digest of its order."""
         if dtype not in self._works:
-            work = Work.of(self.task.model_copy(update={"dtype": dtype}), self.data)
+            work = Work.of(self.task.model_copy(update={"dtype": dtype}), self.data, keep=self.keep)
             self._works[dtype] = work, digest_orders(work)
         work, order = self._works[dtype]
         return replace(work, products=products), order

@@ -14,7 +14,7 @@ from benchmarks.parity.doctor.outside import of_exception
 from benchmarks.parity.drift import distance
 from benchmarks.parity.examination import Examination
 from benchmarks.parity.verdicts import Certificate, Evidence, Judgement
-from benchmarks.parity.work import Data, Work, digest_orders
+from benchmarks.parity.work import MOST_STEPS, Data, Work, digest_orders
 
 MOST_KEPT = 10_000
 
@@ -34,6 +34,7 @@ def certify(
     *,
     lane: str = "",
     run_steps: int | None = None,
+    keep: int = MOST_STEPS,
     ends: dict[int, dict[str, Host]] | None = None,
 ) -> Certificate:
     """The certificate of a backend on a task: its traced run judged, and its timed program held against it.
@@ -41,8 +42,8 @@ def certify(
     What is timed is in the task's dtype. If its program ends in the traced run's parameters bit for bit, its
     float64 form has nothing to add; if not, that is held to its own traced run too, where the bound is tightest.
     A lane that declares products of TF32 inputs is allowed their rounding, in float32 and in nothing else.
-    `run_steps`: the timed program is also checked after that many steps of the first epoch. `ends` is filled with
-    the parameters in which it ended, by number of steps.
+    `run_steps`: the timed program is also checked after that many steps of the first epoch. `keep`: the most
+    steps that stay in it. `ends` is filled with the parameters in which it ended, by number of steps.
 
     Raises:
         InputError: the data do not fit the dtype, or a batch is too large for any bound in it.
@@ -52,7 +53,7 @@ def certify(
     products = backend.traits.products
 
     def look(dtype: Dtype, *, timed: bool) -> Examined:
-        work = Work.of(task.model_copy(update={"dtype": dtype}), data, products)
+        work = Work.of(task.model_copy(update={"dtype": dtype}), data, products, keep)
         return examine(backend, work, run_steps, timed=timed)
 
     work = Work.of(task, data)

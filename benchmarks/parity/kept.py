@@ -17,7 +17,6 @@ from backends.spec import Task
 from benchmarks.parity.verdicts import Kept
 from benchmarks.parity.work import Work
 
-MOST_STEPS = 60
 MOST_BYTES = 24_000  # of the kept steps of one run, before base64; but never fewer steps than
 FEWEST_STEPS = 4
 MOST_EACH = 1_000_000  # bytes of one step, beyond which none is kept
@@ -29,7 +28,7 @@ def chosen(work: Work, also: int | None) -> frozenset[int]:
     each = values * np.dtype(work.task.dtype).itemsize * (5 if work.task.optimizer.momentum else 3)
     if each > MOST_EACH:
         return frozenset()
-    most = int(np.clip(MOST_BYTES // each, FEWEST_STEPS, MOST_STEPS))
+    most = min(work.keep, max(MOST_BYTES // each, FEWEST_STEPS))
     spread = np.linspace(1, work.steps, min(work.steps, most)).astype(int).tolist()
     return frozenset([*spread, *([also] if also and also <= work.steps else [])])
 

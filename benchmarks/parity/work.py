@@ -16,6 +16,7 @@ from backends.interface import Products
 from backends.spec import Task
 from benchmarks.errors import InputError
 
+MOST_STEPS = 60  # of a run, that stay in its certificate
 Host = NDArray[Any]
 
 
@@ -56,7 +57,8 @@ class Batch:
 class Work:
     """All that a run takes in: x (n, k), y, one order (n,) and one row of learning rates for each epoch.
 
-    `products`: to what the run has declared that it rounds the inputs of its matrix products.
+    `products`: to what the run has declared that it rounds the inputs of its matrix products. `keep`: how many of
+    its steps stay in its certificate, at most.
     """
 
     task: Task
@@ -66,9 +68,10 @@ class Work:
     rates: Host
     start: dict[str, Host]
     products: Products = "full"
+    keep: int = MOST_STEPS
 
     @classmethod
-    def of(cls, task: Task, data: Data, products: Products = "full") -> Work:
+    def of(cls, task: Task, data: Data, products: Products = "full", keep: int = MOST_STEPS) -> Work:
         """The work of a task on its data, everything rounded to the task's dtype.
 
         Raises:
@@ -77,7 +80,7 @@ class Work:
         x, y = data.rounded(task.dtype)
         check(task, x, y)
         orders = tuple(task.order(len(x), epoch) for epoch in range(task.epochs))
-        return cls(task, x, y, orders, task.learning_rates(len(x)), start(task), products)
+        return cls(task, x, y, orders, task.learning_rates(len(x)), start(task), products, keep)
 
     def batches(self) -> Iterator[Batch]:
         """Every step of the run, in order; the last batch of an epoch may be partial."""

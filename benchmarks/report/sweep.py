@@ -14,8 +14,9 @@ from benchmarks.report.tables import _escape as escape
 
 MAP_NOTE = (
     "The lane with the least time per step, by batch size (down) and features (across). +n: so many more lanes "
-    "are tied with it: not surely more than 2% slower. The fastest lane was picked with the data that "
-    "it is tested with, so the tests are corrected for all pairs of a cell's lanes."
+    "are tied with it: not surely more than 2% slower (one that was unstable: not surely more than twice as "
+    "slow). The fastest lane was picked with the data that it is tested with, so the tests are corrected for all "
+    "pairs of a cell's lanes."
 )
 LINE_NOTE = (
     "time per step = overhead + bytes / rate, fitted to the relative errors over all sizes; bytes: the batch and "
@@ -27,12 +28,17 @@ LINE_NOTE = (
 def render(record: Record, format: str, *, baseline: str | None = None) -> str:
     """The tables of a record in one of `tables.FORMATS`; of a grid of sizes the map and the lines come first.
 
+    CSV has a line for each size and lane, and no map.
+
     Raises:
         InputError: an unknown format, or a baseline that is not a lane of the record.
     """
+    grid = crossover(record) is not None
+    if grid and format == "html":
+        return tables.as_html(record, baseline=baseline, over_all=parts_of(record))
     rest = tables.render(record, format, baseline=baseline)
     first = {"rich": plain, "markdown": markdown}.get(format)
-    return f"{first(record)}\n\n{rest}" if first and crossover(record) else rest
+    return f"{first(record)}\n\n{rest}" if first and grid else rest
 
 
 def plain(record: Record, *, width: int = 100) -> str:

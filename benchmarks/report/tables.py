@@ -130,10 +130,14 @@ def _escape(text: str) -> str:
     return text
 
 
-def as_html(record: Record, *, baseline: str | None = None) -> str:
-    """A page of the tables alone; in each the lanes stand by tier. Everything from the record is escaped."""
+def as_html(record: Record, *, baseline: str | None = None, over_all: Sequence[Table] = ()) -> str:
+    """A page of the tables alone; in each the lanes stand by tier. Everything from the record is escaped.
+
+    `over_all` are tables of all tasks together, which come first.
+    """
     rows = summarise(record, baseline=baseline)
-    sections = []
+    first: dict[str, object] = {"heading": "Over all sizes", "facts": [], "tables": over_all}
+    sections = [first] if over_all else []
     marks, tiers = standings(record, rows), {row.lane: row.tier or "not run" for row in rows}
     for work in record.plan.works:
         own = [_grouped(table, tiers) for table in task_tables(record, work, rows, marks)]

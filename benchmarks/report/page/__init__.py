@@ -15,6 +15,7 @@ from markupsafe import Markup
 from pydantic import TypeAdapter, ValidationError
 
 from benchmarks.errors import InputError
+from benchmarks.measure.crossover import crossover
 from benchmarks.measure.summary import Row, summarise
 from benchmarks.measure.work import Work
 from benchmarks.record import Record, load, write_text
@@ -41,15 +42,16 @@ def page(record: Record, *, baseline: str | None = None) -> str:
     rows, looks = summarise(record, baseline=baseline), Looks(record)
     marks = standings(record, rows)
     lines, notes = columns.lines(rows, marks)
-    parts = [_part(record, work, rows, looks) for work in record.plan.works]
-    grid = across.of_grid(record, rows, looks)
-    figures = [*grid, *(figure for part in parts for figure in part.figures)]
+    grid = crossover(record)
+    parts = [_part(record, work, rows, looks, brief=grid is not None) for work in record.plan.works]
+    sizes = across.of_grid(grid, record, rows, looks)
+    figures = [*sizes, *(figure for part in parts for figure in part.figures)]
     return html.fill(
         "page.html.jinja",
         record=record,
         baseline=chosen,
         exploratory=tables.exploratory(record) if chosen != record.plan.baseline else "",
-        found=overview.found(record, rows, chosen),
+        found=overview.over_sizes(grid) if grid else overview.found(record, rows, chosen),
         conditions=overview.conditions(record),
         facts=overview.facts(record, rows),
         columns=columns.COLUMNS,
@@ -61,7 +63,7 @@ def page(record: Record, *, baseline: str | None = None) -> str:
         looks=looks,
         tasks=parts,
         unfolded=OPEN if len(parts) <= OPEN else 1,
-        grid=grid,
+        sizes=sizes,
         scope=tables.scope(record, baseline, rows=()),
         environment=facts.environment(record),
         command=facts.reproduce(record),
@@ -126,17 +128,13 @@ class Part(NamedTuple):
     phases: tables.Table | None
 
 
-def _part(record: Record, work: Work, rows: Sequence[Row], looks: Looks) -> Part:
+def _part(record: Record, work: Work, rows: Sequence[Row], looks: Looks, *, brief: bool) -> Part:
+    """All charts of a task; in brief those that say more than the table, so that a grid's page stays small."""
     own = [row for row in rows if row.task == work.task.name]
-    charts = (
-        speed.times(own, looks),
-        speed.ratios(own, looks),
-        proof.training(record, own, looks),
-        proof.parity(record, own, looks),
-        speed.break_even(record, own, looks),
-        proof.endings(record, own),
-        noise.moments(record, own, looks),
-    )
+    charts = [speed.times(own, looks), proof.parity(record, own, looks), noise.moments(record, own, looks)]
+    if not brief:
+        charts[1:1] = [speed.ratios(own, looks), proof.training(record, own, looks)]
+        charts[-1:-1] = [speed.break_even(record, own, looks), proof.endings(record, own)]
     phases, known = tables.phases(record, work.task.name), [figure for figure in charts if figure]
     return Part(tables.heading(record, work), tables.data_facts(work), known, phases)
 

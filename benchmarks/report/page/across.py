@@ -9,7 +9,7 @@ from typing import Any
 
 import altair as alt
 
-from benchmarks.measure.crossover import Cell, Crossover, Fit, crossover, fits
+from benchmarks.measure.crossover import Cell, Crossover, Fit, fits
 from benchmarks.measure.summary import Row
 from benchmarks.record import Record
 from benchmarks.report import figures as fmt
@@ -36,9 +36,8 @@ SIDE = 56  # pixels: the height of a cell
 DRAWN = 40  # points of a fitted line
 
 
-def of_grid(record: Record, rows: Sequence[Row], looks: Looks) -> list[Figure]:
+def of_grid(grid: Crossover | None, record: Record, rows: Sequence[Row], looks: Looks) -> list[Figure]:
     """The charts of a record that holds a grid of tasks; none of any other."""
-    grid = crossover(record)
     return [fastest(grid, looks), lines(record, rows, looks)] if grid else []
 
 

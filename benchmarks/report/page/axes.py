@@ -14,7 +14,7 @@ A = TypeVar("A", alt.X, alt.Y)
 Values: TypeAlias = list[dict[str, Any]]
 INK = "currentColor"  # SVG takes the text's colour, so that a change of theme needs no new chart
 ROW = 26  # pixels for each lane
-SECONDS = "format(datum.value, '~s') + 's'"
+SECONDS = "replace(format(datum.value, '~s'), 'µ', 'u') + 's'"  # us, as everywhere else
 PERCENT = "format(datum.value, '~%')"
 CONFIG: dict[str, Any] = {
     "background": None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from benchmarks.measure.crossover import Crossover
 from benchmarks.measure.summary import Row
 from benchmarks.measure.verdict import Word
 from benchmarks.record import Record
@@ -26,6 +27,18 @@ def found(record: Record, rows: Sequence[Row], baseline: str | None = None) -> s
     said = [_counted(*first, f" comparisons with {chosen} on {_tasks(record)}", " its time per step")]
     text = "; ".join([*said, *(_counted(*other) for other in others)])
     return f"{text[0].upper()}{text[1:]}."
+
+
+def over_sizes(grid: Crossover) -> str:
+    """Which lanes are fastest alone at how many sizes of a grid, and at how many none is."""
+    cells = [cell for row in grid.cells for cell in row]
+    alone = Counter(cell.fastest for cell in cells if cell.fastest and not cell.tied)
+    tied, unknown = sum(bool(cell.tied) for cell in cells), sum(cell.fastest is None for cell in cells)
+    counts = [f"{lane} is fastest alone at {count}" for lane, count in alone.most_common()]
+    counts += [f"two or more are tied at {tied}"] if tied else []
+    counts += [f"nothing can be said at {unknown}"] if unknown else []
+    ends = (f"{grid.batches[end]:,} rows of {grid.features[end]:,} features" for end in (0, -1))
+    return f"Of {len(cells)} sizes of a step, from {' to '.join(ends)}, {listed(counts)}."
 
 
 def _counted(name: str, rows: Sequence[Row], what: str = "", unit: str = "") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import altair as alt
@@ -29,36 +30,42 @@ from benchmarks.report.tables import Table
 
 SHARES = 1e-4, 1e18  # what the axis can show; smaller and larger shares are drawn at its ends
 TALL = 260  # pixels
+FEWEST = 3  # steps of a curve
 
 
 def training(record: Record, rows: Sequence[Row], looks: Looks) -> Figure | None:
-    """The loss of each lane over its own wall time, and when training ends."""
-    points = [point for point in series.losses(record, rows) if point.loss > 0]
-    if not points:
+    """The learning curve of each lane over its own wall time."""
+    points = [point for point in series.reached(record, rows) if point.loss > 0]
+    if len({point.step for point in points}) < FEWEST:
         return None
     values = [
-        {"lane": p.lane, "step": p.step, "after": short(p.seconds), "loss": short(p.loss)} for p in points
+        {"lane": p.lane, "step": p.step, "seconds": short(p.seconds), "loss": short(p.loss)}
+        | {"after": fmt.duration(p.seconds)}
+        for p in points
     ]
-    x = log_x("after", span([p.seconds for p in points]), "time since the first step", label=SECONDS)
-    y = log_y("loss", span([p.loss for p in points]), "loss of the step's batch")
-    layers = curves(values, x, y, looks, told("lane", step="d", after=".3s", loss=".4"))
-    kept, steps = len({p.step for p in points}), series.whole_steps(record, rows[0].task)
+    best = next((row.accuracy.best_loss for row in rows if row.accuracy and row.time), None)
+    exact = [(1 + series.CLOSE) * best] if best and math.isfinite(best) and best > 0 else []
+    x = log_x("seconds", span([p.seconds for p in points]), "time since the first step", label=SECONDS)
+    y = log_y("loss", span([*(p.loss for p in points), *exact]), "loss on all training rows")
+    layers = curves(values, x, y, looks, told("lane", "after", step="d", loss=".4"))
+    limit = data([{"loss": short(loss), "says": "1% above the exact solution's loss"} for loss in exact])
+    rule = limit.mark_rule(color=INK, opacity=0.6, strokeDash=[4, 3], size=1.5)
+    layers = [rule.encode(y=y, tooltip=told("says")), *layers] if exact else layers
     kept, steps = len({p.step for p in points}), series.whole_steps(record, rows[0].task)
     says = (
         "The same losses in every lane, within rounding, each on its own clock: a curve further left is the same "
         f"training sooner. {kept} of {steps:,} steps are drawn; first calls are left out."
     )
+    says += " Below the dashed line the loss is within 1% of the exact solution's." if exact else ""
     spec, legend = specification(layers, TALL, says), looks.some({p.lane for p in points})
     return Figure("Accuracy against time", says, spec, _kept(points), legend)
 
 
-def _kept(points: Sequence[series.Loss]) -> Table:
-    """The loss of each kept step, and when each lane had it."""
+def _kept(points: Sequence[series.Reached]) -> Table:
+    """The loss after each kept step, and when each lane had it."""
     lanes = list(dict.fromkeys(p.lane for p in points))
     own = {(p.step, p.lane): p for p in points}
-    table = Table(
-        "Losses of the steps in the record, and when each lane has them", ("step", "loss", *lanes), []
-    )
+    table = Table("Losses after the kept steps, and when each lane has them", ("step", "loss", *lanes), [])
     for step in sorted({p.step for p in points}):
         low, *_, high = sorted([p.loss for p in points if p.step == step] * 2)
         loss = (
@@ -72,23 +79,30 @@ def _kept(points: Sequence[series.Loss]) -> Table:
 
 
 def endings(record: Record, rows: Sequence[Row]) -> Figure | None:
-    """When training ends, and whether the exact solution is near by then."""
+    """When training ends, and when the exact solution is near."""
     found = series.endings(record, rows)
     if not found:
         return None
     names = ("lane", "steady", "with first call", "above exact", "within 1% of exact")
     table = Table(f"The whole training, {found[0].steps:,} steps", names, [])
     for ended in found:
-        steady = fmt.duration(ended.steady_s)
-        near = ended.reason if ended.close is None else f"by {steady}" if ended.close else "not in this run"
         cold = fmt.duration(ended.cold_s) or "not measured"
-        table.rows.append((ended.lane, steady, cold, fmt.percent(ended.above) or "not known", near))
+        above = fmt.percent(ended.above) or "not known"
+        table.rows.append((ended.lane, fmt.duration(ended.steady_s), cold, above, _near(ended)))
     says = (
-        "How long the whole training takes, steady and with the first call (tracing, compiling), and how far "
-        "above the exact solution's loss it ends. The record knows the loss on all rows for the end alone, so "
-        "that a time to within 1% is the latest that it can be."
+        "How long the whole training takes, steady and with the first call (tracing, compiling), how far above "
+        "the exact solution's loss it ends, and when it comes within 1% of that for good: between the last kept "
+        "step that is not, and the next."
     )
     return Figure("Time to the exact solution", says, None, table)
+
+
+def _near(ended: series.Ended) -> str:
+    """When, or why not."""
+    if ended.close is None:
+        return ended.reason or "not in this run"
+    step, low, high = ended.close.step, fmt.duration(ended.close.after), fmt.duration(ended.close.seconds)
+    return f"{low} to {high}, by step {step:,}" if ended.close.after else f"by {high}, step {step:,}"
 
 
 def parity(record: Record, rows: Sequence[Row], looks: Looks) -> Figure | None:

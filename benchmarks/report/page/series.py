@@ -10,20 +10,19 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import NamedTuple, TypeVar
 
-from benchmarks.errors import InputError
+from benchmarks.learning_curve import Point
 from benchmarks.measure.summary import Row
-from benchmarks.parity.kept import decode
 from benchmarks.parity.verdicts import Judgement
 from benchmarks.record import Record, Slice
 
 CLOSE = 0.01  # above the exact solution's loss
-MOST_POINTS = 5_000  # of a kind of chart over all tasks, so that the page of a large record stays small
+MOST_POINTS = 2_000  # of a kind of chart over all tasks, so that the page of a large record stays small
 
 T = TypeVar("T")
 
 
-class Loss(NamedTuple):
-    """The loss of one step's own batch, and the seconds of steady training until then."""
+class Reached(NamedTuple):
+    """The loss on all training rows after a step, and the seconds of steady training until then."""
 
     lane: str
     step: int
@@ -31,11 +30,23 @@ class Loss(NamedTuple):
     loss: float
 
 
+class Close(NamedTuple):
+    """When a lane is within 1% of the exact solution's loss for good: at `step`, after `seconds`.
+
+    It was not yet at the kept step before, after `after` seconds (0: there is none).
+    """
+
+    step: int
+    seconds: float
+    after: float
+
+
 class Ended(NamedTuple):
     """Where a lane's whole training ends, and when; seconds.
 
     `cold_s` begins with the first call, compilation included. `above` is the loss over that of the exact
-    solution, less 1; `close` says whether that is within 1%, which was then reached at `steady_s` at the latest.
+    solution, less 1; `close` is None where training does not come within 1%, or, with a `reason`, where that
+    is not known.
     """
 
     lane: str
@@ -43,7 +54,7 @@ class Ended(NamedTuple):
     steady_s: float
     cold_s: float | None
     above: float | None
-    close: bool | None
+    close: Close | None
     reason: str
 
 
@@ -80,23 +91,20 @@ def whole_steps(record: Record, task: str) -> int:
     return work.task.epochs * work.task.steps(work.rows)
 
 
-def losses(record: Record, rows: Sequence[Row]) -> list[Loss]:
-    """The losses that the certificates of one task keep, on each lane's own clock.
-
-    Raises:
-        InputError: a kept loss cannot be read.
-    """
+def reached(record: Record, rows: Sequence[Row]) -> list[Reached]:
+    """The learning curves of one task, on each lane's own clock."""
     found = []
     for row in rows:
-        judged = judgement(record, row.task, row.lane)
-        if row.time is None or judged is None:
-            continue
-        pieces = [kept for kept in sorted(judged.kept, key=lambda one: one.step) if "loss" in kept.arrays]
-        for kept in thinned(pieces, record):
-            where = f"{row.lane} on {row.task}, step {kept.step}"
-            loss = _scalar(kept.arrays["loss"], judged.dtype, where)
-            found.append(Loss(row.lane, kept.step, kept.step * row.time.value, loss))
+        if row.time is not None:
+            points = thinned(curve(record, row.task, row.lane), record)
+            found += [Reached(row.lane, p.step, p.step * row.time.value, p.loss) for p in points]
     return [each for each in found if math.isfinite(each.loss)]
+
+
+def curve(record: Record, task: str, lane: str) -> Sequence[Point]:
+    """The learning curve of a lane on a task, which a lane without proof does not have."""
+    certified = record.certificate(task, lane)
+    return sorted(certified.curve, key=lambda point: point.step) if certified else ()
 
 
 def thinned(pieces: Sequence[T], record: Record) -> Sequence[T]:
@@ -105,13 +113,6 @@ def thinned(pieces: Sequence[T], record: Record) -> Sequence[T]:
     if len(pieces) <= most:
         return pieces
     return [pieces[round(index * (len(pieces) - 1) / (most - 1))] for index in range(most)]
-
-
-def _scalar(text: str, dtype: str, where: str) -> float:
-    try:
-        return float(decode(text, dtype, (1,))[0])
-    except ValueError as error:
-        raise InputError(f"{where}: the kept loss cannot be read ({error}); see `samestep verify`") from error
 
 
 def endings(record: Record, rows: Sequence[Row]) -> list[Ended]:
@@ -124,12 +125,21 @@ def _ending(record: Record, row: Row) -> Ended | None:
         return None
     steps, run = whole_steps(record, row.task), record.work(row.task).steps
     cold = None if row.first_call_s is None else row.first_call_s + (steps - run) * row.time.value
-    got = row.accuracy
+    times = row.lane, steps, steps * row.time.value, cold
+    got, points = row.accuracy, curve(record, row.task, row.lane)
     if got is None or got.best_loss is None or got.excess is None:
-        reason = (got.no_excess if got else None) or "accuracy not worked out"
-        return Ended(row.lane, steps, steps * row.time.value, cold, None, None, reason)
+        return Ended(*times, None, None, (got.no_excess if got else None) or "accuracy not worked out")
     above = got.excess / got.best_loss if got.best_loss else math.inf
-    return Ended(row.lane, steps, steps * row.time.value, cold, above, above <= CLOSE, "")
+    reason = "" if points else "the record keeps no steps"
+    return Ended(*times, above, _close(points, got.best_loss, row.time.value), reason)
+
+
+def _close(points: Sequence[Point], best: float, step_s: float) -> Close | None:
+    """The first kept step from which on all are within 1% of the exact solution's loss."""
+    far = [p.step for p in points if p.excess is None or not p.excess <= CLOSE * best]
+    last = max(far, default=0)
+    step = next((p.step for p in points if p.step > last), None)
+    return None if step is None else Close(step, step * step_s, last * step_s)
 
 
 def shares(record: Record, rows: Sequence[Row]) -> list[Share]:

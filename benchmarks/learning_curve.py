@@ -1,0 +1,42 @@
+"""The learning curve: how good the parameters are after each kept step of a certified run.
+
+A pure function of the task, the data and the steps in the certificate, so that `samestep verify` makes it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backends.spec import Count, Number, Spec, Task
+from benchmarks.accuracy import loss_and_excess
+from benchmarks.datasets import Split
+from benchmarks.parity.kept import decode
+from benchmarks.parity.verdicts import Kept
+
+
+class Point(Spec):
+    """After `step` steps: the loss on all training rows, and by how much it is above the exact solution's.
+
+    `excess` is None where no exact solution is known. Both as in `benchmarks.accuracy.Accuracy`.
+    """
+
+    step: Count
+    loss: Number
+    excess: Number | None = None
+
+
+def learning_curve(task: Task, split: Split, kept: Sequence[Kept]) -> tuple[Point, ...]:
+    """A point for each kept step, in order; kept arrays are in the task's dtype.
+
+    Raises:
+        ValueError: a parameter is not there, or is not of the task's dtype and shape.
+    """
+    points = []
+    for each in sorted(kept, key=lambda one: one.step):
+        if missing := task.parameters.keys() - each.arrays.keys():
+            raise ValueError(f"step {each.step} keeps no {', '.join(sorted(missing))}")
+        shapes = task.parameters.items()
+        params = {name: decode(each.arrays[name], task.dtype, shape) for name, shape in shapes}
+        loss, excess = loss_and_excess(task, split, params)
+        points.append(Point(step=each.step, loss=loss, excess=excess))
+    return tuple(points)
