@@ -255,7 +255,7 @@ def table(
     baseline: RecordBaseline = None,
 ) -> None:
     """Tables from a record; needs no framework. Another baseline than the record's own is exploratory."""
-    from benchmarks.record import load
+    from benchmarks.files import load
     from benchmarks.report import sweep
 
     print(sweep.render(load(result), format, baseline=baseline))
@@ -270,7 +270,7 @@ def diff(
 ) -> None:
     """What changed from record A to record B, by their ratios to the baseline. Exit 0 whatever it finds."""
     from benchmarks.diff import diff as run
-    from benchmarks.record import load
+    from benchmarks.files import load
     from benchmarks.report import diff as tables
 
     one, other = load(a), load(b)

@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 
 import backends
-from benchmarks import plugin, record
+from benchmarks import plugin
 from benchmarks.choices import pick
 from benchmarks.errors import InputError
+from benchmarks.files import load, write_text
 from benchmarks.measure.folder import Folder
 from benchmarks.plugin import BENCH
-from benchmarks.record import KEY, WHOLE
+from benchmarks.record import KEY, WHOLE, Certified
 from benchmarks.report import certificates, tables
 from benchmarks.session import Options, by_tier, resolve
 
@@ -62,7 +63,7 @@ def compare(options: Options) -> int:
     if not written.exists():
         print(f"samestep: nothing was measured; {log} says why", file=sys.stderr)
         return 1
-    print(tables.plain(record.load(written), width=_width()))
+    print(tables.plain(load(written), width=_width()))
     print(f"\nrecord: {written}")
     return int(code != 0)
 
@@ -84,7 +85,7 @@ def _kept(folder: Path) -> str:
         return "nothing was measured yet"
     if not found.blocks:
         return f"no block was finished yet; go on with: samestep compare --resume {folder}"
-    record.write_text(folder / WHOLE, json.dumps({KEY: found.model_dump(mode="json")}))
+    write_text(folder / WHOLE, json.dumps({KEY: found.model_dump(mode="json")}))
     print(tables.plain(found, width=_width()))
     done = f"{len(found.blocks)} of {found.plan.effort.blocks} blocks are in {folder / WHOLE}"
     return f"{done}; go on with: samestep compare --resume {folder}"
@@ -126,11 +127,11 @@ def parity(options: Options, file: str | None, against: str | None = None) -> in
         found = certify(asked.tasks, asked.lanes, device=asked.device, progress=report)
     print(certificates.parity(found, asked.missing | asked.left_out, width=_width(), against=against))
     if file:
-        record.write_text(file, json.dumps([each.model_dump(mode="json") for each in found], indent=2))
+        write_text(file, json.dumps([each.model_dump(mode="json") for each in found], indent=2))
     return int(any(unproven(each, found) for each in found))
 
 
-def unproven(each: record.Certified, found: Sequence[record.Certified]) -> bool:
+def unproven(each: Certified, found: Sequence[Certified]) -> bool:
     """Whether a lane failed; one that diverged has, where another lane of the task did not."""
     if each.certificate.status == "diverged":
         return any(other.task == each.task and other.certificate.status == "pass" for other in found)

@@ -211,7 +211,7 @@ def keep(record: Any, out: Path, *, saved: Unfinished | str | None) -> None:
 
     `saved` is where pytest-benchmark wrote its JSON: here, where the user wanted it, or nowhere.
     """
-    from benchmarks.record import write_text
+    from benchmarks.files import write_text
     from benchmarks.report import tables
 
     if isinstance(saved, Unfinished):

@@ -1,4 +1,4 @@
-"""What was measured: one record, versioned, to and from JSON.
+"""What was measured: one record, versioned; `benchmarks.files` reads and writes it.
 
 A record holds the plan as it was fixed before measuring, the certificates and every raw sample. Times per step,
 ratios, intervals and verdicts are not in it: `measure.summary` and `measure.verdict` compute them from here.
@@ -8,33 +8,24 @@ are strings.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Literal, Self
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from backends.interface import Products, Tier
 from backends.spec import Count, Finite, Number, Positive, Spec
 from benchmarks.accuracy import Accuracy
-from benchmarks.document import content, parse
-from benchmarks.errors import InputError
 from benchmarks.learning_curve import Point
 from benchmarks.measure.accelerator import Accelerator
 from benchmarks.measure.effort import Effort
 from benchmarks.measure.environment import Environment, Pool
 from benchmarks.measure.work import Work
 from benchmarks.parity.verdicts import Certificate, Untraced
-from benchmarks.sound import fault
 
 SCHEMA_VERSION: Literal[1] = 1
 KEY, WHOLE = "samestep", "benchmark.json"  # our record's key in pytest-benchmark's JSON, and that JSON's name
 Threads = Literal["one", "all"]
 Kind = Literal["race", "gc", "alone"]
-M = TypeVar("M", bound=BaseModel)
-D = TypeVar("D", bound="Document")
 
 
 class Comparison(Spec):
@@ -272,105 +263,3 @@ class Record(Spec):
     def certificate(self, task: str, lane: str) -> Certified | None:
         """What was certified of a lane on a task, None where it never came to that."""
         return next((c for c in self.certified if (c.task, c.lane) == (task, lane)), None)
-
-
-class Document(BaseModel):
-    """pytest-benchmark's JSON; all of it but our own key is left to pytest-benchmark."""
-
-    samestep: Record
-
-
-def load(path: str | Path) -> Record:
-    """The record in a run's folder, or in its JSON.
-
-    Raises:
-        InputError: there is none, it is too large, or it is not a record that can be read.
-    """
-    return open_document(path, Document).samestep
-
-
-def open_document(path: str | Path, kind: type[D]) -> D:
-    """pytest-benchmark's JSON with a record in it, as far as `kind` describes it.
-
-    Raises:
-        InputError: as for `load`.
-    """
-    place = Path(path, WHOLE) if os.path.isdir(path) else Path(path)
-    raw = content(place, "record", f"name a run's folder or its {WHOLE}")
-    with _one_line(place, "record"):
-        _check_version(place, parse(raw))
-        found = kind.model_validate_json(raw)
-        if why := fault(found.samestep):
-            raise ValueError(why)
-    return found
-
-
-def _check_version(place: Path, document: Any) -> None:
-    """Raise unless there is a record, and of a version that is read here: so far there is one."""
-    found = document.get(KEY) if isinstance(document, dict) else None
-    if not isinstance(found, dict):
-        raise InputError(f"{place}: has no {KEY!r} record; was it made by `samestep compare`?")
-    version = found.get("schema_version")
-    if type(version) is not int or version < 1:
-        words = f"schema_version is {str(version)[:20]!r}, not a whole number from 1"
-        raise InputError(
-            f"{place}: its {words if version is not None else 'schema_version is missing'}; it is damaged"
-        )
-    if version > SCHEMA_VERSION:
-        raise InputError(
-            f"{place}: its schema_version is {version}, and this samestep reads up to {SCHEMA_VERSION}: "
-            "a newer samestep is needed"
-        )
-
-
-def write(path: str | Path, record: BaseModel) -> None:
-    """Write a model as JSON, whole or not at all."""
-    write_text(path, record.model_dump_json())
-
-
-def write_text(path: str | Path, text: str) -> None:
-    """Write a file so that it is whole or absent, whatever interrupts it."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-
-
-def read_model(path: str | Path, kind: type[M]) -> M:
-    """A model from the JSON in a file; every fault of the file is one line.
-
-    Raises:
-        InputError: there is no such file, it is too large, or it is not a model of this schema.
-    """
-    name = kind.__name__.lower()
-    return _read(Path(path), kind, name, f"name an existing {name} file")
-
-
-def _read(path: Path, kind: type[M], name: str, mend: str) -> M:
-    raw = content(path, name, mend)
-    with _one_line(path, name):
-        return kind.model_validate_json(raw)
-
-
-@contextmanager
-def _one_line(path: Path, name: str) -> Iterator[None]:
-    """Whatever is wrong with the contents of a file becomes one line."""
-    try:
-        yield
-    except InputError:
-        raise
-    except (ValueError, RecursionError) as error:  # ValidationError is a ValueError
-        raise InputError(f"{path}: not a {name} that this version reads ({_first(error)})") from error
-
-
-def _first(error: Exception) -> str:
-    """The first fault, on one line."""
-    if not isinstance(error, ValidationError):
-        return " ".join(str(error).split())[:200]
-    fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    place = ".".join(str(part) for part in fault["loc"])
-    return " ".join(f"{place}: {fault['msg']}".removeprefix(": ").split())[:200]

@@ -24,6 +24,7 @@ import backends
 from backends.spec import SGD, Linear, Synthetic, Task
 from benchmarks import datasets
 from benchmarks.errors import InputError
+from benchmarks.files import write_text
 from benchmarks.measure import measure, resume
 from benchmarks.measure.effort import Effort
 from benchmarks.measure.folder import Folder
@@ -32,7 +33,7 @@ from benchmarks.measure.session import Progress
 from benchmarks.measure.summary import TIMELESS, Row, summarise
 from benchmarks.measure.work import RUN_STEPS
 from benchmarks.progress import progress
-from benchmarks.record import KEY, WHOLE, Record, write_text
+from benchmarks.record import KEY, WHOLE, Record
 from benchmarks.report import sweep as tables
 from benchmarks.session import Options, Session, by_tier, interrupted, placed, resolve
 from benchmarks.tasks import BY_HAND, MSE_CURVATURE, stability_limit

@@ -9,7 +9,6 @@ A record may come from anybody: it cannot make this open a file that is not besi
 from __future__ import annotations
 
 import math
-import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,8 +20,10 @@ from pydantic import BaseModel
 
 from benchmarks import limits
 from benchmarks.accuracy import Accuracy, accuracy
+from benchmarks.alike import alike, near, same_page
 from benchmarks.datasets import Split
 from benchmarks.errors import InputError
+from benchmarks.files import Document, open_document
 from benchmarks.learning_curve import learning_curve
 from benchmarks.measure import samples
 from benchmarks.measure.summary import Row, summarise
@@ -30,17 +31,12 @@ from benchmarks.measure.work import Work as Planned
 from benchmarks.parity.again import Again, disagreements
 from benchmarks.parity.verdicts import Untraced
 from benchmarks.parity.work import digest
-from benchmarks.record import Certified, Document, Record, open_document
+from benchmarks.record import Certified, Record
 from benchmarks.report import sweep, tables
 from benchmarks.report.page import NAME as PAGE
-from benchmarks.report.page import page as made_page
-from benchmarks.report.page import rows_of, values_of
 from benchmarks.visible import visible
 
 MOST_SHOWN = 20
-SCRIPT = re.compile(r"(<script\b[^>]*>).*?(</script\b[^>]*>)", re.DOTALL | re.IGNORECASE)
-POLICY = re.compile(r'(<meta http-equiv="Content-Security-Policy") content="[^"]*"')
-VALUE = re.compile(r'(?<= data-value=")[^"]*')
 
 
 class Info(BaseModel):
@@ -198,13 +194,6 @@ def numbers(found: Accuracy) -> list[float | None]:
     return [value for name, value in found.model_dump().items() if name != "no_excess"]
 
 
-def near(one: float | None, other: float | None) -> bool:
-    """The same but for the last digits, which depend on the order of sums."""
-    if one is None or other is None:
-        return one is other
-    return math.isclose(one, other, rel_tol=1e-6, abs_tol=1e-12) or (math.isnan(one) and math.isnan(other))
-
-
 # --- times ----------------------------------------------------------------------------------------------------
 
 
@@ -251,51 +240,6 @@ def samples_agree(stats: Stats, raw: list[float]) -> bool:
         and stats.data == tuple(raw)
         and all(near(getattr(stats, name), of(raw)) for name, of in again.items())
     )
-
-
-def same_page(page: str, record: Record, rows: Sequence[Row]) -> bool:
-    """Whether a page shows what follows from the record, in its text, its figures and its charts' data.
-
-    Numbers may differ in their last digits. Scripts are not compared.
-    """
-    try:
-        shown, fresh = rows_of(page), made_page(record)
-        charts = values_of(page), values_of(fresh)
-    except InputError:
-        return False
-    figures = [row.model_dump() for row in shown], [row.model_dump() for row in rows]
-    return alike(*figures) and alike(*charts) and same_text(page, fresh)
-
-
-def same_text(one: str, other: str) -> bool:
-    """Whether two pages are alike without their scripts, the policy that names these, and sort values' digits."""
-    (text, values), (wanted, known) = (without_scripts(page) for page in (one, other))
-    return text == wanted and all(map(same_value, values, known))
-
-
-def without_scripts(page: str) -> tuple[str, list[str]]:
-    """A page's text without scripts and values to sort by, and these values."""
-    text = POLICY.sub(r"\1", SCRIPT.sub(r"\1\2", page))
-    return VALUE.sub("", text), VALUE.findall(text)
-
-
-def same_value(one: str, other: str) -> bool:
-    """The same word, or the same number but for its last digits."""
-    try:
-        return one == other or near(float(one), float(other))
-    except ValueError:
-        return False
-
-
-def alike(one: Any, other: Any) -> bool:
-    """Equal all the way down, floats but for their last digits."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
-    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
-        return len(one) == len(other) and all(map(alike, one, other))
-    if isinstance(one, float) and isinstance(other, float):
-        return near(one, other)
-    return bool(one == other)
 
 
 def command(result: str | Path, data: str | None = None) -> int:

@@ -67,6 +67,13 @@ def test_what_is_not_known_has_a_reason() -> None:
         assert words in found.reason
 
 
+def test_an_unstable_lane_is_tied_unless_it_surely_takes_twice_as_long() -> None:
+    """No twin that differs, stolen time or drift explains a factor of two; a smaller one they may."""
+    found = cell(grid({(8, 2): {"a": steady(10), "b": steady(19.9), "c": steady(20.5)}}, twin=1.1), "b8-f2")
+    assert (found.fastest, found.tied) == ("a", ("b",))
+    assert [entry.reason[:5] for entry in found.entries] == ["", "twin:", "twin:"]
+
+
 def test_a_lane_without_proof_is_never_the_fastest() -> None:
     found = cell(grid({(8, 2): {"a": steady(10), "b": steady(20)}}, status={"a": "fail"}), "b8-f2")
     assert found.fastest == "b"

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from record_maker import record
 from scipy import stats
 
-from benchmarks import record as records
 from benchmarks.diff import Diff, diff
 from benchmarks.errors import InputError
+from benchmarks.files import load
 from benchmarks.measure.inference import ALPHA, MARGIN, RESOLUTION, Sample
 from benchmarks.record import Failure, Record
 from benchmarks.report.diff import plain
@@ -236,7 +236,7 @@ def test_the_command(tmp_path: Path) -> None:
     assert "changed" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 100
     data = samestep("diff", "a.json", "b.json", "--json", cwd=tmp_path)
-    assert Diff.model_validate_json(data.stdout) == diff(records.load(tmp_path / "a.json"), b)
+    assert Diff.model_validate_json(data.stdout) == diff(load(tmp_path / "a.json"), b)
 
 
 def test_the_margin_is_the_verdicts() -> None:

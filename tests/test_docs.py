@@ -11,10 +11,10 @@ from typing import get_args
 import pytest
 
 import backends
+from benchmarks.files import load
 from benchmarks.measure.phases import PHASES
 from benchmarks.measure.summary import summarise
 from benchmarks.measure.verdict import Word
-from benchmarks.record import load
 from benchmarks.report import pages, tables
 
 DOCS = pages.DOCS

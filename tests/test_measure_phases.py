@@ -14,11 +14,11 @@ from backends.interface import Backend
 from backends.numpy_modes import NumpyTuned
 from backends.spec import Linear, Synthetic, Task
 from benchmarks import datasets
+from benchmarks.files import load
 from benchmarks.measure import work
 from benchmarks.measure.clock import Run
 from benchmarks.measure.phases import LOOPS, PHASES, differences, indivisible, ledger
 from benchmarks.parity.work import start
-from benchmarks.record import load
 
 POSITIVE = st.floats(1e-9, 1.0)
 

@@ -24,16 +24,19 @@ from backends.spec import File
 from benchmarks import cli
 from benchmarks.accuracy import Accuracy
 from benchmarks.errors import InputError
+from benchmarks.files import load
 from benchmarks.learning_curve import Point
+from benchmarks.measure.crossover import crossover
 from benchmarks.measure.inference import Interval
 from benchmarks.measure.summary import summarise
-from benchmarks.record import Record, load
+from benchmarks.record import Record
 from benchmarks.report import figures, tables
 from benchmarks.report.page import NAME, columns, facts, overview, page, rows_of, series
 from benchmarks.report.page.look import Looks
 from benchmarks.report.standing import standings
 
-REFERENCE = Path(__file__).parents[1] / "results" / "reference"
+RESULTS = Path(__file__).parents[1] / "results"
+REFERENCE, SWEEP = RESULTS / "reference", RESULTS / "sweep"
 MOST_BYTES = 3_000_000
 VOID = {"meta", "input", "path"}
 
@@ -41,6 +44,11 @@ VOID = {"meta", "input", "path"}
 @pytest.fixture(scope="module")
 def reference() -> Record:
     return load(REFERENCE)
+
+
+@pytest.fixture(scope="module")
+def swept() -> str:
+    return page(load(SWEEP))
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +93,9 @@ def embedded(text: str, name: str) -> dict[str, object]:
 # --- the whole ------------------------------------------------------------------------------------
 
 
-def test_the_committed_page_is_current(text: str) -> None:
-    assert settled((REFERENCE / NAME).read_text(encoding="utf-8")) == settled(text)
+def test_the_committed_pages_are_current(text: str, swept: str) -> None:
+    for folder, made in ((REFERENCE, text), (SWEEP, swept)):
+        assert settled((folder / NAME).read_text(encoding="utf-8")) == settled(made)
 
 
 def settled(text: str) -> str:
@@ -94,8 +103,9 @@ def settled(text: str) -> str:
     return re.sub(r"\d+\.\d{8,}(?:e-?\d+)?", lambda found: f"{float(found[0]):.9g}", text)
 
 
-def test_the_page_is_one_small_file_that_fetches_nothing(text: str) -> None:
+def test_the_page_is_one_small_file_that_fetches_nothing(text: str, swept: str) -> None:
     assert len(text.encode()) < MOST_BYTES
+    assert len(swept.encode()) < MOST_BYTES
     assert "default-src 'none'" in text
     before = text.partition("<script>\n")[0]  # then come the bundle and our own script
     assert len(before) > len(text) / 3
@@ -107,7 +117,7 @@ def test_the_page_is_one_small_file_that_fetches_nothing(text: str) -> None:
 
 def test_no_framework_is_imported() -> None:
     code = (
-        "import sys; from benchmarks.record import load; from benchmarks.report.page import page;"
+        "import sys; from benchmarks.files import load; from benchmarks.report.page import page;"
         f"page(load({str(REFERENCE)!r}));"
         "print(sorted({'torch', 'jax', 'flax', 'sklearn'} & set(sys.modules)))"
     )
@@ -191,8 +201,8 @@ def test_the_overview_is_two_sentences_without_a_winner(reference: Record) -> No
     found, held = overview.found(reference, summarise(reference)), overview.conditions(reference)
     assert found == (
         "As documented, 4 of 6 comparisons with torch on lesson, diabetes and wide are FASTER and 2 SLOWER, at "
-        "0.0750 to 2.36 times its time per step; tuned, 12 of 12 are FASTER, at 0.0477 to 0.455 times; fused, 6 "
-        "of 6 are FASTER, at 0.01153 to 0.109 times."
+        "0.0735 to 2.34 times its time per step; tuned, 12 of 12 are FASTER, at 0.0474 to 0.456 times; fused, 6 "
+        "of 6 are FASTER, at 0.01143 to 0.101 times."
     )
     assert held.count(". ") == 0
     assert "12 blocks" in held
@@ -297,6 +307,16 @@ def test_a_grid_has_a_map_and_lines_and_nothing_else_has(text: str) -> None:
     for title in ("Crossover map", "Overhead and rate"):
         assert f"<strong>{title}</strong>" in shown
         assert title not in text
+
+
+def test_a_grid_is_summed_up_by_its_sizes() -> None:
+    made = crossover(grid())
+    assert made
+    sizes, alone = "Of 6 sizes of a batch, 1 x 2 to 64 x 32 values", "numpy is fastest alone at 5"
+    assert overview.over_sizes(made) == f"{sizes}, {alone} and two or more are tied at 1."
+    cells = [[each.model_copy(update={"fastest": None, "tied": ()}) for each in row] for row in made.cells]
+    nothing = made.model_copy(update={"cells": tuple(map(tuple, cells))})
+    assert overview.over_sizes(nothing).endswith("values, nothing can be said at 6.")
 
 
 # --- pieces ---------------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from page_records import HOSTILE, awkward, grid, hostile
 
-from benchmarks.record import Record, load
+from benchmarks.files import load
+from benchmarks.record import Record
 from benchmarks.report.page import page
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 import pytest
 from test_plugin import ONLY, ROOT, run_pytest
 
-from benchmarks import record
+from benchmarks.files import load
 
 LANE = "lesson-numpy:tuned"
 
@@ -73,7 +73,7 @@ def raced(tmp_path_factory: pytest.TempPathFactory) -> Raced:
 
 
 def slices(path: Path) -> int:
-    return sum(len(block.slices) for block in record.load(path).blocks)
+    return sum(len(block.slices) for block in load(path).blocks)
 
 
 def test_the_users_own_json_is_the_record(raced: Raced) -> None:
@@ -230,7 +230,7 @@ def test_a_lane_that_fails_stops_at_x_and_leaves_the_others_measured(tmp_path: P
     assert "INVALID" in done.stdout
     document = json.loads((tmp_path / "run" / "benchmark.json").read_text())
     assert [each["params"]["lane"] for each in document["benchmarks"]] == ["numpy"]
-    found = record.load(tmp_path / "run")
+    found = load(tmp_path / "run")
     assert {piece.lane for block in found.blocks for piece in block.slices} == {"numpy", "numpy:tuned"}
     certificate = found.certificate("lesson", "numpy:broken")
     assert certificate is not None

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks import cli
-from benchmarks.record import load
+from benchmarks.files import load
 from benchmarks.visible import visible
 
 DATA = Path(__file__).parent / "data"

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from page_records import awkward
 from record_maker import record as made_up
 
+from benchmarks.files import load
 from benchmarks.measure.inference import Interval
 from benchmarks.measure.summary import summarise
 from benchmarks.parity.verdicts import Worst
-from benchmarks.record import Certified, Record, load
+from benchmarks.record import Certified, Record
 from benchmarks.report import certificates, figures, tables
 from benchmarks.report.columns import CSV
 

@@ -20,10 +20,11 @@ import backends
 from benchmarks import cli, datasets, sweep
 from benchmarks.accuracy import predict
 from benchmarks.errors import InputError
+from benchmarks.files import load
 from benchmarks.measure.folder import Folder
 from benchmarks.measure.summary import summarise
 from benchmarks.parity.work import start
-from benchmarks.record import Record, load
+from benchmarks.record import Record
 from benchmarks.report import sweep as report
 from benchmarks.report import tables
 from benchmarks.session import Options

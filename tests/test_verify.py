@@ -16,11 +16,12 @@ import pytest
 from conftest import samestep
 
 from benchmarks import limits
+from benchmarks.alike import same_page
+from benchmarks.files import open_document
 from benchmarks.measure.summary import summarise
 from benchmarks.parity.kept import decode, encode
-from benchmarks.record import open_document
 from benchmarks.report.page import page, rows_of
-from benchmarks.verify import Findings, Whole, command, same_page, steps, verify
+from benchmarks.verify import Findings, Whole, command, steps, verify
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from benchmarks.experiments.store import lanes
+from benchmarks.files import write_text
 from benchmarks.measure import environment
 from benchmarks.measure.environment import allowed_cpus
 from benchmarks.parity.verdicts import Certificate
-from benchmarks.record import write_text
 
 CASES = 500
 COMPILED_CASES = 25  # a compiled torch program takes seconds for each task

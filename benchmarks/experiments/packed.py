@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.errors import InputError
-from benchmarks.record import Certified, Record, Slice, read_model, write_text
+from benchmarks.files import read_model, write_text
+from benchmarks.record import Certified, Record, Slice
 
 
 def write(record: Record, folder: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import backends
 from benchmarks.errors import InputError
-from benchmarks.record import write_text
+from benchmarks.files import write_text
 
 FOLDER = Path("results", "parity")
 TRUST = Path("results", "trust")  # the experiments on the relay

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from backends.spec import Spec
 from benchmarks.errors import InputError
+from benchmarks.files import read_model, write
 from benchmarks.measure import work
 from benchmarks.record import (
     Arm,
@@ -24,8 +25,6 @@ from benchmarks.record import (
     Ledger,
     Plan,
     Record,
-    read_model,
-    write,
 )
 
 

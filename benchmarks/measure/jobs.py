@@ -17,13 +17,14 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 from pydantic import BaseModel
 
+from benchmarks.files import write
 from benchmarks.measure.effort import Limits
 from benchmarks.measure.environment import allowed_cpus
 from benchmarks.measure.folder import Ceilings, Folder, Job, Ledgers
 from benchmarks.measure.process import PHASES, Crew, Worker, WorkerError, surroundings
 from benchmarks.measure.work import Work
 from benchmarks.parity.verdicts import Certificate
-from benchmarks.record import Arm, Ceiling, Certified, Cold, Dispatch, Failure, Ledger, Plan, Threads, write
+from benchmarks.record import Arm, Ceiling, Certified, Cold, Dispatch, Failure, Ledger, Plan, Threads
 
 Done: TypeAlias = Callable[[str], None]
 Key: TypeAlias = tuple[int, int, int]  # task, lane, repeat

@@ -14,6 +14,7 @@ from backends.spec import Task
 from benchmarks import datasets
 from benchmarks.choices import pick
 from benchmarks.errors import InputError
+from benchmarks.files import write
 from benchmarks.measure import environment, work
 from benchmarks.measure.effort import EFFORTS, Effort, Limits
 from benchmarks.measure.folder import Folder
@@ -22,7 +23,7 @@ from benchmarks.measure.process import settings
 from benchmarks.measure.relay import Race
 from benchmarks.parity.verdicts import Certificate
 from benchmarks.parity.work import start
-from benchmarks.record import Certified, Comparison, Failure, Plan, Record, Threads, write
+from benchmarks.record import Certified, Comparison, Failure, Plan, Record, Threads
 
 Progress: TypeAlias = Callable[[str, int, int, str], None]  # phase, done, total, what was just done
 

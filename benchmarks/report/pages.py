@@ -1,7 +1,7 @@
-"""What is generated in docs/table.md, docs/faq.md and docs/lanes.md: `python -m benchmarks.report.pages`.
+"""What is generated in docs/: table.md, faq.md, sizes.md and lanes.md: `python -m benchmarks.report.pages`.
 
-Figures and shown files come from the committed reference result, from the code's own constants and from the files
-themselves. The tests check that the pages are what this would write.
+Figures and shown files come from the committed reference result and sweep, from the code's own constants and
+from the files themselves. The tests check that the pages are what this would write.
 """
 
 from __future__ import annotations
@@ -11,19 +11,21 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
+from benchmarks.files import load
 from benchmarks.measure import gates, inference
+from benchmarks.measure.crossover import crossover, fits
 from benchmarks.measure.effort import EFFORTS
 from benchmarks.measure.summary import BUSY, Row, summarise
 from benchmarks.measure.work import RUN_STEPS
-from benchmarks.record import WHOLE, Record, load
+from benchmarks.record import WHOLE, Record
 from benchmarks.report import figures as fmt
-from benchmarks.report import tables
+from benchmarks.report import sweep, tables
 from benchmarks.report.fill import filled
 from benchmarks.report.fill import rows as table_of
 from benchmarks.report.readme import REFERENCE, ROOT
 from benchmarks.report.standing import standings
 
-DOCS = ROOT / "docs"
+DOCS, SWEEP = ROOT / "docs", ROOT / "results" / "sweep"
 SHOWN = ("examples/packed/samestep_packed.py", "examples/packed/pyproject.toml")
 ALOUD = "jax:tuned"  # the row that is read aloud: it has every figure
 LANGUAGES = {".py": "python", ".toml": "toml"}
@@ -49,6 +51,7 @@ def sections() -> dict[str, dict[str, str]]:
             "scope": "\n".join(f"> {line}" for line in tables.scope(record, None, rows, marks)),
         },
         "faq.md": {"calls": calls(record), "sizes": sizes(record, rows), "time": time_taken(record)},
+        "sizes.md": over_sizes(load(SWEEP)),
         "lanes.md": {name: shown(name) for name in SHOWN},
     }
 
@@ -174,6 +177,21 @@ def time_taken(record: Record) -> str:
         f"The reference result ({tasks} tasks by {lanes} lanes at effort {plan.effort.name}) took "
         f"{(ended - begun).total_seconds() / 60:.0f} minutes on its {plan.environment.allowed_cpus} CPUs."
     )
+
+
+def over_sizes(record: Record) -> dict[str, str]:
+    """The map of a sweep with its ties, the times of the fastest lanes, and what a step costs each lane."""
+    grid, fitted = crossover(record), sweep.lines(fits(record))
+    assert grid
+    fastest = sweep.fastest(grid)
+    ties = [f"- {note}" for note in fastest.notes if note != sweep.MAP_NOTE]
+    wrong = [f"- {note}" for note in fitted.notes if note != sweep.LINE_NOTE]
+    return {
+        "map": "\n".join([tables.markdown_rows(fastest), *ties]),
+        "times": tables.markdown_rows(sweep.times(grid)).rstrip(),
+        "cost": "\n".join([tables.markdown_rows(fitted), *wrong]),
+        "scope": "\n".join(f"> {line}" for line in sweep.scope(record)),
+    }
 
 
 def shown(name: str) -> str:

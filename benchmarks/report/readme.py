@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.files import load
 from benchmarks.measure.summary import Row, summarise
-from benchmarks.record import load
 from benchmarks.report import figures as fmt
 from benchmarks.report import tables
 from benchmarks.report.standing import Marks, standings

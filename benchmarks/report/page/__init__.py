@@ -15,10 +15,11 @@ from markupsafe import Markup
 from pydantic import TypeAdapter, ValidationError
 
 from benchmarks.errors import InputError
+from benchmarks.files import load, write_text
 from benchmarks.measure.crossover import crossover
 from benchmarks.measure.summary import Row, summarise
 from benchmarks.measure.work import Work
-from benchmarks.record import Record, load, write_text
+from benchmarks.record import Record
 from benchmarks.report import html, tables
 from benchmarks.report.page import across, columns, facts, noise, overview, proof, speed
 from benchmarks.report.page.axes import CONFIG

@@ -37,8 +37,8 @@ def over_sizes(grid: Crossover) -> str:
     counts = [f"{lane} is fastest alone at {count}" for lane, count in alone.most_common()]
     counts += [f"two or more are tied at {tied}"] if tied else []
     counts += [f"nothing can be said at {unknown}"] if unknown else []
-    ends = (f"{grid.batches[end]:,} rows of {grid.features[end]:,} features" for end in (0, -1))
-    return f"Of {len(cells)} sizes of a step, from {' to '.join(ends)}, {listed(counts)}."
+    ends = (f"{grid.batches[end]:,} x {grid.features[end]:,}" for end in (0, -1))
+    return f"Of {len(cells)} sizes of a batch, {' to '.join(ends)} values, {listed(counts)}."
 
 
 def _counted(name: str, rows: Sequence[Row], what: str = "", unit: str = "") -> str:

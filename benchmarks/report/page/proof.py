@@ -83,12 +83,12 @@ def endings(record: Record, rows: Sequence[Row]) -> Figure | None:
     found = series.endings(record, rows)
     if not found:
         return None
-    names = ("lane", "steady", "with first call", "above exact", "within 1% of exact")
+    names = ("lane", "steady", "with first call", "above exact", "within 1%", "at step")
     table = Table(f"The whole training, {found[0].steps:,} steps", names, [])
     for ended in found:
         cold = fmt.duration(ended.cold_s) or "not measured"
         above = fmt.percent(ended.above) or "not known"
-        table.rows.append((ended.lane, fmt.duration(ended.steady_s), cold, above, _near(ended)))
+        table.rows.append((ended.lane, fmt.duration(ended.steady_s), cold, above, *_near(ended)))
     says = (
         "How long the whole training takes, steady and with the first call (tracing, compiling), how far above "
         "the exact solution's loss it ends, and when it comes within 1% of that for good: between the last kept "
@@ -97,12 +97,14 @@ def endings(record: Record, rows: Sequence[Row]) -> Figure | None:
     return Figure("Time to the exact solution", says, None, table)
 
 
-def _near(ended: series.Ended) -> str:
-    """When, or why not."""
+def _near(ended: series.Ended) -> tuple[str, str]:
+    """When and by which step, or why not."""
     if ended.close is None:
-        return ended.reason or "not in this run"
-    step, low, high = ended.close.step, fmt.duration(ended.close.after), fmt.duration(ended.close.seconds)
-    return f"{low} to {high}, by step {step:,}" if ended.close.after else f"by {high}, step {step:,}"
+        return ended.reason or "not in this run", ""
+    low, high = fmt.duration(ended.close.after), fmt.duration(ended.close.seconds)
+    number, _, unit = low.partition(" ")
+    low = number if high.endswith(f" {unit}") else low
+    return f"{low} to {high}" if ended.close.after else f"by {high}", f"{ended.close.step:,}"
 
 
 def parity(record: Record, rows: Sequence[Row], looks: Looks) -> Figure | None:

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from record_maker import record
 
-from benchmarks import document
-from benchmarks import record as records
+from benchmarks import document, files
 from benchmarks.errors import InputError
+from benchmarks.files import open_document
 from benchmarks.measure.summary import summarise
-from benchmarks.record import SCHEMA_VERSION, Record, open_document
+from benchmarks.record import SCHEMA_VERSION, Record
 from benchmarks.report import tables
 from benchmarks.verify import Whole, verify
 
@@ -36,8 +36,8 @@ def test_a_family_that_is_not_the_plans_is_refused(tmp_path: Path) -> None:
 
 def test_round_trip_is_exact_and_infinities_are_words(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "record.json"
-    records.write(path, MADE)
-    assert records.read_model(path, Record) == MADE
+    files.write(path, MADE)
+    assert files.read_model(path, Record) == MADE
     assert '"Infinity"' in path.read_text()
     json.loads(path.read_text(), parse_constant=pytest.fail)  # no bare Infinity or NaN
     assert [each.name for each in path.parent.iterdir()] == ["record.json"]
@@ -45,20 +45,20 @@ def test_round_trip_is_exact_and_infinities_are_words(tmp_path: Path) -> None:
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "record.json"
-    records.write(path, MADE)
+    files.write(path, MADE)
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("os.fsync", stop)
     with pytest.raises(KeyboardInterrupt):
-        records.write(path, MADE.model_copy(update={"blocks": ()}))
-    assert records.read_model(path, Record) == MADE
+        files.write(path, MADE.model_copy(update={"blocks": ()}))
+    assert files.read_model(path, Record) == MADE
 
 
 def refused(path: Path) -> str:
     with pytest.raises(InputError) as caught:
-        records.read_model(path, Record)
+        files.read_model(path, Record)
     line = str(caught.value)
     assert str(path) in line
     assert "\n" not in line
@@ -90,19 +90,19 @@ def test_missing_huge_and_foreign_files(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_run_is_loaded_from_its_folder_or_its_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "benchmark.json"
     path.write_text(json.dumps({"benchmarks": [{"stats": {}}], "samestep": json.loads(TEXT)}))
-    assert records.load(path) == records.load(tmp_path) == MADE
+    assert files.load(path) == files.load(tmp_path) == MADE
     for text, words in (
         ('{"benchmarks": []}', "has no 'samestep' record"),
         (TEXT[:-40], "not a record"),
     ):
         path.write_text(text)
         with pytest.raises(InputError, match=words):
-            records.load(tmp_path)
+            files.load(tmp_path)
     monkeypatch.setattr(document, "MOST_BYTES", 3)
     with pytest.raises(InputError, match="larger than"):
-        records.load(tmp_path)
+        files.load(tmp_path)
     with pytest.raises(InputError, match="name a run's folder"):
-        records.load(tmp_path / "nowhere")
+        files.load(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_version_that_is_not_read_here_is_named(version: object, words: str, t
     path = tmp_path / "benchmark.json"
     path.write_text(json.dumps({"samestep": {"schema_version": version, "other": []}}))
     with pytest.raises(InputError) as caught:
-        records.load(path)
+        files.load(path)
     assert str(caught.value).startswith(f"{path}: {words}")
 
 
@@ -131,7 +131,7 @@ def test_every_version_so_far_is_read(version: int) -> None:
     """A run of `samestep compare --effort smoke` as it was written when that version was new."""
     path = DATA / f"record-{version}.json"
     assert json.loads(path.read_text())["samestep"]["schema_version"] == version
-    record = records.load(path)
+    record = files.load(path)
     assert [row.verdict.word for row in summarise(record)] == ["BASELINE", "FASTER"]
     for format in tables.FORMATS:
         assert "numpy:tuned" in tables.render(record, format)
@@ -143,9 +143,9 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path(os.devnull), Path("/dev/zero")):
         with pytest.raises(InputError, match="not a file"):
-            records.load(path)
+            files.load(path)
     with pytest.raises(InputError, match="cannot be read"):
-        records.load(tmp_path / ("x" * 5000))
+        files.load(tmp_path / ("x" * 5000))
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_a_damaged_record_is_read_as_it_was_or_refused(tmp_path: Path, data: st.
     path.write_text(TEXT[:at] + damage + TEXT[at + data.draw(st.integers(0, 3)) :])
     line = ""
     try:
-        assert records.read_model(path, Record).tasks == ("lesson",)
+        assert files.read_model(path, Record).tasks == ("lesson",)
     except InputError as error:
         line = str(error)
     assert "\n" not in line
