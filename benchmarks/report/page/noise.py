@@ -17,7 +17,7 @@ from benchmarks.report.page.look import Looks
 from benchmarks.report.tables import Table
 
 SHOWN = 0.97  # of the slices lie within the height of a row; the others are drawn at its edge
-MOST_POINTS = 4_000  # of all tasks; of a larger record every second round is drawn, or fewer
+MOST_POINTS = 5_000  # of all tasks; of a larger record every second round is drawn, or fewer
 LEAST, MOST = 2, 100  # percent: the limits of that height
 
 
