@@ -42,6 +42,8 @@ def parse(raw: bytes) -> Any:
         ValueError: it is not JSON, or not of the plain kind described above.
         RecursionError: it is nested deeper than Python's stack.
     """
+    if not raw.strip():
+        raise ValueError("the file is empty")
     if raw.count(b",") > MOST_VALUES:  # what is not nested is separated by commas
         raise ValueError(f"more than {MOST_VALUES:,} values")
     return json.loads(

@@ -88,7 +88,15 @@ def sweep(options: Options, *, compiled: bool = False, minutes: float = MINUTES)
 
 
 def chosen(options: Options, compiled: bool) -> Session:
-    """A new sweep: all lanes that can run here, of the slow compilers only those that were asked for."""
+    """A new sweep: all lanes that can run here, of the slow compilers only those that were asked for.
+
+    Raises:
+        InputError: the lanes cannot be chosen so.
+    """
+    if compiled and options.lane:
+        raise InputError(
+            "--compiled adds to the default lanes: with --lane, name torch:compile and torch:fused"
+        )
     names = tuple(filter(placed, by_tier(backends.names())))
     left = {} if compiled or options.lane else {k: why for k, why in COMPILED.items() if k in names}
     lanes = options.lane or [name for name in names if name not in left]

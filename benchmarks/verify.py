@@ -29,6 +29,7 @@ from benchmarks.measure import samples
 from benchmarks.measure.summary import Row, summarise
 from benchmarks.measure.work import Work as Planned
 from benchmarks.parity.again import Again, disagreements
+from benchmarks.parity.certificate import MOST_KEPT
 from benchmarks.parity.verdicts import Untraced
 from benchmarks.parity.work import digest
 from benchmarks.record import Certified, Record
@@ -168,7 +169,14 @@ def certificate(findings: Findings, each: Certified, planned: Planned, again: Ag
 def ending(findings: Findings, each: Certified, planned: Planned, data: Split) -> None:
     """The final parameters of a certificate, and the accuracy that they have on the data."""
     found, where = each.certificate, f"{each.lane} on {each.task}"
-    if found.final is None or each.accuracy is None:
+    if each.accuracy is None:
+        if found.status == "pass":
+            findings.skip("the accuracy of lanes that have none")
+        return
+    if found.final is None:
+        small = sum(math.prod(shape) for shape in planned.task.parameters.values()) <= MOST_KEPT
+        findings.compare("accuracies", not small, f"{where}: an accuracy without final parameters")
+        findings.skip("the accuracy of models whose final parameters are not kept")
         return
     shapes, dtype = planned.task.parameters, planned.task.dtype
     final = {name: np.array(found.final[name], dtype).reshape(shape) for name, shape in shapes.items()}
@@ -181,9 +189,11 @@ def ending(findings: Findings, each: Certified, planned: Planned, data: Split) -
 
 def curve(findings: Findings, each: Certified, planned: Planned, data: Split) -> None:
     """The learning curve, from the kept steps."""
+    kept = each.certificate.evidence[-1].judgement.kept if each.certificate.evidence else ()
+    if not each.curve and each.certificate.status == "pass" and kept:
+        findings.skip("the learning curves of lanes that have none")
     if not each.curve:
         return
-    kept = each.certificate.evidence[-1].judgement.kept if each.certificate.evidence else ()
     again = learning_curve(planned.task, data, kept)
     same = alike(*([point.model_dump() for point in points] for points in (again, each.curve)))
     fault = f"{each.lane} on {each.task}: the learning curve is not that of the kept steps"

@@ -68,10 +68,16 @@ def test_what_is_not_known_has_a_reason() -> None:
 
 
 def test_an_unstable_lane_is_tied_unless_it_surely_takes_twice_as_long() -> None:
-    """No twin that differs, stolen time or drift explains a factor of two; a smaller one they may."""
-    found = cell(grid({(8, 2): {"a": steady(10), "b": steady(19.9), "c": steady(20.5)}}, twin=1.1), "b8-f2")
+    """Twice, and by the twin's tenth more."""
+    found = cell(grid({(8, 2): {"a": steady(10), "b": steady(21.5), "c": steady(22.5)}}, twin=1.1), "b8-f2")
     assert (found.fastest, found.tied) == ("a", ("b",))
     assert [entry.reason[:5] for entry in found.entries] == ["", "twin:", "twin:"]
+
+
+def test_a_twin_far_apart_explains_more_than_a_factor_of_two() -> None:
+    found = cell(grid({(8, 2): {"a": steady(10), "b": steady(150)}}, twin=20), "b8-f2")
+    assert found.fastest is None
+    assert cell(grid({(8, 2): {"a": steady(10), "b": steady(500)}}, twin=20), "b8-f2").fastest == "a"
 
 
 def test_a_lane_without_proof_is_never_the_fastest() -> None:

@@ -47,7 +47,7 @@ REFUSED = {
     "deep-beside": "recursion depth",
     "duplicate-key": "the key 'elapsed_ns' comes twice",
     "duplicate-record": "the key 'samestep' comes twice",
-    "empty": "Expecting value",
+    "empty": "the file is empty",
     "half-a-repeat": "repeats: Input should be a valid integer",
     "half-a-surrogate": "hex escape",
     "huge-integer": "does not fit into 64 bits",

@@ -138,6 +138,10 @@ def nearer(document: dict[str, Any]) -> None:
     document["samestep"]["certified"][0]["curve"][0]["loss"] *= 0.99
 
 
+def no_final(document: dict[str, Any]) -> None:
+    document["samestep"]["certified"][0]["certificate"]["final"] = None
+
+
 def shorter_curve(document: dict[str, Any]) -> None:
     del document["samestep"]["certified"][0]["curve"][1]
 
@@ -206,6 +210,7 @@ def other_data(document: dict[str, Any]) -> None:
         (no_samples, "its samples are not the raw slices"),
         (no_benchmark, "has a time and no benchmark"),
         (better, "the accuracy is not that"),
+        (no_final, "an accuracy without final parameters"),
         (nearer, "the learning curve is not that"),
         (shorter_curve, "the learning curve is not that"),
     ],
@@ -216,6 +221,17 @@ def test_an_inconsistent_edit_is_found(document: dict[str, Any], edit: Any, says
     assert document != before
     found = findings(document)
     assert any(says in line for line in found.wrong), found.wrong
+
+
+def test_an_accuracy_or_a_curve_that_is_missing_is_said(document: dict[str, Any]) -> None:
+    first = document["samestep"]["certified"][0]
+    first["accuracy"], first["curve"] = None, []
+    found = findings(document)
+    assert found.wrong == []
+    assert found.unchecked == [
+        "the accuracy of lanes that have none",
+        "the learning curves of lanes that have none",
+    ]
 
 
 def test_another_table_beside_the_record_is_found(smoke: Any, document: dict[str, Any]) -> None:

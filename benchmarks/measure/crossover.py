@@ -6,7 +6,7 @@ is picked with the very data that it is then tested on, which flatters it. So Ho
 L (L - 1) / 2 pairs of the cell's L lanes and not only the L - 1 that are looked at: whichever lane had come out
 first, its pairs belong to that family, and a cell calls a lane slower that is not with a chance of at most 5%.
 Cells are not corrected for each other. Of a lane whose times were unstable (a twin apart, stolen time, drift)
-2% says nothing: it is tied unless it surely takes more than twice as long, which no such fault explains.
+2% says nothing: it is tied unless it surely takes more than twice as long, and by what those faults explain more.
 
 **The line.** t = a + b w over a lane's cells: a is the overhead of a step, 1 / b the rate at which work is done.
 w are the bytes that a step has to move: one Linear layer computes about one operation for each byte it reads, far
@@ -21,7 +21,7 @@ from itertools import product
 from typing import Literal
 
 from backends.spec import Count, Spec
-from benchmarks.measure.gates import failed, invalid, unstable
+from benchmarks.measure.gates import amiss, failed, invalid, unstable
 from benchmarks.measure.inference import ALPHA, MARGIN, Interval, Sample, claims, holm, interval
 from benchmarks.measure.line import Line, fit_line
 from benchmarks.measure.samples import block_ratios, log_times
@@ -37,7 +37,7 @@ class Entry(Spec):
     """A lane in a cell: seconds per step, and the ratio to the fastest lane's with its 95% interval.
 
     `p` is that of "more than 2% slower", after Holm; `tied`: that was not shown. The fastest lane has neither
-    ratio nor p. An unstable lane has a `reason`, and p is that of "more than twice as slow".
+    ratio nor p. An unstable lane has a `reason`, and its p is that of the wider claim (above).
     """
 
     lane: str
@@ -150,7 +150,8 @@ def _against(record: Record, task: str, lane: str, first: str, time: Interval) -
     if len(logs) < 2:
         reason = f"{len(logs)} of {record.plan.effort.blocks} blocks were measured; a test needs 2"
         return Entry(lane=lane, time=time, ratio=ratio, tied=True, reason=reason)
-    p = claims(Sample.of(logs), margin=UNSURE if reason else MARGIN).slower
+    margin = UNSURE + amiss(record, task, lane, first) if reason else MARGIN
+    p = claims(Sample.of(logs), margin=margin).slower
     return Entry(lane=lane, time=time, ratio=ratio, p=p, tied=True, reason=reason)
 
 

@@ -120,6 +120,17 @@ def unstable(record: Record, task: str, lane: str, baseline: str) -> str | None:
     return _drift(record, task, lane, baseline)
 
 
+def amiss(record: Record, task: str, lane: str, baseline: str) -> float:
+    """By how much a log ratio may be off at most, by its twins and by the time that the host took away.
+
+    Drift is left out: it widens the interval of the ratio itself.
+    """
+    twins = list(twin_ratios(record, task).values())
+    apart = max(map(abs, Sample.of(twins).ends(TWIN_LEVEL))) if len(twins) > 1 else 0.0
+    stolen = min(max(_stolen(record, task, lane), _stolen(record, task, baseline)), 0.99)
+    return apart - math.log1p(-stolen)
+
+
 def _stolen(record: Record, task: str, lane: str) -> float:
     pieces = [piece for _, piece in slices(record, task, lane)]
     span = sum(piece.span_ns for piece in pieces)

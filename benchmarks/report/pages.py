@@ -22,6 +22,7 @@ from benchmarks.report import figures as fmt
 from benchmarks.report import sweep, tables
 from benchmarks.report.fill import filled
 from benchmarks.report.fill import rows as table_of
+from benchmarks.report.page import overview
 from benchmarks.report.readme import REFERENCE, ROOT
 from benchmarks.report.standing import standings
 
@@ -187,6 +188,7 @@ def over_sizes(record: Record) -> dict[str, str]:
     ties = [f"- {note}" for note in fastest.notes if note != sweep.MAP_NOTE]
     wrong = [f"- {note}" for note in fitted.notes if note != sweep.LINE_NOTE]
     return {
+        "found": f"**{overview.over_sizes(grid, record)}**",
         "map": "\n".join([tables.markdown_rows(fastest), *ties]),
         "times": tables.markdown_rows(sweep.times(grid)).rstrip(),
         "cost": "\n".join([tables.markdown_rows(fitted), *wrong]),

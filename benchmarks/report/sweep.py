@@ -11,12 +11,14 @@ from benchmarks.report import figures as fmt
 from benchmarks.report import tables
 from benchmarks.report.tables import Table
 from benchmarks.report.tables import _escape as escape
+from benchmarks.report.words import listed
 
 MAP_NOTE = (
     "The lane with the least time per step, by batch size (down) and features (across). +n: so many more lanes "
     "are tied with it: not surely more than 2% slower (one that was unstable: not surely more than twice as "
     "slow). The fastest lane was picked with the data that it is tested with, so the tests are corrected for all "
-    "pairs of a cell's lanes."
+    "pairs of a cell's lanes. After a tied lane: its time over the fastest one's with its own 95% "
+    "interval, which is not corrected so and can lie beyond 2%."
 )
 LINE_NOTE = (
     "time per step = overhead + bytes / rate, fitted to the relative errors over all sizes; bytes: the batch and "
@@ -76,6 +78,12 @@ def scope(record: Record) -> list[str]:
     return known + [f"Not run here: {lane}: {reason}" for lane, reason in plan.missing.items()]
 
 
+def absent(record: Record) -> str:
+    """Which lanes did not race, in a sentence of its own, or nothing."""
+    missing = list(record.plan.missing)
+    return f" Not in the race: {listed(missing)}." if missing else ""
+
+
 def fastest(found: Crossover) -> Table:
     """The lane that is fastest at each size, with the number of those tied with it."""
     table = _grid("FASTEST LANE", found, _name)
@@ -84,7 +92,9 @@ def fastest(found: Crossover) -> Table:
         if cell.fastest is None:
             table.notes.append(f"{cell.task}: not known: {cell.reason}")
         elif cell.tied:
-            table.notes.append(f"{cell.task}: {cell.fastest}, tied with {', '.join(cell.tied)}")
+            tied = (entry for entry in cell.entries if entry.tied)
+            told = listed([f"{entry.lane} {fmt.between(entry.ratio)}".rstrip() for entry in tied])
+            table.notes.append(f"{cell.task}: {cell.fastest}, tied with {told}")
     return table
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from benchmarks.measure.verdict import Word
 
@@ -31,3 +31,9 @@ def explained(found: Iterable[Word]) -> str:
     known = set(found)
     own = {", ".join(shown(w) for w in words if w in known): text for words, text in MEANINGS.items()}
     return " ".join(f"{names}: {text}" for names, text in own.items() if names)
+
+
+def listed(words: Sequence[str]) -> str:
+    """a, b and c."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last

@@ -52,7 +52,7 @@ def page(record: Record, *, baseline: str | None = None) -> str:
         record=record,
         baseline=chosen,
         exploratory=tables.exploratory(record) if chosen != record.plan.baseline else "",
-        found=overview.over_sizes(grid) if grid else overview.found(record, rows, chosen),
+        found=overview.over_sizes(grid, record) if grid else overview.found(record, rows, chosen),
         conditions=overview.conditions(record),
         facts=overview.facts(record, rows),
         columns=columns.COLUMNS,

@@ -38,10 +38,10 @@ DRAWN = 40  # points of a fitted line
 
 def of_grid(grid: Crossover | None, record: Record, rows: Sequence[Row], looks: Looks) -> list[Figure]:
     """The charts of a record that holds a grid of tasks; none of any other."""
-    return [fastest(grid, looks), lines(record, rows, looks)] if grid else []
+    return [fastest(grid, record, looks), lines(record, rows, looks)] if grid else []
 
 
-def fastest(grid: Crossover, looks: Looks) -> Figure:
+def fastest(grid: Crossover, record: Record, looks: Looks) -> Figure:
     """The fastest lane of each cell, with all that are tied with it."""
     places = {
         cell: {"row": row, "column": column, **_tips(cell)}
@@ -63,8 +63,9 @@ def fastest(grid: Crossover, looks: Looks) -> Figure:
     point = marker(marks, looks, tips, size=70).encode(x=x, y=y)
     clear = sum(bool(cell.fastest) and not cell.tied for cell in cells)
     says = (
-        f"Each cell shows its fastest lane and every lane that is not surely more than 2% slower. {clear} of "
-        f"{len(cells)} cells have one lane alone (tinted); elsewhere no difference was decided (+1: one more)."
+        "Each cell shows its fastest lane and every lane that is not surely more than 2% slower (if unstable, "
+        f"not surely twice as slow). {clear} of {len(cells)} cells have one lane alone (tinted); elsewhere no "
+        f"difference was decided (+1: one more).{sweep.absent(record)}"
     )
     spec = specification([tile, point, name], SIDE * len(grid.batches), says)
     shown = {mark["lane"] for mark in marks}

@@ -78,13 +78,15 @@ def _dispatches(record: Record) -> Table:
     return Table("The cheapest call of each framework", ("framework", "call", "takes"), rows)
 
 
-def reproduce(record: Record) -> str:
-    """The command that makes such a record again; empty where none does, since a task is not a named one."""
+def reproduce(record: Record) -> list[str]:
+    """The lines of a command that makes such a record again; none where a task is not a named one."""
     plan = record.plan
     words = ["samestep", *(["sweep"] if plan.effort.name == "sweep" else _compare(record))]
     if len(words) == 1:
-        return ""
-    lanes = [*plan.lanes, *(name for name in plan.missing if name not in tasks.names())]
+        return []
+    # lanes that could not run are asked for again; a sweep's are those that nobody asked for
+    absent = [] if words[1] == "sweep" else [name for name in plan.missing if name not in tasks.names()]
+    lanes = [*plan.lanes, *absent]
     words += [word for lane in lanes for word in ("--lane", lane)]
     words += ["--device", plan.device, "--threads", plan.threads, "--baseline", plan.baseline]
     return _wrapped(words)
@@ -114,7 +116,7 @@ def _task(task: Task) -> list[str]:
     return ["--task", task.name] if named else []
 
 
-def _wrapped(words: Sequence[str], width: int = 88) -> str:
+def _wrapped(words: Sequence[str], width: int = 88) -> list[str]:
     """Shell words on lines that a shell joins again; an option and its value stay together."""
     lines, line = [], ""
     groups: list[str] = []
@@ -128,4 +130,4 @@ def _wrapped(words: Sequence[str], width: int = 88) -> str:
             lines.append(line + " \\")
             line = "   "
         line += f" {group}" if line else group
-    return "\n".join([*lines, line])
+    return [*lines, line]

@@ -61,7 +61,8 @@ def moments(record: Record, rows: Sequence[Row], looks: Looks) -> Figure | None:
         f"{share} {len(found):,} timed slices in the order of measuring, as distances from their lane's median: "
         f"up is slower, and a row is ±{limit}% high. Drift is a slope, a disturbance a column of stray points."
     )
-    says += f" {beyond} lie further out, drawn as diamonds at the edge." if beyond else ""
+    lie = "lies" if beyond == 1 else "lie"
+    says += f" {beyond} {lie} further out, drawn as diamonds at the edge." if beyond else ""
     spec = specification([middle, dots], (ROW + 14) * len(lanes), says)
     return Figure("Raw slices over time", says, spec, _by_block(found, lanes), wide=True)
 

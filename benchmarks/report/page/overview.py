@@ -10,7 +10,7 @@ from benchmarks.measure.summary import Row
 from benchmarks.measure.verdict import Word
 from benchmarks.record import Record
 from benchmarks.report import figures as fmt
-from benchmarks.report.words import shown
+from benchmarks.report.words import listed, shown
 
 ORDER: tuple[Word, ...] = ("FASTER", "SLOWER", "EQUIVALENT", "UNDECIDED", "UNSTABLE", "INVALID", "FAILED")
 TIERS = {"documented": "as documented", "tuned": "tuned", "fused": "fused", None: "not started"}
@@ -29,16 +29,20 @@ def found(record: Record, rows: Sequence[Row], baseline: str | None = None) -> s
     return f"{text[0].upper()}{text[1:]}."
 
 
-def over_sizes(grid: Crossover) -> str:
+def over_sizes(grid: Crossover, record: Record) -> str:
     """Which lanes are fastest alone at how many sizes of a grid, and at how many none is."""
     cells = [cell for row in grid.cells for cell in row]
     alone = Counter(cell.fastest for cell in cells if cell.fastest and not cell.tied)
     tied, unknown = sum(bool(cell.tied) for cell in cells), sum(cell.fastest is None for cell in cells)
-    counts = [f"{lane} is fastest alone at {count}" for lane, count in alone.most_common()]
+    counts = [f"{lane} at {count}" for lane, count in alone.most_common()]
+    counts[:1] = [each.replace(" at ", " is fastest alone at ", 1) for each in counts[:1]]
     counts += [f"two or more are tied at {tied}"] if tied else []
     counts += [f"nothing can be said at {unknown}"] if unknown else []
     ends = (f"{grid.batches[end]:,} x {grid.features[end]:,}" for end in (0, -1))
-    return f"Of {len(cells)} sizes of a batch, {' to '.join(ends)} values, {listed(counts)}."
+    missing = list(record.plan.missing)
+    absent = f" ({listed(missing)} did not)" if missing else ""
+    sizes = f"at {len(cells)} sizes of a batch, {' to '.join(ends)} values"
+    return f"Of the {len(record.plan.lanes)} lanes that raced{absent}, {sizes}, {listed(counts)}."
 
 
 def _counted(name: str, rows: Sequence[Row], what: str = "", unit: str = "") -> str:
@@ -74,12 +78,6 @@ def facts(record: Record, rows: Sequence[Row]) -> list[tuple[str, str]]:
         (f"{len(record.blocks)}", f"blocks of fresh processes, effort {record.plan.effort.name}"),
         ("2%", "margin: what a ratio must surely exceed to count as a difference"),
     ]
-
-
-def listed(words: Sequence[str]) -> str:
-    """a, b and c."""
-    *first, last = words
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _tasks(record: Record) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import altair as alt
 
@@ -54,7 +55,8 @@ def training(record: Record, rows: Sequence[Row], looks: Looks) -> Figure | None
     kept, steps = len({p.step for p in points}), series.whole_steps(record, rows[0].task)
     says = (
         "The same losses in every lane, within rounding, each on its own clock: a curve further left is the same "
-        f"training sooner. {kept} of {steps:,} steps are drawn; first calls are left out."
+        f"training sooner. {kept} of {steps:,} steps are drawn and joined by lines; first calls are left out. A "
+        "fused lane hands its parameters out at the end of a call only."
     )
     says += " Below the dashed line the loss is within 1% of the exact solution's." if exact else ""
     spec, legend = specification(layers, TALL, says), looks.some({p.lane for p in points})
@@ -83,7 +85,7 @@ def endings(record: Record, rows: Sequence[Row]) -> Figure | None:
     found = series.endings(record, rows)
     if not found:
         return None
-    names = ("lane", "steady", "with first call", "above exact", "within 1%", "at step")
+    names = ("lane", "steady", "with first call", "excess", "within 1%", "stays so")
     table = Table(f"The whole training, {found[0].steps:,} steps", names, [])
     for ended in found:
         cold = fmt.duration(ended.cold_s) or "not measured"
@@ -91,20 +93,30 @@ def endings(record: Record, rows: Sequence[Row]) -> Figure | None:
         table.rows.append((ended.lane, fmt.duration(ended.steady_s), cold, above, *_near(ended)))
     says = (
         "How long the whole training takes, steady and with the first call (tracing, compiling), how far above "
-        "the exact solution's loss it ends, and when it comes within 1% of that for good: between the last kept "
-        "step that is not, and the next."
+        "the exact solution's loss it ends, and, in steady time, the first kept step within 1% of that loss and "
+        f"the one from which all kept steps are.{_kept_by(record, found, rows[0].task)}"
     )
     return Figure("Time to the exact solution", says, None, table)
 
 
 def _near(ended: series.Ended) -> tuple[str, str]:
-    """When and by which step, or why not."""
+    """When first and when for good, or why not."""
     if ended.close is None:
         return ended.reason or "not in this run", ""
-    low, high = fmt.duration(ended.close.after), fmt.duration(ended.close.seconds)
-    number, _, unit = low.partition(" ")
-    low = number if high.endswith(f" {unit}") else low
-    return f"{low} to {high}" if ended.close.after else f"by {high}", f"{ended.close.step:,}"
+    first, stays = (fmt.duration(step * ended.step_s) for step in ended.close)
+    return first, stays
+
+
+def _kept_by(record: Record, found: Sequence[series.Ended], task: str) -> str:
+    """At which steps that was, and how many steps lie between kept ones."""
+    near = {ended.lane: ended.close for ended in found if ended.close}
+    if not near:
+        return ""
+    first, stays = (sorted(set(steps)) for steps in zip(*near.values(), strict=True))
+    kept = [point.step for point in series.curve(record, task, next(iter(near)))]
+    gap = max(later - step for step, later in pairwise([0, *kept]))
+    steps = (f"{ends[0]:,}" if len(ends) == 1 else f"{ends[0]:,} to {ends[-1]:,}" for ends in (first, stays))
+    return f" These are steps {' and '.join(steps)}; kept steps are up to {gap} apart."
 
 
 def parity(record: Record, rows: Sequence[Row], looks: Looks) -> Figure | None:

@@ -31,14 +31,10 @@ class Reached(NamedTuple):
 
 
 class Close(NamedTuple):
-    """When a lane is within 1% of the exact solution's loss for good: at `step`, after `seconds`.
+    """The first kept step within 1% of the exact solution's loss, and the one from which all kept steps are."""
 
-    It was not yet at the kept step before, after `after` seconds (0: there is none).
-    """
-
-    step: int
-    seconds: float
-    after: float
+    first: int
+    last: int
 
 
 class Ended(NamedTuple):
@@ -51,6 +47,7 @@ class Ended(NamedTuple):
 
     lane: str
     steps: int
+    step_s: float
     steady_s: float
     cold_s: float | None
     above: float | None
@@ -125,21 +122,21 @@ def _ending(record: Record, row: Row) -> Ended | None:
         return None
     steps, run = whole_steps(record, row.task), record.work(row.task).steps
     cold = None if row.first_call_s is None else row.first_call_s + (steps - run) * row.time.value
-    times = row.lane, steps, steps * row.time.value, cold
+    times = row.lane, steps, row.time.value, steps * row.time.value, cold
     got, points = row.accuracy, curve(record, row.task, row.lane)
     if got is None or got.best_loss is None or got.excess is None:
         return Ended(*times, None, None, (got.no_excess if got else None) or "accuracy not worked out")
     above = got.excess / got.best_loss if got.best_loss else math.inf
     reason = "" if points else "the record keeps no steps"
-    return Ended(*times, above, _close(points, got.best_loss, row.time.value), reason)
+    return Ended(*times, above, _close(points, got.best_loss), reason)
 
 
-def _close(points: Sequence[Point], best: float, step_s: float) -> Close | None:
-    """The first kept step from which on all are within 1% of the exact solution's loss."""
-    far = [p.step for p in points if p.excess is None or not p.excess <= CLOSE * best]
-    last = max(far, default=0)
-    step = next((p.step for p in points if p.step > last), None)
-    return None if step is None else Close(step, step * step_s, last * step_s)
+def _close(points: Sequence[Point], best: float) -> Close | None:
+    """None where the last kept step is not within 1%."""
+    near = [p.step for p in points if p.excess is not None and p.excess <= CLOSE * best]
+    far = max((p.step for p in points if p.step not in near), default=0)
+    stays = next((step for step in near if step > far), None)
+    return None if stays is None else Close(near[0], stays)
 
 
 def shares(record: Record, rows: Sequence[Row]) -> list[Share]:

@@ -40,11 +40,12 @@ const form = document.getElementById("filters");
 
 function filter() {
   const asked = new FormData(form);
-  const text = asked.get("text").trim().toLowerCase();
+  const words = asked.get("text").toLowerCase().split(/\s+/);
   const same = (row, name) => !asked.get(name) || row.dataset[name] === asked.get(name);
   for (const row of rows) {
     const fits = ["task", "tier", "verdict"].every((name) => same(row, name));
-    row.hidden = !fits || !row.textContent.toLowerCase().includes(text);
+    const text = row.textContent.toLowerCase();
+    row.hidden = !fits || !words.every((word) => text.includes(word));
   }
   table.dataset.columns = asked.get("columns");
   const shown = rows.filter((row) => !row.hidden).length;
