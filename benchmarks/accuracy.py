@@ -7,7 +7,7 @@ before it was rounded to the task's dtype. So lanes and dtypes are judged by one
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +56,11 @@ def accuracy(task: Task, split: Split, params: Mapping[str, NDArray[Any]]) -> Ac
     with np.errstate(all="ignore"):
         output = predict(task, params, split.x)
         held_out = predict(task, params, split.x_test)
-        figures = {"loss": _loss(task, output, split.y), **_excess(task, split, params)}
+        figures: dict[str, Any] = {"loss": _loss(task, output, split.y)}
+        if best := exact(task, split):
+            figures |= {"best_loss": best.loss, "excess": best.excess(params)}
+        else:
+            figures["no_excess"] = "the exact optimum is known for one Linear layer with mse only"
         if split.classes is None:
             figures |= _regression(task, split, figures["loss"], output, held_out)
         else:
@@ -70,9 +74,9 @@ def accuracy(task: Task, split: Split, params: Mapping[str, NDArray[Any]]) -> Ac
 
 
 def loss_and_excess(
-    task: Task, split: Split, params: Mapping[str, NDArray[Any]]
+    task: Task, split: Split, params: Mapping[str, NDArray[Any]], best: Exact | None
 ) -> tuple[float, float | None]:
-    """`Accuracy.loss` and `Accuracy.excess` alone.
+    """`Accuracy.loss` and `Accuracy.excess` alone; `best` is the exact solution of this task and data.
 
     Raises:
         ValueError: as for `accuracy`.
@@ -80,7 +84,32 @@ def loss_and_excess(
     _check(task, params)
     with np.errstate(all="ignore"):
         loss = _loss(task, predict(task, params, split.x), split.y)
-        return loss, _excess(task, split, params).get("excess")
+        return loss, best.excess(params) if best else None
+
+
+class Exact(NamedTuple):
+    """The exact least-squares solution on some data: Z = [X 1] (n, k + 1), theta (k + 1, 1), and its loss."""
+
+    z: Float64
+    theta: Float64
+    loss: float
+
+    def excess(self, params: Mapping[str, NDArray[Any]]) -> float:
+        """By how much the loss of one Linear layer is above this one.
+
+        At the optimum the residual is orthogonal to every column of Z, so the excess is exactly
+        mean (Z (theta - best))^2. That keeps its digits where loss - best_loss would cancel them.
+        """
+        theta = np.vstack([params["0.weight"], params["0.bias"][None, :]]).astype(np.float64)
+        return float(np.mean(np.square(self.z @ (theta - self.theta))))
+
+
+def exact(task: Task, split: Split) -> Exact | None:
+    """The exact solution, which is known for one Linear layer with mse; None for any other task."""
+    if not (_one_linear(task) and task.loss.name == "mse"):
+        return None
+    z, best = _with_ones(split.x), least_squares(split)
+    return Exact(z, best, float(np.mean(np.square(z @ best - split.y))))
 
 
 def predict(task: Task, params: Mapping[str, NDArray[Any]], x: Float64) -> Float64:
@@ -146,20 +175,6 @@ def _loss(task: Task, output: Float64, y: NDArray[Any]) -> float:
     arguments = {**task.loss.arguments, "reduction": "mean"}
     value, _ = numpy_losses.loss_and_gradient(task.loss.name, [output, y], arguments)
     return float(value)
-
-
-def _excess(task: Task, split: Split, params: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
-    """Best loss and the excess over it.
-
-    At the optimum the residual is orthogonal to every column of Z = [X 1], so the excess is exactly
-    mean (Z (theta - best))^2. That keeps its digits where loss - best_loss would cancel them.
-    """
-    if not (_one_linear(task) and task.loss.name == "mse"):
-        return {"no_excess": "the exact optimum is known for one Linear layer with mse only"}
-    best, z = least_squares(split), _with_ones(split.x)
-    theta = np.vstack([params["0.weight"], params["0.bias"][None, :]]).astype(np.float64)
-    best_loss = np.mean(np.square(z @ best - split.y))
-    return {"best_loss": float(best_loss), "excess": float(np.mean(np.square(z @ (theta - best))))}
 
 
 def _regression(task: Task, split: Split, loss: float, output: Float64, held_out: Float64) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backends.spec import Count, Number, Spec, Task
-from benchmarks.accuracy import loss_and_excess
+from benchmarks.accuracy import exact, loss_and_excess
 from benchmarks.datasets import Split
 from benchmarks.parity.kept import decode
 from benchmarks.parity.verdicts import Kept
@@ -31,12 +31,12 @@ def learning_curve(task: Task, split: Split, kept: Sequence[Kept]) -> tuple[Poin
     Raises:
         ValueError: a parameter is not there, or is not of the task's dtype and shape.
     """
-    points = []
+    points, best = [], exact(task, split)
     for each in sorted(kept, key=lambda one: one.step):
         if missing := task.parameters.keys() - each.arrays.keys():
             raise ValueError(f"step {each.step} keeps no {', '.join(sorted(missing))}")
         shapes = task.parameters.items()
         params = {name: decode(each.arrays[name], task.dtype, shape) for name, shape in shapes}
-        loss, excess = loss_and_excess(task, split, params)
+        loss, excess = loss_and_excess(task, split, params, best)
         points.append(Point(step=each.step, loss=loss, excess=excess))
     return tuple(points)

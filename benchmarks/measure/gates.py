@@ -114,7 +114,7 @@ def unstable(record: Record, task: str, lane: str, baseline: str) -> str | None:
         low, high = Sample.of(twins).ends(TWIN_LEVEL)
         if low > TWIN or high < -TWIN:
             return f"twin: an identical arm took {math.exp(low):.3f} to {math.exp(high):.3f} times as long"
-    stolen = max(_stolen(record, task, lane), _stolen(record, task, baseline))
+    stolen = _stolen(record, task, lane, baseline)
     if stolen > STEAL:
         return f"steal: the host took {stolen:.0%} of the time away"
     return _drift(record, task, lane, baseline)
@@ -127,14 +127,15 @@ def amiss(record: Record, task: str, lane: str, baseline: str) -> float:
     """
     twins = list(twin_ratios(record, task).values())
     apart = max(map(abs, Sample.of(twins).ends(TWIN_LEVEL))) if len(twins) > 1 else 0.0
-    stolen = min(max(_stolen(record, task, lane), _stolen(record, task, baseline)), 0.99)
+    stolen = min(_stolen(record, task, lane, baseline), 0.99)
     return apart - math.log1p(-stolen)
 
 
-def _stolen(record: Record, task: str, lane: str) -> float:
-    pieces = [piece for _, piece in slices(record, task, lane)]
-    span = sum(piece.span_ns for piece in pieces)
-    return sum(piece.steal_ns for piece in pieces) / span if span else 0.0
+def _stolen(record: Record, task: str, *lanes: str) -> float:
+    """The share of its time that the host took away from a lane; of several, the most."""
+    pieces = ([piece for _, piece in slices(record, task, lane)] for lane in lanes)
+    spans = ((sum(p.steal_ns for p in own), sum(p.span_ns for p in own)) for own in pieces)
+    return max(stolen / span if span else 0.0 for stolen, span in spans)
 
 
 def _drift(record: Record, task: str, lane: str, baseline: str) -> str | None:

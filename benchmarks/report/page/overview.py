@@ -34,8 +34,10 @@ def over_sizes(grid: Crossover, record: Record) -> str:
     cells = [cell for row in grid.cells for cell in row]
     alone = Counter(cell.fastest for cell in cells if cell.fastest and not cell.tied)
     tied, unknown = sum(bool(cell.tied) for cell in cells), sum(cell.fastest is None for cell in cells)
-    counts = [f"{lane} at {count}" for lane, count in alone.most_common()]
-    counts[:1] = [each.replace(" at ", " is fastest alone at ", 1) for each in counts[:1]]
+    counts = [
+        f"{lane}{'' if index else ' is fastest alone'} at {count}"
+        for index, (lane, count) in enumerate(alone.most_common())
+    ]
     counts += [f"two or more are tied at {tied}"] if tied else []
     counts += [f"nothing can be said at {unknown}"] if unknown else []
     ends = (f"{grid.batches[end]:,} x {grid.features[end]:,}" for end in (0, -1))

@@ -48,11 +48,15 @@ class Ended(NamedTuple):
     lane: str
     steps: int
     step_s: float
-    steady_s: float
     cold_s: float | None
     above: float | None
     close: Close | None
     reason: str
+
+    @property
+    def steady_s(self) -> float:
+        """Without the first call."""
+        return self.steps * self.step_s
 
 
 class Share(NamedTuple):
@@ -122,7 +126,7 @@ def _ending(record: Record, row: Row) -> Ended | None:
         return None
     steps, run = whole_steps(record, row.task), record.work(row.task).steps
     cold = None if row.first_call_s is None else row.first_call_s + (steps - run) * row.time.value
-    times = row.lane, steps, row.time.value, steps * row.time.value, cold
+    times = row.lane, steps, row.time.value, cold
     got, points = row.accuracy, curve(record, row.task, row.lane)
     if got is None or got.best_loss is None or got.excess is None:
         return Ended(*times, None, None, (got.no_excess if got else None) or "accuracy not worked out")
