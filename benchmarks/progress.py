@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from benchmarks.interrupt import kept
 from benchmarks.measure.session import Progress
 
 QUIET_S = 15.0  # without a terminal: at most a line in so many seconds within a stage
@@ -19,7 +20,7 @@ QUIET_S = 15.0  # without a terminal: at most a line in so many seconds within a
 @contextmanager
 def progress() -> Iterator[Progress]:
     """Gives a function of (phase, done, total, text) that writes to stderr: stdout stays clean for pipes."""
-    with _bars() if sys.stderr.isatty() else _lines() as report:
+    with kept(), _bars() if sys.stderr.isatty() else _lines() as report:
         yield report
 
 
