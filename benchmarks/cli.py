@@ -14,6 +14,7 @@ import typer
 
 import backends
 from benchmarks.errors import InputError
+from benchmarks.interrupt import kept
 from benchmarks.visible import visible
 
 app = typer.Typer(
@@ -300,7 +301,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Run a command; every expected error is one line and an exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        code: Any = app(args=arguments or ["--help"], standalone_mode=False)
+        with kept():
+            code: Any = app(args=arguments or ["--help"], standalone_mode=False)
     except (InputError, backends.DuplicateLane) as error:
         code = _fail(str(error))
     except typer.TyperException as error:

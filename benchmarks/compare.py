@@ -99,6 +99,7 @@ def _arguments(options: dict[str, Any]) -> list[str]:
     """pytest's words for the options, and nothing of whatever project we stand in."""
     words = [str(BENCH), "--benchmark-only", "-c", os.devnull, "--rootdir", str(BENCH.parent)]
     words += ["-p", "no:cacheprovider", "--noconftest", "-q"]
+    words += ["-p", "no:unraisableexception"]  # with it, pytest would keep for itself what `kept` looks for
     for name, value in options.items():
         if isinstance(value, bool):
             words += [f"--{name}"] if value else []

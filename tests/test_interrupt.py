@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gc
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from benchmarks import cli, listing
 from benchmarks.interrupt import kept
 from benchmarks.progress import progress
 
@@ -54,6 +57,41 @@ def test_an_interrupt_that_python_dropped_comes_again(
     assert time.monotonic() - passed[0] < WAIT_S
     assert sys.unraisablehook is hook
     assert capfd.readouterr().err == ""
+
+
+def test_it_is_looked_for_in_every_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, seen = sys.unraisablehook, list[Any]()
+    monkeypatch.setattr(listing, "text", lambda: seen.append(sys.unraisablehook))
+    with pytest.raises(SystemExit):
+        cli.main(["list"])
+    assert len(seen) == 1
+    assert seen[0] is not before
+
+
+DROPPED_WHILE_COLLECTING = """
+import gc, signal
+from benchmarks import cli, plugin
+
+def callback(*_):
+    gc.callbacks.remove(callback)
+    signal.raise_signal(signal.SIGINT)
+
+def misused(saver, known=plugin.misused):
+    gc.callbacks.append(callback)
+    gc.collect()
+    return known(saver)
+
+plugin.misused = misused
+cli.main("compare --effort smoke --task lesson --lane numpy --baseline numpy --out run".split())
+"""
+
+
+def test_pytest_does_not_keep_it_from_a_comparison(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", DROPPED_WHILE_COLLECTING]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 130, done.stderr
+    assert done.stdout == ""
+    assert "samestep: interrupted; " in done.stderr
 
 
 def test_other_dropped_exceptions_are_told_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
