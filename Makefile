@@ -17,7 +17,7 @@ help:  ## what there is to make
 setup: $(READY)  ## create .venv with the locked versions and this package
 
 compare: $(READY)  ## certify, time and compare every lane: make compare ARGS="--task wide --effort standard"
-	@$(BIN)/python -m benchmarks compare $(ARGS)
+	@$(BIN)/python -m samestep compare $(ARGS)
 
 test: $(READY)  ## run the tests: make test ARGS="-k numpy"
 	@$(BIN)/python -m pytest $(ARGS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from importlib.metadata import EntryPoint, entry_points
 
-from backends.interface import Backend, Unavailable
+from .interface import Backend, Unavailable
 
 GROUP = "samestep.backends"
 __all__ = ["GROUP", "Backend", "DuplicateLane", "Unavailable", "lane_class", "load", "missing", "names"]

@@ -24,16 +24,16 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.spec import Task
+from .spec import Task
 
 Array: TypeAlias = Any  # the framework's own array: numpy.ndarray, torch.Tensor, jax.Array
 State: TypeAlias = Any
 Gradients: TypeAlias = Any
 Host: TypeAlias = NDArray[Any]
 Batch: TypeAlias = tuple[Array, Array]
-Order: TypeAlias = NDArray[np.int64]
+RowOrder: TypeAlias = NDArray[np.int64]
 Tier: TypeAlias = Literal["documented", "tuned", "fused"]
-Products: TypeAlias = Literal["full", "tf32"]
+MatmulPrecision: TypeAlias = Literal["full", "tf32"]
 
 
 class Unavailable(RuntimeError):
@@ -50,7 +50,7 @@ class Traits:
     gradient: Literal["by hand", "autodiff"]
     buffers: Literal["fresh", "reused", "donated"]
     compiled: str = "no"
-    products: Products = "full"
+    products: MatmulPrecision = "full"
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Trace:
     """Everything one run did, step by step: for proof, never timed. T steps, parameters by name.
 
     losses (T,); params, buffers and gradients {name: (T, ...)} as they were after (gradients: during) each
-    step; buffers is empty where the optimiser keeps none.
+    step; buffers is empty where the optimizer keeps none.
     """
 
     losses: Host
@@ -113,20 +113,20 @@ class Backend(ABC):
         """Device to host, always a copy of its own."""
 
     @abstractmethod
-    def batches(self, data: Batch, order: Order, batch_size: int) -> Iterator[Batch]:
+    def batches(self, data: Batch, order: RowOrder, batch_size: int) -> Iterator[Batch]:
         """The framework's own iteration over `order`; a batch is valid until the next is drawn."""
 
     @abstractmethod
     def shuffled(self, data: Batch, batch_size: int, seed: int) -> Iterator[Batch]:
         """One epoch in the order of the framework's own shuffler; equal seeds do not agree between frameworks."""
 
-    # --- model and initialisation
+    # --- model and initialization
 
     @abstractmethod
     def init(
         self, task: Task, params: Mapping[str, Host] | None = None, buffers: Mapping[str, Host] | None = None
     ) -> State:
-        """A State from given values (copied), or from the framework's own initialiser seeded by the task."""
+        """A State from given values (copied), or from the framework's own initializer seeded by the task."""
 
     @abstractmethod
     def predict(self, state: State, x: Array) -> Array:
@@ -168,7 +168,7 @@ class Backend(ABC):
 
     @abstractmethod
     def update(self, state: State, gradients: Gradients, learning_rate: float) -> State:
-        """One optimiser step."""
+        """One optimizer step."""
 
     def step(self, state: State, batch: Batch, learning_rate: float) -> tuple[State, Array]:
         """One training step: forward, backward, update."""
@@ -176,7 +176,7 @@ class Backend(ABC):
         return self.update(state, gradients, learning_rate), loss
 
     def steps(
-        self, state: State, data: Batch, order: Order, batch_size: int, learning_rates: Host
+        self, state: State, data: Batch, order: RowOrder, batch_size: int, learning_rates: Host
     ) -> Iterator[tuple[State, Array]]:
         """A step for every batch of the order: the State and the loss after each, still on the device."""
         for batch, rate in zip(self.batches(data, order, batch_size), learning_rates.tolist(), strict=True):
@@ -184,7 +184,7 @@ class Backend(ABC):
             yield state, loss
 
     def epoch(
-        self, state: State, data: Batch, order: Order, batch_size: int, learning_rates: Host
+        self, state: State, data: Batch, order: RowOrder, batch_size: int, learning_rates: Host
     ) -> tuple[State, Sequence[Array] | Array]:
         """All steps of the order: the State after the last and the loss of each. This is what is timed."""
         losses = []
@@ -194,7 +194,7 @@ class Backend(ABC):
         return state, losses
 
     def trace(
-        self, state: State, data: Batch, order: Order, batch_size: int, learning_rates: Host
+        self, state: State, data: Batch, order: RowOrder, batch_size: int, learning_rates: Host
     ) -> tuple[State, Trace]:
         """The same steps with everything they did: for proof, never timed."""
         rows: list[tuple[Host, dict[str, Host], dict[str, Host], dict[str, Host]]] = []

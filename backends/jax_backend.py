@@ -1,4 +1,4 @@
-"""The JAX backend: Flax NNX models and Optax optimisers, the way their own guides write a training loop.
+"""The JAX backend: Flax NNX models and Optax optimizers, the way their own guides write a training loop.
 
 Read side by side with numpy_backend.py and torch_backend.py: the same sections in the same order.
 """
@@ -19,9 +19,9 @@ import optax
 from flax import nnx
 from jax.nn import initializers
 
-from backends import jax_losses, spec
-from backends.interface import Backend, Batch, Host, Order, Tier, Traits, numbered
-from backends.spec import Task
+from . import jax_losses, spec
+from .interface import Backend, Batch, Host, RowOrder, Tier, Traits, numbered
+from .spec import Task
 
 # --- model ----------------------------------------------------------------------------------------
 
@@ -37,8 +37,8 @@ def module(layer: spec.Layer, task: Task, rngs: nnx.Rngs) -> Callable[[jax.Array
         linear: Callable[[jax.Array], jax.Array] = nnx.Linear(
             layer.in_features,
             layer.out_features,
-            kernel_init=initialiser(task.init.weight) or nnx.nn.linear.default_kernel_init,
-            bias_init=initialiser(task.init.bias) or nnx.nn.linear.default_bias_init,
+            kernel_init=initializer(task.init.weight) or nnx.nn.linear.default_kernel_init,
+            bias_init=initializer(task.init.bias) or nnx.nn.linear.default_bias_init,
             param_dtype=jnp.dtype(task.dtype),
             rngs=rngs,
         )
@@ -64,11 +64,11 @@ def leaky_relu(x: jax.Array, slope: float) -> jax.Array:
     return jnp.where(x > 0, x, slope * x)
 
 
-# --- initialisation -------------------------------------------------------------------------------
+# --- initialization -------------------------------------------------------------------------------
 
 
 @cache
-def initialiser(how: spec.Initialiser) -> Callable[..., jax.Array] | None:
+def initializer(how: spec.Initializer) -> Callable[..., jax.Array] | None:
     """jax.nn.initializers by name; None leaves nnx.Linear its own default (LeCun normal, zero bias)."""
     match how:
         case spec.Constant(value=value):
@@ -103,7 +103,7 @@ def objective_of(declared: spec.Loss) -> Callable[[nnx.Sequential, jax.Array, ja
     return objective
 
 
-# --- optimiser ------------------------------------------------------------------------------------
+# --- optimizer ------------------------------------------------------------------------------------
 
 
 @cache
@@ -240,7 +240,7 @@ class JaxBackend(Backend):
     def get(self, value: Any) -> Host:
         return np.array(value)  # a live view would silently prevent donation
 
-    def batches(self, data: Batch, order: Order, batch_size: int) -> Iterator[Batch]:
+    def batches(self, data: Batch, order: RowOrder, batch_size: int) -> Iterator[Batch]:
         x, y = data
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size].astype(np.int32)
@@ -250,7 +250,7 @@ class JaxBackend(Backend):
         order = jax.random.permutation(jax.random.key(seed), len(data[0]))
         return self.batches(data, np.array(order, np.int64), batch_size)
 
-    # model and initialisation
+    # model and initialization
 
     def init(
         self, task: Task, params: Mapping[str, Host] | None = None, buffers: Mapping[str, Host] | None = None

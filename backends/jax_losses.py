@@ -20,8 +20,8 @@ import optax
 from jax import Array
 from numpy.typing import NDArray
 
-from backends import losses
-from backends.loss_checks import class_axis
+from . import losses
+from .loss_checks import class_axis
 
 Weight: TypeAlias = Sequence[float] | NDArray[Any] | None
 

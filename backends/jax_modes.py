@@ -12,16 +12,16 @@ import numpy as np
 import optax
 from jax import lax
 
-from backends import jax_losses, spec
-from backends.interface import Batch, Host, Order, Tier, Trace, Traits
-from backends.jax_backend import JaxBackend, activation, sgd
-from backends.spec import Task
+from . import jax_losses, spec
+from .interface import Batch, Host, RowOrder, Tier, Trace, Traits
+from .jax_backend import JaxBackend, activation, sgd
+from .spec import Task
 
 Params = dict[str, jax.Array]
 
 
 class Values(NamedTuple):
-    """What training changes: parameters by name, weights (in, out), and the optimiser's own state."""
+    """What training changes: parameters by name, weights (in, out), and the optimizer's own state."""
 
     params: Params
     optimizer: Any
@@ -168,7 +168,7 @@ class JaxTuned(JaxBackend):
         return state._replace(values=values), loss
 
     def steps(
-        self, state: Any, data: Batch, order: Order, batch_size: int, learning_rates: Host
+        self, state: Any, data: Batch, order: RowOrder, batch_size: int, learning_rates: Host
     ) -> Iterator[tuple[Any, jax.Array]]:
         values, advance = state.values, state.programs.gathered_step
         rows, rates, at = (
@@ -192,14 +192,14 @@ class JaxFused(JaxTuned):
     traits = Traits(gradient="autodiff", buffers="donated", compiled="epoch")
 
     def epoch(
-        self, state: Any, data: Batch, order: Order, batch_size: int, learning_rates: Host
+        self, state: Any, data: Batch, order: RowOrder, batch_size: int, learning_rates: Host
     ) -> tuple[Any, jax.Array]:
         rows, rates = self.put(order.astype(np.int32)), self.put(learning_rates)
         values, losses = state.programs.epoch(state.values, *data, rows, rates, size=batch_size)
         return state._replace(values=values), losses
 
     def trace(
-        self, state: Any, data: Batch, order: Order, batch_size: int, learning_rates: Host
+        self, state: Any, data: Batch, order: RowOrder, batch_size: int, learning_rates: Host
     ) -> tuple[Any, Trace]:
         rows, rates = self.put(order.astype(np.int32)), self.put(learning_rates)
         values, told = state.programs.trace(state.values, *data, rows, rates, size=batch_size)

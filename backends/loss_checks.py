@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from backends.losses import LossSpec
+    from .losses import LossSpec
 
 Arrays: TypeAlias = Sequence[NDArray[Any]]
 FLOATS = ("float32", "float64", "bfloat16")

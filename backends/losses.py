@@ -22,7 +22,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from backends import loss_checks
+from . import loss_checks
 
 Target: TypeAlias = Literal[
     "real", "probability", "distribution", "class", "class or probabilities", "class set", "binary", "sign"

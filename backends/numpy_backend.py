@@ -1,4 +1,4 @@
-"""The NumPy backend, from scratch: layers, losses and optimiser by hand, each gradient beside its value.
+"""The NumPy backend, from scratch: layers, losses and optimizer by hand, each gradient beside its value.
 
 Read side by side with torch_backend.py and jax_backend.py: the same sections in the same order.
 """
@@ -15,9 +15,9 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from backends import numpy_losses, spec
-from backends.interface import Backend, Batch, Host, Order, Tier, Traits
-from backends.spec import Task
+from . import numpy_losses, spec
+from .interface import Backend, Batch, Host, RowOrder, Tier, Traits
+from .spec import Task
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
 
@@ -128,13 +128,13 @@ class Sequential:
         }
 
 
-# --- initialisation -------------------------------------------------------------------------------
+# --- initialization -------------------------------------------------------------------------------
 
 
 def draw(
-    how: spec.Initialiser, shape: tuple[int, ...], fan_in: int, rng: np.random.Generator
+    how: spec.Initializer, shape: tuple[int, ...], fan_in: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """One array by a named initialiser, float64; a weight's shape is (in, out). The default is torch's rule."""
+    """One array by a named initializer, float64; a weight's shape is (in, out). The default is torch's rule."""
     match how:
         case spec.Constant(value=value):
             return np.full(shape, value)
@@ -181,7 +181,7 @@ class Loss:
         return value, gradients["prediction"]
 
 
-# --- optimiser ------------------------------------------------------------------------------------
+# --- optimizer ------------------------------------------------------------------------------------
 
 
 class SGD:
@@ -254,7 +254,7 @@ class NumpyBackend(Backend):
     def get(self, value: Any) -> Host:
         return np.array(value)
 
-    def batches(self, data: Batch, order: Order, batch_size: int) -> Iterator[Batch]:
+    def batches(self, data: Batch, order: RowOrder, batch_size: int) -> Iterator[Batch]:
         x, y = data
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
@@ -263,7 +263,7 @@ class NumpyBackend(Backend):
     def shuffled(self, data: Batch, batch_size: int, seed: int) -> Iterator[Batch]:
         return self.batches(data, np.random.default_rng(seed).permutation(len(data[0])), batch_size)
 
-    # model and initialisation
+    # model and initialization
 
     def init(
         self, task: Task, params: Mapping[str, Host] | None = None, buffers: Mapping[str, Host] | None = None

@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from backends import losses
-from backends.loss_checks import class_axis
+from . import losses
+from .loss_checks import class_axis
 
 Array: TypeAlias = NDArray[Any]
 Weight: TypeAlias = Sequence[float] | Array | None

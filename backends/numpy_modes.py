@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from backends import numpy_backend, spec
-from backends.interface import Batch, Host, Order, Tier, Traits
-from backends.numpy_backend import Activation, Floats, NumpyBackend
+from . import numpy_backend, spec
+from .interface import Batch, Host, RowOrder, Tier, Traits
+from .numpy_backend import Activation, Floats, NumpyBackend
 
 
 class Linear(numpy_backend.Linear):
@@ -104,7 +104,7 @@ class NumpyTuned(NumpyBackend):
     ) -> SGD:
         return SGD(options, params, buffers)
 
-    def batches(self, data: Batch, order: Order, batch_size: int) -> Iterator[Batch]:
+    def batches(self, data: Batch, order: RowOrder, batch_size: int) -> Iterator[Batch]:
         x, y = data
         x_rows, y_rows = (np.empty((min(batch_size, len(order)), *a.shape[1:]), a.dtype) for a in data)
         for start in range(0, len(order), batch_size):

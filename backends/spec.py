@@ -1,7 +1,7 @@
 """What is trained: a `Task` and its parts. Frozen, validated, with a JSON round trip and a digest.
 
 A Task says everything that fixes the work: the data, the layers, the initial values, the loss, the
-optimiser, the batch size, the order's seed and the dtype. It imports no framework, so that every process
+optimizer, the batch size, the order's seed and the dtype. It imports no framework, so that every process
 (coordinator, worker, report) reads the same words.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
-from backends import losses
+from . import losses
 
 
 def _number(value: Any) -> Any:
@@ -127,7 +127,7 @@ class Tanh(Spec):
 
 Layer: TypeAlias = Annotated[Linear | ReLU | LeakyReLU | Sigmoid | Tanh, Field(discriminator="kind")]
 
-# --- initialisation -------------------------------------------------------------------------------
+# --- initialization -------------------------------------------------------------------------------
 
 
 class Constant(Spec):
@@ -180,19 +180,19 @@ class Default(Spec):
     kind: Literal["default"] = "default"
 
 
-Initialiser: TypeAlias = Annotated[
+Initializer: TypeAlias = Annotated[
     Constant | Normal | Uniform | TruncatedNormal | Xavier | Kaiming | Default, Field(discriminator="kind")
 ]
 
 
-class Initialisation(Spec):
+class Initialization(Spec):
     """How every Linear layer starts. xavier and kaiming need two dimensions, so they are for weights only."""
 
-    weight: Initialiser = Normal(std=0.01)
+    weight: Initializer = Normal(std=0.01)
     bias: Constant | Normal | Uniform | Default = Field(default=Constant(), discriminator="kind")
 
 
-# --- loss and optimiser ---------------------------------------------------------------------------
+# --- loss and optimizer ---------------------------------------------------------------------------
 
 
 def _pairs(value: Any) -> Any:
@@ -291,7 +291,7 @@ class Task(Spec):
     name: str = Field(min_length=1)
     dataset: Dataset
     layers: tuple[Layer, ...] = Field(min_length=1)
-    init: Initialisation = Initialisation()
+    init: Initialization = Initialization()
     loss: Loss = Loss()
     optimizer: SGD = SGD()
     batch_size: Count = 10

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from backends import spec, torch_losses
-from backends.interface import Backend, Batch, Host, Order, Tier, Traits, numbered
-from backends.spec import Task
+from . import spec, torch_losses
+from .interface import Backend, Batch, Host, RowOrder, Tier, Traits, numbered
+from .spec import Task
 
 # --- model ----------------------------------------------------------------------------------------
 
@@ -40,11 +40,11 @@ def module(layer: spec.Layer, dtype: torch.dtype, device: str) -> nn.Module:
             return nn.Linear(layer.in_features, layer.out_features, dtype=dtype, device=device)
 
 
-# --- initialisation -------------------------------------------------------------------------------
+# --- initialization -------------------------------------------------------------------------------
 
 
-def draw(how: spec.Initialiser, tensor: Tensor) -> None:
-    """Fill a parameter in place by a named initialiser of torch.nn.init; the default was drawn by nn.Linear."""
+def draw(how: spec.Initializer, tensor: Tensor) -> None:
+    """Fill a parameter in place by a named initializer of torch.nn.init; the default was drawn by nn.Linear."""
     match how:
         case spec.Constant(value=value):
             nn.init.constant_(tensor, value)
@@ -74,7 +74,7 @@ def criterion(loss: spec.Loss, dtype: torch.dtype, device: str) -> nn.Module:
     return torch_losses.module(loss.name, loss.arguments, dtype=dtype, device=device)
 
 
-# --- optimiser ------------------------------------------------------------------------------------
+# --- optimizer ------------------------------------------------------------------------------------
 
 
 def sgd(options: spec.SGD, params: Sequence[Tensor]) -> torch.optim.SGD:
@@ -136,14 +136,14 @@ class TorchBackend(Backend):
         host: Host = value.detach().cpu().numpy().copy()
         return host
 
-    def batches(self, data: Batch, order: Order, batch_size: int) -> Iterator[Batch]:
+    def batches(self, data: Batch, order: RowOrder, batch_size: int) -> Iterator[Batch]:
         yield from DataLoader(TensorDataset(*data), batch_size=batch_size, sampler=order.tolist())
 
     def shuffled(self, data: Batch, batch_size: int, seed: int) -> Iterator[Batch]:
         generator = torch.Generator().manual_seed(seed)
         yield from DataLoader(TensorDataset(*data), batch_size=batch_size, shuffle=True, generator=generator)
 
-    # model and initialisation
+    # model and initialization
 
     def init(
         self, task: Task, params: Mapping[str, Host] | None = None, buffers: Mapping[str, Host] | None = None

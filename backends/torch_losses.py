@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from backends import losses
+from . import losses
 
 
 class KLDivMean(nn.KLDivLoss):

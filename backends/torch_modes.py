@@ -17,10 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim.sgd import sgd
 
-from backends import spec, torch_losses
-from backends.interface import Batch, Host, Order, Tier, Trace, Traits
-from backends.spec import Task
-from backends.torch_backend import TorchBackend, module
+from . import spec, torch_losses
+from .interface import Batch, Host, RowOrder, Tier, Trace, Traits
+from .spec import Task
+from .torch_backend import TorchBackend, module
 
 
 @dataclass
@@ -41,7 +41,7 @@ class TorchTuned(TorchBackend):
     tier: ClassVar[Tier] = "tuned"
     traits = Traits(gradient="autodiff", buffers="reused")
 
-    def batches(self, data: Batch, order: Order, batch_size: int) -> Iterator[Batch]:
+    def batches(self, data: Batch, order: RowOrder, batch_size: int) -> Iterator[Batch]:
         x, y = data
         size = min(batch_size, len(order))
         x_rows, y_rows = x.new_empty((size, *x.shape[1:])), y.new_empty((size, *y.shape[1:]))
@@ -245,7 +245,7 @@ class TorchCompile(TorchTuned):
         return state, losses[0]
 
     def epoch(
-        self, state: Any, data: Batch, order: Order, batch_size: int, learning_rates: Host
+        self, state: Any, data: Batch, order: RowOrder, batch_size: int, learning_rates: Host
     ) -> tuple[Any, list[Tensor]]:
         losses = []
         for part in self.parts(data, order, batch_size, learning_rates, self.chunk):
@@ -254,7 +254,7 @@ class TorchCompile(TorchTuned):
         return state, losses
 
     def trace(
-        self, state: Any, data: Batch, order: Order, batch_size: int, learning_rates: Host
+        self, state: Any, data: Batch, order: RowOrder, batch_size: int, learning_rates: Host
     ) -> tuple[Any, Trace]:
         losses: list[Host] = []
         told: list[tuple[Any, ...]] = []
@@ -273,7 +273,7 @@ class TorchCompile(TorchTuned):
         return state, Trace(np.concatenate(losses), params, buffers, gradients)
 
     def parts(
-        self, data: Batch, order: Order, batch_size: int, learning_rates: Host, chunk: int
+        self, data: Batch, order: RowOrder, batch_size: int, learning_rates: Host, chunk: int
     ) -> Iterator[tuple[Tensor, Tensor, Sequence[Tensor | None], Sequence[Tensor]]]:
         """The order in calls of `chunk` batches; the last takes what is left, half a chunk more or less."""
         x, y = data

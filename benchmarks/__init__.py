@@ -1,0 +1,1 @@
+"""The suite: what is proven, timed, recorded and shown."""

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.plugin import BENCH
-from benchmarks.replay import CLOCK, Race
+from samestep.benchmarks.pytest_plugin import BENCH
+from samestep.benchmarks.pytest_plugin.replay import CLOCK, Race
 
 
 @pytest.mark.benchmark(timer=CLOCK, disable_gc=False, warmup=False)

@@ -1,4 +1,4 @@
-"""The command line: argument parsing only. `samestep` and `python -m benchmarks` are the same.
+"""The command line: argument parsing only. `samestep` and `python -m samestep` are the same.
 
 Exit codes: 0 done, 1 a check failed, 2 bad usage or input, 130 interrupted. Errors are one line on stderr.
 """
@@ -12,10 +12,11 @@ from typing import Annotated, Any
 
 import typer
 
-import backends
-from benchmarks.errors import InputError
-from benchmarks.interrupt import kept
-from benchmarks.visible import visible
+from samestep import backends
+
+from .console.errors import InputError
+from .console.escapes import visible
+from .console.interrupts import kept
 
 app = typer.Typer(
     add_completion=False,
@@ -93,7 +94,7 @@ Json = Annotated[bool, typer.Option("--json", help="Data instead of text.")]
 @app.command("list")
 def list_() -> None:
     """Lanes, devices, tasks and datasets; what is missing here, and why."""
-    from benchmarks import listing
+    from .commands import list as listing
 
     print(listing.text())
 
@@ -105,7 +106,7 @@ def lesson(
     json: Json = False,
 ) -> None:
     """The linear-regression lesson, exercises included, in each backend side by side. Exit 1 if a lane fails."""
-    from benchmarks.lesson.command import lesson as run
+    from .commands.lesson import lesson as run
 
     raise typer.Exit(run(lane, batch, json=json))
 
@@ -113,7 +114,7 @@ def lesson(
 @app.command()
 def rosetta() -> None:
     """The lesson's concepts in NumPy, PyTorch and JAX side by side, and the traps between them, as Markdown."""
-    from benchmarks.rosetta import page
+    from .rosetta import page
 
     print(page())
 
@@ -137,8 +138,8 @@ def compare(
     ] = False,
 ) -> None:
     """Certify that the lanes do the same work, measure them, record it, and print the comparison."""
-    from benchmarks.compare import compare as run
-    from benchmarks.session import Options
+    from .commands.compare import compare as run
+    from .measure.options import Options
 
     options = Options(
         task, lane, data, target, features, dtype, device, threads, effort, baseline, out, resume, phases
@@ -164,8 +165,8 @@ def sweep(
     resume: Resume = None,
 ) -> None:
     """Batch sizes 1 to 4096 by feature counts 2 to 1024: which lane is fastest where, and what a step costs."""
-    from benchmarks.session import Options
-    from benchmarks.sweep import sweep as run
+    from .commands.sweep import sweep as run
+    from .measure.options import Options
 
     options = Options(lane=lane, threads=threads, device=device, baseline=baseline, out=out, resume=resume)
     raise typer.Exit(run(options, compiled=compiled, minutes=minutes))
@@ -188,8 +189,8 @@ def parity(
     ] = None,
 ) -> None:
     """Certificates alone: is every lane's every step the same work? Exit 1 if any fails."""
-    from benchmarks.compare import parity as run
-    from benchmarks.session import Options
+    from .commands.parity import parity as run
+    from .measure.options import Options
 
     raise typer.Exit(run(Options(task, lane, data, target, features, dtype, device), json, against))
 
@@ -197,42 +198,10 @@ def parity(
 @app.command()
 def ceilings(task: Tasks, threads: Threads = "one", json: Json = False) -> None:
     """What this machine can do at a task's size: memory, BLAS, and each framework's cheapest call."""
-    from benchmarks.ceilings import ceilings as run
-    from benchmarks.session import Options
+    from .commands.ceilings import ceilings as run
+    from .measure.options import Options
 
     raise typer.Exit(run(Options(task=task, threads=threads), json=json))
-
-
-@app.command()
-def experiment(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME",
-            help="mutants, alarms or slack (docs/parity.md); aa, power or traps (docs/trust.md).",
-        ),
-    ],
-    cases: Annotated[
-        int | None,
-        typer.Option(metavar="COUNT", help="Random tasks for alarms (500), or sessions for traps (10)."),
-    ] = None,
-    minutes: Annotated[
-        float | None,
-        typer.Option(
-            metavar="MINUTES", help="Time to race for aa (40) or power (60); goes on where it ended."
-        ),
-    ] = None,
-    out: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FOLDER", help="Folder for the result; default results/parity or results/trust."
-        ),
-    ] = None,
-) -> None:
-    """An acceptance experiment of the suite itself; its result is a small JSON. Exit 1 if it shows a fault."""
-    from benchmarks.experiments.command import experiment as run
-
-    raise typer.Exit(run(name, cases=cases, minutes=minutes, out=out))
 
 
 @app.command()
@@ -244,7 +213,7 @@ def verify(
     ] = None,
 ) -> None:
     """Work a record out again: data, order, steps, slices, statistics, verdicts. Exit 1 if any disagrees."""
-    from benchmarks.verify import command as run
+    from .commands.verify import verify as run
 
     raise typer.Exit(run(result, data))
 
@@ -256,10 +225,9 @@ def table(
     baseline: RecordBaseline = None,
 ) -> None:
     """Tables from a record; needs no framework. Another baseline than the record's own is exploratory."""
-    from benchmarks.files import load
-    from benchmarks.report import sweep
+    from .commands.table import table as run
 
-    print(sweep.render(load(result), format, baseline=baseline))
+    raise typer.Exit(run(result, format, baseline))
 
 
 @app.command()
@@ -270,13 +238,9 @@ def diff(
     json: Json = False,
 ) -> None:
     """What changed from record A to record B, by their ratios to the baseline. Exit 0 whatever it finds."""
-    from benchmarks.diff import diff as run
-    from benchmarks.files import load
-    from benchmarks.report import diff as tables
+    from .commands.diff import diff as run
 
-    one, other = load(a), load(b)
-    found = run(one, other, baseline=baseline)
-    print(found.model_dump_json(indent=2) if json else tables.plain(found, one, other))
+    raise typer.Exit(run(a, b, baseline, json=json))
 
 
 @app.command()
@@ -292,17 +256,17 @@ def report(
     baseline: RecordBaseline = None,
 ) -> None:
     """One HTML page from a record: sortable table and charts, in one file that needs no network."""
-    from benchmarks.report.page import command
+    from .commands.report import report as run
 
-    raise typer.Exit(command(result, out, baseline))
+    raise typer.Exit(run(result, out, baseline))
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(arguments: list[str] | None = None, commands: typer.Typer = app) -> None:
     """Run a command; every expected error is one line and an exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         with kept():
-            code: Any = app(args=arguments or ["--help"], standalone_mode=False)
+            code: Any = commands(args=arguments or ["--help"], standalone_mode=False)
     except (InputError, backends.DuplicateLane) as error:
         code = _fail(str(error))
     except typer.TyperException as error:

@@ -12,12 +12,12 @@ from typing import Any, get_args
 
 import numpy as np
 
-from backends.spec import (
+from samestep.backends.spec import (
     SGD,
     Constant,
     Dtype,
     File,
-    Initialisation,
+    Initialization,
     Kaiming,
     Linear,
     Loss,
@@ -27,11 +27,12 @@ from backends.spec import (
     Synthetic,
     Task,
 )
-from benchmarks import datasets
-from benchmarks.choices import pick
+
+from . import datasets
+from .console.choices import pick
 
 BOOK = Synthetic(rows=1000, held_out=250, features=2, weights=(2.0, -3.4), bias=4.2, noise=0.01)
-BY_HAND = Initialisation(weight=Normal(mean=0.0, std=0.01), bias=Constant(value=0.0))
+BY_HAND = Initialization(weight=Normal(mean=0.0, std=0.01), bias=Constant(value=0.0))
 
 MSE_CURVATURE = 2.0  # the second derivative of e^2
 
@@ -103,7 +104,7 @@ _add(
     name="mlp",
     dataset=Packaged(name="diabetes"),
     layers=(Linear(in_features=10, out_features=32), ReLU(), Linear(in_features=32, out_features=1)),
-    init=Initialisation(weight=Kaiming(distribution="normal"), bias=Constant(value=0.0)),
+    init=Initialization(weight=Kaiming(distribution="normal"), bias=Constant(value=0.0)),
     # A seventh of 2 over the loss's largest curvature, which is 28 at a start and 27 where training ends.
     optimizer=SGD(learning_rate=0.01),
     batch_size=32,

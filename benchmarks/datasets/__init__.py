@@ -6,9 +6,10 @@ Importing this package reads nothing and imports no data library.
 
 from __future__ import annotations
 
-from backends.spec import Dataset, Packaged, Synthetic
-from benchmarks.datasets import packaged, synthetic, table
-from benchmarks.datasets.split import Split, Transform
+from samestep.backends.spec import Dataset, Packaged, Synthetic
+
+from . import packaged, synthetic, table
+from .split import Split, Transform
 
 __all__ = ["Split", "Transform", "load"]
 

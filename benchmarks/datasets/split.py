@@ -1,4 +1,4 @@
-"""Training rows and held-out rows: the split itself, standardising, and what a `Split` can say of itself.
+"""Training rows and held-out rows: the split itself, standardizing, and what a `Split` can say of itself.
 
 Everything learned from data (means, scales, which columns are constant) is learned from the training rows
 alone; the held-out rows only follow.
@@ -14,8 +14,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.spec import Finite, Spec
-from benchmarks.errors import InputError
+from samestep.backends.spec import Finite, Spec
+
+from ..console.errors import InputError
 
 Float64: TypeAlias = NDArray[np.float64]
 
@@ -111,7 +112,7 @@ def split(
     classes: int | None = None,
     skipped_rows: int = 0,
 ) -> Split:
-    """Hold a fifth of the rows out, standardise on the rest, drop constant columns.
+    """Hold a fifth of the rows out, standardize on the rest, drop constant columns.
 
     x is (n, k); y is (n,), a regression target unless `classes` is given. Rows keep their order.
 
@@ -139,11 +140,11 @@ def split(
         raise InputError(
             f"{source}: every feature is constant ({', '.join(features)}): choose other features"
         )
-    train, test, mean, scale = _standardised(train[:, varies], test[:, varies], kept, source)
+    train, test, mean, scale = _standardized(train[:, varies], test[:, varies], kept, source)
     transform = Transform(feature_mean=tuple(mean.tolist()), feature_scale=tuple(scale.tolist()))
     if classes is None:
-        y_train, y_test, centre, spread = _standardised(y_train[:, None], y_test[:, None], (target,), source)
-        moments = {"target_mean": float(centre[0]), "target_scale": float(spread[0])}
+        y_train, y_test, center, spread = _standardized(y_train[:, None], y_test[:, None], (target,), source)
+        moments = {"target_mean": float(center[0]), "target_scale": float(spread[0])}
         transform = transform.model_copy(update=moments)
     return Split(
         x=train,
@@ -160,7 +161,7 @@ def split(
     )
 
 
-def _standardised(
+def _standardized(
     train: Float64, test: Float64, names: tuple[str, ...], source: str
 ) -> tuple[Float64, Float64, Float64, Float64]:
     """(train, test, mean, scale) with (value - mean) / scale applied to both; no column of train is constant.

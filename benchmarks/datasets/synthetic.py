@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from backends.spec import Synthetic
-from benchmarks.datasets.split import Float64, Split, Transform
+from samestep.backends.spec import Synthetic
+
+from .split import Float64, Split, Transform
 
 
 def load(spec: Synthetic) -> Split:
-    """Draw w (unless it is given), then the training rows, then the held-out rows; nothing is standardised."""
+    """Draw w (unless it is given), then the training rows, then the held-out rows; nothing is standardized."""
     rng = np.random.default_rng(spec.seed)
     if spec.weights is None:
         w = rng.normal(0.0, spec.features**-0.5, size=(spec.features, 1))  # so that X w has variance near 1

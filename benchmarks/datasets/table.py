@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backends.spec import File
-from benchmarks.choices import nearest
-from benchmarks.datasets.packaged import require
-from benchmarks.datasets.split import Float64, Split, split
-from benchmarks.errors import InputError
+from samestep.backends.spec import File
+
+from ..console.choices import nearest
+from ..console.errors import InputError
+from .packaged import require
+from .split import Float64, Split, split
 
 if TYPE_CHECKING:
     import polars as pl

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from backends.spec import Loss, Task
-from benchmarks.accuracy import accuracy, parameter_errors
-from benchmarks.lesson.schema import Exercise1, Exercise3, Half, Huber, Partial, Ratio, Relation, Run
-from benchmarks.lesson.session import Params, Session, equality, numbers
+from samestep.backends.spec import Loss, Task
+
+from ..accuracy.scores import accuracy, parameter_errors
+from .models import Exercise1, Exercise3, Half, Huber, Partial, Ratio, Relation, Run
+from .training import Params, Session, equality, numbers
 
 MEAN, SUM = Loss(name="mse"), Loss(name="mse", reduction="sum")
 SIGMA = 0.5

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from backends.interface import Batch, Host
-from backends.spec import Initialisation, Kaiming, Linear, ReLU, Task
-from benchmarks import parity
-from benchmarks.accuracy import accuracy, parameter_errors
-from benchmarks.lesson import exercises, initialisers, loss_table
-from benchmarks.lesson.schema import (
+from samestep.backends.interface import Batch, Host
+from samestep.backends.spec import Initialization, Kaiming, Linear, ReLU, Task
+
+from .. import parity
+from ..accuracy.scores import accuracy, parameter_errors
+from . import exercises, initializers, loss_table
+from .models import (
     Certified,
     DataIterator,
     Deeper,
@@ -24,7 +25,7 @@ from benchmarks.lesson.schema import (
     Tensor,
     Training,
 )
-from benchmarks.lesson.session import Params, Session, numbers
+from .training import Params, Session, numbers
 
 HEAD = 3  # rows of the first batch that are written out
 HIDDEN = 8
@@ -44,7 +45,7 @@ def walk_lane(session: Session, setting: Setting) -> tuple[LaneWalk, Params]:
         half=exercises.half(session),
         loss_values=loss_table.values(session.backend),
         huber=exercises.huber(session),
-        initialisers=initialisers.drawn(session),
+        initialisers=initializers.drawn(session),
         exercise3=exercises.exercise3(session, before_last_epoch),
         deeper=deeper_chain(session),
     )
@@ -177,7 +178,7 @@ def deeper(task: Task) -> Task:
         ReLU(),
         Linear(in_features=HIDDEN, out_features=1),
     )
-    init = Initialisation(weight=Kaiming(distribution="normal"))
+    init = Initialization(weight=Kaiming(distribution="normal"))
     return task.model_copy(update={"name": f"{task.name}, deeper", "layers": layers, "init": init})
 
 

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backends import losses
-from backends.interface import Backend
-from backends.losses import LossSpec
-from benchmarks.lesson.schema import LossRow
+from samestep.backends import losses
+from samestep.backends.interface import Backend
+from samestep.backends.losses import LossSpec
+
+from .models import LossRow
 
 Floats = NDArray[Any]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.lesson.layout import NARROWEST, counted, loss, pair, rows, small, vector
-from benchmarks.lesson.page import NOT_HERE, Page, apart, tensors
-from benchmarks.lesson.schema import LaneWalk, Walk
-from benchmarks.lesson.text_exercise1 import exercise1
-from benchmarks.lesson.text_exercises import exercises
+from .layout import NARROWEST, counted, loss, pair, rows, small, vector
+from .models import LaneWalk, Walk
+from .sections import NOT_HERE, Page, apart, tensors
+from .text_exercise1 import exercise1
+from .text_exercises import exercises
 
 
 def render(walk: Walk, *, width: int = 100) -> str:
@@ -132,7 +132,7 @@ def model(page: Page) -> list[str]:
 
 
 def objective(page: Page) -> list[str]:
-    """S5 and S6: loss and optimiser."""
+    """S5 and S6: loss and optimizer."""
     loss_table, sgd = page.table(), page.table()
     page.said(loss_table, "S5")
     page.said(sgd, "S6")

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from benchmarks.lesson.exercises import PAIRS, PARTIAL_BATCH
-from benchmarks.lesson.layout import Table, both, loss, pair, prose, rows, small
-from benchmarks.lesson.page import Page, apart
-from benchmarks.lesson.schema import Exercise1, LaneWalk, Ratio, Run, Setting
+from .exercises import PAIRS, PARTIAL_BATCH
+from .layout import Table, both, loss, pair, prose, rows, small
+from .models import Exercise1, LaneWalk, Ratio, Run, Setting
+from .sections import Page, apart
 
 
 def exercise1(page: Page) -> list[str]:

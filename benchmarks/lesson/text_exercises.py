@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from benchmarks.lesson.layout import both, grid, loss, prose, vector
-from benchmarks.lesson.page import NOT_HERE, Page, tensors
-from benchmarks.lesson.schema import InitialiserRow, Lane, LaneWalk, Relation
+from .layout import both, grid, loss, prose, vector
+from .models import InitializerRow, Lane, LaneWalk, Relation
+from .sections import NOT_HERE, Page, tensors
 
 
 def exercises(page: Page) -> list[str]:
     """The second and third exercise, and the deeper chain."""
-    return [line for section in (losses, huber, initialisers, gradients, deeper) for line in section(page)]
+    return [line for section in (losses, huber, initializers, gradients, deeper) for line in section(page)]
 
 
 def losses(page: Page) -> list[str]:
@@ -79,12 +79,12 @@ def _relations(lane: LaneWalk) -> tuple[Relation, ...]:
     return lane.huber.relations
 
 
-def initialisers(page: Page) -> list[str]:
-    """S11: initialisers and gains."""
+def initializers(page: Page) -> list[str]:
+    """S11: initializers and gains."""
     table = page.table()
     for index, row in enumerate(page.walk.initialisers):
         law = "" if row.std is None else f"\n  sd {row.std:.4f}"
-        cells = [_initialiser(lane, row, index) for lane in page.walk.lanes]
+        cells = [_initializer(lane, row, index) for lane in page.walk.lanes]
         table.add(f"{row.name}{law}", cells)
     return [
         *page.heading("S11", "EXERCISE 2  the initialisers, and what 20,000 drawn weights (200, 100) show"),
@@ -96,7 +96,7 @@ def initialisers(page: Page) -> list[str]:
     ]
 
 
-def _initialiser(lane: Lane, row: InitialiserRow, index: int) -> str:
+def _initializer(lane: Lane, row: InitializerRow, index: int) -> str:
     """What the framework calls it, and the standard deviation that was drawn."""
     if lane.walk is None:
         return NOT_HERE

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 
-import backends
-from backends.spec import Linear, Normal, Synthetic, Task
-from benchmarks import datasets, parity, tasks
-from benchmarks.accuracy import accuracy
-from benchmarks.choices import by_reason, pick
-from benchmarks.datasets import Split
-from benchmarks.errors import InputError
-from benchmarks.lesson import initialisers, lane, loss_table
-from benchmarks.lesson.schema import Lane, Setting, Walk
-from benchmarks.lesson.session import Params, Session, equality, figure, numbers
-from benchmarks.lesson.words import words
-from benchmarks.measure.session import Progress, silent
+from samestep import backends
+from samestep.backends.spec import Linear, Normal, Synthetic, Task
+
+from .. import datasets, parity, tasks
+from ..accuracy.scores import accuracy
+from ..console.choices import by_reason, pick
+from ..console.errors import InputError
+from ..console.progress import Progress, silent
+from ..datasets import Split
+from . import initializers, lane, loss_table
+from .models import Lane, Setting, Walk
+from .phrases import words
+from .training import Params, Session, equality, figure, numbers
 
 LANES = ("numpy", "torch", "jax")
 LARGEST_BATCH = 1000
@@ -63,8 +64,8 @@ def _written(task: Task, setting: Setting, lanes: Sequence[Lane], finals: dict[s
         between_lanes=tuple(equality(a, b, finals[a], finals[b]) for a, b in combinations(finals, 2)),
         deeper_layers=_layers(lane.deeper(task)),
         losses=loss_table.rows(),
-        initialisers=initialisers.rows(),
-        gains=initialisers.gain_rows(),
+        initialisers=initializers.rows(),
+        gains=initializers.gain_rows(),
     )
 
 

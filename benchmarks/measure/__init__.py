@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benchmarks.measure.session import certify, measure, resume
+    from .session import certify, measure, resume
 
 __all__ = ["certify", "measure", "resume"]
 
@@ -16,6 +16,6 @@ __all__ = ["certify", "measure", "resume"]
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from benchmarks.measure import session
+    from . import session
 
     return getattr(session, name)

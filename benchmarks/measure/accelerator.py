@@ -10,7 +10,7 @@ import csv
 import subprocess
 from collections.abc import Sequence
 
-from backends.spec import Spec
+from ..record.machine import SETTINGS, THROTTLES, Accelerator
 
 LIMIT_S = 10.0  # for an answer; a driver in trouble can take for ever
 FIELDS = (
@@ -19,39 +19,6 @@ FIELDS = (
 )
 LIMITS = ("clocks_event_reasons.active", "clocks_throttle_reasons.active")  # the second before driver 535
 BYTES = {"MiB": 2**20, "GiB": 2**30}
-
-# The bits of what holds the clock down, from nvml.h. The settings are somebody's choice, and idle is no limit;
-# the others are the GPU slowing itself down.
-SETTINGS = {0x1: "idle", 0x2: "application clocks", 0x10: "sync boost", 0x100: "display clocks"}
-THROTTLES = {
-    0x4: "power cap",
-    0x8: "hardware slowdown",
-    0x20: "software thermal slowdown",
-    0x40: "hardware thermal slowdown",
-    0x80: "power brake",
-}
-
-
-class Accelerator(Spec):
-    """One GPU at one moment; `limits` is what holds its clock down, in words, None where it does not say.
-
-    Clocks in MHz, temperature in degrees Celsius, power in watts, memory in bytes.
-    """
-
-    index: int
-    name: str
-    driver: str
-    clock: float | None
-    highest_clock: float | None
-    limits: tuple[str, ...] | None
-    temperature: float | None
-    power: float | None
-    memory: int | None
-
-    @property
-    def throttles(self) -> tuple[str, ...]:
-        """Those of its limits that are no choice of anybody."""
-        return tuple(limit for limit in self.limits or () if limit not in SETTINGS.values())
 
 
 def read() -> tuple[Accelerator, ...]:

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from backends.interface import Backend, Host, Order, State
-from benchmarks.measure.counters import compilations, context_switches, steal_ns
-from benchmarks.measure.work import Prepared, digest, distance, load
+from samestep.backends.interface import Backend, Host, RowOrder, State
+
+from .counters import compilations, context_switches, steal_ns
+from .task_files import Prepared, digest, distance, load
 
 AGREE = 0.10  # two calls agree when they differ by at most this share
 MOST_WARMUPS = 5
@@ -55,7 +56,7 @@ class Run:
         return self.backend.precision(self.work.task.dtype)
 
     @property
-    def inputs(self) -> tuple[Order, int, Host]:
+    def inputs(self) -> tuple[RowOrder, int, Host]:
         return self.work.order, self.work.task.batch_size, self.work.rates
 
     def reset(self) -> State:

@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks.measure.environment import allowed_cpus
+from .environment import allowed_cpus
 
 _jax_compilations = [0]
 

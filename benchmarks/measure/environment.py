@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 from threadpoolctl import threadpool_info
 
-from backends.spec import Spec
+from ..record.machine import Environment, Pool
 
 SETTINGS = (
     *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "BLIS_", "NVPL_", "VECLIB_", "NUMEXPR_", "ATEN_"),
@@ -35,35 +35,6 @@ PACKAGES = (
     "samestep",
     "pytest-benchmark",
 )
-
-
-class Pool(Spec):
-    """A BLAS or OpenMP library that threadpoolctl finds in a process. XLA's own pool is not among them."""
-
-    api: str
-    library: str
-    version: str | None
-    threads: int
-    architecture: str | None = None
-
-
-class Environment(Spec):
-    """The host and its software; sizes in bytes."""
-
-    system: str
-    machine: str
-    cpu: str
-    cores: int | None
-    logical_cpus: int
-    allowed_cpus: int
-    affinity: bool
-    memory: int
-    python: str
-    packages: dict[str, str]
-    settings: dict[str, str]
-    boot: str
-    installed: str
-    source: str
 
 
 def read() -> Environment:
@@ -144,7 +115,7 @@ def boot() -> str:
 
 def source() -> str:
     """Digest of the code that computes and measures, whether or not it is under version control."""
-    root = Path(__file__).parents[2]
+    root = Path(__file__).resolve().parents[2]
     files = sorted(path for part in SOURCES for path in (root / part).rglob("*.py"))
     return _digest("\n".join(f"{path.relative_to(root)} {_digest(path.read_text())}" for path in files))
 

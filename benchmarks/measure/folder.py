@@ -9,11 +9,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from backends.spec import Spec
-from benchmarks.errors import InputError
-from benchmarks.files import read_model, write
-from benchmarks.measure import work
-from benchmarks.record import (
+from samestep.backends.spec import Spec
+
+from ..console.errors import InputError
+from ..record import (
     Arm,
     Block,
     Calibration,
@@ -26,6 +25,8 @@ from benchmarks.record import (
     Plan,
     Record,
 )
+from ..record.files import read_model, write
+from . import task_files as work
 
 
 class Job(Spec):

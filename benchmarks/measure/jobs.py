@@ -17,14 +17,14 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 from pydantic import BaseModel
 
-from benchmarks.files import write
-from benchmarks.measure.effort import Limits
-from benchmarks.measure.environment import allowed_cpus
-from benchmarks.measure.folder import Ceilings, Folder, Job, Ledgers
-from benchmarks.measure.process import PHASES, Crew, Worker, WorkerError, surroundings
-from benchmarks.measure.work import Work
-from benchmarks.parity.verdicts import Certificate
-from benchmarks.record import Arm, Ceiling, Certified, Cold, Dispatch, Failure, Ledger, Plan, Threads
+from ..record import Arm, Ceiling, Certified, Cold, Dispatch, Failure, Ledger, Plan, Threads
+from ..record.files import write
+from ..record.plan import PlannedWork
+from ..record.proof import Certificate
+from .efforts import Limits
+from .environment import allowed_cpus
+from .folder import Ceilings, Folder, Job, Ledgers
+from .process import PHASES, Crew, Worker, WorkerError, surroundings
 
 Done: TypeAlias = Callable[[str], None]
 Key: TypeAlias = tuple[int, int, int]  # task, lane, repeat
@@ -125,7 +125,7 @@ def measure_ceilings(folder: Folder, plan: Plan, limits: Limits) -> None:
 
 def ceilings(
     folder: Folder,
-    works: Sequence[Work],
+    works: Sequence[PlannedWork],
     lanes: Mapping[str, str],
     threads: Threads,
     limits: Limits,

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from statistics import median
 from typing import Any, TypeAlias
 
-from backends.interface import Backend
-from benchmarks.measure.clock import Run, garbage
+from samestep.backends.interface import Backend
+
+from .clock import Run, garbage
 
 ROUNDS = 9
 PHASES = ("row gathering", "forward and backward", "update", "Python")

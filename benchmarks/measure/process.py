@@ -21,7 +21,7 @@ from typing import Any, Self
 import numpy as np
 import psutil
 
-from benchmarks.measure.worker import CPUS, Reply
+from .worker import CPUS, Reply
 
 ONE_THREAD = dict.fromkeys(
     [f"{name}_NUM_THREADS" for name in ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMEXPR")]
@@ -86,14 +86,14 @@ def without_folders(text: str) -> str:
 
 
 class Worker:
-    """A fresh process that serves `benchmarks.measure.worker`."""
+    """A fresh process that serves `samestep.benchmarks.measure.worker`."""
 
     def __init__(self, env: dict[str, str], *, memory: int) -> None:
         self.memory = memory
         self.errors, name = tempfile.mkstemp()
         os.unlink(name)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.measure.worker"],
+            [sys.executable, "-m", "samestep.benchmarks.measure.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,

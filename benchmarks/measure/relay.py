@@ -14,15 +14,16 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from benchmarks.measure import accelerator
-from benchmarks.measure.accelerator import Accelerator
-from benchmarks.measure.effort import Effort, Limits
-from benchmarks.measure.environment import allowed_cpus
-from benchmarks.measure.folder import Calibrations, Folder
-from benchmarks.measure.order import orders
-from benchmarks.measure.process import PHASES, Crew, Worker, WorkerError, surroundings
-from benchmarks.measure.worker import Reply
-from benchmarks.record import Block, Calibration, Failure, Kind, Plan, Slice, Unseen
+from ..record import Block, Calibration, Failure, Kind, Plan, Slice, Unseen
+from ..record.machine import Accelerator
+from ..record.plan import Effort
+from ..statistics.williams import orders
+from . import accelerator
+from .efforts import Limits
+from .environment import allowed_cpus
+from .folder import Calibrations, Folder
+from .process import PHASES, Crew, Worker, WorkerError, surroundings
+from .worker import Reply
 
 Step: TypeAlias = Callable[[float, str], None]  # the share of the block that is done, and what was just done
 STARTING = 0.5  # of a block's time, roughly: importing and compiling

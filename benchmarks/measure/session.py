@@ -6,30 +6,27 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 
-from backends.spec import Task
-from benchmarks import datasets
-from benchmarks.choices import pick
-from benchmarks.errors import InputError
-from benchmarks.files import write
-from benchmarks.measure import environment, work
-from benchmarks.measure.effort import EFFORTS, Effort, Limits
-from benchmarks.measure.folder import Folder
-from benchmarks.measure.jobs import Jobs, measure_ceilings, measure_phases
-from benchmarks.measure.process import settings
-from benchmarks.measure.relay import Race
-from benchmarks.parity.verdicts import Certificate
-from benchmarks.parity.work import start
-from benchmarks.record import Certified, Comparison, Failure, Plan, Record, Threads
+from samestep.backends.spec import Task
 
-Progress: TypeAlias = Callable[[str, int, int, str], None]  # phase, done, total, what was just done
-
-
-def silent(phase: str, done: int, total: int, text: str) -> None:
-    """The progress of a run that nobody watches."""
+from .. import datasets
+from ..console.choices import pick
+from ..console.errors import InputError
+from ..console.progress import Progress, silent
+from ..parity.workload import start
+from ..record import Certified, Comparison, Failure, Plan, Record, Threads
+from ..record.files import write
+from ..record.plan import Effort
+from ..record.proof import Certificate
+from . import environment
+from . import task_files as work
+from .efforts import EFFORTS, Limits
+from .folder import Folder
+from .jobs import Jobs, measure_ceilings, measure_phases
+from .process import settings
+from .relay import Race
 
 
 def measure(

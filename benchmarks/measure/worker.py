@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:  # nothing heavy is imported here: what a lane imports is timed
-    from backends.interface import Backend
-    from benchmarks.measure.clock import Run
-    from benchmarks.parity.verdicts import Kept
+    from samestep.backends.interface import Backend
+
+    from ..record.proof import Kept
+    from .clock import Run
 
 CPUS = "SAMESTEP_CPUS"
 Reply = dict[str, Any]
@@ -39,8 +40,8 @@ class Arm:
         import_s = time.perf_counter() - begin
         from dataclasses import asdict
 
-        from benchmarks.measure.counters import watch_compilations
-        from benchmarks.measure.environment import pools
+        from .counters import watch_compilations
+        from .environment import pools
 
         watch_compilations()
         words = {
@@ -54,22 +55,22 @@ class Arm:
 
     def load(self, task: str, folder: str, final: str | None = None) -> Reply:
         """Read a task's work, put its data on the device; `final` holds the certified final parameters."""
-        from benchmarks.measure.clock import Run
-        from benchmarks.measure.work import read
+        from .clock import Run
+        from .task_files import read
 
         self.runs[task] = Run(self.backend, read(Path(folder)), Path(final) if final else None)
         return {}
 
     def first(self, task: str) -> Reply:
         """The first run in this process."""
-        from benchmarks.measure.counters import peak_memory
+        from .counters import peak_memory
 
         return {"first_call_s": self.runs[task].first_call(), "peak_memory": peak_memory()}
 
     def certify(self, task: str, lane: str, final: str, keep: int) -> Reply:
         """The certificate; the parameters in which the certified run ended are kept in the file `final`."""
-        from benchmarks.measure.work import save
-        from benchmarks.parity.certificate import certify
+        from ..parity.certificate import certify
+        from .task_files import save
 
         run = self.runs[task]
         steps, ends = len(run.work.rates), dict[int, dict[str, Any]]()
@@ -96,25 +97,25 @@ class Arm:
         return self.runs[task].unseen(seed)
 
     def ceiling(self, folder: str) -> Reply:
-        from benchmarks.measure.ceilings import ceiling
-        from benchmarks.measure.work import read
+        from .limits import ceiling
+        from .task_files import read
 
         return ceiling(read(Path(folder)))
 
     def dispatch(self) -> Reply:
-        from benchmarks.measure.ceilings import dispatch
+        from .limits import dispatch
 
         return dispatch(self.backend.framework)
 
     def phases(self, task: str) -> Reply:
-        from benchmarks.measure.phases import ledger
+        from .phases import ledger
 
         return ledger(self.runs[task])
 
     def train(self, task: str) -> Reply:
         """All epochs by the timed program: how good the parameters are that it ends in, and on the way there."""
-        from benchmarks.accuracy import accuracy
-        from benchmarks.learning_curve import learning_curve
+        from ..accuracy.learning_curve import learning_curve
+        from ..accuracy.scores import accuracy
 
         run = self.runs[task]
         about = run.work.task, run.work.split
@@ -124,7 +125,7 @@ class Arm:
 
 def load(lane: str, device: str) -> Backend:
     """A registered lane, or "module:Class" for one that is not."""
-    backends = importlib.import_module("backends")
+    backends = importlib.import_module("samestep.backends")
     module, _, name = lane.partition(":")
     if lane in backends.names() or not name.isidentifier() or name[:1].islower():
         registered: Backend = backends.load(lane, device)

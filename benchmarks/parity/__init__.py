@@ -11,11 +11,11 @@ a program in any language (docs/porting.md).
 compares a record with both, and `certificate` runs a lane and signs.
 """
 
-from benchmarks.parity.certificate import apart
-from benchmarks.parity.judge import judge
-from benchmarks.parity.port import certify, certify_step, certify_stream, export
-from benchmarks.parity.verdicts import Certificate, Diagnosis, Evidence, Judgement, Status
-from benchmarks.parity.work import Data, Rows, Work, digest, start
+from ..record.proof import Certificate, Diagnosis, Evidence, Judgement, Status
+from .certificate import apart
+from .judge import judge
+from .port import certify, certify_step, certify_stream, export
+from .workload import Data, Rows, Workload, digest, start
 
 __all__ = [
     "Certificate",
@@ -25,7 +25,7 @@ __all__ = [
     "Judgement",
     "Rows",
     "Status",
-    "Work",
+    "Workload",
     "apart",
     "certify",
     "certify_step",

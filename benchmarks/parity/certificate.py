@@ -7,14 +7,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backends.interface import Backend, Host
-from backends.spec import Dtype, Task
-from benchmarks.errors import InputError
-from benchmarks.parity.doctor.outside import of_exception
-from benchmarks.parity.drift import distance
-from benchmarks.parity.examination import Examination
-from benchmarks.parity.verdicts import Certificate, Evidence, Judgement
-from benchmarks.parity.work import MOST_STEPS, Data, Work, digest_orders
+from samestep.backends.interface import Backend, Host
+from samestep.backends.spec import Dtype, Task
+
+from ..console.errors import InputError
+from ..record.plan import MOST_STEPS
+from ..record.proof import Certificate, Evidence, Judgement
+from .doctor.outside import of_exception
+from .examination import Examination
+from .reference.drift import distance
+from .workload import Data, Workload, digest_orders
 
 MOST_KEPT = 10_000
 
@@ -53,10 +55,10 @@ def certify(
     products = backend.traits.products
 
     def look(dtype: Dtype, *, timed: bool) -> Examined:
-        work = Work.of(task.model_copy(update={"dtype": dtype}), data, products, keep)
+        work = Workload.of(task.model_copy(update={"dtype": dtype}), data, products, keep)
         return examine(backend, work, run_steps, timed=timed)
 
-    work = Work.of(task, data)
+    work = Workload.of(task, data)
     if run_steps is not None and not 0 < run_steps <= len(work.rates[0]):
         raise ValueError(f"run_steps is {run_steps}; the first epoch has {len(work.rates[0])} steps")
     found = [look("float64", timed=task.dtype == "float64")]
@@ -114,7 +116,7 @@ def likely(judgement: Judgement) -> str:
     return f"; cause {found.sentence}" if found.cause == "unknown" else f"; likely cause: {found.sentence}"
 
 
-def examine(backend: Backend, work: Work, run_steps: int | None, *, timed: bool) -> Examined:
+def examine(backend: Backend, work: Workload, run_steps: int | None, *, timed: bool) -> Examined:
     """One dtype's evidence and parameters (none if the lane did not get that far)."""
     examination = Examination(backend, work, run_steps, timed=timed)
     try:

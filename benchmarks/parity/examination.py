@@ -7,19 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from backends.interface import Backend, Host, State, Trace
-from benchmarks.parity.doctor.outside import of_timed
-from benchmarks.parity.drift import distance
-from benchmarks.parity.judge import Judging
-from benchmarks.parity.probe import check_output, probe, probe_program
-from benchmarks.parity.verdicts import Diagnosis, Evidence, Judgement, Status, Untraced
-from benchmarks.parity.work import Work, digest
+from samestep.backends.interface import Backend, Host, State, Trace
+
+from ..record.proof import Diagnosis, Evidence, Judgement, Status, Untraced
+from .doctor.outside import of_timed
+from .judge import Judging
+from .probe import check_output, probe, probe_program
+from .reference.drift import distance
+from .workload import Workload, digest
 
 
 class Examination:
     """A lane at work in one dtype; `doing` is the verb in progress, for the report of an exception."""
 
-    def __init__(self, backend: Backend, work: Work, run_steps: int | None, *, timed: bool) -> None:
+    def __init__(self, backend: Backend, work: Workload, run_steps: int | None, *, timed: bool) -> None:
         self.backend, self.work, self.run_steps, self.with_timed = backend, work, run_steps, timed
         self.judging = Judging(work, also=run_steps)
         self.doing = "precision"
@@ -160,7 +161,7 @@ class Examination:
         return f"the timed program ends {last.distance:.2g} away, {last.allowance:.2g} allowed"
 
 
-def unlike(ended: Mapping[str, Host], work: Work) -> Diagnosis | None:
+def unlike(ended: Mapping[str, Host], work: Workload) -> Diagnosis | None:
     """What is wrong with the names, shapes and dtypes in which the timed program ends, or None."""
     shapes = {name: value.shape for name, value in ended.items()}
     if shapes != work.task.parameters:

@@ -13,18 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from backends.interface import Trace
-from benchmarks.parity.bounds import Bounds, Errors
-from benchmarks.parity.doctor import diagnose
-from benchmarks.parity.doctor.case import Case, Moment
-from benchmarks.parity.drift import Drift
-from benchmarks.parity.kept import beginning, chosen, decoded, keep
-from benchmarks.parity.recorded import Compared, compared, in_order, malformed, unrecorded
-from benchmarks.parity.reference import Arrays, Reference, Step
-from benchmarks.parity.rounding import Arithmetic, Array, narrow
-from benchmarks.parity.sizes import Sizes
-from benchmarks.parity.verdicts import Diagnosis, Failure, Judgement, Kept, Shares, Status, Worst
-from benchmarks.parity.work import Batch, Work
+from samestep.backends.interface import Trace
+
+from ..record.arrays import decoded
+from ..record.proof import Diagnosis, Failure, Judgement, Kept, Shares, Status, Worst
+from .comparison import Compared, compared, in_order, malformed, unrecorded
+from .doctor import diagnose
+from .doctor.case import Case, Moment
+from .reference.arithmetic import Arithmetic, Array, narrow
+from .reference.bounds import Bounds, Errors
+from .reference.drift import Drift
+from .reference.magnitudes import Sizes
+from .reference.step import Arrays, Reference, Step
+from .snapshots import beginning, chosen, keep
+from .workload import Batch, Workload
 
 MOST_SHARES = 60
 BEFORE, AFTER = 3, 12  # steps that are kept for the doctor, around the first wrong one
@@ -32,7 +34,7 @@ WIDE_BATCH, FEW = 20_000, 3  # numbers of x in a batch beyond which only so few 
 COARSE = 0.1  # of a step: a bound this wide is said to be so
 
 
-def judge(work: Work, trace: Trace) -> Judgement:
+def judge(work: Workload, trace: Trace) -> Judgement:
     """The judgement of a whole run.
 
     Raises:
@@ -46,7 +48,7 @@ def judge(work: Work, trace: Trace) -> Judgement:
 class Judging:
     """A judgement in the making: feed it the traces of one or more epochs, in order."""
 
-    def __init__(self, work: Work, *, buffers: Arrays | None = None, also: int | None = None) -> None:
+    def __init__(self, work: Workload, *, buffers: Arrays | None = None, also: int | None = None) -> None:
         """`buffers`: momentum with which the first step begins; `also`: a step to keep beside the sample."""
         self.work, self.reference = work, Reference(work.task)
         dtype, wide = work.task.dtype, self.reference.wide
@@ -254,7 +256,7 @@ class Judging:
         return f"{text}, which at this size is {100 * wide:.3g}% of a step" if wide > COARSE else text
 
 
-def judge_again(work: Work, kept: tuple[Kept, ...]) -> list[Shares]:
+def judge_again(work: Workload, kept: tuple[Kept, ...]) -> list[Shares]:
     """The shares of kept steps, worked out anew from their arrays.
 
     Raises:

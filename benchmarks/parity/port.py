@@ -13,14 +13,15 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from backends.interface import Backend, Trace
-from backends.spec import Task
-from benchmarks.errors import InputError
-from benchmarks.parity.certificate import certify as certify_backend
-from benchmarks.parity.certificate import conclude, one_line
-from benchmarks.parity.judge import Judging
-from benchmarks.parity.verdicts import Certificate, Diagnosis, Evidence
-from benchmarks.parity.work import Batch, Data, Host, Work, digest, digest_orders
+from samestep.backends.interface import Backend, Trace
+from samestep.backends.spec import Task
+
+from ..console.errors import InputError
+from ..record.proof import Certificate, Diagnosis, Evidence
+from .certificate import certify as certify_backend
+from .certificate import conclude, one_line
+from .judge import Judging
+from .workload import Batch, Data, Host, Workload, digest, digest_orders
 
 PREFIXES = ("", "buffers/", "gradients/")
 Params: TypeAlias = dict[str, Host]
@@ -103,7 +104,7 @@ def certify_recorder(
     """Certify what records one step after another."""
     evidence: list[Evidence] = []
     for dtype in dict.fromkeys(("float64", task.dtype)):
-        work = Work.of(task.model_copy(update={"dtype": dtype}), data)
+        work = Workload.of(task.model_copy(update={"dtype": dtype}), data)
         piece, final = examine_steps(record, work)
         evidence.append(piece)
         if piece.judgement.status != "pass":
@@ -111,12 +112,12 @@ def certify_recorder(
     return conclude(description(name, work), task, data, evidence, final)
 
 
-def description(name: str, work: Work) -> dict[str, object]:
+def description(name: str, work: Workload) -> dict[str, object]:
     """What is known of a program from outside."""
     return {"lane": name, "device": "unknown", "versions": {}, "order": digest_orders(work)}
 
 
-def examine_steps(record: Callable[[Params, Batch], Trace], work: Work) -> tuple[Evidence, Params]:
+def examine_steps(record: Callable[[Params, Batch], Trace], work: Workload) -> tuple[Evidence, Params]:
     """One dtype's evidence on a program, step by step."""
     judging, params = Judging(work), work.start
     for batch in work.batches():
@@ -146,7 +147,7 @@ def certify_stream(
     Raises:
         InputError: the file cannot be read, or does not hold the task's parameters.
     """
-    work = Work.of(task, data)
+    work = Workload.of(task, data)
     judging = Judging(work)
     trace = read_stream(stream, work)
     judging.feed(trace)
@@ -155,7 +156,7 @@ def certify_stream(
     return conclude(description(name, work), task, data, [piece], final)
 
 
-def read_stream(stream: str | Path | Mapping[str, Host], work: Work) -> Trace:
+def read_stream(stream: str | Path | Mapping[str, Host], work: Workload) -> Trace:
     """The trace in a stream."""
     if isinstance(stream, Mapping):
         arrays, where = dict(stream), "the stream"
@@ -204,7 +205,7 @@ def stacked(arrays: Mapping[str, Host], known: Sequence[str], where: str) -> dic
     return found
 
 
-def trace_of(arrays: Mapping[str, Host], work: Work) -> Trace:
+def trace_of(arrays: Mapping[str, Host], work: Workload) -> Trace:
     """A trace from arrays by name; what is not there counts as not recorded."""
     tables = (
         {key: arrays[f"{prefix}{key}"] for key in work.task.parameters if f"{prefix}{key}" in arrays}
@@ -215,7 +216,7 @@ def trace_of(arrays: Mapping[str, Host], work: Work) -> Trace:
 
 def export(path: str | Path, task: Task, data: Data) -> None:
     """Write a task's work for a program in any language: x, y, order and rates by epoch, and "start/<name>"."""
-    work = Work.of(task, data)
+    work = Workload.of(task, data)
     arrays = {"x": work.x, "y": work.y, "order": np.stack(work.orders), "rates": work.rates}
     arrays |= {f"start/{name}": value for name, value in work.start.items()}
     np.savez(path, allow_pickle=False, **arrays)

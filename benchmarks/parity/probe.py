@@ -11,22 +11,23 @@ from dataclasses import replace
 
 import numpy as np
 
-from backends.interface import Backend, State, Trace
-from benchmarks.parity.bounds import Bounds
-from benchmarks.parity.doctor.outside import of_prediction
-from benchmarks.parity.drift import distance
-from benchmarks.parity.judge import judge, share
-from benchmarks.parity.reference import Reference
-from benchmarks.parity.rounding import Arithmetic, narrow
-from benchmarks.parity.sizes import Sizes
-from benchmarks.parity.verdicts import Cause, Diagnosis, Judgement
-from benchmarks.parity.work import Host, Work
+from samestep.backends.interface import Backend, State, Trace
+
+from ..record.proof import Cause, Diagnosis, Judgement
+from .doctor.outside import of_prediction
+from .judge import judge, share
+from .reference.arithmetic import Arithmetic, narrow
+from .reference.bounds import Bounds
+from .reference.drift import distance
+from .reference.magnitudes import Sizes
+from .reference.step import Reference
+from .workload import Host, Workload
 
 MOST_PREDICTED = 1_000_000  # numbers of x
 
 
 def check_output(
-    backend: Backend, state: State, work: Work, params: dict[str, Host]
+    backend: Backend, state: State, work: Workload, params: dict[str, Host]
 ) -> tuple[float | None, Diagnosis | None]:
     """The share of its bound that the predictions use, and what is wrong with them, or None.
 
@@ -52,7 +53,7 @@ def check_output(
     return used, of_prediction(work, params, output, x, used) if used > 1 else None
 
 
-def probe(backend: Backend, work: Work) -> tuple[Judgement, ...]:
+def probe(backend: Backend, work: Workload) -> tuple[Judgement, ...]:
     """A step from drawn parameters on rows with one non-zero entry, judged: by its two halves and by `step`."""
     rows = min(work.task.batch_size, len(work.x))
     probed = single_entries(replace(work, x=work.x[:rows], y=work.y[:rows]))
@@ -74,7 +75,7 @@ def probe(backend: Backend, work: Work) -> tuple[Judgement, ...]:
     return halves, judged(state, backend.get(loss), gradients)
 
 
-def probe_program(backend: Backend, work: Work) -> Judgement | None:
+def probe_program(backend: Backend, work: Workload) -> Judgement | None:
     """The first epoch on such rows by a program of more than one step, traced, and as it is timed; else None."""
     kind = type(backend)
     if all(getattr(kind, verb) is getattr(Backend, verb) for verb in ("steps", "epoch", "trace")):
@@ -96,7 +97,7 @@ def probe_program(backend: Backend, work: Work) -> Judgement | None:
     return judgement.model_copy(update={"status": "fail", "reason": words, "diagnosis": found})
 
 
-def single_entries(work: Work) -> Work:
+def single_entries(work: Workload) -> Workload:
     """The work with one non-zero entry in every row, and drawn parameters."""
     rng = np.random.default_rng(0)
     rows, features = work.x.shape
@@ -106,7 +107,7 @@ def single_entries(work: Work) -> Work:
     return replace(work, x=x, start=params)
 
 
-def begin(backend: Backend, work: Work) -> State:
+def begin(backend: Backend, work: Workload) -> State:
     return backend.init(work.task, params={name: value.copy() for name, value in work.start.items()})
 
 

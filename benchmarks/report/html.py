@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from benchmarks.visible import visible
+from ..console.escapes import visible
 
 STATIC = "static"
 
@@ -25,7 +25,7 @@ def fill(template: str, **values: Any) -> str:
 @cache
 def _environment() -> Environment:
     return Environment(
-        loader=PackageLoader("benchmarks.report", STATIC),
+        loader=PackageLoader("samestep.benchmarks.report", STATIC),
         autoescape=True,
         finalize=lambda value: visible(value) if type(value) is str else value,  # Markup is ours, as it is
         undefined=StrictUndefined,
@@ -38,7 +38,9 @@ def _environment() -> Environment:
 @cache
 def static(name: str) -> Markup:
     """A file of ours, to be inlined as it is."""
-    return Markup(resources.files("benchmarks.report").joinpath(STATIC, name).read_text(encoding="utf-8"))
+    return Markup(
+        resources.files("samestep.benchmarks.report").joinpath(STATIC, name).read_text(encoding="utf-8")
+    )
 
 
 def script_json(value: Any) -> Markup:

@@ -14,18 +14,18 @@ from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from benchmarks.errors import InputError
-from benchmarks.measure.accelerator import throttled
-from benchmarks.measure.phases import PHASES
-from benchmarks.measure.summary import Row, summarise, time_per_step
-from benchmarks.measure.work import Work
-from benchmarks.record import Record
-from benchmarks.report import figures as fmt
-from benchmarks.report import html
-from benchmarks.report.columns import as_csv
-from benchmarks.report.standing import KEY, SIGNS, Marks, standings
-from benchmarks.report.words import explained, shown
-from benchmarks.visible import visible
+from ..analysis.summary import Row, summarize, time_per_step
+from ..analysis.tier_rank import Marks, standings
+from ..console.errors import InputError
+from ..console.escapes import visible
+from ..measure.accelerator import throttled
+from ..measure.phases import PHASES
+from ..record import Record
+from ..record.plan import PlannedWork
+from . import formatting as fmt
+from . import html
+from .csv_columns import as_csv
+from .glossary import KEY, SIGNS, explained, shown
 
 FORMATS = ("rich", "markdown", "csv", "html")
 WORDS = (
@@ -68,7 +68,7 @@ def render(record: Record, format: str, *, baseline: str | None = None) -> str:
 
 def plain(record: Record, *, baseline: str | None = None, width: int = 100) -> str:
     """For a terminal, at most `width` columns."""
-    rows = summarise(record, baseline=baseline)
+    rows = summarize(record, baseline=baseline)
     marks = standings(record, rows)
     parts = [text for work in record.plan.works for text in _plain_task(record, work, rows, marks, width)]
     return "\n".join([*parts, *(_filled(line, width) for line in scope(record, baseline, rows, marks))])
@@ -78,7 +78,9 @@ def _filled(text: str, width: int, first: str = "", rest: str = "") -> str:
     return textwrap.fill(visible(text), width, initial_indent=first, subsequent_indent=rest)
 
 
-def _plain_task(record: Record, work: Work, rows: Sequence[Row], marks: Marks, width: int) -> list[str]:
+def _plain_task(
+    record: Record, work: PlannedWork, rows: Sequence[Row], marks: Marks, width: int
+) -> list[str]:
     parts = [visible(heading(record, work)), *(_filled(line, width) for line in data_facts(work))]
     for table in task_tables(record, work, rows, marks):
         parts += ["", boxed(table, width), *notes(table, width)]
@@ -105,7 +107,7 @@ def boxed(table: Table, width: int) -> str:
 
 def markdown(record: Record, *, baseline: str | None = None) -> str:
     """For GitHub. Everything from the record is escaped: names are data."""
-    rows = summarise(record, baseline=baseline)
+    rows = summarize(record, baseline=baseline)
     marks, parts = standings(record, rows), list[str]()
     for work in record.plan.works:
         parts.append(f"### {_escape(heading(record, work))}\n")
@@ -135,7 +137,7 @@ def as_html(record: Record, *, baseline: str | None = None, over_all: Sequence[T
 
     `over_all` are tables of all tasks together, which come first.
     """
-    rows = summarise(record, baseline=baseline)
+    rows = summarize(record, baseline=baseline)
     first: dict[str, object] = {"heading": "Over all sizes", "facts": [], "tables": over_all}
     sections = [first] if over_all else []
     marks, tiers = standings(record, rows), {row.lane: row.tier or "not run" for row in rows}
@@ -158,7 +160,7 @@ def _grouped(table: Table, tiers: Mapping[str, str]) -> dict[str, object]:
 # --- what the tables hold -------------------------------------------------------------------------
 
 
-def heading(record: Record, work: Work) -> str:
+def heading(record: Record, work: PlannedWork) -> str:
     """The work in one line."""
     task, plan = work.task, record.plan
     last = work.rows % task.batch_size
@@ -170,7 +172,7 @@ def heading(record: Record, work: Work) -> str:
     )
 
 
-def data_facts(work: Work) -> list[str]:
+def data_facts(work: PlannedWork) -> list[str]:
     """Where the data come from and what was done to them, in a sentence or two."""
     facts = work.facts
     if facts is None:
@@ -183,7 +185,9 @@ def data_facts(work: Work) -> list[str]:
     return ["; ".join(said) + "."]
 
 
-def task_tables(record: Record, work: Work, rows: Sequence[Row], marks: Marks | None = None) -> list[Table]:
+def task_tables(
+    record: Record, work: PlannedWork, rows: Sequence[Row], marks: Marks | None = None
+) -> list[Table]:
     """Speed, cost and accuracy of one task, and its phases where they were measured."""
     own, ledger = [row for row in rows if row.task == work.task.name], phases(record, work.task.name)
     return [speed(own, marks), cost(own), accuracy(own), *([ledger] if ledger else [])]
@@ -257,7 +261,7 @@ def scope(
     """What the tables hold for, and no further; the words and marks of the rows are explained."""
     plan, machine = record.plan, record.plan.environment
     chosen = baseline or plan.baseline
-    rows = summarise(record, baseline=baseline) if rows is None else rows
+    rows = summarize(record, baseline=baseline) if rows is None else rows
     lines = [
         f"Baseline {chosen}. Ratios are time over the baseline's, 95% intervals over {len(record.blocks)} "
         "blocks of fresh processes, interleaved, with an identical twin in every race.",

@@ -4,6 +4,6 @@
 frameworks, `run` executes both, and `page` writes docs/rosetta.md from what came out.
 """
 
-from benchmarks.rosetta.page import page
+from .page import page
 
 __all__ = ["page"]

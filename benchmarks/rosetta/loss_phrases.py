@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.rosetta.phrases import Phrase
+from .phrases import Phrase
 
 _PICKED = "np.take_along_axis(prediction, target[:, None], axis=1)"
 

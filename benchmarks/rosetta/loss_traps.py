@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.rosetta.trap import Shown, Trap
+from .trap import Shown, Trap
 
 _BCE = "lambda x: -(0 * jnp.maximum(jnp.log(x), -100) + 1 * jnp.maximum(jnp.log(1 - x), -100))"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.rosetta.phrases import Phrase
+from .phrases import Phrase
 
 _LOG_P = "log_p = prediction - np.logaddexp.reduce(prediction, axis=1, keepdims=True)\n"
 _TRUE = "np.take_along_axis(log_p, target[:, None], axis=1)[:, 0]"

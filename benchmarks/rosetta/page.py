@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-import backends
-from backends import losses
-from benchmarks.errors import InputError
-from benchmarks.lesson.words import words
-from benchmarks.rosetta.loss_phrases import LOSSES
-from benchmarks.rosetta.option_phrases import OPTIONS
-from benchmarks.rosetta.phrases import DATA, FRAMEWORKS, INITIALISERS, LAYERS, SCHEDULES, SGD, Phrase
-from benchmarks.rosetta.run import IMPORTS, WEIGHT, outcomes
-from benchmarks.rosetta.trap import Trap
-from benchmarks.rosetta.traps import TRAPS
+from samestep import backends
+from samestep.backends import losses
+
+from ..console.errors import InputError
+from ..lesson.phrases import words
+from .loss_phrases import LOSSES
+from .option_phrases import OPTIONS
+from .phrases import DATA, FRAMEWORKS, INITIALISERS, LAYERS, SCHEDULES, SGD, Phrase
+from .run import IMPORTS, WEIGHT, outcomes
+from .trap import Trap
+from .traps import TRAPS
 
 TITLES = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX"}
 INTRO = """\

@@ -1,4 +1,4 @@
-"""Data iteration, layers, initialisers and the optimiser's options: one line in each framework.
+"""Data iteration, layers, initializers and the optimizer's options: one line in each framework.
 
 Every line is an expression, or statements whose last is one, over the names that `run` gives it; the tests hold
 the three values against each other in the way that `alike` says.
@@ -19,7 +19,7 @@ class Phrase:
 
     values: within rounding. permutation: each holds all rows, in an order of its own. law: random weights of one
     mean and standard deviation, (out, in) in PyTorch. shapes: only those, for a default that differs. rates: a
-    schedule's learning rates. steps: an optimiser, by the parameters after three of its steps.
+    schedule's learning rates. steps: an optimizer, by the parameters after three of its steps.
     """
 
     what: str

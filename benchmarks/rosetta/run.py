@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backends import losses
-from benchmarks.lesson.loss_table import example
-from benchmarks.rosetta.phrases import Phrase
-from benchmarks.rosetta.trap import Trap
+from samestep.backends import losses
+
+from ..lesson.loss_table import example
+from .phrases import Phrase
+from .trap import Trap
 
 Names = dict[str, Any]
 STEPS, RATES = 3, 6
@@ -24,7 +25,7 @@ IMPORTS: Mapping[str, tuple[str, ...]] = {
     "numpy": (
         "import numpy as np",
         "from scipy.stats import truncnorm",
-        "from backends import gains, numpy_losses",
+        "from samestep.backends import gains, numpy_losses",
     ),
     "torch": (
         "import numpy as np",
@@ -39,7 +40,7 @@ IMPORTS: Mapping[str, tuple[str, ...]] = {
         "import optax",
         "from flax import nnx",
         "from jax.nn import initializers",
-        "from backends import gains, jax_backend",
+        "from samestep.backends import gains, jax_backend",
     ),
 }
 
@@ -110,7 +111,7 @@ def value(phrase: Phrase, framework: str, loss: str | None = None) -> list[NDArr
 
 
 def stepped(code: str, framework: str, given: Names) -> NDArray[Any]:
-    """The parameters after three steps of an optimiser, with the same gradients everywhere."""
+    """The parameters after three steps of an optimizer, with the same gradients everywhere."""
     draw = np.random.default_rng(1)
     start, *slopes = draw.normal(size=(STEPS + 1, 4)).astype(np.float32)
     match framework:

@@ -5,8 +5,8 @@ The tests run every line again and hold it to `gives`; the page shows what came 
 
 from __future__ import annotations
 
-from benchmarks.rosetta.loss_traps import LOSS_TRAPS
-from benchmarks.rosetta.trap import Shown, Trap
+from .loss_traps import LOSS_TRAPS
+from .trap import Shown, Trap
 
 _ROWS = """\
 class Counted(TensorDataset):

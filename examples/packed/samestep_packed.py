@@ -9,10 +9,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from backends import spec
-from backends.interface import Host, Traits
-from backends.numpy_backend import Activation, Floats
-from backends.numpy_modes import Linear, NumpyTuned
+from samestep.backends import spec
+from samestep.backends.interface import Host, Traits
+from samestep.backends.numpy_backend import Activation, Floats
+from samestep.backends.numpy_modes import Linear, NumpyTuned
 
 
 class PackedLinear(Linear):

@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from benchmarks.parity.doctor import optimiser
-from benchmarks.parity.doctor.case import Case, Finding, Moment
-from benchmarks.parity.doctor.gradients import gradients, loss
-from benchmarks.parity.doctor.precision import narrower
-from benchmarks.parity.doctor.rates import known_rate
-from benchmarks.parity.verdicts import Diagnosis
+from ...record.proof import Diagnosis
+from . import optimizer as optimizer
+from .case import Case, Finding, Moment
+from .gradients import gradients, loss
+from .learning_rates import known_rate
+from .precision import narrower
 
 __all__ = ["Case", "Moment", "diagnose"]
 
@@ -67,7 +67,7 @@ def examined(case: Case, moments: Sequence[Moment]) -> Finding | None:
     quantity = "buffers" if any(moment.has_wrong("buffers") for moment in failing) else "params"
     seen = case.seen(quantity, moments) if quantity == "buffers" else case.directions(moments)
     ways: list[Callable[[], Finding | None]] = [
-        lambda: optimiser.explain(case, quantity, seen, failing),
+        lambda: optimizer.explain(case, quantity, seen, failing),
         lambda: gradients(case, case.gradients_behind(moments), when),
     ]
     if not all("gradients" in moment.recorded for moment in moments):

@@ -14,10 +14,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.parity.reference import Arrays, Reference, Step
-from benchmarks.parity.rounding import Arithmetic, Array, narrow
-from benchmarks.parity.verdicts import Cause
-from benchmarks.parity.work import Host, Work
+from ...record.proof import Cause
+from ..reference.arithmetic import Arithmetic, Array, narrow
+from ..reference.step import Arrays, Reference, Step
+from ..workload import Host, Workload
 
 Finding: TypeAlias = tuple[Cause, str]  # the doctor's word, and its sentence
 
@@ -59,7 +59,7 @@ class Case:
     """A failed run: its work, and the moments that were kept, in order."""
 
     def __init__(
-        self, work: Work, reference: Reference, arithmetic: Arithmetic, moments: Sequence[Moment]
+        self, work: Workload, reference: Reference, arithmetic: Arithmetic, moments: Sequence[Moment]
     ) -> None:
         self.work, self.reference, self.arithmetic = work, reference, arithmetic
         self.moments = list(moments)
@@ -149,7 +149,7 @@ class Case:
         return {name: (theta - after[name]) / rate for name, theta in previous.before.items()}
 
     def gradients_behind(self, moments: Sequence[Moment]) -> list[Seen]:
-        """The gradients that the optimiser must have been given, from what it did with them."""
+        """The gradients that the optimizer must have been given, from what it did with them."""
         sgd, found = self.reference.sgd, []
         use_buffers = any(moment.has_wrong("buffers") for moment in moments)
         for one in self.seen("buffers", moments) if use_buffers else self.directions(moments):

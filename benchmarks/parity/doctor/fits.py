@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from backends.spec import Task
-from benchmarks.parity.doctor.case import Case, Moment, Seen
-from benchmarks.parity.rounding import Array, narrow
+from samestep.backends.spec import Task
+
+from ..reference.arithmetic import Array, narrow
+from .case import Case, Moment, Seen
 
 CLOSE = 1e-3  # a fitted number this near to a known one is taken for it, where the rounding says no more
 SPARE = 2  # numbers observed for each number fitted, at least

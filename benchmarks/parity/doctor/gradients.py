@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from benchmarks.parity.doctor import optimiser
-from benchmarks.parity.doctor.case import Case, Finding, Moment, Seen, flat, split
-from benchmarks.parity.doctor.fits import combination, factors, law, near
-from benchmarks.parity.doctor.model import of_layers, of_losses, of_parameters
-from benchmarks.parity.doctor.rows import of_rows, of_targets
-from benchmarks.parity.doctor.suspect import Suspect
-from benchmarks.parity.rounding import Array
-from benchmarks.parity.verdicts import Cause
+from ...record.proof import Cause
+from ..reference.arithmetic import Array
+from . import optimizer as optimizer
+from .case import Case, Finding, Moment, Seen, flat, split
+from .fits import combination, factors, law, near
+from .hypothesis import Suspect
+from .model import of_layers, of_losses, of_parameters
+from .rows import of_rows, of_targets
 
 
 def gradients(case: Case, seen: Sequence[Seen], when: str) -> Finding | None:
@@ -65,7 +65,7 @@ def tensors(case: Case, seen: Sequence[Seen], right: Sequence[Array], when: str)
     shapes = case.work.task.parameters
     odd: list[Finding] = []
     for tensor, shape in shapes.items():
-        alone = [optimiser.only(case, one, tensor) for one in seen]
+        alone = [optimizer.only(case, one, tensor) for one in seen]
         exact = [split(each, shapes)[tensor] for each in right]
         if fits(case, alone, [each.ravel() for each in exact]):
             continue

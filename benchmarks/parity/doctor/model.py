@@ -8,11 +8,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from backends import losses, spec
-from benchmarks.parity.doctor.case import Case, Moment
-from benchmarks.parity.doctor.suspect import Played, Suspect, outcome, result
-from benchmarks.parity.reference import Arrays, Reference, activate, derivative
-from benchmarks.parity.rounding import Array
+from samestep.backends import losses, spec
+
+from ..reference.arithmetic import Array
+from ..reference.step import Arrays, Reference, activate, derivative
+from .case import Case, Moment
+from .hypothesis import Played, Suspect, outcome, result
 
 IDENTITY = spec.LeakyReLU(negative_slope=1.0)
 ACTIVATIONS: tuple[spec.Layer, ...] = (

@@ -7,22 +7,23 @@ from functools import partial
 
 import numpy as np
 
-from backends.interface import Backend
-from benchmarks.parity.doctor.case import Case, Moment, split
-from benchmarks.parity.doctor.fits import near
-from benchmarks.parity.doctor.rows import of_rows, of_targets
-from benchmarks.parity.doctor.suspect import Played
-from benchmarks.parity.drift import distance
-from benchmarks.parity.reference import Arrays, Reference
-from benchmarks.parity.rounding import Arithmetic, narrow
-from benchmarks.parity.verdicts import Diagnosis
-from benchmarks.parity.work import Host, Work
+from samestep.backends.interface import Backend
+
+from ...record.proof import Diagnosis
+from ..reference.arithmetic import Arithmetic, narrow
+from ..reference.drift import distance
+from ..reference.step import Arrays, Reference
+from ..workload import Host, Workload
+from .case import Case, Moment, split
+from .fits import near
+from .hypothesis import Played
+from .rows import of_rows, of_targets
 
 MOST_REPLAYED = 2e8  # multiplications of a run that is replayed to find a timed program's mistake
 SPARE = 4  # a replayed run may end so many allowances away: two runs are compared, in another precision
 
 
-def of_exception(backend: Backend, work: Work, words: str) -> Diagnosis:
+def of_exception(backend: Backend, work: Workload, words: str) -> Diagnosis:
     """What a lane raised; an iterator that loses the partial batch is seen by counting its batches."""
     try:
         with backend.precision(work.task.dtype):
@@ -38,7 +39,7 @@ def of_exception(backend: Backend, work: Work, words: str) -> Diagnosis:
     return Diagnosis(cause="error", sentence=words)
 
 
-def of_prediction(work: Work, params: Arrays, output: Host, x: Host, used: float) -> Diagnosis:
+def of_prediction(work: Workload, params: Arrays, output: Host, x: Host, used: float) -> Diagnosis:
     """A finished model that predicts something else: a factor, no biases, or other parameters."""
     lead = f"predict is {used:.3g} times its bound away from the reference"
     reference = Reference(work.task)
@@ -64,7 +65,7 @@ def of_prediction(work: Work, params: Arrays, output: Host, x: Host, used: float
     return Diagnosis(cause="prediction", sentence=words)
 
 
-def of_timed(work: Work, ended: Arrays, allowed: float, steps: int) -> Diagnosis:
+def of_timed(work: Workload, ended: Arrays, allowed: float, steps: int) -> Diagnosis:
     """Which run, replayed with one change, ends where the timed program does."""
     reference = Reference(work.task)
     found = reference.widen(ended)
@@ -82,7 +83,9 @@ def of_timed(work: Work, ended: Arrays, allowed: float, steps: int) -> Diagnosis
     )
 
 
-def runs(work: Work, reference: Reference, steps: int) -> Iterator[tuple[str, Callable[[], Arrays | None]]]:
+def runs(
+    work: Workload, reference: Reference, steps: int
+) -> Iterator[tuple[str, Callable[[], Arrays | None]]]:
     """Whole runs with one change, after the correct one."""
     case = Case(work, reference, Arithmetic.of(work.task.dtype, reference.wide, products=work.products), [])
 
@@ -118,7 +121,7 @@ def replay(
                 return None
             continue
         gradients = split(made[1], case.work.task.parameters)
-        buffers, directions = case.reference.optimise(params, buffers, gradients, first=first)
+        buffers, directions = case.reference.optimize(params, buffers, gradients, first=first)
         step = case.reference.wide(rate * batch.learning_rate)
         params = {name: theta - step * directions[name] for name, theta in params.items()}
         first = False

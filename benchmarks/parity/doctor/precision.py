@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from backends import spec
-from benchmarks.parity.bounds import Bounds
-from benchmarks.parity.doctor.case import Case, Moment, flat
-from benchmarks.parity.reference import Arrays, Reference
-from benchmarks.parity.rounding import Arithmetic, Array, narrow
-from benchmarks.parity.sizes import Sizes
-from benchmarks.parity.verdicts import Cause
+from samestep.backends import spec
+
+from ...record.proof import Cause
+from ..reference.arithmetic import Arithmetic, Array, narrow
+from ..reference.bounds import Bounds
+from ..reference.magnitudes import Sizes
+from ..reference.step import Arrays, Reference
+from .case import Case, Moment, flat
 
 SINGLE = 24  # bits of float32's significand
 NARROWER = ((11, "TF32 and float16"), (8, "bfloat16"))

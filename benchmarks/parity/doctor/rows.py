@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.parity.doctor.case import Case, Moment
-from benchmarks.parity.doctor.suspect import MOST_PLAYED, Played, Suspect, result
-from benchmarks.parity.verdicts import Cause
+from ...record.proof import Cause
+from .case import Case, Moment
+from .hypothesis import MOST_PLAYED, Played, Suspect, result
 
 Rows: TypeAlias = NDArray[np.int64] | None
 

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import altair as alt
@@ -14,19 +13,23 @@ import vl_convert
 from markupsafe import Markup
 from pydantic import TypeAdapter, ValidationError
 
-from benchmarks.errors import InputError
-from benchmarks.files import load, write_text
-from benchmarks.measure.crossover import crossover
-from benchmarks.measure.summary import Row, summarise
-from benchmarks.measure.work import Work
-from benchmarks.record import Record
-from benchmarks.report import html, tables
-from benchmarks.report.page import across, columns, facts, noise, overview, proof, speed
-from benchmarks.report.page.axes import CONFIG
-from benchmarks.report.page.figure import Figure
-from benchmarks.report.page.look import Looks
-from benchmarks.report.standing import KEY, SIGNS, standings
-from benchmarks.report.words import MEANINGS
+from ...analysis.crossover import crossover
+from ...analysis.summary import Row, summarize
+from ...analysis.tier_rank import standings
+from ...console.errors import InputError
+from ...record import Record
+from ...record.plan import PlannedWork
+from .. import html, tables
+from ..glossary import KEY, MEANINGS, SIGNS
+from . import facts, overview
+from . import noise_charts as noise
+from . import page_columns as columns
+from . import proof_charts as proof
+from . import size_charts as across
+from . import speed_charts as speed
+from .axes import CONFIG
+from .figure import Figure
+from .lane_style import Looks
 
 NAME = "report.html"
 FIGURES = "figures"  # the script that holds the table's figures as data
@@ -40,7 +43,7 @@ def page(record: Record, *, baseline: str | None = None) -> str:
         InputError: a piece of the record cannot be read, or the baseline is not a lane of the record.
     """
     chosen = baseline or record.plan.baseline
-    rows, looks = summarise(record, baseline=baseline), Looks(record)
+    rows, looks = summarize(record, baseline=baseline), Looks(record)
     marks = standings(record, rows)
     lines, notes = columns.lines(rows, marks)
     grid = crossover(record)
@@ -77,7 +80,7 @@ def page(record: Record, *, baseline: str | None = None) -> str:
 
 
 def rows_of(text: str) -> tuple[Row, ...]:
-    """The figures that a page shows, to be held against `summarise` of its record.
+    """The figures that a page shows, to be held against `summarize` of its record.
 
     Raises:
         InputError: the text is not a page of this kind.
@@ -129,7 +132,7 @@ class Part(NamedTuple):
     phases: tables.Table | None
 
 
-def _part(record: Record, work: Work, rows: Sequence[Row], looks: Looks, *, brief: bool) -> Part:
+def _part(record: Record, work: PlannedWork, rows: Sequence[Row], looks: Looks, *, brief: bool) -> Part:
     """All charts of a task; in brief those that say more than the table, so that a grid's page stays small."""
     own = [row for row in rows if row.task == work.task.name]
     charts = [speed.times(own, looks), proof.parity(record, own, looks), noise.moments(record, own, looks)]
@@ -164,26 +167,3 @@ def _inlined() -> dict[str, Markup]:
         "script": Markup(script),
         "policy": Markup(policy),
     }
-
-
-def command(result: Path, out: Path | None, baseline: str | None = None) -> int:
-    """Write the page of a run's folder or JSON and print its path.
-
-    Raises:
-        InputError: there is no record, it cannot be read, its lanes are without the baseline, or the page cannot
-            be written there.
-    """
-    record = load(result)
-    text = page(record, baseline=baseline)
-    place = out or (result if result.is_dir() else result.parent) / file_name(record, baseline)
-    if place.is_dir() or not place.absolute().parent.is_dir():
-        what = "is a folder" if place.is_dir() else f"there is no folder {place.parent}"
-        raise InputError(f"--out {place}: {what}; name a file in an existing folder")
-    try:
-        write_text(place, text)
-    except OSError as error:
-        raise InputError(
-            f"{place}: cannot be written ({error.strerror}); choose another with --out"
-        ) from error
-    print(place)
-    return 0

@@ -8,11 +8,11 @@ from typing import Any, TypeAlias, TypeVar
 
 import altair as alt
 
-from benchmarks.report.page.look import Looks
+from .lane_style import Looks
 
 A = TypeVar("A", alt.X, alt.Y)
 Values: TypeAlias = list[dict[str, Any]]
-INK = "currentColor"  # SVG takes the text's colour, so that a change of theme needs no new chart
+INK = "currentColor"  # SVG takes the text's color, so that a change of theme needs no new chart
 ROW = 26  # pixels for each lane
 SECONDS = "replace(format(datum.value, '~s'), 'µ', 'u') + 's'"  # us, as everywhere else
 PERCENT = "format(datum.value, '~%')"
@@ -109,14 +109,14 @@ def labels(values: Values, x: alt.X, y: alt.Y, ends: tuple[float, float]) -> lis
 def marker(values: Values, looks: Looks, tips: Sequence[alt.Tooltip], *, size: int = 80) -> alt.Chart:
     """A mark for each value in its lane's look; places are left to the caller."""
     mark = data(values).mark_point(filled=True, size=size, opacity=1)
-    looking: alt.Chart = mark.encode(color=looks.colour(), shape=looks.shape(), tooltip=tips)
+    looking: alt.Chart = mark.encode(color=looks.color(), shape=looks.shape(), tooltip=tips)
     return looking
 
 
 def curves(values: Values, x: alt.X, y: alt.Y, looks: Looks, tips: Sequence[alt.Tooltip]) -> list[alt.Chart]:
     """A line for each lane with a small mark at each of its points."""
     line = data(values).mark_line(strokeWidth=1.6, opacity=0.9)
-    line = line.encode(x=x, y=y, color=looks.colour(), strokeDash=looks.dash())
+    line = line.encode(x=x, y=y, color=looks.color(), strokeDash=looks.dash())
     return [line, marker(values, looks, tips, size=18).encode(x=x, y=y)]
 
 

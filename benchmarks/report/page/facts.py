@@ -6,12 +6,13 @@ import shlex
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from backends.spec import File, Task
-from benchmarks import tasks
-from benchmarks.errors import InputError
-from benchmarks.record import Record
-from benchmarks.report import figures as fmt
-from benchmarks.report.tables import Table
+from samestep.backends.spec import File, Task
+
+from ... import tasks
+from ...console.errors import InputError
+from ...record import Record
+from .. import formatting as fmt
+from ..tables import Table
 
 
 def environment(record: Record) -> list[Table]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.report.page.look import Look
-from benchmarks.report.tables import Table
+from ..tables import Table
+from .lane_style import Look
 
 
 @dataclass

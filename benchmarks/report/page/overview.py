@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from benchmarks.measure.crossover import Crossover
-from benchmarks.measure.summary import Row
-from benchmarks.measure.verdict import Word
-from benchmarks.record import Record
-from benchmarks.report import figures as fmt
-from benchmarks.report.words import listed, shown
+from ...analysis.crossover import Crossover
+from ...analysis.summary import Row
+from ...analysis.verdicts import Word
+from ...record import Record
+from .. import formatting as fmt
+from ..glossary import listed, shown
 
 ORDER: tuple[Word, ...] = ("FASTER", "SLOWER", "EQUIVALENT", "UNDECIDED", "UNSTABLE", "INVALID", "FAILED")
 TIERS = {"documented": "as documented", "tuned": "tuned", "fused": "fused", None: "not started"}

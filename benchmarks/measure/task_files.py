@@ -1,0 +1,157 @@
+"""The work of a task on disk, so that every worker gets the same bytes and needs no data library.
+
+The *run* is what is timed: the first `RUN_STEPS` steps (or all, if there are fewer) of the first epoch, in the
+task's own order and at its learning rates, from the start values.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from samestep.backends.interface import Host, RowOrder
+from samestep.backends.spec import Linear, Task
+
+from ..datasets.split import Split, Transform
+from ..parity.workload import check
+from ..parity.workload import digest as sha256
+from ..record.plan import Facts, PlannedWork
+
+RUN_STEPS = 100
+ARRAYS = ("x", "y", "x_test", "y_test")
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A task with its data and start, as read back from its folder; `split` is memory-mapped float64."""
+
+    task: Task
+    split: Split
+    x: Host
+    y: Host
+    start: dict[str, Host]
+    order: RowOrder
+    rates: Host
+
+
+def write(folder: Path, task: Task, split: Split, start: Mapping[str, Host]) -> PlannedWork:
+    """Lay out a task's work; gives its description for the record.
+
+    Raises:
+        InputError: a value of the data is too large for the task's dtype, or layers and loss do not take them.
+    """
+    x, y = split.rounded(task.dtype)
+    check(task, x, y)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ARRAYS:
+        np.save(folder / f"{name}64.npy", getattr(split, name))
+    np.save(folder / "x.npy", x)
+    np.save(folder / "y.npy", y)
+    save(folder / "start.npz", {name: value.astype(task.dtype) for name, value in start.items()})
+    truth = None if split.truth is None else (split.truth[0].tolist(), split.truth[1])
+    words = {name: getattr(split, name) for name in ("features", "target", "source", "dropped", "classes")}
+    words |= {"skipped_rows": split.skipped_rows, "truth": truth, "transform": split.transform.model_dump()}
+    (folder / "split.json").write_text(json.dumps(words))
+    (folder / "task.json").write_text(task.model_dump_json())
+    facts = Facts(
+        source=split.source,
+        columns=tuple(split.features),
+        target=split.target,
+        transform=split.transform,
+        dropped=tuple(split.dropped),
+        skipped_rows=split.skipped_rows,
+        rank=int(split.rank),
+    )
+    return describe(read(folder), facts)
+
+
+def read(folder: Path) -> Prepared:
+    """The work in a folder, ready for a worker."""
+    task = Task.model_validate_json((folder / "task.json").read_text())
+    x, y = np.load(folder / "x.npy"), np.load(folder / "y.npy")
+    start = load(folder / "start.npz")
+    steps = min(task.steps(len(x)), RUN_STEPS)
+    order = task.order(len(x), 0)[: steps * task.batch_size]
+    return Prepared(task, _split(folder), x, y, start, order, task.learning_rates(len(x))[0][:steps])
+
+
+def save(path: Path, values: Mapping[str, Host]) -> None:
+    """Write named arrays to a file."""
+    arrays: dict[str, Any] = dict(values)
+    np.savez(path, **arrays)
+
+
+def load(path: Path) -> dict[str, Host]:
+    """The named arrays of a file."""
+    with np.load(path) as file:
+        return {name: file[name] for name in file.files}
+
+
+def _split(folder: Path) -> Split:
+    words = json.loads((folder / "split.json").read_text())
+    truth = words.pop("truth")
+    return Split(
+        **{name: np.load(folder / f"{name}64.npy", mmap_mode="r") for name in ARRAYS},
+        **words
+        | {
+            "features": tuple(words["features"]),
+            "dropped": tuple(words["dropped"]),
+            "transform": Transform.model_validate_json(json.dumps(words["transform"])),
+            "truth": truth and (np.array(truth[0]), truth[1]),
+        },
+    )
+
+
+def describe(work: Prepared, facts: Facts | None = None) -> PlannedWork:
+    """Sizes and digests for the record, and the least that one full step must move and compute."""
+    task, rows = work.task, min(work.task.batch_size, len(work.x))
+    batch = rows * (work.x[:1].nbytes + work.y[:1].nbytes)
+    parameters = sum(value.nbytes for value in work.start.values())
+    return PlannedWork(
+        task=task,
+        rows=len(work.x),
+        features=work.x.shape[1],
+        steps=len(work.rates),
+        samples=len(work.order),
+        data=work.split.digest(),
+        start=digest(work.start),
+        # the batch and the parameters are read once, the parameters written once
+        bytes_per_step=batch + 2 * parameters,
+        flops_per_step=rows * flops_per_row(task),
+        facts=facts,
+    )
+
+
+def matches(folder: Path, planned: PlannedWork) -> bool:
+    """Whether a folder holds the work that was planned, to the last bit."""
+    if not (folder / "task.json").exists():
+        return False
+    work = read(folder)
+    rounded = zip(work.split.rounded(work.task.dtype), (work.x, work.y), strict=True)
+    return describe(work, planned.facts) == planned and all(
+        np.array_equal(one, other) for one, other in rounded
+    )
+
+
+def flops_per_row(task: Task) -> int:
+    """2 d m forward and 2 d m for the weight gradient of each Linear (d, m); as much again to go below it."""
+    layers = [layer for layer in task.layers if isinstance(layer, Linear)]
+    products = [2 * layer.in_features * layer.out_features for layer in layers]
+    return 3 * sum(products) - products[0]
+
+
+def digest(values: Mapping[str, Host]) -> str:
+    """The digest that certificates use, cut to 16 hex digits."""
+    return sha256(values)[:16]
+
+
+def distance(one: Mapping[str, Host], other: Mapping[str, Host]) -> float:
+    """The norm over all parameters of the difference, in float64."""
+    gaps = (one[name].astype(np.float64) - other[name].astype(np.float64) for name in other)
+    return math.sqrt(sum(float(np.square(gap).sum()) for gap in gaps))

@@ -1,0 +1,1 @@
+"""One training step from the mathematics, in higher precision, and how far a correct one can be from it."""

@@ -1,0 +1,102 @@
+"""How far correct runs can drift apart, where that can be said: the one bound that follows a run along.
+
+A step moves two runs that are eps apart to within ||A|| eps + 2 ||tau||, with A the derivative of the step. For
+one Linear layer with MSE and no momentum A = (1 - h decay) I - (2h/N) Z^T Z, Z = [X 1], exactly; elsewhere a step
+is taken not to enlarge a distance (||A|| = 1), which holds for a convex loss at a stable learning rate and is no
+theorem for deep chains, kinks and momentum.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from samestep.backends.spec import Linear
+
+from ...record.proof import Overall
+from ..workload import Batch, Host, Workload
+from .arithmetic import Array, narrow
+from .bounds import Errors
+from .step import Arrays, Reference, Step
+
+MOST_FEATURES = 256  # an eigenvalue problem of this size at every step is still cheap
+MEANS_SOMETHING = 1e-3  # of the parameters' norm: beyond it the propagated bound says nothing
+MOST_SOLVED = 1e8  # n d^2 of a least-squares problem that is solved in passing
+
+
+class Drift:
+    """Follows a run: `apart[t]` is what two correct runs may be apart after step t + 1."""
+
+    def __init__(self, work: Workload, reference: Reference) -> None:
+        self.work, self.reference = work, reference
+        task = work.task
+        layer, sgd = task.layers[0], task.optimizer
+        self.linear = (
+            len(task.layers) == 1 and task.loss.name == "mse" and not sgd.momentum and not sgd.maximize
+        )
+        self.contracts = self.linear and isinstance(layer, Linear) and layer.in_features <= MOST_FEATURES
+        self.apart: list[float] = []
+        self.shares_of_steps: list[float] = []
+        self.own = reference.widen(work.start)
+        self.last: Arrays = self.own
+        self.eps, self.share, self.meaningful = 0.0, 0.0, self.contracts
+
+    @property
+    def resolution(self) -> float | None:
+        """Median over the steps of ||tau|| over the length of the step."""
+        return float(np.median(self.shares_of_steps)) if self.shares_of_steps else None
+
+    def add(self, batch: Batch, before: Arrays, step: Step, errors: Errors, after: dict[str, Host]) -> None:
+        """One more step, from `before` to the recorded `after`."""
+        tau, moved = norm(errors.params), distance(step.params, before)
+        self.shares_of_steps.append(tau / moved if moved else np.inf if tau else 0.0)
+        growth = self.growth(batch) if self.contracts else 1.0
+        self.apart.append(growth * (self.apart[-1] if self.apart else 0.0) + 2 * tau)
+        if not self.meaningful:
+            return
+        self.last = self.reference.widen(after)
+        self.own = self.reference.step(
+            self.own, {}, batch.x, batch.y, batch.learning_rate, first=not self.apart[1:]
+        ).params
+        self.eps = growth * self.eps + tau
+        used = distance(self.last, self.own) / self.eps
+        self.share = max(self.share, used)
+        self.meaningful = self.eps < MEANS_SOMETHING * norm(self.own)
+
+    def growth(self, batch: Batch) -> float:
+        """||(1 - h decay) I - (2h/N) Z^T Z||_2, from the eigenvalues of Z^T Z."""
+        z = np.column_stack([narrow(batch.x), np.ones(len(batch.x))])
+        outputs = batch.y.shape[1]
+        divisor = len(z) * outputs if self.reference.rule.reduction == "mean" else 1
+        rate = batch.learning_rate
+        eigenvalues = np.linalg.eigvalsh(z.T @ z)
+        factors = 1 - rate * float(self.reference.sgd.weight_decay) - 2 * rate / divisor * eigenvalues
+        return float(abs(factors).max())
+
+    def overall(self) -> Overall | None:
+        """The distance from the reference's own run, where the propagated bound means something."""
+        if not self.meaningful:
+            return None
+        far, size = distance(self.last, self.own), norm(self.own)
+        ulp = float(np.spacing(np.asarray(size, dtype=self.work.task.dtype)))
+        return Overall(
+            distance=far, bound=self.eps, share=self.share, ulps=far / ulp, to_solution=self.to_solution()
+        )
+
+    def to_solution(self) -> float | None:
+        """Distance from the exact least-squares solution of the whole data."""
+        x, y = narrow(self.work.x), narrow(self.work.y)
+        if self.work.task.optimizer.weight_decay or x.size * x.shape[1] > MOST_SOLVED:
+            return None
+        solution = np.linalg.lstsq(np.column_stack([x, np.ones(len(x))]), y, rcond=None)[0]
+        weight, bias = (narrow(self.last[f"0.{name}"]) for name in ("weight", "bias"))
+        return float(np.linalg.norm(np.vstack([weight, bias]) - solution))
+
+
+def norm(arrays: dict[str, Array]) -> float:
+    """Euclidean norm of all arrays together."""
+    return float(np.sqrt(sum(float(np.square(narrow(array)).sum()) for array in arrays.values())))
+
+
+def distance(a: dict[str, Array], b: dict[str, Array]) -> float:
+    """Euclidean distance of two sets of arrays; differences are taken before anything is narrowed."""
+    return norm({name: a[name] - b[name] for name in a})

@@ -1,0 +1,214 @@
+"""Losses of one prediction each, from their formulas.
+
+e = prediction - target, x = prediction, t = target, w = weight, a = what is left of x after the loss's offset.
+Definitions: PyTorch's documentation, torch.nn.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .arithmetic import FUNCTION, Array, Sum, narrow
+from .loss_rule import Elementwise, Rule
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)), without overflow."""
+    small = np.exp(-abs(x))
+    return np.where(x >= 0, 1, small) / (1 + small)
+
+
+def softplus(x: Array) -> Array:
+    """log(1 + exp(x)), without overflow."""
+    return np.maximum(x, 0) + np.log1p(np.exp(-abs(x)))
+
+
+class Residual(Elementwise):
+    """A function of e = x - t."""
+
+    def offset(self, t: Array) -> Array:
+        return t
+
+
+class Squared(Residual):
+    """e^2; slope 2 e."""
+
+    roundings = (2, 1)
+
+    def value(self, a: Array, t: Array) -> Array:
+        return a * a
+
+    def slope(self, a: Array, t: Array) -> Array:
+        return 2 * a
+
+
+class Absolute(Residual):
+    """|e|; slope sign e."""
+
+    roundings = (1, 1)
+
+    def value(self, a: Array, t: Array) -> Array:
+        return abs(a)
+
+    def slope(self, a: Array, t: Array) -> Array:
+        return np.sign(a)
+
+
+class Smooth(Residual):
+    """e^2 / (2 beta) within |e| < beta, else |e| - beta/2; slope clip(e / beta, -1, 1). L1 at beta 0."""
+
+    roundings = (6, 2)  # the slope: once for 1/beta, once for the product
+
+    def value(self, a: Array, t: Array) -> Array:
+        beta = self.round(self.options["beta"])
+        return np.where(abs(a) < beta, a * a / (2 * beta or 1), abs(a) - beta / 2)
+
+    def slope(self, a: Array, t: Array) -> Array:
+        beta = self.round(self.options["beta"])
+        return np.where(abs(a) < beta, a / (beta or 1), np.sign(a))
+
+    def magnitudes(self, a: Array, t: Array) -> tuple[Array, Array]:
+        return abs(a) + self.round(self.options["beta"]) / 2, abs(self.slope(a, t))
+
+
+class Huber(Residual):
+    """e^2 / 2 within |e| <= delta, else delta (|e| - delta/2); slope clip(e, -delta, delta)."""
+
+    def value(self, a: Array, t: Array) -> Array:
+        delta = self.round(self.options["delta"])
+        return np.where(abs(a) <= delta, a * a / 2, delta * (abs(a) - delta / 2))
+
+    def slope(self, a: Array, t: Array) -> Array:
+        delta = self.round(self.options["delta"])
+        return np.clip(a, -delta, delta)
+
+    def magnitudes(self, a: Array, t: Array) -> tuple[Array, Array]:
+        delta = self.round(self.options["delta"])
+        return np.minimum(abs(a), delta) * (abs(a) + delta / 2), abs(self.slope(a, t))
+
+
+class Logistic(Elementwise):
+    """w (p t softplus(-x) + (1-t) softplus(x)); slope w ((1-t) sigmoid(x) - p t sigmoid(-x)).
+
+    Magnitudes are those of the longest usual form, (1-t) x + (1 + (p-1) t) softplus(-x), whose slope is
+    (1-t) - (1 + (p-1) t) sigmoid(-x). Where the slope of softplus is taken as exp(x - softplus(x)), the
+    subtraction adds a relative error of a few u |x|.
+    """
+
+    roundings = (2 * FUNCTION + 8, FUNCTION + 8)
+
+    def value(self, a: Array, t: Array) -> Array:
+        return self.weight("pos_weight") * t * softplus(-a) + (1 - t) * softplus(a)
+
+    def slope(self, a: Array, t: Array) -> Array:
+        return (1 - t) * sigmoid(a) - self.weight("pos_weight") * t * sigmoid(-a)
+
+    def magnitudes(self, a: Array, t: Array) -> tuple[Array, Array]:
+        positive = self.weight("pos_weight") * t
+        value = (1 - t) * abs(a) + (1 - t + positive) * softplus(-a)
+        return value, (1 - t + positive + (1 - t + positive) * sigmoid(a)) * (1 + abs(a) / 8)
+
+
+class MultiLogistic(Logistic):
+    """The mean over the m columns of the logistic loss, targets 0 or 1."""
+
+    def divisor(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        rows = int(np.prod(shape[:-1])) if self.reduction == "mean" else 1
+        return shape[-1] * rows, 4
+
+
+class SoftMargin(Elementwise):
+    """log(1 + exp(-t x)); slope -t sigmoid(-t x)."""
+
+    roundings = (2 * FUNCTION + 4, FUNCTION + 4)
+
+    def value(self, a: Array, t: Array) -> Array:
+        return softplus(-t * a)
+
+    def slope(self, a: Array, t: Array) -> Array:
+        return -t * sigmoid(-t * a)
+
+    def magnitudes(self, a: Array, t: Array) -> tuple[Array, Array]:
+        return self.value(a, t), abs(self.slope(a, t)) * (1 + abs(a) / 8)
+
+    def largest(self, x: Array, t: Array) -> Array:
+        return np.exp(-t * narrow(x))  # torch does not avoid it
+
+
+class HingeEmbedding(Elementwise):
+    """x where t = 1; max(0, margin - x) where t = -1; slope 1, or -1 where margin > x. Here a = x - margin."""
+
+    def offset(self, t: Array) -> Array:
+        return np.where(t == 1, 0, self.round(self.options["margin"]))
+
+    def value(self, a: Array, t: Array) -> Array:
+        return np.where(t == 1, a, np.maximum(0, -a))
+
+    def slope(self, a: Array, t: Array) -> Array:
+        return np.where(t == 1, 1, -(a < 0).astype(a.dtype))
+
+
+class Divergence(Elementwise):
+    """t (log t - x), 0 log 0 = 0, slope -t; with log_target exp(t) (t - x), slope -exp(t)."""
+
+    roundings = (FUNCTION + 4, FUNCTION + 1)
+
+    def divisor(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        return (shape[0], 2) if self.reduction == "batchmean" else super().divisor(shape)
+
+    def value(self, a: Array, t: Array) -> Array:
+        log = t if self.options["log_target"] else np.log(np.where(t > 0, t, 1))
+        return -self.slope(a, t) * (log - a)
+
+    def slope(self, a: Array, t: Array) -> Array:
+        return (-np.exp(t) if self.options["log_target"] else -t) + 0 * a
+
+    def magnitudes(self, a: Array, t: Array) -> tuple[Array, Array]:
+        size = abs(self.slope(a, t))
+        log = t if self.options["log_target"] else np.log(np.where(t > 0, t, 1))
+        return size * (abs(log) + abs(a)), size
+
+
+class CrossEntropyBinary(Elementwise):
+    """-w (t max(log x, -100) + (1-t) max(log(1-x), -100)); slope w (x-t) / max(x (1-x), 1e-12), x in [0, 1]."""
+
+    roundings = (FUNCTION + 4, 6)
+    floor = np.float32(1e-12)  # a float32 constant in float64 too
+
+    def value(self, a: Array, t: Array) -> Array:
+        x = np.clip(a, 0, 1)
+        with np.errstate(divide="ignore"):
+            return -(t * np.maximum(np.log(x), -100) + (1 - t) * np.maximum(np.log1p(-x), -100))
+
+    def slope(self, a: Array, t: Array) -> Array:
+        x = np.clip(a, 0, 1)
+        return (x - t) / np.maximum(x * (1 - x), a.dtype.type(self.floor))
+
+    def magnitudes(self, a: Array, t: Array) -> tuple[Array, Array]:
+        return self.value(a, t) + 1, abs(self.slope(a, t))  # + 1: log(1-x) in the place of log1p(-x)
+
+    def error_through_sigmoid(self, x: Sum, t: Array) -> Array:
+        """Error of the gradient with respect to z where x = sigmoid(z), before the divisor.
+
+        slope times x (1-x) is w (x-t) min(1, x (1-x) / floor). Both factors hold the same computed x, so what is
+        lost in 1 - x cancels; only where x may round to within the floor of 0 or 1 is anything up to x - t lost.
+        """
+        w, size = narrow(self.weight()), narrow(abs(x.value - t))
+        ends = (np.clip(narrow(x.value) + side * x.error, 0, 1) for side in (-1, 1))
+        low, high = (end * (1 - end) for end in ends)
+        lost = np.where(np.minimum(low, high) <= self.floor, size, 0.0)
+        return w * (x.error + lost + x.arithmetic.rounding(10, size + x.error))
+
+
+ELEMENTWISE: dict[str, type[Rule]] = {
+    "mse": Squared,
+    "l1": Absolute,
+    "smooth_l1": Smooth,
+    "huber": Huber,
+    "bce": CrossEntropyBinary,
+    "bce_with_logits": Logistic,
+    "multilabel_soft_margin": MultiLogistic,
+    "soft_margin": SoftMargin,
+    "hinge_embedding": HingeEmbedding,
+    "kl_div": Divergence,
+}

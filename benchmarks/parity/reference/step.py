@@ -1,0 +1,173 @@
+"""One training step from the mathematics, wider than the task's dtype; it shares no code with any backend.
+
+The reference for float32 is float64, for float64 it is `numpy.longdouble` (64-bit mantissa on x86; where the
+platform has nothing wider than float64 the bounds count the reference's own rounding too, see `bounds`).
+Conventions: X (B, d), W (in, out), b (out,); e = prediction - target; the gradient of the loss with respect to
+a layer's output is called its delta; coefficients are first rounded to the task's dtype.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from samestep.backends import spec
+
+from .arithmetic import Array
+from .elementwise_losses import sigmoid
+from .loss_rule import Rule, Terms
+from .rowwise_losses import rule
+
+Arrays: TypeAlias = dict[str, Array]
+
+WIDE: dict[str, Any] = {"float32": np.float64, "float64": np.longdouble}
+
+
+@dataclass(frozen=True)
+class Step:
+    """Everything one step computes, in wide precision.
+
+    `values` are the input of every layer and then the prediction (L + 1 arrays); `deltas` the gradients with
+    respect to the output of every layer (L arrays). `previous` are the momentum buffers it started from,
+    `directions` is what the learning rate multiplies.
+    """
+
+    target: Array
+    previous: Arrays
+    values: list[Array]
+    terms: Terms
+    loss: Any
+    deltas: list[Array]
+    gradients: Arrays
+    buffers: Arrays
+    directions: Arrays
+    params: Arrays
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """The optimizer's numbers as the task's dtype holds them."""
+
+    momentum: Any
+    dampening: Any
+    weight_decay: Any
+    sign: int
+    nesterov: bool
+
+
+class Reference:
+    """The training step of one task, in the precision one above `dtype`."""
+
+    def __init__(self, task: spec.Task) -> None:
+        self.dtype: str = task.dtype
+        self.wide = WIDE[task.dtype]
+        self.layers: Sequence[spec.Layer] = task.layers
+        self.rule: Rule = rule(task.loss, self.round)
+        o = task.optimizer
+        self.sgd = Coefficients(
+            self.round(o.momentum),
+            self.round(o.dampening),
+            self.round(o.weight_decay),
+            -1 if o.maximize else 1,
+            o.nesterov,
+        )
+
+    def round(self, value: Any) -> Any:
+        """A coefficient, rounded to the task's dtype and then held in the wide one."""
+        return np.asarray(value).astype(self.dtype).astype(self.wide)[()]
+
+    def widen(self, arrays: Mapping[str, Array]) -> Arrays:
+        return {name: array.astype(self.wide) for name, array in arrays.items()}
+
+    def step(
+        self, params: Arrays, buffers: Arrays, x: Array, y: Array, learning_rate: float, *, first: bool
+    ) -> Step:
+        """One step from `params` and `buffers` (wide) on the batch (x, y); `first`: there is no momentum yet."""
+        y = y.astype(self.wide) if y.dtype.kind == "f" else y
+        values = self.forward(params, x.astype(self.wide))
+        terms = self.rule.terms(values[-1], y)
+        loss = terms.value.sum() / terms.divisor
+        deltas, gradients = self.backward(params, values, terms.slope / terms.divisor)
+        new, directions = self.optimize(params, buffers, gradients, first=first)
+        rate = self.wide(learning_rate)
+        moved = {name: theta - rate * directions[name] for name, theta in params.items()}
+        return Step(y, buffers, values, terms, loss, deltas, gradients, new, directions, moved)
+
+    def forward(self, params: Arrays, x: Array) -> list[Array]:
+        """The input of every layer, then the prediction."""
+        values = [x]
+        for index, layer in enumerate(self.layers):
+            z = values[-1]
+            if isinstance(layer, spec.Linear):
+                values.append(self.product(z, params[f"{index}.weight"]) + params[f"{index}.bias"])
+            else:
+                values.append(activate(layer, z, self.round))
+        return values
+
+    def product(self, a: Array, b: Array) -> Array:
+        """A matrix product, in full."""
+        return a @ b
+
+    def backward(self, params: Arrays, values: list[Array], delta: Array) -> tuple[list[Array], Arrays]:
+        """Chain rule from the prediction down: dW = a^T delta, db = column sums, delta_below = delta W^T."""
+        deltas, gradients = [delta], {}
+        for index in reversed(range(len(self.layers))):
+            layer, a, delta = self.layers[index], values[index], deltas[0]
+            if isinstance(layer, spec.Linear):
+                gradients[f"{index}.weight"] = self.product(a.T, delta)
+                gradients[f"{index}.bias"] = delta.sum(axis=0)
+            if index:
+                linear = isinstance(layer, spec.Linear)
+                below = (
+                    self.product(delta, params[f"{index}.weight"].T)
+                    if linear
+                    else delta * derivative(layer, a, values[index + 1], self.round)
+                )
+                deltas.insert(0, below)
+        return deltas, {name: gradients[name] for name in params}
+
+    def optimize(
+        self, params: Arrays, buffers: Arrays, gradients: Arrays, *, first: bool
+    ) -> tuple[Arrays, Arrays]:
+        """g = +-grad + decay theta; b = g at first, then momentum b + (1 - dampening) g; Nesterov adds to g."""
+        c = self.sgd
+        new, directions = {}, {}
+        for name, theta in params.items():
+            g = c.sign * gradients[name] + c.weight_decay * theta
+            if not c.momentum:
+                directions[name] = g
+                continue
+            new[name] = g if first else c.momentum * buffers[name] + (1 - c.dampening) * g
+            directions[name] = g + c.momentum * new[name] if c.nesterov else new[name]
+        return new, directions
+
+
+def activate(layer: spec.Layer, z: Array, round_: Any) -> Array:
+    """The value of an activation at z."""
+    match layer:
+        case spec.ReLU():
+            return np.where(z > 0, z, z.dtype.type(0))
+        case spec.LeakyReLU(negative_slope=slope):
+            return np.where(z > 0, z, round_(slope) * z)
+        case spec.Sigmoid():
+            return sigmoid(z)
+        case spec.Tanh():
+            return np.tanh(z)
+        case _:
+            raise TypeError(f"the reference knows no layer {layer.kind!r}")
+
+
+def derivative(layer: spec.Layer, z: Array, value: Array, round_: Any) -> Array:
+    """The derivative of an activation at z, where it takes the given value."""
+    match layer:
+        case spec.ReLU():
+            return (z > 0).astype(z.dtype)
+        case spec.LeakyReLU(negative_slope=slope):
+            return np.where(z > 0, z.dtype.type(1), round_(slope))
+        case spec.Sigmoid():
+            return value * (1 - value)
+        case _:
+            return (1 - value) * (1 + value)

@@ -1,0 +1,181 @@
+"""What a certificate is about: the data, the start, the order and the rates of a task, in one dtype."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samestep.backends import losses, spec
+from samestep.backends.interface import MatmulPrecision
+from samestep.backends.spec import Task
+
+from ..console.errors import InputError
+from ..record.plan import MOST_STEPS
+
+Host = NDArray[Any]
+
+
+class Data(Protocol):
+    """The part of `benchmarks.datasets.Split` that is needed here; anything with these two methods will do."""
+
+    def rounded(self, dtype: str) -> tuple[Host, Host]: ...
+
+    def digest(self) -> str: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Data of your own: x (n, k), and y (n, m) floating or (n,) integer classes."""
+
+    x: Host
+    y: Host
+
+    def rounded(self, dtype: str) -> tuple[Host, Host]:
+        """x and a floating y in a dtype; classes stay as they are."""
+        return self.x.astype(dtype), self.y.astype(dtype) if self.y.dtype.kind == "f" else self.y.copy()
+
+    def digest(self) -> str:
+        return digest({"x": self.x, "y": self.y})
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """One step: its rows of the data, what they hold, and its learning rate."""
+
+    rows: NDArray[np.int64]
+    x: Host
+    y: Host
+    learning_rate: float
+
+
+@dataclass(frozen=True, eq=False)
+class Workload:
+    """All that a run takes in: x (n, k), y, one order (n,) and one row of learning rates for each epoch.
+
+    `products`: to what the run has declared that it rounds the inputs of its matrix products. `keep`: how many of
+    its steps stay in its certificate, at most.
+    """
+
+    task: Task
+    x: Host
+    y: Host
+    orders: tuple[NDArray[np.int64], ...]
+    rates: Host
+    start: dict[str, Host]
+    products: MatmulPrecision = "full"
+    keep: int = MOST_STEPS
+
+    @classmethod
+    def of(
+        cls, task: Task, data: Data, products: MatmulPrecision = "full", keep: int = MOST_STEPS
+    ) -> Workload:
+        """The work of a task on its data, everything rounded to the task's dtype.
+
+        Raises:
+            InputError: a value is too large for the dtype, or layers and loss do not take these arrays.
+        """
+        x, y = data.rounded(task.dtype)
+        check(task, x, y)
+        orders = tuple(task.order(len(x), epoch) for epoch in range(task.epochs))
+        return cls(task, x, y, orders, task.learning_rates(len(x)), start(task), products, keep)
+
+    def batches(self) -> Iterator[Batch]:
+        """Every step of the run, in order; the last batch of an epoch may be partial."""
+        return (self.batch(number) for number in range(1, self.steps + 1))
+
+    def batch(self, number: int) -> Batch:
+        """One step of the run, counted from 1.
+
+        Raises:
+            ValueError: the run has no such step.
+        """
+        if not 1 <= number <= self.steps:
+            raise ValueError(f"step {number} is none of the {self.steps} steps")
+        epoch, index = divmod(number - 1, self.rates.shape[1])
+        size = self.task.batch_size
+        rows = self.orders[epoch][index * size : (index + 1) * size]
+        return Batch(rows, self.x[rows], self.y[rows], float(self.rates[epoch, index]))
+
+    @property
+    def steps(self) -> int:
+        return int(self.rates.size)
+
+
+def check(task: Task, x: Host, y: Host) -> None:
+    """Raise InputError unless layers take x and the loss takes y: frameworks may broadcast, or say nothing."""
+    inputs, *_ = next(iter(task.parameters.values()))
+    (outputs,) = next(reversed(task.parameters.values()))
+    if x.ndim != 2 or x.shape[1] != inputs:
+        raise InputError(
+            f"task {task.name!r}: x is {x.shape}, not (rows, {inputs}) as the first layer takes it"
+        )
+    try:
+        losses.get(task.loss.name).check([np.full((len(x), outputs), 0.5, x.dtype), y], task.loss.arguments)
+    except ValueError as error:
+        raise InputError(f"task {task.name!r}, on targets {y.shape}: {error}") from error
+
+
+def start(task: Task) -> dict[str, Host]:
+    """The initial parameters that every lane shares: one draw from the task's laws and seed, in its dtype.
+
+    Drawn once in float64 and rounded once, so that the float32 start is the float64 start, rounded. The default
+    law is torch's for Linear: U(+-1/sqrt(in)) for weight and bias.
+    """
+    rng = np.random.default_rng(
+        [task.seed, 0x5747]
+    )  # apart from the order's generator, which has [seed, epoch]
+    values, fan_in = {}, 1
+    for name, shape in task.parameters.items():
+        weight = name.endswith("weight")
+        fan_in = shape[0] if weight else fan_in
+        law = task.init.weight if weight else task.init.bias
+        values[name] = draw(law, shape, fan_in, rng).astype(task.dtype)
+    return values
+
+
+def draw(law: spec.Initializer, shape: tuple[int, ...], fan_in: int, rng: np.random.Generator) -> Host:
+    """One array from a law, float64; a weight's shape is (in, out)."""
+    match law:
+        case spec.Constant(value=value):
+            return np.full(shape, value)
+        case spec.Normal(mean=mean, std=std):
+            return rng.normal(mean, std, shape)
+        case spec.Uniform(low=low, high=high):
+            return rng.uniform(low, high, shape)
+        case spec.TruncatedNormal(mean=mean, std=std, low=low, high=high):
+            from scipy.stats import truncnorm  # slow to import, and rarely needed
+
+            ends = (low - mean) / std, (high - mean) / std
+            return np.asarray(truncnorm.rvs(*ends, loc=mean, scale=std, size=shape, random_state=rng))
+        case spec.Xavier(distribution=distribution, gain=gain):
+            std = gain * math.sqrt(2 / (shape[0] + shape[1]))
+        case spec.Kaiming(distribution=distribution, mode=mode, gain=gain):
+            std = gain / math.sqrt(shape[0] if mode == "fan_in" else shape[1])
+        case _:
+            return rng.uniform(-1, 1, shape) / math.sqrt(fan_in)
+    return (
+        rng.normal(0, std, shape)
+        if distribution == "normal"
+        else rng.uniform(-1, 1, shape) * std * math.sqrt(3)
+    )
+
+
+def digest(arrays: Mapping[str, Host]) -> str:
+    """SHA-256 over names, shapes, dtypes and bytes: equal digests mean equal arrays, bit for bit."""
+    sha = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        sha.update(f"{name}{array.shape}{array.dtype.str}".encode())
+        sha.update(array.data)
+    return sha.hexdigest()
+
+
+def digest_orders(work: Workload) -> str:
+    """SHA-256 of the order of every epoch."""
+    return digest({f"epoch {epoch:06}": order for epoch, order in enumerate(work.orders)})

@@ -1,0 +1,50 @@
+"""What was measured: the models that a run leaves, reading and writing them, and input from strangers."""
+
+from .machine import Accelerator, Environment, Pool
+from .measurements import (
+    Arm,
+    Block,
+    Calibration,
+    Ceiling,
+    Cold,
+    Dispatch,
+    Failure,
+    Kind,
+    Ledger,
+    Slice,
+    Unseen,
+)
+from .outcome import Accuracy, Point
+from .plan import MOST_STEPS, Comparison, Effort, Facts, Plan, PlannedWork, Threads
+from .record import KEY, SCHEMA_VERSION, WHOLE, Certified, Record
+
+__all__ = [
+    "KEY",
+    "MOST_STEPS",
+    "SCHEMA_VERSION",
+    "WHOLE",
+    "Accelerator",
+    "Accuracy",
+    "Arm",
+    "Block",
+    "Calibration",
+    "Ceiling",
+    "Certified",
+    "Cold",
+    "Comparison",
+    "Dispatch",
+    "Effort",
+    "Environment",
+    "Facts",
+    "Failure",
+    "Kind",
+    "Ledger",
+    "Plan",
+    "PlannedWork",
+    "Point",
+    "Pool",
+    "Record",
+    "Slice",
+    "Threads",
+    "Unseen",
+]

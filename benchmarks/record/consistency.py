@@ -1,0 +1,47 @@
+"""What no schema says of a record: nothing in it is there twice, and its tables can be made in a moment."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator
+from itertools import product
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from . import Record
+
+MOST_LANES, MOST_ROWS = 200, 2_000  # of a record, and of its tables: a row for each task and lane
+
+
+def fault(record: Record) -> str | None:
+    """Why a record of the right form cannot be used, in one line; None where it can."""
+    tasks, lanes = len(record.plan.works), len(record.plan.lanes)
+    if lanes > MOST_LANES or tasks * lanes > MOST_ROWS:
+        return f"{tasks:,} tasks with {lanes:,} lanes are more than tables are made of"
+    if not tasks:
+        return "it has no task"
+    if doubled := next(doubles(record), None):
+        return f"{doubled} is there twice"
+    lanes_compared = (lane for lane in record.plan.lanes if lane != record.plan.baseline)
+    family = set(product(record.tasks, lanes_compared))
+    if {(each.task, each.lane) for each in record.plan.family} != family:
+        return "the family of comparisons is not that of its tasks, lanes and baseline"
+    return None
+
+
+def doubles(record: Record) -> Iterator[str]:
+    """What is there more than once, so that figures would depend on which of the two is taken."""
+    yield from _twice("the task", record.tasks)
+    yield from _twice("the lane", record.plan.lanes)
+    yield from _twice("the arm", (arm.lane for arm in record.arms))
+    yield from _twice("the certificate of", (f"{c.lane} on {c.task}" for c in record.certified))
+    yield from _twice("block", (block.index for block in record.blocks))
+    for block in record.blocks:
+        slices = (
+            f"round {s.round} of {s.lane}{' (twin)' * s.twin} on {s.task}, {s.kind}," for s in block.slices
+        )
+        yield from _twice(f"block {block.index}:", slices)
+
+
+def _twice(what: str, keys: Iterable[Hashable]) -> Iterator[str]:
+    yield from (f"{what} {key}" for key, count in Counter(keys).items() if count > 1)

@@ -1,0 +1,121 @@
+"""Records on disk: JSON, written whole or not at all, and read so that every fault of a file is one line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from ..console.errors import InputError
+from . import KEY, SCHEMA_VERSION, WHOLE, Record
+from .bounded_json import content, parse
+from .consistency import fault
+
+M = TypeVar("M", bound=BaseModel)
+D = TypeVar("D", bound="Document")
+
+
+class Document(BaseModel):
+    """pytest-benchmark's JSON; all of it but our own key is left to pytest-benchmark."""
+
+    samestep: Record
+
+
+def load(path: str | Path) -> Record:
+    """The record in a run's folder, or in its JSON.
+
+    Raises:
+        InputError: there is none, it is too large, or it is not a record that can be read.
+    """
+    return open_document(path, Document).samestep
+
+
+def open_document(path: str | Path, kind: type[D]) -> D:
+    """pytest-benchmark's JSON with a record in it, as far as `kind` describes it.
+
+    Raises:
+        InputError: as for `load`.
+    """
+    place = Path(path, WHOLE) if os.path.isdir(path) else Path(path)
+    raw = content(place, "record", f"name a run's folder or its {WHOLE}")
+    with _one_line(place, "record"):
+        _check_version(place, parse(raw))
+        found = kind.model_validate_json(raw)
+        if why := fault(found.samestep):
+            raise ValueError(why)
+    return found
+
+
+def _check_version(place: Path, document: Any) -> None:
+    """Raise unless there is a record, and of a version that is read here: so far there is one."""
+    found = document.get(KEY) if isinstance(document, dict) else None
+    if not isinstance(found, dict):
+        raise InputError(f"{place}: has no {KEY!r} record; was it made by `samestep compare`?")
+    version = found.get("schema_version")
+    if type(version) is not int or version < 1:
+        words = f"schema_version is {str(version)[:20]!r}, not a whole number from 1"
+        raise InputError(
+            f"{place}: its {words if version is not None else 'schema_version is missing'}; it is damaged"
+        )
+    if version > SCHEMA_VERSION:
+        raise InputError(
+            f"{place}: its schema_version is {version}, and this samestep reads up to {SCHEMA_VERSION}: "
+            "a newer samestep is needed"
+        )
+
+
+def write(path: str | Path, record: BaseModel) -> None:
+    """Write a model as JSON, whole or not at all."""
+    write_text(path, record.model_dump_json())
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a file so that it is whole or absent, whatever interrupts it."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def read_model(path: str | Path, kind: type[M]) -> M:
+    """A model from the JSON in a file; every fault of the file is one line.
+
+    Raises:
+        InputError: there is no such file, it is too large, or it is not a model of this schema.
+    """
+    name = kind.__name__.lower()
+    return _read(Path(path), kind, name, f"name an existing {name} file")
+
+
+def _read(path: Path, kind: type[M], name: str, mend: str) -> M:
+    raw = content(path, name, mend)
+    with _one_line(path, name):
+        return kind.model_validate_json(raw)
+
+
+@contextmanager
+def _one_line(path: Path, name: str) -> Iterator[None]:
+    """Whatever is wrong with the contents of a file becomes one line."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:  # ValidationError is a ValueError
+        raise InputError(f"{path}: not a {name} that this version reads ({_first(error)})") from error
+
+
+def _first(error: Exception) -> str:
+    """The first fault, on one line."""
+    if not isinstance(error, ValidationError):
+        return " ".join(str(error).split())[:200]
+    fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    place = ".".join(str(part) for part in fault["loc"])
+    return " ".join(f"{place}: {fault['msg']}".removeprefix(": ").split())[:200]

@@ -1,0 +1,70 @@
+"""The machine that a record was measured on: host, software, thread pools, GPUs."""
+
+from __future__ import annotations
+
+from samestep.backends.spec import Spec
+
+
+class Pool(Spec):
+    """A BLAS or OpenMP library that threadpoolctl finds in a process. XLA's own pool is not among them."""
+
+    api: str
+    library: str
+    version: str | None
+    threads: int
+    architecture: str | None = None
+
+
+class Environment(Spec):
+    """The host and its software; sizes in bytes."""
+
+    system: str
+    machine: str
+    cpu: str
+    cores: int | None
+    logical_cpus: int
+    allowed_cpus: int
+    affinity: bool
+    memory: int
+    python: str
+    packages: dict[str, str]
+    settings: dict[str, str]
+    boot: str
+    installed: str
+    source: str
+
+
+# The bits of what holds the clock down, from nvml.h. The settings are somebody's choice, and idle is no limit;
+# the others are the GPU slowing itself down.
+SETTINGS = {0x1: "idle", 0x2: "application clocks", 0x10: "sync boost", 0x100: "display clocks"}
+
+
+THROTTLES = {
+    0x4: "power cap",
+    0x8: "hardware slowdown",
+    0x20: "software thermal slowdown",
+    0x40: "hardware thermal slowdown",
+    0x80: "power brake",
+}
+
+
+class Accelerator(Spec):
+    """One GPU at one moment; `limits` is what holds its clock down, in words, None where it does not say.
+
+    Clocks in MHz, temperature in degrees Celsius, power in watts, memory in bytes.
+    """
+
+    index: int
+    name: str
+    driver: str
+    clock: float | None
+    highest_clock: float | None
+    limits: tuple[str, ...] | None
+    temperature: float | None
+    power: float | None
+    memory: int | None
+
+    @property
+    def throttles(self) -> tuple[str, ...]:
+        """Those of its limits that are no choice of anybody."""
+        return tuple(limit for limit in self.limits or () if limit not in SETTINGS.values())

@@ -1,0 +1,152 @@
+"""What was measured: every raw piece of a session, as its worker reported it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from samestep.backends.interface import MatmulPrecision, Tier
+from samestep.backends.spec import Count, Finite, Number, Positive, Spec
+
+from .machine import Accelerator, Pool
+
+Kind = Literal["race", "gc", "alone"]
+
+
+class Arm(Spec):
+    """A lane as it described itself in its own process."""
+
+    lane: str
+    framework: str
+    tier: Tier
+    gradient: str
+    buffers: str
+    compiled: str
+    products: MatmulPrecision = "full"
+    device: str
+    versions: dict[str, str]
+    pools: tuple[Pool, ...]
+
+
+class Cold(Spec):
+    """A first call in a fresh process with empty compiler caches; `beside` other processes ran at the time."""
+
+    task: str
+    lane: str
+    repeat: int
+    import_s: Finite
+    first_call_s: Finite
+    peak_memory: int
+    beside: int
+
+
+class Failure(Spec):
+    """Why a lane has no times on a task: it raised, died, hung or ran out of memory."""
+
+    task: str
+    lane: str
+    phase: str
+    reason: str
+
+
+class Calibration(Spec):
+    """Found once per task and lane, then frozen: runs per slice; the time of a run and of the reset before it."""
+
+    task: str
+    lane: str
+    repeats: Count
+    run_ns: Count
+    reset_ns: Count
+
+
+class Dispatch(Spec):
+    """The shortest call that a framework can make, seconds."""
+
+    framework: str
+    call: str
+    seconds: float
+
+
+class Ceiling(Spec):
+    """What the machine can do at a task's size: bytes read and copied, BLAS operations, per second."""
+
+    task: str
+    working_set: Count
+    read_rate: Positive
+    copy_rate: Positive
+    blas_rate: Positive
+
+
+class Ledger(Spec):
+    """Where a step's time goes, seconds: phases that add up to `run_s`, or the reason why there are none.
+
+    `transfer_s` is what putting all data on the device took, once.
+    """
+
+    task: str
+    lane: str
+    run_s: float
+    transfer_s: float
+    phases: dict[str, float]
+    reason: str
+
+
+class Slice(Spec):
+    """One timed slice: `repeats` runs of the certified work, each from the certified start.
+
+    elapsed and CPU time are those of the runs alone; `span_ns`, `steal_ns` and the context switches include the
+    resets between them. Kind "race" is judged; "gc" (the collector left on) and "alone" (no other arm before it)
+    are the controls. `resync_ns` is what a second sync and the first fetch of the parameters took right after the
+    last run's clock stopped, `fetch_ns` what both took once more. `finals` counts the different final parameters
+    among the repeats, `apart` is their largest distance from the certified ones (the norm over all parameters).
+    """
+
+    task: str
+    lane: str
+    twin: bool
+    kind: Kind
+    round: int
+    position: int
+    predecessor: str | None
+    repeats: Count
+    warmups: int
+    elapsed_ns: Count
+    cpu_ns: int
+    span_ns: Count
+    steal_ns: int
+    switches: tuple[int, int]
+    resync_ns: int
+    fetch_ns: int
+    compilations: int
+    final: str
+    finals: int
+    apart: Number
+
+
+class Unseen(Spec):
+    """The certified run of a lane beside runs of as much work that it had never seen: the least, nanoseconds.
+
+    CPU time as well, which other programs do not lengthen. `same` counts the unseen runs that ended in the
+    certified parameters, which none can honestly do.
+    """
+
+    task: str
+    lane: str
+    known_ns: Count
+    unseen_ns: Count
+    same: int
+    known_cpu_ns: int = 0
+    unseen_cpu_ns: int = 0
+
+
+class Block(Spec):
+    """One group of fresh workers and all that they measured."""
+
+    index: int
+    cpus: tuple[int, ...]
+    twin: str
+    started: tuple[str, ...]
+    slices: tuple[Slice, ...]
+    failures: tuple[Failure, ...]
+    unseen: tuple[Unseen, ...] = ()
+    gpus_before: tuple[Accelerator, ...] = ()
+    gpus_after: tuple[Accelerator, ...] = ()

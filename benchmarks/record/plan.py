@@ -1,0 +1,106 @@
+"""What a session sets out to do, written down before anything is measured."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from samestep.backends.spec import Count, Positive, Spec, Task
+
+from ..datasets.split import Transform
+from .machine import Environment
+
+MOST_STEPS = 60  # of a run, that stay in its certificate
+
+
+class Effort(Spec):
+    """One session's amount of work.
+
+    blocks: groups of fresh workers; the statistic has blocks - 1 degrees of freedom.
+    cold: cold first calls per task and lane, each in a process with empty compiler caches.
+    rounds: fewest and most rounds of a block; between them, as many as fit `block_seconds` per task.
+    slice_ms: timed work of a slice; runs shorter than this are repeated.
+    controls: every how many blocks the control slices (garbage collector on, arm alone) are run.
+    jobs: how many processes work side by side while certifying; times taken then say so.
+    kept: steps of a certified run that stay in the record, to be judged again by anybody, at most.
+    """
+
+    name: str = Field(min_length=1)
+    blocks: Count
+    cold: Count = 1
+    rounds: tuple[Count, Count] = (5, 10)
+    block_seconds: Positive = 4.0
+    slice_ms: Positive = 30.0
+    controls: Count = 2
+    jobs: Count = 2
+    kept: Count = MOST_STEPS
+
+
+class Facts(Spec):
+    """Where the data come from and what was done to them before training.
+
+    `transform` maps what was trained on back to original units; `dropped` are constant columns, `skipped_rows`
+    rows with gaps, `rank` that of the training features.
+    """
+
+    source: str
+    columns: tuple[str, ...]
+    target: str
+    transform: Transform
+    dropped: tuple[str, ...]
+    skipped_rows: int
+    rank: int
+
+
+class PlannedWork(Spec):
+    """A task and the run that is timed: `steps` steps over `samples` rows from the start, in epoch 0's order."""
+
+    task: Task
+    rows: Count
+    features: Count
+    steps: Count
+    samples: Count
+    data: str
+    start: str
+    bytes_per_step: int
+    flops_per_step: int
+    facts: Facts | None = None
+
+
+Threads = Literal["one", "all"]
+
+
+class Comparison(Spec):
+    """A lane against the baseline on a task: one member of the family that the verdicts are corrected for."""
+
+    task: str
+    lane: str
+
+
+class Plan(Spec):
+    """What a session sets out to do, written down before anything is measured.
+
+    `environment` is the coordinator's; `settings` are the variables that every worker gets on top; `missing`
+    are the lanes that were asked for but cannot run here, and the default tasks that have no data here, with
+    the reason.
+    """
+
+    created: str
+    works: tuple[PlannedWork, ...]
+    lanes: tuple[str, ...]
+    baseline: str
+    family: tuple[Comparison, ...]
+    effort: Effort
+    threads: Threads
+    device: str
+    seed: int
+    environment: Environment
+    settings: dict[str, str]
+    missing: dict[str, str] = Field(default_factory=dict)
+    phases: bool = False
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether the lanes run on a CPU, whichever of several."""
+        return self.device.partition(":")[0] == "cpu"

@@ -1,0 +1,180 @@
+"""What a certificate says: frozen, strict models with a JSON round trip. Steps count from 1.
+
+A *share* is deviation over bound, for the worst component: at most 1 for correct arithmetic. *Slack* is its
+inverse. A *likely* share is the same with the square root of n in the place of n; it judges nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from pydantic import Field
+
+from samestep.backends.interface import MatmulPrecision
+from samestep.backends.spec import Dtype, Number, Spec
+
+Status: TypeAlias = Literal["not run", "pass", "fail", "diverged"]
+SCHEMA_VERSION: Literal[1] = 1
+
+# What the doctor can name, in the order in which a step computes things.
+Cause: TypeAlias = Literal[
+    "dtype",  # arrays of another dtype than the task's
+    "shape",  # names, shapes or the number of steps are not the task's
+    "error",  # the lane raised
+    "start",  # other initial values
+    "rows",  # other rows than the order's, targets included
+    "labels",  # the right rows with the targets of others
+    "partial batch",  # the last batch divided by the nominal size, dropped or filled up
+    "loss",  # another formula or another option: delta, beta, weight, smoothing
+    "scale",  # a constant factor on loss or gradients: one half, two, sum for mean
+    "activation",  # another activation, or its derivative left out or wrong
+    "transposed",  # a weight or its gradient the other way round
+    "stale",  # gradients of earlier parameters or an earlier batch, or added to those before
+    "left out",  # a parameter that is not trained or gets no gradient
+    "sign",  # uphill for downhill
+    "momentum",
+    "dampening",
+    "nesterov",
+    "weight decay",
+    "learning rate",
+    "precision",  # narrower arithmetic than the dtype's: TF32, bfloat16, float32 inside float64
+    "timed program",  # what is timed is not what was traced
+    "prediction",  # the finished model predicts something else
+    "unknown",
+]
+
+
+class Worst(Spec):
+    """The largest share of its bound that a quantity used over a run, where it did so, and the likely share."""
+
+    share: Number = 0.0
+    step: int = 0
+    tensor: str = ""
+    slack: Number = float("inf")
+    likely: Number = 0.0
+
+
+class Failure(Spec):
+    """The first number outside its bound."""
+
+    step: int
+    quantity: str
+    tensor: str
+    index: tuple[int, ...]
+    recorded: Number
+    reference: Number
+    deviation: Number
+    bound: Number
+
+
+class Diagnosis(Spec):
+    """The doctor's answer: one word, and one sentence with the numbers that led to it."""
+
+    cause: Cause
+    sentence: str
+
+
+class Shares(Spec):
+    """The shares that one step used, by quantity."""
+
+    step: int
+    shares: dict[str, Number]
+
+
+class Kept(Spec):
+    """One step's arrays by name, each as base64 of its bytes (`benchmarks.parity.kept`)."""
+
+    step: int
+    arrays: dict[str, str]
+
+
+class Overall(Spec):
+    """Distance at the end from the reference's own run, against the bound propagated along the run.
+
+    eps_next = ||(1 - h decay) I - (2h/N) Z^T Z|| eps + ||tau||, for one Linear layer with MSE and no momentum.
+    `share` is the largest over the run; `ulps` is the distance in units in the last place of the parameters'
+    norm; `to_solution` the distance from the exact least-squares solution, where there is no decay.
+    """
+
+    distance: Number
+    bound: Number
+    share: Number
+    ulps: Number
+    to_solution: Number | None
+
+
+class Judgement(Spec):
+    """One dtype's run against the reference.
+
+    `resolution` is the median over the steps of ||tau|| over the length of the step taken: the share of a step
+    that could be wrong unseen. `allowance` is what two such runs may be apart at the end, and `contraction` says
+    whether the steps' own contraction went into it or none was assumed. `unrecorded` are quantities that the
+    trace did not hold. `sample` are the shares of a fixed sample of the steps, `kept` the arrays of some of them.
+    """
+
+    dtype: Dtype
+    reference: str
+    status: Status = "not run"
+    reason: str = "not run"
+    steps: int = 0
+    quantities: dict[str, Worst] = Field(default_factory=dict)
+    unrecorded: tuple[str, ...] = ()
+    failure: Failure | None = None
+    diagnosis: Diagnosis | None = None
+    sample: tuple[Shares, ...] = ()
+    kept: tuple[Kept, ...] = ()
+    resolution: Number | None = None
+    allowance: Number | None = None
+    contraction: bool = False
+    overall: Overall | None = None
+
+
+class Untraced(Spec):
+    """The program that is timed, after `steps` steps from the same start, against the traced run.
+
+    Equal bit for bit, or else within the allowance: the sum over the steps of 2 ||tau||.
+    """
+
+    steps: int
+    equal: bool
+    distance: Number
+    allowance: Number
+    final: str
+
+
+class Evidence(Spec):
+    """Everything about one dtype: digests of start and final parameters, and what was checked.
+
+    `output` is the share of its bound that the prediction of the finished model uses, and `probe` that of one
+    step, and of an epoch in one program, on rows with a single non-zero entry, where reduced precision shows at
+    any size; None: not checked.
+    """
+
+    judgement: Judgement
+    start: str
+    final: str | None = None
+    output: Number | None = None
+    probe: Number | None = None
+    untraced: tuple[Untraced, ...] = ()
+
+
+class Certificate(Spec):
+    """Whether a lane did a task's work. Digests are SHA-256; `final` is left out beyond 10,000 parameters.
+
+    `products`: to what the lane declared that it rounds the inputs of its matrix products, and was judged by.
+    """
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    lane: str
+    device: str
+    versions: dict[str, str]
+    task: str
+    task_digest: str
+    dtype: Dtype
+    data: str
+    order: str
+    products: MatmulPrecision = "full"
+    status: Status = "not run"
+    reason: str = "not run"
+    evidence: tuple[Evidence, ...] = ()
+    final: dict[str, tuple[Number, ...]] | None = None

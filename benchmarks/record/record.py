@@ -1,0 +1,96 @@
+"""What was measured: one record, versioned; `record.files` reads and writes it.
+
+A record holds the plan as it was fixed before measuring, the certificates and every raw sample. Times per step,
+ratios, intervals and verdicts are not in it: `measure.summary` and `measure.verdict` compute them from here.
+Times are in nanoseconds where a clock gave integers, otherwise in seconds; memory in bytes. Non-finite numbers
+are strings.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from samestep.backends.spec import Spec
+
+from .measurements import (
+    Arm,
+    Block,
+    Calibration,
+    Ceiling,
+    Cold,
+    Dispatch,
+    Failure,
+    Ledger,
+    Slice,
+    Unseen,
+)
+from .outcome import Accuracy, Point
+from .plan import Plan, PlannedWork
+from .proof import Certificate, Untraced
+
+SCHEMA_VERSION: Literal[1] = 1
+KEY, WHOLE = "samestep", "benchmark.json"  # our record's key in pytest-benchmark's JSON, and that JSON's name
+
+
+class Certified(Spec):
+    """The certificate of a lane on a task; for one that passes, also what its training reaches.
+
+    `curve` says what was reached after each step that the certificate keeps.
+    """
+
+    task: str
+    lane: str
+    certificate: Certificate
+    accuracy: Accuracy | None = None
+    curve: tuple[Point, ...] = ()
+
+    def ending(self, steps: int) -> Untraced | None:
+        """What the timed program was found to end in after so many steps, in the task's own dtype."""
+        runs = self.certificate.evidence[-1].untraced if self.certificate.evidence else ()
+        return next((run for run in runs if run.steps == steps), None)
+
+
+class Record(Spec):
+    """One session, whole or interrupted."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    plan: Plan
+    arms: tuple[Arm, ...]
+    certified: tuple[Certified, ...]
+    colds: tuple[Cold, ...]
+    calibrations: tuple[Calibration, ...]
+    ceilings: tuple[Ceiling, ...]
+    dispatches: tuple[Dispatch, ...]
+    blocks: tuple[Block, ...]
+    failures: tuple[Failure, ...]
+    ledgers: tuple[Ledger, ...] = ()
+
+    @model_validator(mode="after")
+    def _speaks_of_its_plan(self) -> Self:
+        """Every piece is about a task and a lane of the plan, so that no figure comes from a stray one."""
+        pieces: list[Certified | Cold | Calibration | Failure | Slice | Unseen | Ledger]
+        pieces = [*self.certified, *self.colds, *self.calibrations, *self.failures, *self.ledgers]
+        for block in self.blocks:
+            pieces += [*block.slices, *block.unseen]
+        known = {(task, lane) for task in self.tasks for lane in self.plan.lanes}
+        for piece in pieces:
+            if (piece.task, piece.lane) not in known:
+                raise ValueError(f"{type(piece).__name__} of {piece.lane} on {piece.task} is not of the plan")
+        if self.plan.baseline not in self.plan.lanes:
+            raise ValueError(f"the baseline {self.plan.baseline} is not a lane of the plan")
+        return self
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks, in the plan's order."""
+        return tuple(work.task.name for work in self.plan.works)
+
+    def work(self, task: str) -> PlannedWork:
+        """The description of a task."""
+        return next(work for work in self.plan.works if work.task.name == task)
+
+    def certificate(self, task: str, lane: str) -> Certified | None:
+        """What was certified of a lane on a task, None where it never came to that."""
+        return next((c for c in self.certified if (c.task, c.lane) == (task, lane)), None)

@@ -1,0 +1,154 @@
+"""Charts over a grid of sizes: who is fastest where, and what a step costs each lane before its work."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from ...analysis.crossover import Cell, Crossover, Fit, fits
+from ...analysis.summary import Row
+from ...record import Record
+from .. import formatting as fmt
+from .. import sweep_tables as sweep
+from ..tables import Table
+from .axes import INK, SECONDS, A, Values, data, log_x, log_y, marker, of_field, span, specification, told
+from .figure import Figure
+from .lane_style import Looks
+
+SIDE = 56  # pixels: the height of a cell
+DRAWN = 40  # points of a fitted line
+
+
+def of_grid(grid: Crossover | None, record: Record, rows: Sequence[Row], looks: Looks) -> list[Figure]:
+    """The charts of a record that holds a grid of tasks; none of any other."""
+    return [fastest(grid, record, looks), lines(record, rows, looks)] if grid else []
+
+
+def fastest(grid: Crossover, record: Record, looks: Looks) -> Figure:
+    """The fastest lane of each cell, with all that are tied with it."""
+    places = {
+        cell: {"row": row, "column": column, **_tips(cell)}
+        for row, line in enumerate(grid.cells)
+        for column, cell in enumerate(line)
+    }
+    cells = list(places)
+    marks = [mark for cell, place in places.items() for mark in _marks(cell, place)]
+    tips = told("cell", "fastest", "tied with it")
+    x = _sizes(alt.X, "column", "features", grid.features)
+    y = _sizes(alt.Y, "row", "batch size", grid.batches)
+    tiles = data([_tile(cell, place, looks) for cell, place in places.items()])
+    room = {"expr": f"width / {len(grid.features)} - 6"}
+    name = tiles.mark_text(dy=17, fontSize=11, color=INK, limit=room).encode(x=x, y=y, text="name:N")
+    tile = tiles.mark_rect(stroke=INK, strokeOpacity=0.3).encode(
+        x=of_field(x, "left"), x2="right:Q", y=of_field(y, "top"), y2="bottom:Q",
+        color=alt.Color("colour:N", scale=None), fillOpacity=alt.FillOpacity("tint:Q", scale=None), tooltip=tips,
+    )  # fmt: skip
+    point = marker(marks, looks, tips, size=70).encode(x=x, y=y)
+    clear = sum(bool(cell.fastest) and not cell.tied for cell in cells)
+    says = (
+        "Each cell shows its fastest lane and every lane that is not surely more than 2% slower (if unstable, "
+        f"not surely twice as slow). {clear} of {len(cells)} cells have one lane alone (tinted); elsewhere no "
+        f"difference was decided (+1: one more).{sweep.absent(record)}"
+    )
+    spec = specification([tile, point, name], SIDE * len(grid.batches), says)
+    shown = {mark["lane"] for mark in marks}
+    return Figure("Crossover map", says, spec, _cells(cells), looks.some(shown), wide=True)
+
+
+def _cells(cells: Sequence[Cell]) -> Table:
+    table = Table("Fastest lane by size", ("batch", "features", "fastest", "tied with it"), [])
+    for cell in cells:
+        names = _tips(cell)
+        table.rows.append((f"{cell.batch:,}", f"{cell.features:,}", names["fastest"], names["tied with it"]))
+    return table
+
+
+def _sizes(kind: type[A], field: str, title: str, sizes: Sequence[int]) -> A:
+    """An axis on which each size is as wide as the others: place 0 is the first."""
+    names = json.dumps([f"{size:,}" for size in sizes])
+    values = list(range(len(sizes)))
+    axis = alt.Axis(
+        values=values, labelExpr=f"{names}[datum.value]", title=title, grid=False, domain=False, ticks=False
+    )
+    domain = [-0.5, len(sizes) - 0.5]
+    scale = alt.Scale(domain=domain if kind is alt.X else domain[::-1], nice=False, zero=False)
+    return kind(f"{field}:Q", axis=axis, scale=scale)
+
+
+def _marks(cell: Cell, place: dict[str, Any]) -> Values:
+    """A mark for the fastest lane and for each that is tied with it, side by side around the cell's middle."""
+    lanes = [lane for lane in (cell.fastest, *cell.tied) if lane]
+    apart = min(0.16, 0.8 / max(1, len(lanes)))
+    shift = [(rank - (len(lanes) - 1) / 2) * apart for rank in range(len(lanes))]
+    return [
+        place | {"lane": lane, "column": place["column"] + by} for lane, by in zip(lanes, shift, strict=True)
+    ]
+
+
+def _tips(cell: Cell) -> dict[str, str]:
+    return {
+        "cell": f"batch {cell.batch:,}, {cell.features:,} features",
+        "fastest": cell.fastest or cell.reason or "not decided",
+        "tied with it": ", ".join(cell.tied) or "none",
+    }
+
+
+def _name(cell: Cell) -> str:
+    if cell.fastest is None:
+        return "not decided"
+    return f"{cell.fastest} +{len(cell.tied)}" if cell.tied else cell.fastest
+
+
+def _tile(cell: Cell, place: dict[str, Any], looks: Looks) -> dict[str, Any]:
+    """The cell's area, in the color of the lane that is fastest alone."""
+    alone = cell.fastest is not None and not cell.tied
+    color = looks.of[cell.fastest].color if alone and cell.fastest else INK
+    column, row = place["column"], place["row"]
+    edges = {"left": column - 0.5, "right": column + 0.5, "top": row - 0.5, "bottom": row + 0.5}
+    return place | edges | {"name": _name(cell), "colour": color, "tint": 0.22 if alone else 0.03}
+
+
+def lines(record: Record, rows: Sequence[Row], looks: Looks) -> Figure:
+    """Time against work with each lane's fitted line; the table says overhead, rate and R squared."""
+    fitted = fits(record)
+    bytes_of = {work.task.name: work.bytes_per_step for work in record.plan.works}
+    values: Values = [
+        {
+            "lane": row.lane,
+            "work": bytes_of[row.task],
+            "seconds": row.time.value,
+            "size": f"{row.task}: {fmt.count(bytes_of[row.task])}B",
+            "time per step": fmt.timing(row.time),
+        }
+        for row in rows
+        if row.time
+    ]
+    sizes = span([value["work"] for value in values])
+    drawn = [point for fit in fitted for point in _drawn(fit, sizes)]
+    ends = span([*(v["seconds"] for v in values), *(v["seconds"] for v in drawn)])
+    x = log_x("work", sizes, "bytes that a step must move", label="format(datum.value, '~s') + 'B'")
+    y = log_y("seconds", ends, "time per step", label=SECONDS)
+    line = data(drawn).mark_line(strokeWidth=1.4)
+    line = line.encode(x=x, y=y, color=looks.color(), strokeDash=looks.dash())
+    points = marker(values, looks, told("lane", "size", "time per step"), size=36).encode(x=x, y=y)
+    says = (
+        "Each lane's time for a step as overhead plus work over rate, fitted over all sizes by relative errors. "
+        "A flat part is overhead, a slope is the rate; the table says how well the line describes the lane."
+    )
+    legend = looks.some({value["lane"] for value in values})
+    spec = specification([line, points], 340, says)
+    return Figure("Overhead and rate", says, spec, sweep.lines(fitted), legend, wide=True)
+
+
+def _drawn(fit: Fit, sizes: tuple[float, float]) -> Values:
+    """t = a + w / rate at works spread evenly over the logarithmic axis."""
+    if fit.overhead is None:
+        return []
+    slope = 1 / fit.rate if fit.rate else 0.0
+    low, high = map(math.log, sizes)
+    works = [math.exp(low + (high - low) * index / (DRAWN - 1)) for index in range(DRAWN)]
+    return [{"lane": fit.lane, "work": work, "seconds": fit.overhead + slope * work} for work in works]

@@ -1,0 +1,1 @@
+"""Intervals, tests and balanced designs: functions of arrays that know no record."""

@@ -1,0 +1,130 @@
+"""A certificate worked out again from what it holds, with NumPy alone: what does not agree, a line each.
+
+Data, order and start are made anew; kept steps are judged anew, with the same shares to within what another BLAS
+does to their last digits; and the certificate's own word must follow from its evidence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+from samestep.backends.interface import MatmulPrecision
+from samestep.backends.spec import Dtype, Task
+
+from ..console.errors import InputError
+from ..parity.judge import describe, judge_again
+from ..parity.reference.step import WIDE
+from ..parity.snapshots import chosen
+from ..parity.workload import Data, Workload, digest, digest_orders
+from ..record.arrays import decoded
+from ..record.plan import MOST_STEPS
+from ..record.proof import Certificate, Evidence, Judgement, Shares
+
+SAME = (
+    0.02  # shares that differ by less are the same: the reference's own sums may be formed in another order
+)
+SMALL = 1e-3  # and smaller ones are rounding of the reference
+
+
+class Again:
+    """A task on its data, made once for all of its certificates: the work in each dtype.
+
+    `keep`: how many steps a certificate keeps, at most.
+    """
+
+    def __init__(self, task: Task, data: Data, keep: int = MOST_STEPS) -> None:
+        self.task, self.data, self.digest, self.keep = task, data, data.digest(), keep
+        self._works: dict[Dtype, tuple[Workload, str]] = {}
+
+    def work(self, dtype: Dtype, products: MatmulPrecision) -> tuple[Workload, str]:
+        """The work in a dtype, as a lane with such products does it, and the digest of its order."""
+        if dtype not in self._works:
+            work = Workload.of(self.task.model_copy(update={"dtype": dtype}), self.data, keep=self.keep)
+            self._works[dtype] = work, digest_orders(work)
+        work, order = self._works[dtype]
+        return replace(work, products=products), order
+
+
+def disagreements(found: Certificate, again: Again, run_steps: int) -> Iterator[str]:
+    """What does not agree in a certificate of a task on its data; `run_steps` of its first epoch were timed."""
+    task = again.task
+    if found.task_digest != task.digest() or found.dtype != task.dtype:
+        yield "another task was certified"
+    if found.data != again.digest:
+        yield "other data were certified"
+        return
+    dtypes = [piece.judgement.dtype for piece in found.evidence]
+    if found.status == "pass" and dtypes != list(dict.fromkeys(("float64", task.dtype))):
+        yield f"it passed on the evidence of {', '.join(dtypes) or 'nothing'}"
+    if len(set(dtypes)) < len(dtypes):
+        yield "there is evidence of one dtype twice"
+        return
+    for piece in found.evidence:
+        work, order = again.work(piece.judgement.dtype, found.products)
+        if found.order != order:
+            yield "another order was certified"
+        for fault in of_evidence(piece, work, run_steps):
+            yield f"{piece.judgement.dtype}: {fault}"
+    yield from of_conclusion(found)
+
+
+def of_evidence(piece: Evidence, work: Workload, run_steps: int) -> Iterator[str]:
+    """What does not agree in one dtype's evidence."""
+    judgement = piece.judgement
+    if piece.start != digest(work.start):
+        yield "another start was certified"
+    expected = sorted(step for step in chosen(work, run_steps) if step <= judgement.steps)
+    if judgement.kept and sorted(kept.step for kept in judgement.kept) != expected:
+        yield f"{len(judgement.kept)} steps are kept, not the {len(expected)} that should be"
+        return
+    try:
+        again = judge_again(work, judgement.kept)
+        steps = decoded(work.task, work.start, judgement.kept)
+    except (ValueError, KeyError, InputError) as error:
+        yield f"the kept steps cannot be judged: {' '.join(str(error).split())}"
+        return
+    yield from of_shares(judgement, again)
+    if judgement.status != "pass" or not steps:
+        return
+    ends = {each.number: digest({k: v[0] for k, v in each.trace.params.items()}) for each in steps}
+    if piece.final != ends.get(work.steps):
+        yield "the final parameters are not those after the last step"
+    for run in piece.untraced:
+        same = run.final == ends.get(run.steps, run.final if run.equal else "")
+        if run.equal != same or not run.distance <= run.allowance:
+            yield f"the timed program's end after {run.steps} steps is not that of the kept step"
+
+
+def of_shares(judgement: Judgement, again: list[Shares]) -> Iterator[str]:
+    """Shares that are not those recorded, or too large for a pass."""
+    recorded = {shares.step: shares.shares for shares in judgement.sample}
+    comparable = judgement.reference == describe(WIDE[judgement.dtype])
+    for shares in again:
+        if comparable and not alike(shares.shares, recorded.get(shares.step, {})):
+            yield f"step {shares.step} uses {shares.shares} of its bounds, not {recorded.get(shares.step)}"
+        if judgement.status == "pass" and max(shares.shares.values(), default=math.inf) > 1:
+            yield f"step {shares.step} is outside its bound, and the certificate says pass"
+    for shares in judgement.sample:
+        if any(
+            share > judgement.quantities[quantity].share * (1 + 1e-3)
+            for quantity, share in shares.shares.items()
+            if quantity in judgement.quantities
+        ):
+            yield f"step {shares.step} used more of its bound than the largest that was recorded"
+
+
+def alike(one: dict[str, float], other: dict[str, float]) -> bool:
+    """Whether two sets of shares are the same, but for the last digits of the reference."""
+    return one.keys() == other.keys() and all(
+        math.isclose(one[key], other[key], rel_tol=SAME, abs_tol=SMALL) for key in one
+    )
+
+
+def of_conclusion(found: Certificate) -> Iterator[str]:
+    """The certificate's own word follows from its evidence."""
+    statuses = [piece.judgement.status for piece in found.evidence]
+    worst = (worst.share for piece in found.evidence for worst in piece.judgement.quantities.values())
+    if statuses and (found.status != statuses[-1] or (found.status == "pass" and any(s > 1 for s in worst))):
+        yield f"{found.status} does not follow from its evidence"

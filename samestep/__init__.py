@@ -1,0 +1,1 @@
+"""The same training step in NumPy, PyTorch and JAX: proven the same, then timed."""

@@ -1,0 +1,113 @@
+"""Rows recomputed from records made by hand, against arithmetic done by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from samestep.benchmarks.analysis.summary import Row, break_even, control, floor_per_step, summarize
+from samestep.benchmarks.record import Ceiling, Failure, Record
+from tests.helpers.records import piece, record
+
+RATIOS = [0.5, 0.501, 0.499, 0.5, 0.502, 0.498]
+
+
+def row(made: Record, lane: str = "jax", baseline: str | None = None) -> Row:
+    return next(one for one in summarize(made, baseline=baseline) if one.lane == lane)
+
+
+def test_time_ratio_and_throughput() -> None:
+    found = row(record({"jax": RATIOS}))
+    assert found.time is not None
+    assert found.verdict.ratio is not None
+    assert found.time.value == pytest.approx(0.5 * 0.01 / 100, rel=1e-3)  # half of 10 ms over 100 steps
+    assert found.verdict.ratio.value == pytest.approx(0.5, rel=1e-3)
+    assert found.samples_per_second == pytest.approx(10 / found.time.value)  # batches of ten
+    assert found.cpu_per_wall == 1.0
+    assert found.blank == ""
+
+
+def test_a_barred_lane_shows_its_reason_and_no_times() -> None:
+    failure = Failure(task="lesson", lane="jax", phase="slice", reason="hung")
+    found = row(record({"jax": RATIOS}, failures=[failure], cold={"jax": 1.0}))
+    assert (found.time, found.first_call_s, found.break_even, found.samples_per_second) == (None,) * 4
+    assert found.blank == "slice: hung"
+
+
+def test_break_even_is_where_the_two_lines_meet() -> None:
+    # torch: 0.1 s first, 100 us a step; jax: 2.05 s first, of which a steady run of 5 ms, 50 us a step
+    made = record({"jax": RATIOS}, cold={"torch": 0.11, "jax": 2.105})
+    found = break_even(made, "lesson", "jax", "torch")
+    assert found is not None
+    assert found.steps is not None
+    assert found.steps.value == pytest.approx((2.1 - 0.1) / 50e-6, rel=1e-2)
+    assert found.steps.low < found.steps.value < found.steps.high
+
+
+@pytest.mark.parametrize(
+    ("ratio", "first", "reason"),
+    [
+        (0.5, 0.05, "from the first step"),
+        (2.0, 9.0, "never: no faster for each step"),
+        (2.0, 0.01, "never: cheaper to start, slower for each step"),
+    ],
+)
+def test_break_even_says_when_the_lines_do_not_meet(ratio: float, first: float, reason: str) -> None:
+    made = record({"jax": [2 * ratio * each for each in RATIOS]}, cold={"torch": 0.11, "jax": first})
+    found = break_even(made, "lesson", "jax", "torch")
+    assert found is not None
+    assert (found.steps, found.reason) == (None, reason)
+
+
+def test_break_even_may_never_come_for_all_that_is_known() -> None:
+    made = record({"jax": [0.8, 1.1, 0.9, 1.05, 0.85, 1.0]}, cold={"torch": 0.1, "jax": 1.0})
+    found = break_even(made, "lesson", "jax", "torch")
+    assert found is not None
+    assert found.steps is not None
+    assert found.steps.high == math.inf
+    assert break_even(record({"jax": RATIOS}), "lesson", "jax", "torch") is None  # no first call
+
+
+def test_the_floor_is_the_slower_of_memory_and_arithmetic() -> None:
+    made = record({"jax": RATIOS})
+    assert floor_per_step(made, "lesson") is None
+    for read, blas, floor in ((132e6, 1e12, 1e-6), (1e12, 80e6, 1e-6)):
+        ceiling = Ceiling(task="lesson", working_set=1, read_rate=read, copy_rate=1.0, blas_rate=blas)
+        known = made.model_copy(update={"ceilings": (ceiling,)})
+        assert floor_per_step(known, "lesson") == pytest.approx(floor)
+        assert row(known).above_floor == pytest.approx(50, rel=1e-2)
+    fast = made.model_copy(update={"ceilings": (ceiling.model_copy(update={"blas_rate": 1e6}),)})
+    assert any(note.startswith("below the measured floor") for note in row(fast).notes)
+
+
+def test_controls_are_set_against_the_race_of_their_own_block() -> None:
+    made = record({"jax": RATIOS}, noise=0.3)
+    for factor, noted in ((1.005, False), (1.2, True)):
+        blocks = []
+        for block in made.blocks:
+            first = next(s for s in block.slices if s.lane == "jax")
+            run = factor * first.elapsed_ns / first.repeats
+            extra = piece("jax", False, run, 0, 1, {}, "alone")
+            blocks.append(block.model_copy(update={"slices": (*block.slices, extra)}))
+        changed = made.model_copy(update={"blocks": tuple(blocks)})
+        found = control(changed, "lesson", "jax", "alone")
+        assert found is not None
+        assert found.value == pytest.approx(factor, rel=1e-3)
+        assert any(note.startswith("run alone") for note in row(changed).notes) == noted
+    assert control(made, "lesson", "jax", "gc") is None
+
+
+def test_a_shared_core_and_missing_blocks_are_noted() -> None:
+    made = record({"jax": RATIOS}, blocks=12, change=lambda lane, b, r: {"cpu_ns": 10**7})
+    notes = " / ".join(row(made).notes)
+    assert "had the CPU for only" in notes
+    assert "6 of 12 blocks" in notes
+
+
+def test_the_baseline_can_be_chosen_afterwards() -> None:
+    made = record({"jax": RATIOS}, cold={"torch": 0.11, "jax": 2.1})
+    found = row(made, "torch", baseline="jax")
+    assert found.verdict.exploratory
+    assert found.break_even is not None
+    assert found.break_even.steps is None

@@ -1,0 +1,204 @@
+"""Verdicts from records made by hand: each word, each gate, in the order in which they count."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from samestep.benchmarks.analysis.verdicts import Verdict, judge
+from samestep.benchmarks.console.errors import InputError
+from samestep.benchmarks.record import Failure, Record, Unseen
+from tests.helpers.records import record
+
+
+def around(ratio: float, sd: float = 0.003, blocks: int = 6) -> list[float]:
+    return [ratio * math.exp(x) for x in np.random.default_rng(11).normal(0, sd, blocks)]
+
+
+def verdict(found: Record, lane: str = "jax", baseline: str | None = None) -> Verdict:
+    return next(one for one in judge(found, baseline=baseline) if one.lane == lane)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "sd", "word"),
+    [
+        (0.5, 0.003, "FASTER"),
+        (0.95, 0.003, "FASTER"),
+        (1.05, 0.003, "SLOWER"),
+        (20.0, 0.01, "SLOWER"),
+        (1.0, 0.003, "EQUIVALENT"),
+        (1.01, 0.002, "EQUIVALENT"),
+        (1.02, 0.003, "UNDECIDED"),
+        (1.0, 0.05, "UNDECIDED"),
+    ],
+)
+@pytest.mark.parametrize("noise", [0.0, 0.2])
+def test_words_follow_the_ratio_whatever_the_machine_does_to_all_arms(
+    ratio: float, sd: float, word: str, noise: float
+) -> None:
+    rng = np.random.default_rng(2)
+    deviations = rng.normal(0, 1, 6)
+    deviations = (deviations - deviations.mean()) / deviations.std(ddof=1)
+    found = verdict(record({"jax": (ratio * np.exp(sd * deviations)).tolist()}, noise=noise))
+    assert found.word == word
+    assert found.ratio is not None
+    assert found.ratio.low < found.ratio.value < found.ratio.high
+    assert found.ratio.value == pytest.approx(ratio, rel=1e-4)
+    assert (found.detectable is not None) == (word == "UNDECIDED")
+
+
+def test_the_baseline_is_a_row_without_a_ratio() -> None:
+    found = judge(record({"jax": around(1.0)}))
+    assert [one.lane for one in found] == ["torch", "jax"]
+    assert (found[0].word, found[0].ratio) == ("BASELINE", None)
+
+
+def test_more_comparisons_ask_for_more_evidence() -> None:
+    logs = [0.02, 0.05, 0.035, 0.06, 0.03, 0.045]
+    ratios = np.exp(logs).tolist()
+    alone = verdict(record({"jax": ratios}))
+    undecided = {f"lane{i}": [1.0, 1.04, 1.0, 1.04, 1.0, 1.04] for i in range(20)}
+    crowded = verdict(record({"jax": ratios} | undecided))
+    assert alone.word == "SLOWER"
+    assert crowded.word == "UNDECIDED"
+    assert alone.p is not None
+    assert crowded.p is not None
+    assert crowded.p == pytest.approx(21 * alone.p)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"final": "f" * 16}, "final parameters"),
+        ({"final": ""}, "final parameters"),
+        ({"finals": 2}, "final parameters"),
+        ({"compilations": 1}, "recompilation"),
+        ({"resync_ns": 900_000}, "sync"),
+        ({"cpu_ns": 80_000_000}, "threads"),
+    ],
+)
+def test_a_failed_gate_is_invalid_and_names_itself(change: dict[str, object], reason: str) -> None:
+    found = judge(record({"jax": around(0.5)}, change=lambda lane, b, r: change if lane == "jax" else {}))
+    assert [one.word for one in found] == ["BASELINE", "INVALID"]
+    assert found[1].reason.startswith(reason)
+    assert found[1].ratio is None
+
+
+def test_one_slice_that_ended_elsewhere_is_enough() -> None:
+    found = verdict(
+        record(
+            {"jax": around(0.5)},
+            change=lambda lane, b, r: {"finals": 2} if (lane, b, r) == ("jax", 2, 1) else {},
+        )
+    )
+    assert (found.word, found.reason[:21]) == ("INVALID", "final parameters: 1 o")
+
+
+def test_beyond_one_thread_a_distance_within_the_allowance_counts_as_the_same_end() -> None:
+    for apart, word in ((1e-7, "FASTER"), (1e-5, "INVALID"), (math.nan, "INVALID")):
+        change = {"final": "f" * 16, "finals": 3, "apart": apart, "cpu_ns": 10**10}
+        assert (
+            verdict(record({"jax": around(0.5)}, change=lambda *_, c=change: c, threads="all")).word == word
+        )
+
+
+def seen(*took: int, known: int = 1000, same: int = 0, busy: bool = False) -> Record:
+    """A record whose first blocks hold jax against unseen work, nanoseconds; a run of the race takes 10 ms.
+
+    `busy`: other programs had the CPU for all that is longer than the known run.
+    """
+    found = record({"jax": around(1.0)})
+    blocks = []
+    for block, unseen in zip(found.blocks, took, strict=False):
+        cpu = {"known_cpu_ns": known, "unseen_cpu_ns": known if busy else unseen}
+        one = Unseen(task="lesson", lane="jax", known_ns=known, unseen_ns=unseen, same=same, **cpu)
+        blocks.append(block.model_copy(update={"unseen": (one,)}))
+    return found.model_copy(update={"blocks": (*blocks, *found.blocks[len(blocks) :])})
+
+
+def test_a_lane_that_remembers_is_invalid_and_one_that_is_held_up_is_not() -> None:
+    for fine in (seen(1100, 900), seen(90_000, 1100), seen(90_000, 90_000, busy=True)):
+        assert verdict(fine).word == "EQUIVALENT"
+    found = verdict(seen(90_000, 2500))
+    words = "memory: work that it had not seen before takes 2.5 times as long"
+    assert (found.word, found.reason) == ("INVALID", words)
+    found = verdict(seen(1000, 1000, same=1))
+    assert found.word == "INVALID"
+    assert found.reason.startswith("memory: a run from another start ended in the certified")
+
+
+def test_a_lane_that_remembers_its_last_result_is_as_quick_only_in_the_race() -> None:
+    found = verdict(seen(10**8, 10**8, known=10**8))
+    assert found.word == "INVALID"
+    assert found.reason.startswith("memory: work that it had not seen before takes 10.0 times")
+
+
+def test_noise_in_some_slices_is_no_lie_about_the_sync() -> None:
+    found = record({"jax": around(0.5)}, change=lambda lane, b, r: {"resync_ns": 10**7} if r == 1 else {})
+    assert verdict(found).word == "FASTER"
+
+
+@pytest.mark.parametrize("status", ["fail", "diverged", "not run"])
+def test_without_a_certificate_that_passes_there_is_no_time(status: str) -> None:
+    found = verdict(record({"jax": around(0.5)}, status={"jax": status}))
+    assert (found.word, found.ratio) == ("INVALID", None)
+    assert f"it says {status}" in found.reason
+
+
+def test_a_failure_is_failed_whatever_was_measured_before() -> None:
+    failure = Failure(task="lesson", lane="jax", phase="slice", reason="died of SIGSEGV")
+    found = verdict(record({"jax": around(0.5)}, failures=[failure]))
+    assert (found.word, found.reason) == ("FAILED", "slice: died of SIGSEGV")
+
+
+def test_without_a_baseline_nothing_is_decided() -> None:
+    failure = Failure(task="lesson", lane="torch", phase="slice", reason="hung")
+    found = verdict(record({"jax": around(0.5)}, failures=[failure]))
+    assert (found.word, found.ratio) == ("UNDECIDED", None)
+    assert "torch has no times" in found.reason
+
+
+def test_a_twin_that_differs_makes_everything_unstable() -> None:
+    for ratio, word in ((1.005, "FASTER"), (1.03, "UNSTABLE"), (0.97, "UNSTABLE")):
+        twins = around(ratio, 0.002)
+        assert verdict(record({"jax": around(0.5)}, twin=twins.__getitem__)).word == word
+
+
+def test_stolen_time_and_drift_are_unstable() -> None:
+    stolen = record({"jax": around(0.5)}, change=lambda lane, b, r: {"steal_ns": 10**7})
+    assert verdict(stolen).reason.startswith("steal")
+    moving = verdict(record({"jax": around(0.5, 0.001, 4) + around(0.6, 0.001, 4)}))
+    assert (moving.word, moving.reason[:5]) == ("UNSTABLE", "drift")
+    assert moving.ratio is not None
+
+
+def test_another_baseline_is_marked_exploratory_and_an_unknown_one_is_refused() -> None:
+    made = record({"jax": around(0.5), "numpy": around(0.25)})
+    found = judge(made, baseline="jax")
+    assert [one.word for one in found] == ["SLOWER", "BASELINE", "FASTER"]
+    assert all(one.exploratory for one in found)
+    assert not any(one.exploratory for one in judge(made))
+    with pytest.raises(InputError, match="no lane 'mlx'"):
+        judge(made, baseline="mlx")
+
+
+def test_one_block_is_not_enough() -> None:
+    found = verdict(record({"jax": [0.5]}, blocks=6))
+    assert (found.word, found.reason) == ("UNDECIDED", "1 of 6 blocks were measured; a test needs 2")
+
+
+def test_a_comparison_keeps_to_the_rounds_that_both_arms_have() -> None:
+    made = record({"jax": around(0.5)}, rounds=3)
+    blocks = tuple(
+        block.model_copy(
+            update={
+                "slices": tuple(
+                    s for s in block.slices if not (s.lane == "jax" and s.round == block.index % 3)
+                )
+            }
+        )
+        for block in made.blocks
+    )
+    assert verdict(made.model_copy(update={"blocks": blocks})).word == "FASTER"

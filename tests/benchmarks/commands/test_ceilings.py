@@ -1,0 +1,123 @@
+"""`samestep ceilings`: the machine's limits from real workers, as a table and as data."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from samestep.benchmarks import cli
+from samestep.benchmarks.commands import ceilings
+from samestep.benchmarks.measure.efforts import Limits
+from samestep.benchmarks.measure.folder import Ceilings, Folder
+from samestep.benchmarks.measure.jobs import ceilings as measured
+from samestep.benchmarks.measure.jobs import measure_ceilings
+from samestep.benchmarks.measure.options import Options, resolve
+from tests.helpers.lanes import LANES
+from tests.helpers.records import plan
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, Any]:
+    return ceilings.measure(resolve(Options(task=("lesson", "wide")), race=False))
+
+
+def test_rates_are_those_of_a_computer(found: dict[str, Any]) -> None:
+    lesson, wide = found["tasks"]
+    assert (lesson["working_set"], wide["working_set"]) == (1000 * 12, 50_000 * 513 * 4)
+    for row in (lesson, wide):
+        assert 1e8 < row["read_rate"] < 1e13  # bytes per second
+        assert 1e8 < row["copy_rate"] < 1e13
+        assert 1e6 < row["blas_rate"] < 1e14  # operations per second
+    assert wide["blas_rate"] > 10 * lesson["blas_rate"]  # 10 x 2 is too small to be fast
+
+
+def test_the_floor_is_the_larger_of_moving_and_computing(found: dict[str, Any]) -> None:
+    for row in found["tasks"]:
+        moving = row["bytes_per_step"] / row["read_rate"]
+        computing = row["flops_per_step"] / row["blas_rate"]
+        assert row["floor_s"] == max(moving, computing)
+    wide = found["tasks"][1]
+    assert wide["bytes_per_step"] == 1024 * 513 * 4 + 2 * 513 * 4  # batch, parameters read and written
+    assert wide["flops_per_step"] == 1024 * 4 * 512  # forward and weight gradient, 2 each
+
+
+def test_every_framework_here_has_its_cheapest_call(found: dict[str, Any]) -> None:
+    here = [name for name in ("numpy", "torch", "jax") if name in LANES]
+    assert [row["framework"] for row in found["calls"]] == here
+    assert all(1e-8 < row["seconds"] < 1e-2 for row in found["calls"])
+    assert found["failed"] == {}
+
+
+def test_the_table_says_the_same(found: dict[str, Any]) -> None:
+    shown = ceilings.text(found)
+    assert max(len(line) for line in shown.splitlines()) <= 100
+    (lesson,) = [line.split() for line in shown.splitlines() if line.strip().startswith("lesson")]
+    assert lesson[1:3] == ["12", "kB"]
+    assert " ".join(lesson[3:5]) == ceilings.unit(found["tasks"][0]["read_rate"], "B/s")
+    assert "numpy.add(a, a, out=b)" in shown
+
+
+@pytest.mark.parametrize(
+    ("value", "what", "words"),
+    [(144, "B", "144 B"), (12000, "B", "12 kB"), (4.42e10, "flop/s", "44.2 Gflop/s"), (80, "", "80")],
+)
+def test_units(value: float, what: str, words: str) -> None:
+    assert ceilings.unit(value, what) == words
+
+
+def test_a_framework_that_is_not_here_is_named_and_json_is_data(tmp_path: Path) -> None:
+    for name in ("torch", "jax"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('not installed')\n")
+    command = [
+        sys.executable,
+        "-m",
+        "samestep",
+        "ceilings",
+        "--task",
+        "lesson",
+        "--threads",
+        "all",
+        "--json",
+    ]
+    env = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert told["threads"] == "all"
+    assert [row["framework"] for row in told["calls"]] == ["numpy"]
+    assert "not installed" in told["missing"]["torch"]
+
+
+@pytest.mark.parametrize("words", [("--task", "nothing"), ("--threads", "many")])
+def test_bad_usage_is_one_line(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main(["ceilings", *words])
+    assert left.value.code == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_what_cannot_be_measured_is_named(tmp_path: Path) -> None:
+    works = plan(["numpy"], "numpy", 1, "one").works
+    lanes = {"numpy": "numpy", "other": "no_such_module:Lane"}
+    rng = np.random.default_rng(0)
+    found, failed = measured(Folder(tmp_path), works, lanes, "one", Limits(), rng)  # no work was laid out
+    assert found.ceilings == ()
+    assert [call.framework for call in found.dispatches] == ["numpy"]
+    assert "FileNotFoundError" in failed[works[0].task.name]
+    assert "no_such_module" in failed["other"]
+
+
+def test_a_race_on_an_accelerator_has_no_ceilings_of_the_cpu(tmp_path: Path) -> None:
+    """Floors from NumPy's rates would say nothing of it."""
+    begun = plan(["numpy"], "numpy", 1, "one").model_copy(update={"device": "cuda"})
+    place = Folder(tmp_path)
+    place.begin(begun)
+    measure_ceilings(place, begun, Limits())
+    assert place.ceilings() == Ceilings()

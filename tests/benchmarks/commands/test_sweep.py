@@ -1,0 +1,261 @@
+"""The sweep as a user runs it, on a grid of two by two: real processes, an end by Ctrl-C, a budget of time."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import numpy as np
+import pytest
+
+from samestep import backends
+from samestep.benchmarks import cli, datasets
+from samestep.benchmarks.accuracy.scores import predict
+from samestep.benchmarks.analysis.summary import summarize
+from samestep.benchmarks.commands import sweep
+from samestep.benchmarks.console.errors import InputError
+from samestep.benchmarks.measure import grid as grid_of_sizes
+from samestep.benchmarks.measure.folder import Folder
+from samestep.benchmarks.measure.options import Options
+from samestep.benchmarks.parity.workload import start
+from samestep.benchmarks.record import Record
+from samestep.benchmarks.record.files import load
+from samestep.benchmarks.report import sweep_tables as report
+from samestep.benchmarks.report import tables
+from tests.helpers import records as record_maker
+from tests.helpers.grid_records import grid, steady
+from tests.helpers.processes import interrupted, samestep
+
+SMALL = """
+import sys
+from samestep.benchmarks import cli
+from samestep.benchmarks.commands import sweep as command
+from samestep.benchmarks.measure import grid as sweep
+from samestep.benchmarks.record import Effort
+
+sweep.BATCHES, sweep.FEATURES = (1, 8), (2, 8)
+command.SWEEP = sweep.SWEEP = Effort(name="sweep", blocks=3, rounds=(1, 1), slice_ms=1.0, controls=9)
+cli.main(["sweep", *sys.argv[1:]])
+"""
+LANES = ("--lane", "numpy", "--lane", "numpy:tuned", "--baseline", "numpy")
+CELLS = ("b1-f2", "b1-f8", "b8-f2", "b8-f8")
+
+
+def small(*words: str, cwd: Path) -> CompletedProcess[str]:
+    """The command in a process of its own, with two batch sizes and two feature counts."""
+    command = [sys.executable, "-c", SMALL, *words]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, CompletedProcess[str]]:
+    folder = tmp_path_factory.mktemp("sweep")
+    done = small(*LANES, "--out", "run", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder / "run", done
+
+
+def test_a_sweep_prints_the_map_and_leaves_an_ordinary_record(
+    whole: tuple[Path, CompletedProcess[str]],
+) -> None:
+    folder, done = whole
+    assert done.stdout.startswith("FASTEST LANE")
+    assert "COST OF A STEP" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 100
+    assert "race 300/300" in done.stderr
+    assert sorted(path.name for path in folder.iterdir()) == ["benchmark.json", "table.md"]
+    record = load(folder)
+    assert record.tasks == CELLS
+    assert len(record.blocks) == 3
+    assert all(work.task.dtype == "float32" and work.task.epochs == 1 for work in record.plan.works)
+    assert {row.verdict.word for row in summarize(record)}.isdisjoint({"INVALID", "FAILED"})
+    for missing in sweep.COMPILED:
+        assert missing not in done.stdout  # lanes were named: nothing was left out
+
+
+def test_the_other_commands_work_on_it(whole: tuple[Path, CompletedProcess[str]], tmp_path: Path) -> None:
+    folder, done = whole
+    shown = samestep("table", str(folder), cwd=tmp_path)
+    assert shown.stdout.startswith(done.stdout[: done.stdout.index("\nrecord:")].rstrip())
+    assert all(f"{name}: " in shown.stdout for name in CELLS)
+    text = samestep("table", str(folder), "--format", "csv", cwd=tmp_path).stdout
+    assert [row["task"] for row in csv.DictReader(io.StringIO(text))][::2] == list(CELLS)
+    verified = samestep("verify", str(folder), cwd=tmp_path)
+    assert verified.returncode == 0, verified.stdout
+    assert "8 benchmarks" in verified.stdout
+    assert "1 tables" in verified.stdout
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    (other / "table.md").write_text((folder / "table.md").read_text().replace(" us ", " ns ", 1))
+    assert samestep("verify", str(other), cwd=tmp_path).returncode == 1
+
+
+def test_an_end_by_ctrl_c_and_a_budget_lead_to_the_same_cells(tmp_path: Path) -> None:
+    """Interrupted after the first block; then time for one more; then for the rest."""
+    code, out, err = interrupted([sys.executable, "-c", SMALL, *LANES, "--out", "run"], tmp_path)
+    assert code == 130, err
+    assert "go on with: samestep sweep --resume run" in err
+    assert "Traceback" not in err
+    assert out.startswith("FASTEST LANE")
+    before = load(tmp_path / "run")
+    assert 0 < len(before.blocks) < 3
+    again = small("--resume", "run", "--minutes", "0.001", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    more = load(tmp_path / "run")
+    assert len(more.blocks) == len(before.blocks) + 1
+    if len(more.blocks) < 3:
+        assert f"{len(more.blocks)} of 3 blocks fitted into 0.001 minutes" in again.stderr
+        assert small("--resume", "run", cwd=tmp_path).returncode == 0
+    after = load(tmp_path / "run")
+    assert after.plan == before.plan
+    assert after.blocks[: len(before.blocks)] == before.blocks
+    assert not (tmp_path / "run" / "relay").exists()
+    raced = {(b.index, s.task, s.lane) for b in after.blocks for s in b.slices if s.kind == "race"}
+    assert raced == {(i, task, lane) for i in range(3) for task in CELLS for lane in after.plan.lanes}
+
+
+# --- the grid -------------------------------------------------------------------------------------
+
+
+def test_every_cell_is_small_enough_and_learns() -> None:
+    """All sizes; and by a short training that ends below its start the learning rates are stable."""
+    cells = sweep.grid()
+    assert [cell.name for cell in cells] == [
+        f"b{b}-f{f}" for b in grid_of_sizes.BATCHES for f in grid_of_sizes.FEATURES
+    ]
+    backend = backends.load("numpy:tuned", "cpu")
+    for cell in cells:
+        data = datasets.load(cell.dataset)
+        steps = cell.steps(len(data.x))
+        assert 4 <= steps <= 100
+        assert len(data.x) % cell.batch_size == 0
+        assert data.x.size * 4 <= 64 << 20
+        x, y = data.rounded(cell.dtype)
+        state = backend.init(cell, params=start(cell))
+        rates = cell.learning_rates(len(x))[0]
+        state, losses = backend.epoch(
+            state, (backend.put(x), backend.put(y)), cell.order(len(x), 0), cell.batch_size, rates
+        )
+        begun, ended = (predict(cell, params, data.x) for params in (start(cell), backend.params(state)))
+        assert np.isfinite(np.concatenate([np.ravel(part) for part in losses])).all()
+        assert np.square(ended - data.y).mean() < np.square(begun - data.y).mean(), cell.name
+
+
+def test_lanes_that_compile_for_every_cell_are_left_out_unless_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(grid_of_sizes, "BATCHES", (1,))
+    monkeypatch.setattr(sweep, "FEATURES", (2,))
+    slow = set(sweep.COMPILED)
+    assert slow < set(backends.names())
+    usual = sweep.chosen(Options(), compiled=False)
+    assert slow.isdisjoint(usual.lanes)
+    assert slow <= set(usual.missing)
+    assert "--compiled" in usual.missing["torch:fused"]
+    for asked in (
+        sweep.chosen(Options(), compiled=True),
+        sweep.chosen(Options(lane=[*slow]), compiled=False),
+    ):
+        assert slow <= {*asked.lanes, *asked.missing}
+        assert not [why for why in asked.missing.values() if "--compiled" in why]
+
+
+# --- options --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--minutes", "0"], "name a number of minutes above 0"),
+        (["--minutes", "nan"], "name a number of minutes above 0"),
+        (["--lane", "numpi"], "did you mean 'numpy'?"),
+        (["--threads", "two"], "unknown threads 'two'"),
+        (["--lane", "numpy", "--baseline", "numpy", "--device", "npu"], "unknown device 'npu'"),
+        (["--resume", "nowhere"], "holds no run"),
+        (["--task", "lesson"], "No such option"),
+        (["--resume", "begun", "--compiled"], "leave out --compiled"),
+        (["--resume", "begun", "--lane", "numpy"], "leave out --lane"),
+        (["--resume", "begun"], "go on with: samestep compare --resume"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_2(
+    words: list[str],
+    line: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Folder("begun").begin(record_maker.plan(("numpy",), "numpy", 2, "one"))  # a comparison, not a sweep
+    with pytest.raises(SystemExit) as left:
+        cli.main(["sweep", *words])
+    told = capsys.readouterr()
+    assert (left.value.code, told.out, told.err.count("\n")) == (2, "", 1)
+    assert line in told.err
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grid_of_sizes, "BATCHES", (1,))
+    (tmp_path / "file").write_text("")
+    words = Options(lane=["numpy"], baseline="numpy", out=str(tmp_path / "file" / "run"))
+    with pytest.raises(InputError, match="choose another folder"):
+        sweep.sweep(words)
+
+
+# --- tables ---------------------------------------------------------------------------------------
+
+
+def made(*lanes: str) -> Record:
+    quick = {lane: steady(10.0 + index) for index, lane in enumerate(lanes)}
+    return grid({(batch, features): quick for batch in (1, 4096) for features in (2, 8, 64, 256, 1024)})
+
+
+def test_the_tables_fit_a_terminal_and_name_winner_and_ties() -> None:
+    """Five columns of the longest names, with ties."""
+    record = grid(
+        {
+            (batch, features): {
+                "torch:compile": steady(10.0),
+                "numpy:tuned": steady(10.1),
+                "jax": steady(10 + 1e-3 * batch * features),
+            }
+            for batch in (8, 4096)
+            for features in (2, 8, 64, 256, 1024)
+        }
+    )
+    text = report.plain(record)
+    assert max(map(len, text.splitlines())) <= 100
+    assert (text.count("torch:compile +1"), text.count("torch:compile +2")) == (8, 2)
+    assert re.search(r"b8-f2: torch:compile, tied with jax 1\.00\d* \[.*\] and numpy:tuned 1\.01\d* \[", text)
+    assert "1,024 features" in text
+
+
+def test_a_lane_name_is_data_in_markdown() -> None:
+    text = report.markdown(made("<b>|x|", "numpy"))
+    assert "<b>" not in text
+    assert "&lt;b&gt;\\|x\\|" in text
+
+
+def test_html_holds_the_map_and_the_lines_before_the_tables_of_the_sizes() -> None:
+    sizes = {
+        (batch, features): {"a": steady(9.0), "b": steady(3.0)} for batch in (1, 8) for features in (2, 64)
+    }
+    text = report.render(grid(sizes), "html")
+    wanted = (">Over all sizes<", ">FASTEST LANE<", ">COST OF A STEP<", ">b1-f2: ")
+    places = [text.index(words) for words in wanted]
+    assert places == sorted(places)
+    assert text[places[1] : places[2]].count(">b</td>") == 4
+
+
+def test_a_record_that_is_no_grid_is_shown_as_before(smoke: tuple[Path, object]) -> None:
+    record = load(smoke[0])
+    for format in tables.FORMATS:
+        assert report.render(record, format) == tables.render(record, format)
+    with pytest.raises(InputError, match="unknown format"):
+        report.render(made("a", "b"), "yaml")

@@ -1,0 +1,37 @@
+"""What the parts of the walk share: distances in units in the last place, and each framework's own shapes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from samestep import backends
+from samestep.benchmarks import parity, tasks
+from samestep.benchmarks.lesson.training import Session, equality
+from tests.helpers.lanes import LANES
+from tests.helpers.lesson import SPLIT
+
+
+def test_equality_counts_units_in_the_last_place() -> None:
+    one = {"a": np.float32([1.0, 2.0])}
+    near = {"a": np.float32([1.0, np.nextafter(np.float32(2), np.float32(3))])}
+    assert equality("l", "r", one, one).bit_for_bit
+    assert not equality("l", "r", one, near).bit_for_bit
+    assert equality("l", "r", one, near).ulps == 1.0
+    assert math.isnan(equality("l", "r", one, {"a": np.float32([1.0, np.nan])}).ulps)
+
+
+def test_tensor_values_are_in_the_frameworks_order() -> None:
+    task = tasks.get("mlp")
+    params = parity.start(task)
+    for name in LANES:
+        if ":" in name and not name.endswith(":tuned"):
+            continue  # the fused and compiled lanes keep their parameters as the tuned ones do
+        backend = backends.load(name)
+        with backend.precision(task.dtype):
+            session = Session(backend, task, SPLIT, params, (backend.put(SPLIT.x[:1].astype("f4")),) * 2)
+            found = session.tensors(backend.init(task, params), params)
+        for (_, value), each in zip(params.items(), found, strict=True):
+            oriented = value if each.shape == value.shape else value.T
+            assert each.values == tuple(float(v) for v in oriented.reshape(-1))

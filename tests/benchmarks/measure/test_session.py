@@ -1,0 +1,269 @@
+"""Whole sessions with real workers, small ones: what is recorded, what goes wrong, what an end leaves behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from samestep.backends.spec import Task
+from samestep.benchmarks.analysis.verdicts import Verdict, judge
+from samestep.benchmarks.console.errors import InputError
+from samestep.benchmarks.measure import certify, measure, resume
+from samestep.benchmarks.measure.folder import Folder
+from samestep.benchmarks.record import Record
+from samestep.benchmarks.record.plan import Effort
+from tests.helpers.sessions import LIMITS, TASKS, TINY, run
+from validation.trap_lanes import EXPECTED
+
+
+def lane(name: str) -> str:
+    return f"validation.trap_lanes:{name}"
+
+
+@pytest.fixture(scope="module")
+def trapped(tmp_path_factory: pytest.TempPathFactory) -> Record:
+    """One session of everything that goes wrong, beside lanes that do not."""
+    lanes = ["numpy", "numpy:tuned", *map(lane, ("Talks", *EXPECTED))]
+    folder = tmp_path_factory.mktemp("trapped")
+    return measure(TASKS[:1], lanes, baseline="numpy", effort=TINY, folder=folder, limits=LIMITS, seed=1)
+
+
+@pytest.fixture(scope="module")
+def verdicts(trapped: Record) -> dict[str, Verdict]:
+    return {one.lane: one for one in judge(trapped)}
+
+
+@pytest.mark.parametrize(("name", "expected"), EXPECTED.items())
+def test_a_lane_that_goes_wrong_has_no_time_and_its_reason(
+    name: str, expected: tuple[str, str], verdicts: Any
+) -> None:
+    word, reason = expected
+    found = verdicts[lane(name)]
+    assert found.word == word
+    assert found.reason.startswith(reason)
+
+
+def test_the_other_lanes_lose_nothing(trapped: Record, verdicts: Any) -> None:
+    for name in ("numpy", "numpy:tuned", lane("Talks")):
+        assert verdicts[name].word not in ("FAILED", "INVALID")
+        pieces = [s for block in trapped.blocks for s in block.slices if s.lane == name and not s.twin]
+        assert Counter(s.kind for s in pieces) == {"race": 4, "gc": 1, "alone": 1}
+
+
+def test_a_lane_that_is_not_certified_is_not_timed(trapped: Record) -> None:
+    assert not [
+        s for block in trapped.blocks for s in block.slices if s.lane in (lane("Wrong"), lane("Absent"))
+    ]
+
+
+def test_a_slice_carries_what_it_is_judged_by(trapped: Record) -> None:
+    ending = next(c for c in trapped.certified if c.lane == "numpy").ending(10)
+    assert ending is not None
+    for block in trapped.blocks:
+        for piece in [s for s in block.slices if s.lane == "numpy"]:
+            assert ending.final.startswith(piece.final)
+            assert (piece.finals, piece.compilations, piece.apart) == (1, 0, 0.0)
+            assert 0 < piece.elapsed_ns < piece.span_ns
+            assert piece.cpu_ns > 0
+            assert 1 <= piece.warmups <= 5
+
+
+def test_a_worker_ends_with_its_job() -> None:
+    """A grid has hundreds of jobs: idle workers would fill the memory, and their threads the cores."""
+    alive: list[int] = []
+
+    def watch(phase: str, done: int, total: int, text: str) -> None:
+        if phase == "certify":
+            alive.append(len(psutil.Process().children()))
+
+    tasks = [TASKS[0].model_copy(update={"name": f"task{number}"}) for number in range(6)]
+    already = len(psutil.Process().children())
+    assert len(certify(tasks, ["numpy"], progress=watch)) == 6
+    assert len(alive) == 6
+    assert max(alive) - already < Effort(name="any", blocks=1).jobs
+
+
+def test_every_block_has_a_twin_of_one_lane(trapped: Record) -> None:
+    for block in trapped.blocks:
+        assert {s.lane for s in block.slices if s.twin} <= {block.twin}
+        assert sorted(block.started).count(f"twin of {block.twin}") == 1
+
+
+def test_cold_calls_accuracy_and_ceilings_are_there(trapped: Record) -> None:
+    cold = next(c for c in trapped.colds if c.lane == "numpy")
+    assert 0 < cold.import_s < 60
+    assert 0 < cold.first_call_s < 60
+    assert cold.peak_memory > 10 << 20
+    certified = next(c for c in trapped.certified if c.lane == "numpy")
+    assert certified.accuracy is not None
+    assert certified.accuracy.excess is not None
+    assert certified.accuracy.excess >= 0
+    assert trapped.ceilings[0].read_rate > 1e8
+    assert {d.framework for d in trapped.dispatches} == {"numpy"}
+    arm = next(arm for arm in trapped.arms if arm.lane == "numpy")
+    assert all(pool.threads == 1 for pool in arm.pools)
+
+
+def test_a_finished_session_leaves_no_scratch_and_is_not_measured_again(tmp_path: Path) -> None:
+    begun = run(tmp_path, "numpy", "numpy:tuned")
+    assert {path.name for path in (tmp_path / "relay").iterdir()} == {
+        *("plan.json", "jobs", "blocks", "ceilings.json", "calibrations.json")
+    }
+    assert resume(tmp_path) == begun
+    with pytest.raises(InputError, match="already holds a session"):
+        run(tmp_path, "numpy", "numpy:tuned")
+
+
+def cells(found: Record) -> set[tuple[object, ...]]:
+    return {
+        (block.index, block.twin, s.task, s.lane, s.twin, s.kind, s.round, s.position, s.predecessor)
+        for block in found.blocks
+        for s in block.slices
+    }
+
+
+def test_places_and_predecessors_are_balanced_over_the_blocks(tmp_path: Path) -> None:
+    """Three arms make a square of six rounds: three blocks of two."""
+    effort = Effort(name="square", blocks=3, rounds=(2, 2), slice_ms=1.0, controls=9)
+    found = measure(TASKS[:1], ["numpy", "numpy:tuned"], baseline="numpy", effort=effort, folder=tmp_path)
+    arm = {True: "twin"}
+    race = [s for block in found.blocks for s in block.slices if s.kind == "race"]
+    places = Counter((arm.get(s.twin, s.lane), s.position) for s in race)
+    assert set(places.values()) == {2}
+    assert len(places) == 9
+    before = Counter(
+        (arm.get(s.twin, s.lane), "twin" if (s.predecessor or "").startswith("twin") else s.predecessor)
+        for s in race
+        if s.predecessor
+    )
+    assert set(before.values()) == {2}
+    assert len(before) == 6
+
+
+def test_phases_that_an_end_left_out_are_measured_on_resumption(tmp_path: Path) -> None:
+    def stop(phase: str, *_: object) -> None:
+        if phase == "phases":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, "numpy", phases=True, progress=stop)
+    assert len(Folder(tmp_path).blocks()) == TINY.blocks
+    assert {ledger.task for ledger in resume(tmp_path).ledgers} == {task.name for task in TASKS}
+
+
+def test_an_interrupted_session_is_finished_to_the_same_cells(tmp_path: Path) -> None:
+    whole = run(tmp_path / "whole", "numpy", "numpy:tuned")
+    reached = []
+
+    def stop(phase: str, done: int, total: int, text: str) -> None:
+        reached.append(text)
+        if (phase, done) in stops:
+            stops.remove((phase, done))
+            raise KeyboardInterrupt
+
+    stops = {("certify", 2), ("race", 75), ("race", 150)}
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "broken", "numpy", "numpy:tuned", progress=stop)
+    while stops:
+        with pytest.raises(KeyboardInterrupt):
+            resume(tmp_path / "broken", progress=stop)
+    partial = Folder(tmp_path / "broken").record()
+    assert 0 < len(partial.blocks) < TINY.blocks
+    assert [one.word for one in judge(partial)].count("UNDECIDED") == 2
+    finished = resume(tmp_path / "broken", progress=stop)
+    assert cells(finished) == cells(whole)
+    assert finished.plan.model_copy(update={"created": whole.plan.created}) == whole.plan
+    assert not [child for child in psutil.Process().children() if "worker" in " ".join(child.cmdline())]
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from samestep.benchmarks.measure import resume
+from samestep.benchmarks.measure.folder import Folder
+from tests.helpers.sessions import run
+folder = Path(sys.argv[1])
+resume(folder) if Folder(folder).begun else run(folder, "numpy", "numpy:tuned")
+"""
+
+
+def test_a_session_that_is_killed_again_and_again_is_finished_to_the_same_cells(tmp_path: Path) -> None:
+    kills = int(os.environ.get("SAMESTEP_KILLS", "3"))
+    rng = np.random.default_rng(kills)
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    for _ in range(kills):
+        with subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path)], env=env) as process:
+            time.sleep(rng.uniform(0.6, 2.5))
+            workers = psutil.Process(process.pid).children(recursive=True)
+            process.send_signal(signal.SIGKILL)
+        _, alive = psutil.wait_procs(workers, timeout=10)
+        assert not alive  # whoever was left alone has ended
+    finished = resume(tmp_path) if Folder(tmp_path).begun else run(tmp_path, "numpy", "numpy:tuned")
+    blocks = Counter((index, task) for index, _, task, *_ in cells(finished))
+    # a race of 3 arms and 2 rounds, and in the first block two control slices of both lanes
+    assert blocks == {(b, t.name): 6 + 4 * (b == 0) for b in range(TINY.blocks) for t in TASKS}
+
+
+@pytest.fixture
+def stopped(tmp_path: Path) -> Path:
+    def stop(phase: str, *_: object) -> None:
+        if phase == "certify":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, "numpy", "numpy:tuned", progress=stop)
+    return tmp_path
+
+
+@pytest.mark.parametrize("field", ["boot", "installed", "source"])
+def test_a_session_of_another_boot_lock_or_code_is_refused(field: str, stopped: Path) -> None:
+    folder = Folder(stopped)
+    plan = folder.plan()
+    folder.begin(
+        plan.model_copy(update={"environment": plan.environment.model_copy(update={field: "other"})})
+    )
+    with pytest.raises(InputError, match="begun with another"):
+        resume(stopped)
+
+
+def test_a_session_with_other_data_is_refused(stopped: Path) -> None:
+    path = stopped / "relay" / "work" / "0" / "y.npy"
+    np.save(path, np.load(path) + 1)
+    with pytest.raises(InputError, match="not the data of task 'two'"):
+        resume(stopped)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "lanes", "baseline", "effort", "words"),
+    [
+        ([], ["numpy"], "numpy", "quick", "no task"),
+        (TASKS, [], "numpy", "quick", "no lane"),
+        (TASKS, ["numpy", "numpy"], "numpy", "quick", "named twice"),
+        (TASKS * 2, ["numpy"], "numpy", "quick", "named twice"),
+        (TASKS, ["numpy"], "torch", "quick", "not among the lanes"),
+        (TASKS, ["numpy"], "numpy", "quik", "unknown effort 'quik'"),
+    ],
+)
+def test_a_selection_that_makes_no_sense_is_refused(
+    tasks: list[Task], lanes: list[str], baseline: str, effort: str, words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=words):
+        measure(tasks, lanes, baseline=baseline, effort=effort, folder=tmp_path)
+    with pytest.raises(InputError, match="cannot be read"):
+        resume(tmp_path)
+
+
+def test_certificates_alone(tmp_path: Path) -> None:
+    found = certify(TASKS[:1], ["numpy", lane("Wrong"), lane("Absent")], limits=LIMITS)
+    assert [each.certificate.status for each in found] == ["pass", "fail", "fail"]
+    assert "mlx" in found[2].certificate.reason

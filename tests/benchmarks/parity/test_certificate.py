@@ -1,0 +1,96 @@
+"""The certificate: every lane gets one, it holds what it says, and nothing passes by default."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from samestep import backends
+from samestep.backends.numpy_backend import NumpyBackend
+from samestep.backends.spec import SGD, Linear, Loss, ReLU
+from samestep.benchmarks.parity import Certificate, Judgement, Rows, apart, certify
+from tests.helpers.lanes import COMPILED, LANES
+from tests.helpers.parity_trainer import certified, make, rows
+
+CHAIN = (Linear(in_features=3, out_features=4), ReLU(), Linear(in_features=4, out_features=1))
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_every_lane_is_certified(lane):
+    task = make(optimizer=SGD(momentum=0.9, nesterov=True, weight_decay=0.01), layers=CHAIN, epochs=2)
+    backend = backends.load(lane)
+    few = 3 if backend.tier == "documented" else None  # another number of steps is another program to compile
+    certificate = certify(backend, task, rows(), lane=lane, run_steps=few)
+    assert certificate.status == "pass", certificate.reason
+    assert [piece.judgement.dtype for piece in certificate.evidence] == ["float64", "float32"]
+    assert (certificate.lane, certificate.device) == (lane, "cpu")
+    for piece in certificate.evidence:
+        assert piece.judgement.steps == 8
+        assert {"loss", "buffers", "params"} <= set(piece.judgement.quantities)
+        assert piece.output <= 1
+        assert piece.probe <= 1
+    timed = certificate.evidence[-1].untraced
+    assert [run.steps for run in timed] == ([3, 8] if few else [8])
+    exact = all(run.equal for run in timed)
+    assert len(certificate.evidence[0].untraced) == (0 if exact else len(timed))
+    assert Certificate.model_validate_json(certificate.model_dump_json()) == certificate
+
+
+@pytest.mark.parametrize("lane", [lane for lane in LANES if lane not in COMPILED])
+def test_lanes_agree_within_what_two_runs_may_be_apart(lane):
+    one, other = (certify(backends.load(name), make(), rows()) for name in ("numpy", lane))
+    assert one.data == other.data
+    assert one.order == other.order
+    assert [piece.start for piece in one.evidence] == [piece.start for piece in other.evidence]
+    assert apart(one, other) <= one.evidence[-1].judgement.allowance
+
+
+@pytest.mark.parametrize("lane", sorted(COMPILED & set(LANES)))
+def test_wide_rows_have_a_program_of_their_own_and_it_is_certified(lane):
+    from samestep.backends.torch_modes import NARROW
+
+    features = NARROW + 1
+    task = make(layers=(Linear(in_features=features, out_features=1),), optimizer=SGD(learning_rate=0.005))
+    certificate = certify(backends.load(lane), task, rows(features=features), lane=lane)
+    assert certificate.status == "pass", certificate.reason
+
+
+def test_a_run_that_diverges_is_no_failure():
+    certificate = certified(NumpyBackend, optimizer=SGD(learning_rate=1e6), epochs=3)
+    assert certificate.status == "diverged"
+    assert certificate.reason.startswith("float32: diverged: ")  # float64 has the range for it
+    assert [piece.judgement.status for piece in certificate.evidence] == ["pass", "diverged"]
+
+
+def test_final_parameters_are_kept_where_they_are_few():
+    kept = certified(NumpyBackend)
+    assert set(kept.final) == {"0.weight", "0.bias"}
+    assert len(kept.final["0.weight"]) == 3
+    assert kept.evidence[-1].final == kept.evidence[-1].untraced[-1].final
+    big = make(
+        layers=(Linear(in_features=3, out_features=2600), ReLU(), Linear(in_features=2600, out_features=1)),
+        epochs=1,
+    )
+    certificate = certify(NumpyBackend(), big, rows())
+    assert certificate.status == "pass"
+    assert certificate.final is None
+    assert apart(certificate, kept) is None
+
+
+def test_run_steps_lie_within_the_first_epoch():
+    with pytest.raises(ValueError, match="run_steps is 5; the first epoch has 4 steps"):
+        certify(NumpyBackend(), make(), rows(), run_steps=5)
+
+
+def test_nothing_passes_by_default():
+    assert Judgement(dtype="float32", reference="").status == "not run"
+    with pytest.raises(ValidationError):
+        certified(NumpyBackend).status = "fail"
+
+
+def test_integer_classes_are_certified():
+    rng = np.random.default_rng(0)
+    task = make(layers=(Linear(in_features=3, out_features=4),), loss=Loss(name="cross_entropy"))
+    data = Rows(rng.normal(size=(30, 3)), rng.integers(0, 4, 30))
+    assert certify(NumpyBackend(), task, data).status == "pass"

@@ -1,0 +1,192 @@
+"""The library face: a function or a recorded stream is certified in a few lines, and a wrong one is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from samestep.backends.spec import SGD, Linear, Synthetic, Task
+from samestep.benchmarks.console.errors import InputError
+from samestep.benchmarks.parity import Rows, Workload, certify, certify_step, certify_stream, export
+from tests.helpers.parity_trainer import Trainer
+
+
+def make(**fields):
+    return Task(
+        name="port",
+        dataset=Synthetic(rows=20, held_out=1, features=2),
+        layers=(Linear(in_features=2, out_features=1),),
+        **{"batch_size": 6, "epochs": 2} | fields,
+    )
+
+
+def rows():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(20, 2))
+    return Rows(x, x @ [[2.0], [-3.4]] + 4.2)
+
+
+def step(params, x, y, learning_rate):
+    """A port in a few lines."""
+    e = x @ params["0.weight"] + params["0.bias"] - y
+    gradients = {"0.weight": 2 / len(x) * x.T @ e, "0.bias": 2 / len(x) * e.sum(axis=0)}
+    return {name: params[name] - learning_rate * gradients[name] for name in params}
+
+
+def test_a_function_is_certified():
+    certificate = certify_step(step, make(), rows(), name="mine")
+    assert certificate.status == "pass", certificate.reason
+    assert certificate.lane == "mine"
+    assert [piece.judgement.dtype for piece in certificate.evidence] == ["float64", "float32"]
+    assert certificate.evidence[0].judgement.unrecorded == ("gradients", "loss")
+
+
+def test_a_function_with_a_momentum_of_its_own_is_certified():
+    def momentum():
+        buffers = {}
+
+        def heavy(params, x, y, learning_rate):
+            plain = step(params, x, y, 1.0)
+            for name in params:
+                gradient = params[name] - plain[name]
+                buffers[name] = np.float32(0.5) * buffers[name] + gradient if name in buffers else gradient
+            return {name: params[name] - learning_rate * buffers[name] for name in params}
+
+        return heavy
+
+    task = make(optimizer=SGD(momentum=0.5), dtype="float64")
+    assert certify_step(momentum(), task, rows()).status == "pass"
+    assert certify_step(step, task, rows()).status == "fail"
+
+
+def test_a_wrong_function_fails_at_the_step_where_it_is_wrong():
+    def nominal(params, x, y, learning_rate):
+        return step(params, x, y, learning_rate * len(x) / 6)
+
+    certificate = certify_step(nominal, make(), rows())
+    assert certificate.status == "fail"
+    assert certificate.reason.startswith("float64: step 4 of 8: params ")  # the batch of 2
+
+
+def test_a_function_that_raises_or_gives_something_else_fails_in_one_line():
+    def raises(params, x, y, learning_rate):
+        raise KeyError("weight")
+
+    assert certify_step(raises, make(), rows()).reason == "float64: step 1 raised KeyError: 'weight'"
+    assert "are named ['w']" in certify_step(lambda *_: {"w": np.zeros(3)}, make(), rows()).reason
+    wide = certify_step(lambda p, x, y, h: step(p, x.astype("float64"), y, h), make(), rows())
+    assert wide.reason == "float32: params 0.weight are float64 in a float32 task"
+
+
+def test_a_port_cannot_change_what_it_is_given():
+    def spoils(params, x, y, learning_rate):
+        after = step(params, x, y, learning_rate)
+        for array in (x, y, *params.values()):
+            array[...] = 0
+        return after
+
+    assert certify_step(spoils, make(), rows()).status == "pass"
+
+
+# --- streams --------------------------------------------------------------------------------------------------
+
+
+def test_a_stream_is_certified_stacked_or_by_step(tmp_path):
+    task = make()
+    trace = Trainer(task).run(Workload.of(task, rows()))
+    assert certify_stream(trace.params, task, rows()).status == "pass"
+    path = tmp_path / "stacked.npz"
+    gradients = {f"gradients/{name}": values for name, values in trace.gradients.items()}
+    np.savez(path, loss=trace.losses, **trace.params, **gradients)
+    certificate = certify_stream(path, task, rows(), name="fortran")
+    assert certificate.status == "pass"
+    assert set(certificate.evidence[0].judgement.quantities) == {"loss", "gradients", "params"}
+    path = tmp_path / "steps.npz"
+    np.savez(
+        path, **{f"{t + 1}/{name}": values[t] for name, values in trace.params.items() for t in range(8)}
+    )
+    assert certify_stream(path, task, rows()).status == "pass"
+
+
+def test_a_wrong_stream_fails():
+    task = make()
+    trace = Trainer(task, mistake="bias never updated").run(Workload.of(task, rows()))
+    certificate = certify_stream(trace.params, task, rows())
+    assert certificate.status == "fail"
+    assert certificate.reason.startswith("float32: step 1 of 8: params 0.bias[0]")
+    longer = {
+        name: np.concatenate([values, values])
+        for name, values in Trainer(task).run(Workload.of(task, rows())).params.items()
+    }
+    assert (
+        certify_stream(longer, task, rows()).reason == "float32: more steps were recorded than the task's 8"
+    )
+    assert certify_stream({k: v[:0] for k, v in longer.items()}, task, rows()).status == "fail"
+
+
+def test_a_stream_with_a_gap_or_a_strange_name_is_an_input_error():
+    task = make()
+    trace = Trainer(task).run(Workload.of(task, rows()))
+    steps = {f"{t + 1}/{name}": values[t] for name, values in trace.params.items() for t in range(8)}
+    assert (
+        certify(steps | {f"{t + 1}/loss": trace.losses[t] for t in range(8)}, task, rows()).status == "pass"
+    )
+    with pytest.raises(InputError, match=r"step 3 of '0\.bias' is missing"):
+        certify({k: v for k, v in steps.items() if k != "3/0.bias"}, task, rows())
+    with pytest.raises(InputError, match=r"'weights' is none of"):
+        certify(steps | {"weights": np.zeros(3)}, task, rows())
+    with pytest.raises(InputError, match="different shapes"):
+        certify(steps | {"3/0.bias": np.zeros(2)}, task, rows())
+
+
+def test_two_functions_are_certified_and_a_loss_may_be_a_plain_number():
+    def gradient(params, x, y):
+        e = x @ params["0.weight"] + params["0.bias"] - y
+        slope = 2 / len(x) * e
+        return float((e * e).mean()), {"0.weight": x.T @ slope, "0.bias": slope.sum(axis=0)}
+
+    def update(params, gradients, learning_rate):
+        return {name: params[name] - learning_rate * gradients[name] for name in params}
+
+    found = certify((gradient, update), make(), rows(), lane="halves")
+    assert (found.status, found.lane) == ("pass", "halves"), found.reason
+    assert set(found.evidence[-1].judgement.quantities) == {"loss", "gradients", "params"}
+    wrong = certify((gradient, lambda p, g, h: update(p, g, h / 2)), make(), rows())
+    assert wrong.evidence[-1].judgement.diagnosis.cause == "learning rate"
+
+
+def test_what_is_no_program_is_an_input_error():
+    with pytest.raises(InputError, match="3 is no program"):
+        certify(3, make(), rows())
+
+
+def test_a_stream_that_cannot_be_read_is_an_input_error(tmp_path):
+    with pytest.raises(InputError, match=r"no parameter '0\.weight'"):
+        certify_stream({"0.bias": np.zeros((8, 1))}, make(), rows())
+    for content in (b"", b"not a zip", b"PK\x03\x04"):
+        path = tmp_path / "bad.npz"
+        path.write_bytes(content)
+        with pytest.raises(InputError, match="not an npz file"):
+            certify_stream(path, make(), rows())
+    with pytest.raises(InputError, match="not an npz file"):
+        certify_stream(tmp_path / "absent.npz", make(), rows())
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    with pytest.raises(InputError, match="not an npz file"):
+        certify_stream(tmp_path / "one.npy", make(), rows())
+
+
+def test_a_port_in_any_language_can_read_the_work(tmp_path):
+    """The whole way: export the work, train from the file alone, record, certify."""
+    task = make()
+    export(tmp_path / "work.npz", task, rows())
+    with np.load(tmp_path / "work.npz") as work:
+        params = {name: work[f"start/{name}"] for name in ("0.weight", "0.bias")}
+        stream, count = {}, 0
+        for order, rates in zip(work["order"], work["rates"], strict=True):
+            for index, rate in enumerate(rates):
+                batch = order[index * 6 : index * 6 + 6]
+                params, count = step(params, work["x"][batch], work["y"][batch], rate), count + 1
+                stream |= {f"{count}/{name}": value for name, value in params.items()}
+    np.savez(tmp_path / "run.npz", **stream)
+    certificate = certify_stream(tmp_path / "run.npz", task, rows())
+    assert certificate.status == "pass", certificate.reason

@@ -1,0 +1,74 @@
+"""`pytest --benchmark-only` as pytest-benchmark's users know it, in processes of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.processes import ONLY, run_pytest
+
+
+def test_benchmark_only_is_the_comparison(tmp_path: Path) -> None:
+    """No path is needed; both tables are shown, and the record and Markdown are in the run's folder."""
+    done = run_pytest("--benchmark-only", out=tmp_path / "run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "benchmark 'lesson': 2 tests" in done.stdout  # pytest-benchmark's own
+    assert "SPEED" in done.stdout  # and ours
+    assert "2 passed" in done.stdout
+    document = json.loads((tmp_path / "run" / "benchmark.json").read_text())
+    assert document["samestep"]["plan"]["lanes"] == ["numpy", "numpy:tuned"]
+    (told,) = re.findall(r"Wrote benchmark data in: (\S+)", done.stdout + done.stderr)
+    assert Path(told) == tmp_path / "run" / "benchmark.json"
+    assert "AssertRewriteWarning" not in done.stdout
+
+
+def test_only_what_is_selected_races_and_its_baseline(tmp_path: Path) -> None:
+    words = ("--task", "lesson-huber", "-k", "huber and tuned")
+    done = run_pytest(*ONLY, *words, out=tmp_path / "run")
+    assert "collected 4 items / 3 deselected / 1 selected" in done.stdout, done.stdout + done.stderr
+    found = json.loads((tmp_path / "run" / "benchmark.json").read_text())["samestep"]
+    assert found["plan"]["lanes"] == ["numpy", "numpy:tuned"]
+    assert [work["task"]["name"] for work in found["plan"]["works"]] == ["lesson-huber"]
+
+
+@pytest.mark.parametrize("words", [("--collect-only",), ("--benchmark-only", "--collect-only")])
+def test_collecting_measures_nothing(words: tuple[str, ...], tmp_path: Path) -> None:
+    done = run_pytest("benchmarks/bench_training.py", *words, out=tmp_path / "run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 tests collected" in done.stdout
+    assert not (tmp_path / "run").exists()
+
+
+def test_disabled_benchmarks_run_once_without_the_relay(tmp_path: Path) -> None:
+    done = run_pytest("benchmarks/bench_training.py", "--benchmark-disable", out=tmp_path / "run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 passed" in done.stdout
+    assert not (tmp_path / "run").exists()
+
+
+def test_nothing_selected_is_no_fault_and_leaves_nothing(tmp_path: Path) -> None:
+    done = run_pytest(*ONLY, "-k", "nomatch", out=tmp_path / "run")
+    assert done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_other_tests_are_skipped_as_ever(tmp_path: Path) -> None:
+    """pytest-benchmark skips what is no benchmark: no reason to make a folder, or to mourn an empty save."""
+    done = run_pytest(
+        "--benchmark-only", "tests/benchmarks/statistics/test_williams.py", out=tmp_path / "run"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "skipped" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_bad_options_are_one_usage_error(tmp_path: Path) -> None:
+    done = run_pytest(*ONLY, "--task", "nothing", out=tmp_path / "run")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "unknown task 'nothing'" in done.stderr
+    assert "Traceback" not in done.stderr

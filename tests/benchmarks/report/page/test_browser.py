@@ -1,0 +1,229 @@
+"""The page in a real browser: it draws, sorts, filters and fits, fetches nothing and runs no foreign script."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from samestep.benchmarks.record import Record
+from samestep.benchmarks.record.files import load
+from samestep.benchmarks.report.page import page
+from tests.helpers.page_records import HOSTILE, awkward, grid, hostile
+from tests.helpers.paths import REFERENCE
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+if CHROMIUM is None:
+    pytest.skip("no chromium is installed", allow_module_level=True)
+
+from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
+
+RECORDS: dict[str, Callable[[], Record]] = {
+    "reference": lambda: load(REFERENCE),
+    "awkward": awkward,
+    "hostile": hostile,
+    "grid": grid,
+}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    flags = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    with sync_playwright() as play:
+        started = play.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("pages")
+    for name, make in RECORDS.items():
+        (folder / f"{name}.html").write_text(page(make()), encoding="utf-8")
+    return {name: folder / f"{name}.html" for name in RECORDS}
+
+
+class Opened:
+    """A page in a tab of its own, with everything that it said or asked for."""
+
+    def __init__(self, browser: Browser, path: Path, width: int = 1280, **options: Any) -> None:
+        self.context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        self.page: Page = self.context.new_page()
+        self.said: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.said.append(dialog.message), dialog.dismiss()))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(path.as_uri())
+
+    def draw(self) -> Page:
+        """Unfold everything and wait until all charts are drawn."""
+        self.page.evaluate("document.querySelectorAll('details.task').forEach(each => { each.open = true })")
+        for place in self.page.locator("[data-chart]").all():
+            place.scroll_into_view_if_needed()
+        self.until("!document.querySelector('[data-chart]:not([data-drawn])')")
+        return self.page
+
+    def until(self, condition: str, seconds: float = 20) -> None:
+        """Wait for a condition; Playwright's own wait needs eval, which the page does not allow."""
+        end = time.monotonic() + seconds
+        while not self.page.evaluate(condition):
+            assert time.monotonic() < end, condition
+            self.page.wait_for_timeout(30)
+
+
+Open = Callable[..., Opened]
+
+
+@pytest.fixture
+def opened(browser: Browser, pages: dict[str, Path]) -> Iterator[Open]:
+    made: list[Opened] = []
+
+    def open_(name: str, **options: Any) -> Opened:
+        made.append(Opened(browser, pages[name], **options))
+        return made[-1]
+
+    yield open_
+    for one in made:
+        one.context.close()
+
+
+def column(tab: Page, name: str) -> list[str]:
+    """The figures of a column's visible cells, from top to bottom."""
+    script = """name => {
+      const index = document.querySelector(`#rows th[data-name="${name}"]`).cellIndex;
+      const rows = [...document.querySelectorAll('#rows tbody tr')].filter(row => !row.hidden);
+      return rows.map(row => row.cells[index].dataset.value);
+    }"""
+    values: list[str] = tab.evaluate(script, name)
+    return values
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_every_chart_is_drawn_without_an_error_or_a_request(name: str, opened: Open) -> None:
+    one = opened(name)
+    tab = one.draw()
+    assert tab.locator("[data-drawn] svg").count() == tab.locator("[data-chart]").count() > 0
+    assert one.said == []
+    assert len(one.requests) == 1  # the file itself
+
+
+def test_headers_sort_both_ways_by_number_and_blanks_come_last(opened: Open) -> None:
+    tab = opened("awkward").page
+    header = tab.locator('#rows th[data-name="time/step"]')
+    for direction, reverse in (("ascending", False), ("descending", True)):
+        header.locator("button").focus()
+        tab.keyboard.press("Enter")
+        assert header.get_attribute("aria-sort") == direction
+        *known, last, other = column(tab, "time/step")
+        assert known == sorted(known, key=float, reverse=reverse)
+        assert (last, other) == ("", "")
+    tab.locator('#rows th[data-name="lane"] button').click()
+    assert header.get_attribute("aria-sort") == "none"
+    assert column(tab, "lane") == sorted(column(tab, "lane"))
+
+
+def test_filters_leave_the_rows_that_fit(opened: Open) -> None:
+    one = opened("reference")
+    tab = one.page
+    tab.select_option("[name=task]", "wide")
+    tab.select_option("[name=tier]", "fused")
+    assert column(tab, "lane") == ["torch:fused", "jax:fused"]
+    assert tab.locator("#count").inner_text() == "2 of 27 rows"
+    tab.fill("[name=text]", "jax")
+    assert column(tab, "lane") == ["jax:fused"]
+    tab.locator("button[type=reset]").click()
+    one.until("document.getElementById('count').textContent == '27 of 27 rows'")
+    tab.select_option("[name=verdict]", "SLOWER")
+    assert set(column(tab, "lane")) == {"jax"}
+    tab.select_option("[name=columns]", "accuracy")
+    assert tab.locator('#rows th[data-name="loss"]').is_visible()
+    assert not tab.locator('#rows th[data-name="time/step"]').is_visible()
+
+
+def test_the_columns_of_speed_come_first_and_all_are_there_without_a_script(opened: Open) -> None:
+    for width, script, shown in ((1280, True, "tier"), (390, True, ""), (390, False, "tier loss")):
+        tab = opened("awkward", width=width, java_script_enabled=script).page
+        for name in ("tier", "loss"):
+            assert tab.locator(f'#rows th[data-name="{name}"]').is_visible() == (name in shown)
+        assert tab.locator('#rows th[data-name="time/step"]').is_visible()
+
+
+def test_a_mark_tells_its_lane(opened: Open) -> None:
+    tab = opened("reference").draw()
+    tab.locator("#chart-0 svg .mark-symbol path").first.hover()
+    tip = tab.locator("#vg-tooltip-element.visible")
+    assert "numpy" in tip.inner_text()
+    assert "us ±" in tip.inner_text()
+
+
+def test_the_theme_follows_the_system_until_it_is_chosen(opened: Open) -> None:
+    colors = set()
+    for scheme in ("light", "dark"):
+        tab = opened("awkward", color_scheme=scheme).page
+        button = tab.locator("#theme")
+        before = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+        names = ["Dark theme", "Light theme"] if scheme == "light" else ["Light theme", "Dark theme"]
+        assert button.inner_text() == names[0]
+        button.click()
+        assert button.inner_text() == names[1]
+        assert tab.evaluate("getComputedStyle(document.body).backgroundColor") != before
+        colors.add(before)
+    assert len(colors) == 2
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_narrow_screen_needs_no_sideways_scrolling(name: str, opened: Open) -> None:
+    tab = opened(name, width=390).draw()
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+    assert (
+        tab.evaluate("Math.max(...[...document.querySelectorAll('.plot svg')].map(e => e.clientWidth))")
+        <= 390
+    )
+
+
+@pytest.mark.parametrize("name", ["reference", "awkward", "grid"])
+def test_axe_finds_nothing_in_either_theme(name: str, opened: Open) -> None:
+    tab = opened(name, color_scheme="light").draw()
+    tables = (
+        "details.figures" if name != "reference" else "details:first-of-type .figures"
+    )  # quicker, and alike
+    tab.evaluate("name => document.querySelectorAll(name).forEach(each => { each.open = true })", tables)
+    tab.evaluate(resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
+    for theme in ("light", "dark"):
+        tab.emulate_media(color_scheme=theme)
+        found = tab.evaluate("axe.run({resultTypes: ['violations']}).then(result => result.violations)")
+        assert [(theme, each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
+
+
+def test_hostile_names_are_shown_and_not_run(opened: Open) -> None:
+    one = opened("hostile")
+    tab = one.draw()
+    assert HOSTILE in column(tab, "lane")
+    assert tab.locator("img").count() == 0
+    tab.locator("#chart-0 svg .mark-symbol path").nth(1).hover()
+    assert HOSTILE in tab.locator("#vg-tooltip-element.visible").inner_text()
+    assert one.said == []
+
+
+def test_nothing_moves_for_whom_asked_for_less_motion(opened: Open) -> None:
+    tab = opened("awkward", reduced_motion="reduce").page
+    assert tab.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
+    assert tab.evaluate("document.getAnimations().length") == 0
+
+
+def test_regions_that_scroll_can_be_focused(opened: Open) -> None:
+    one = opened("reference", width=390)
+    tab = one.page
+    region = tab.locator(".scroll").first
+    region.focus()
+    for _ in range(5):
+        tab.keyboard.press("ArrowRight")
+    one.until("document.querySelector('.scroll').scrollLeft > 0")

@@ -1,0 +1,429 @@
+"""The page holds what the record says, escaped, and the same record gives the same page."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shlex
+import subprocess
+import sys
+from html import escape, unescape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import typer.main
+from hypothesis import example, given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from samestep.backends.spec import File
+from samestep.benchmarks import cli
+from samestep.benchmarks.analysis import curves as series
+from samestep.benchmarks.analysis.crossover import crossover
+from samestep.benchmarks.analysis.summary import summarize
+from samestep.benchmarks.analysis.tier_rank import standings
+from samestep.benchmarks.console.errors import InputError
+from samestep.benchmarks.record import Record
+from samestep.benchmarks.record.files import load
+from samestep.benchmarks.record.outcome import Accuracy, Point
+from samestep.benchmarks.report import formatting as figures
+from samestep.benchmarks.report import tables
+from samestep.benchmarks.report.page import NAME, facts, overview, page, rows_of
+from samestep.benchmarks.report.page import page_columns as columns
+from samestep.benchmarks.report.page.lane_style import Looks
+from samestep.benchmarks.statistics.inference import Interval
+from tests.helpers.page_records import EVEN, HOSTILE, awkward, grid, hostile
+from tests.helpers.paths import RESULTS
+from tests.helpers.records import record
+
+REFERENCE, SWEEP = RESULTS / "reference", RESULTS / "sweep"
+MOST_BYTES = 3_000_000
+VOID = {"meta", "input", "path"}
+
+
+@pytest.fixture(scope="module")
+def reference() -> Record:
+    return load(REFERENCE)
+
+
+@pytest.fixture(scope="module")
+def swept() -> str:
+    return page(load(SWEEP))
+
+
+@pytest.fixture(scope="module")
+def text(reference: Record) -> str:
+    return page(reference)
+
+
+class Cells(HTMLParser):
+    """The cells of the table with an id: {(task, lane): [(class, data-value, text)]} by row."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.rows: list[list[tuple[str, str, str]]] = []
+        self.inside = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.inside = found.get("id") == "rows" if tag == "table" else self.inside
+        if self.inside and tag == "tr" and "data-task" in found:
+            self.rows.append([])
+        if self.inside and self.rows and tag in ("th", "td") and "data-value" in found:
+            self.rows[-1].append((found.get("class") or "", found["data-value"] or "", ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = self.inside and tag != "table"
+
+    def handle_data(self, data: str) -> None:
+        if self.inside and self.rows and self.rows[-1]:
+            kind, value, before = self.rows[-1][-1]
+            self.rows[-1][-1] = kind, value, before + data
+
+
+def embedded(text: str, name: str) -> dict[str, object]:
+    """The JSON in one of the page's scripts."""
+    found = re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', text, re.DOTALL)
+    assert found
+    value: dict[str, object] = json.loads(found[1])
+    return value
+
+
+# --- the whole ------------------------------------------------------------------------------------
+
+
+def test_the_committed_pages_are_current(text: str, swept: str) -> None:
+    for folder, made in ((REFERENCE, text), (SWEEP, swept)):
+        assert settled((folder / NAME).read_text(encoding="utf-8")) == settled(made)
+
+
+def settled(text: str) -> str:
+    """The page without the digits that depend on the machine's own libraries."""
+    return re.sub(r"\d+\.\d{8,}(?:e-?\d+)?", lambda found: f"{float(found[0]):.9g}", text)
+
+
+def test_the_page_is_one_small_file_that_fetches_nothing(text: str, swept: str) -> None:
+    assert len(text.encode()) < MOST_BYTES
+    assert len(swept.encode()) < MOST_BYTES
+    assert "default-src 'none'" in text
+    before = text.partition("<script>\n")[0]  # then come the bundle and our own script
+    assert len(before) > len(text) / 3
+    assert not re.findall(r"<(?:script|link|img|iframe|object)[^>]*\b(?:src|href|data)=", before)
+    assert "@import" not in before
+    assert "url(" not in before
+    assert text.count("window.vegaEmbed=") == 1
+
+
+def test_no_framework_is_imported() -> None:
+    code = (
+        "import sys; from samestep.benchmarks.record.files import load;"
+        "from samestep.benchmarks.report.page import page;"
+        f"page(load({str(REFERENCE)!r}));"
+        "print(sorted({'torch', 'jax', 'flax', 'sklearn'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_block_of_figures_is_the_summary(reference: Record, text: str) -> None:
+    assert rows_of(text) == summarize(reference)
+    with pytest.raises(InputError, match="no block of figures"):
+        rows_of("<html></html>")
+
+
+@pytest.mark.parametrize("make", [awkward, lambda: load(REFERENCE)], ids=["awkward", "reference"])
+def test_every_cell_is_the_figure_of_its_row_or_has_a_reason(make: object) -> None:
+    made = make()  # type: ignore[operator]
+    rows = columns.by_tier(summarize(made))
+    found = Cells(page(made)).rows
+    assert len(found) == len(rows)
+    for row, (lane, *cells) in zip(rows, found, strict=True):
+        assert lane[1] == row.lane
+        for column, (kind, value, shown) in zip(columns.COLUMNS, cells, strict=True):
+            figure = column.cell(row).value
+            assert value == ("" if figure is None else str(figure)), column.name
+            assert shown.strip(), f"{row.lane}: {column.name} is blank without a reason"
+            assert ("blank" in kind) == (not column.cell(row).text)
+
+
+def test_columns_are_the_summary_s_own_figures(reference: Record) -> None:
+    row = next(row for row in summarize(reference) if row.lane == "jax:fused")
+    assert row.time
+    assert row.verdict.ratio
+    assert row.accuracy
+    values = {column.name: column.cell(row).value for column in columns.COLUMNS}
+    assert values["time/step"] == row.time.value
+    assert values["time/baseline"] == row.verdict.ratio.value
+    assert (values["samples/s"], values["floor"]) == (row.samples_per_second, row.floor)
+    assert (values["first call"], values["peak memory"]) == (row.first_call_s, row.peak_memory)
+    assert (values["bound used"], values["above exact"]) == (row.parity_share, row.accuracy.excess)
+    assert row.break_even
+    assert row.break_even.steps
+    assert values["break-even steps"] == row.break_even.steps.value
+
+
+# --- gates, names, notes --------------------------------------------------------------------------
+
+
+def test_a_lane_without_proof_has_no_time_anywhere_on_the_page() -> None:
+    made = awkward()
+    text = page(made)
+    specs = json.dumps(embedded(text, "specs"))
+    for row in summarize(made):
+        if row.verdict.word in ("INVALID", "FAILED"):
+            assert f'"lane": "{row.lane}", "value"' not in specs
+            assert f'"lane": "{row.lane}", "when"' not in specs
+            assert escape(f"{row.lane} on lesson: {row.verdict.word}: {row.blank}") in text
+    for piece in ('"lane": "numpy", "value"', '"lane": "numpy", "when"'):
+        assert piece in specs
+    assert {"INVALID", "FAILED", "UNSTABLE", "UNDECIDED"} <= set(re.findall(r"[A-Z]{6,}", text))
+
+
+def test_names_are_text_wherever_they_stand() -> None:
+    made = hostile()
+    for text in (page(made), tables.render(made, "html")):
+        assert "<script>alert" not in text
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    block = re.search(r'id="figures">(.*?)</script>', page(made), re.DOTALL)
+    assert block
+    assert not set("<>&") & set(block[1])
+    assert HOSTILE in {row.lane for row in rows_of(page(made))}
+
+
+def test_one_block_has_no_interval_and_no_verdict() -> None:
+    text = page(record({"jax": [0.5]}))
+    assert "±?" in text
+    assert "no ratio" in text
+    assert "UNDECIDED: 1 of 1 blocks were measured; a test needs 2" in text
+
+
+def test_the_overview_is_two_sentences_without_a_winner(reference: Record) -> None:
+    found, held = overview.found(reference, summarize(reference)), overview.conditions(reference)
+    assert found == (
+        "As documented, 4 of 6 comparisons with torch on lesson, diabetes and wide are FASTER and 2 SLOWER, at "
+        "0.0735 to 2.34 times its time per step; tuned, 12 of 12 are FASTER, at 0.0474 to 0.456 times; fused, 6 "
+        "of 6 are FASTER, at 0.01143 to 0.101 times."
+    )
+    assert held.count(". ") == 0
+    assert "12 blocks" in held
+    assert not set(reference.plan.lanes) - {"torch", "numpy", "jax"} & set(found.split())
+
+
+def test_the_overview_of_awkward_records() -> None:
+    made = awkward()
+    assert re.match(
+        r"As documented, 1 of 6 comparisons with torch on lesson is FASTER, 1 equivalent, 1 undecided, 1 "
+        r"UNSTABLE, 1 INVALID and 1 FAILED, at [\d.]+ to [\d.]+ times its time per step\.$",
+        overview.found(made, summarize(made)),
+    )
+    alone = record({"torch": [1.0, 1.0]})
+    assert overview.found(alone, summarize(alone)) == "Only torch was measured, so that nothing was compared."
+
+
+def test_marks_name_the_fastest_of_a_tier_and_those_level_with_it() -> None:
+    wobble = [1.0, 1.003, 0.998, 1.001, 0.999, 1.002]
+    made = record(
+        {"a": [0.5 * w for w in wobble], "b": [0.502 * w for w in reversed(wobble)], "c": [0.9] * 6}
+    )
+    assert standings(made, summarize(made)) == {("lesson", "a"): "fastest", ("lesson", "b"): "level"}
+    assert standings(record({"torch": wobble}), summarize(record({"torch": wobble}))) == {}
+
+
+# --- series ---------------------------------------------------------------------------------------
+
+
+def test_losses_lie_on_each_lane_s_own_clock(reference: Record) -> None:
+    rows = [row for row in summarize(reference) if row.task == "lesson"]
+    found = [point for point in series.reached(reference, rows) if point.lane == "jax:fused"]
+    row = next(row for row in rows if row.lane == "jax:fused")
+    assert row.time
+    assert row.accuracy
+    assert [point.step for point in found][:2] == [1, 6]
+    assert all(point.seconds == point.step * row.time.value for point in found)
+    assert found[0].loss > 10
+    assert found[-1].loss == pytest.approx(row.accuracy.loss, rel=1e-12)
+
+
+def test_the_end_of_training_is_within_one_percent_where_the_excess_is(reference: Record) -> None:
+    rows = summarize(reference)
+    for task, close in (("lesson", True), ("diabetes", False), ("wide", False)):
+        own = [row for row in rows if row.task == task]
+        for ended, row in zip(series.endings(reference, own), own, strict=True):
+            assert row.time
+            assert row.accuracy
+            assert row.accuracy.best_loss
+            assert row.accuracy.excess
+            assert ended.above == row.accuracy.excess / row.accuracy.best_loss
+            assert ended.steady_s == ended.steps * row.time.value
+            assert (ended.close is not None) is close is (ended.above <= series.CLOSE)
+            assert ended.close is None or 0 < ended.close.first < ended.close.last < ended.steps
+
+
+@pytest.mark.parametrize(
+    ("excesses", "close"),
+    [
+        ([2.0, 0.5, 0.011, 0.009, 0.001], (4, 4)),
+        ([0.5, 0.005, 0.5, 0.001], (2, 4)),  # within 1% by chance at first, then not
+        ([0.01, 0.0], (1, 1)),
+        ([0.001, 0.5], None),
+        ([0.5, 0.2], None),
+        ([0.5, math.nan], None),
+        ([], None),
+    ],
+)
+def test_close_is_close_for_good(excesses: list[float], close: tuple[int, int] | None) -> None:
+    """The exact solution has the loss 1, and a step takes 100 us: a run of 10 ms has 100."""
+    made = record({"jax": EVEN})
+    points = tuple(Point(step=n, loss=1 + e, excess=e) for n, e in enumerate(excesses, 1))
+    reached = Accuracy(loss=2.0, best_loss=1.0, excess=1.0)
+    update = {"accuracy": reached, "curve": points}
+    made = made.model_copy(update={"certified": tuple(c.model_copy(update=update) for c in made.certified)})
+    rows = [row for row in summarize(made) if row.lane == "torch"]
+    (ended,) = series.endings(made, rows)
+    assert (ended.reason != "") is (not points)
+    assert ended.close == close
+
+
+def test_moments_are_all_slices_of_the_race_around_their_median(reference: Record) -> None:
+    rows = [row for row in summarize(reference) if row.task == "wide"]
+    found = series.moments(reference, rows)
+    slices = [p for b in reference.blocks for p in b.slices if (p.task, p.kind) == ("wide", "race")]
+    assert len(found) == len(slices)
+    own = sorted(m.percent for m in found if m.lane == "torch" and not m.twin)
+    assert own[0] < 0 < own[-1]
+    middle = (own[(len(own) - 1) // 2] + own[len(own) // 2]) / 2
+    assert middle == pytest.approx(0, abs=0.1)
+
+
+# --- a grid of sizes ------------------------------------------------------------------------------
+
+
+def test_a_grid_has_a_map_and_lines_and_nothing_else_has(text: str) -> None:
+    shown = page(grid())
+    for title in ("Crossover map", "Overhead and rate"):
+        assert f"<strong>{title}</strong>" in shown
+        assert title not in text
+
+
+def test_a_grid_is_summed_up_by_its_sizes() -> None:
+    made = crossover(grid())
+    assert made
+    raced = "Of the 3 lanes that raced, at 6 sizes of a batch, 1 x 2 to 64 x 32 values, "
+    said = overview.over_sizes(made, grid())
+    assert said == f"{raced}numpy is fastest alone at 5 and two or more are tied at 1."
+    cells = [[each.model_copy(update={"fastest": None, "tied": ()}) for each in row] for row in made.cells]
+    nothing = made.model_copy(update={"cells": tuple(map(tuple, cells))})
+    plan = grid().plan.model_copy(update={"missing": {"a": "absent", "b": "absent"}})
+    said = overview.over_sizes(nothing, grid().model_copy(update={"plan": plan}))
+    assert said.startswith("Of the 3 lanes that raced (a and b did not), at")
+    assert said.endswith("values, nothing can be said at 6.")
+
+
+# --- pieces ---------------------------------------------------------------------------------------
+
+
+def pasted(text: str) -> list[str]:
+    """The words that a shell makes of a command; Python's shlex does not join lines."""
+    return shlex.split(text.replace("\\\n", " "))
+
+
+def test_the_command_asks_for_this_very_record(reference: Record) -> None:
+    words = pasted("\n".join(facts.reproduce(reference)))
+    assert words[:2] == ["samestep", "compare"]
+    given = list(zip(words[2::2], words[3::2], strict=True))
+    assert [value for name, value in given if name == "--task"] == list(reference.tasks)
+    assert [value for name, value in given if name == "--lane"] == list(reference.plan.lanes)
+    assert dict(given)["--effort"] == "standard"
+    compare = typer.main.get_command(cli.app).commands["compare"]  # type: ignore[attr-defined]
+    assert {name for name, _ in given} <= {option for each in compare.params for option in each.opts}
+
+
+def test_the_page_s_command_can_be_pasted(reference: Record, text: str, swept: str) -> None:
+    for shown, words in ((text, facts.reproduce(reference)), (swept, facts.reproduce(load(SWEEP)))):
+        code = re.search(r"<pre[^>]*><code>(.*?)</code>", shown, re.DOTALL)
+        assert code
+        assert pasted(unescape(code[1])) == pasted("\n".join(words))
+    assert "torch:compile" not in words  # which did not race, since nobody asked for it
+
+
+def test_the_command_names_a_file_without_its_folder_and_quotes_it() -> None:
+    made = record({"jax": [0.5, 0.5]})
+    work = made.plan.works[0]
+    task = work.task.model_copy(update={"dataset": File(path="/home/x/my data.csv", target="a;b")})
+    plan = made.plan.model_copy(update={"works": (work.model_copy(update={"task": task}),)})
+    words = " ".join(facts.reproduce(made.model_copy(update={"plan": plan})))
+    assert "--data 'my data.csv' --target 'a;b'" in words
+    assert "/home" not in words
+
+
+def test_a_task_that_no_command_names_has_no_command() -> None:
+    made = record({"jax": [0.5, 0.5]})
+    work = made.plan.works[0]
+    task = work.task.model_copy(update={"epochs": 7})
+    plan = made.plan.model_copy(update={"works": (work.model_copy(update={"task": task}),)})
+    made = made.model_copy(update={"plan": plan})
+    assert facts.reproduce(made) == []
+    assert "not one that a command names" in page(made)
+
+
+def test_lanes_of_one_framework_and_tier_differ_in_their_dashes(reference: Record) -> None:
+    looks = Looks(reference)
+    one, other = looks.of["torch:compile"], looks.of["torch:tuned"]
+    assert (one.color, one.shape) == (other.color, other.shape)
+    assert one.dash != other.dash
+    assert len({look[1:] for look in looks.of.values()}) == len(looks.of)
+
+
+@given(st.floats(1e-9, 1e9), st.floats(1e-4, 0.9))
+@example(0.015625, 0.000126)
+def test_digits_follow_the_width_of_the_interval(value: float, half: float) -> None:
+    span = Interval(value=value, low=value * (1 - half), high=value * (1 + half))
+    shown = float(figures.between(span).split(" ")[0])
+    fourth = 10.0 ** (math.floor(math.log10(value)) - 3)  # digits end there, however narrow the interval is
+    assert abs(shown - value) <= max(half * value, fourth / 2) * (1 + 1e-9)  # a tie may round either way
+    rounded = figures.rounded(value, 2 * half * value)
+    assert abs(float(rounded) - value) <= max(half * value, 0.5 * 10 ** math.floor(math.log10(value)))
+    assert len(rounded.replace(".", "").strip("0")) <= 4
+
+
+def test_html_tables_are_by_task_and_tier_with_the_figures_of_markdown(reference: Record) -> None:
+    text = tables.render(reference, "html")
+    assert re.findall(r"<h2 id=\"task-\d\">(\w+):", text) == list(reference.tasks)
+    assert re.findall(r'<th scope="rowgroup"[^>]*>(\w+)</th>', text)[:3] == ["documented", "tuned", "fused"]
+    for row in summarize(reference):
+        assert f"<td>{figures.timing(row.time)}" in text
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+def test_the_page_is_written_beside_the_record_or_where_asked(tmp_path: Path) -> None:
+    (tmp_path / "benchmark.json").write_text(json.dumps({"samestep": awkward().model_dump(mode="json")}))
+    for words, written in (((), tmp_path / NAME), (("--out", str(tmp_path / "p.html")), tmp_path / "p.html")):
+        done = CliRunner().invoke(cli.app, ["report", str(tmp_path), *words])
+        assert (done.exit_code, done.stdout.strip()) == (0, str(written))
+        assert written.read_text(encoding="utf-8") == page(load(tmp_path))
+
+
+def test_another_baseline_has_a_page_of_its_own_that_says_so(tmp_path: Path) -> None:
+    (tmp_path / "benchmark.json").write_text(json.dumps({"samestep": awkward().model_dump(mode="json")}))
+    done = CliRunner().invoke(cli.app, ["report", str(tmp_path), "--baseline", "numpy:tuned"])
+    assert done.stdout.strip() == str(tmp_path / "report-numpy-tuned.html")
+    text = (tmp_path / "report-numpy-tuned.html").read_text(encoding="utf-8")
+    assert "<strong>Exploratory: the baseline fixed before measuring was torch.</strong>" in text
+    assert "baseline numpy:tuned. Intervals" in text
+    assert rows_of(text) == summarize(load(tmp_path), baseline="numpy:tuned")
+    CliRunner().invoke(cli.app, ["report", str(tmp_path), "--baseline", "torch"])
+    assert "Exploratory" not in (tmp_path / NAME).read_text(encoding="utf-8")
+    done = CliRunner().invoke(cli.app, ["report", str(tmp_path), "--baseline", "torhc"])
+    assert "no lane 'torhc' in this record" in str(done.exception)
+
+
+@pytest.mark.parametrize(("out", "line"), [(".", "is a folder"), ("none/p.html", "there is no folder none")])
+def test_a_page_that_cannot_be_written_is_one_line(out: str, line: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli.app, ["report", str(REFERENCE), "--out", out])
+    assert line in str(done.exception)
+    assert "\n" not in str(done.exception)

@@ -1,0 +1,238 @@
+"""Numbers as people read them, and tables that hold what the record says."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from samestep.benchmarks.analysis.summary import summarize
+from samestep.benchmarks.record import Certified, Record
+from samestep.benchmarks.record.files import load
+from samestep.benchmarks.record.proof import Worst
+from samestep.benchmarks.report import certificate_tables as certificates
+from samestep.benchmarks.report import formatting as figures
+from samestep.benchmarks.report import tables
+from samestep.benchmarks.report.csv_columns import CSV
+from samestep.benchmarks.statistics.inference import Interval
+from tests.helpers.page_records import awkward
+from tests.helpers.records import record as made_up
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(2.5, "2.50 s"), (0.0314159, "31.4 ms"), (7.2e-6, "7.20 us"), (3e-10, "0.300 ns"), (None, "")],
+)
+def test_durations_have_a_fitting_unit(seconds: float | None, text: str) -> None:
+    assert figures.duration(seconds) == text
+
+
+def test_digits_follow_the_interval() -> None:
+    wide, narrow = (
+        Interval(value=1.2346e-5, low=1.2346e-5 - h, high=1.2346e-5 + h) for h in (4.9e-7, 1.2e-8)
+    )
+    assert figures.timing(wide) == "12.3 us ±4.0%"
+    assert figures.timing(narrow) == "12.35 us ±0.1%"
+
+
+def test_one_block_has_no_interval() -> None:
+    alone = Interval(value=0.5, low=0.0, high=math.inf)
+    assert figures.timing(alone).endswith("±?")
+    assert "one block" in figures.between(alone)
+
+
+@given(st.floats(1e-12, 1e6), st.floats(1e-9, 1.0))
+def test_any_ratio_and_time_can_be_written(value: float, width: float) -> None:
+    span = Interval(value=value, low=value * (1 - width / 2), high=value * (1 + width / 2))
+    shown = float(figures.between(span).split(" ")[0])
+    assert shown == pytest.approx(value, rel=max(5.1e-3, width / 2))
+    assert figures.timing(span)
+
+
+@pytest.mark.parametrize(("value", "text"), [(1234567, "1.23 M"), (99, "99"), (2.5e9, "2.5 G"), (None, "")])
+def test_counts_have_metric_suffixes(value: float | None, text: str) -> None:
+    assert figures.count(value) == text
+
+
+def test_an_estimate_keeps_its_zeros() -> None:
+    span = Interval(value=98e3, low=95.3e3, high=math.inf)
+    assert figures.steps(span) == "98.0 k [95.3 k, inf]"
+    assert (figures.times(9.0), figures.small(54.0), figures.small(0.0)) == ("9.00x", "54.00", "0")
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.0123, "1.2%"), (0.36, "36%"), (9.99, "999%"), (2e14, ">1000%"), (math.inf, ">1000%"), (None, "")],
+)
+def test_a_share_far_beyond_its_bound_is_not_counted_out(share: float | None, text: str) -> None:
+    assert figures.percent(share) == text
+
+
+def test_the_tables_hold_the_summary(smoke: tuple[Path, object]) -> None:
+    record = load(smoke[0])
+    rows = summarize(record)
+    speed, cost, accuracy = tables.task_tables(record, record.plan.works[0], rows)
+    assert [row[0] for row in speed.rows] == ["numpy", "numpy:tuned"]
+    for shown, row in zip(speed.rows, rows, strict=True):
+        assert shown[2] == figures.timing(row.time)
+        assert shown[3] == figures.between(row.verdict.ratio)
+    assert speed.rows[0][4] == "baseline"
+    assert all(row[1] == "proven" for row in accuracy.rows)
+    assert all(row[2] for row in cost.rows)
+
+
+@pytest.mark.parametrize(
+    ("when", "text"),
+    [
+        ("2026-11-24T20:05:18+00:00", "2026-11-24 20:05 UTC"),
+        ("2026-11-24T20:05:18+02:00", "2026-11-24 18:05 UTC"),
+        ("2026-11-24T20:05:18", "2026-11-24 20:05 UTC"),
+        ("0001-01-01T00:00:00+23:59", "0001-01-01T00:00:00+23:59"),
+        ("yesterday", "yesterday"),
+    ],
+)
+def test_a_moment_is_to_the_minute(when: str, text: str) -> None:
+    assert figures.moment(when) == text
+
+
+def tiers() -> Record:
+    """Four documented lanes: a leads, b is level with it; the others are not."""
+    wobble = [1.0, 1.003, 0.998, 1.001, 0.999, 1.002]
+    level = [0.502 * w for w in reversed(wobble)]
+    return made_up({"a": [0.5 * w for w in wobble], "b": level, "c": [0.9] * 6})
+
+
+@pytest.mark.parametrize("make", [tables.plain, tables.markdown, tables.as_html])
+def test_who_leads_a_tier_is_marked_in_every_format(make: Callable[[Record], str]) -> None:
+    made = tiers()
+    times = {row.lane: figures.timing(row.time) for row in summarize(made)}
+    text = make(made)
+    for lane, sign in (("a", " ◆"), ("b", " ◇")):
+        assert times[lane] + sign in text
+    assert text.count("◆") == text.count("◇") == 2  # with the key
+    assert "the least time of its tier" in " ".join(text.split())
+    assert "◆" not in make(made_up({"torch": [1.0, 1.0]}))  # alone in its tier
+
+
+def test_every_word_of_a_verdict_that_occurs_is_explained_and_no_other() -> None:
+    made = awkward()
+    said = next(line for line in tables.scope(made, None) if "surely" in line)
+    for word in ("FASTER", "equivalent", "undecided", "UNSTABLE", "INVALID", "FAILED"):
+        assert re.search(rf"\b{word}: ", said), word
+    assert "SLOWER" not in said
+    assert not any("INVALID" in line for line in tables.scope(tiers(), None))
+
+
+def test_a_lane_without_proof_has_a_reason_and_no_time(smoke: tuple[Path, object]) -> None:
+    """The record of a failed certificate: no figure of its speed is in any format."""
+    record = load(smoke[0])
+    changed = [
+        c.model_copy(
+            update={
+                "certificate": c.certificate.model_copy(update={"status": "fail", "reason": "step 3: bias"})
+            }
+        )
+        if c.lane == "numpy:tuned"
+        else c
+        for c in record.certified
+    ]
+    record = record.model_copy(update={"certified": tuple(changed)})
+    text = tables.plain(record)
+    line = next(line for line in text.splitlines() if line.strip().startswith("numpy:tuned"))
+    assert "INVALID" in line
+    assert " us" not in line
+    assert "step 3: bias" in text
+    assert "NOT PROVEN" in text
+    assert "step 3: bias" in tables.markdown(record)
+
+
+def wrong(each: Certified, share: float) -> Certified:
+    """The certificate with its worst step at a share of the bound."""
+    last = each.certificate.evidence[-1]
+    quantities = {name: with_share(worst, share) for name, worst in last.judgement.quantities.items()}
+    judgement = last.judgement.model_copy(update={"quantities": quantities})
+    evidence = (last.model_copy(update={"judgement": judgement}),)
+    changes = {"evidence": evidence, "status": "fail"}
+    return each.model_copy(update={"certificate": each.certificate.model_copy(update=changes)})
+
+
+def with_share(worst: Worst, share: float) -> Worst:
+    return worst.model_copy(update={"share": share, "slack": 1 / share})
+
+
+def test_a_failed_proof_has_no_slack(smoke: tuple[Path, object]) -> None:
+    sound, other = load(smoke[0]).certified
+    shown = certificates.parity([sound, wrong(other, 2e14)], {}).splitlines()
+    proven, failed = (next(line for line in shown if status in line) for status in ("PASS", "FAIL"))
+    assert re.search(r"\d%.* [\d.]+x", proven)
+    assert ">1000%" in failed
+    assert not re.search(r"[\d.]x", failed)
+
+
+def test_a_column_without_any_figure_is_left_out(smoke: tuple[Path, object]) -> None:
+    rows = summarize(load(smoke[0]))
+    without = [
+        row.model_copy(
+            update={
+                "accuracy": row.accuracy and row.accuracy.model_copy(update={"rmse_original_units": None})
+            }
+        )
+        for row in rows
+    ]
+    assert tables.accuracy(rows).columns[-1] == "rmse, own units"
+    for found, last in ((without, "held-out R²"), ([without[0], rows[1]], "rmse, own units")):
+        table = tables.accuracy(found)
+        assert table.columns[-1] == last
+        assert {len(row) for row in table.rows} == {len(table.columns)}
+
+
+def test_every_csv_column_is_the_figure_of_its_name(smoke: tuple[Path, object]) -> None:
+    record: Record = load(smoke[0])
+    read = list(csv.DictReader(io.StringIO(tables.as_csv(record))))
+    for line, row in zip(read, summarize(record), strict=True):
+        assert row.time is not None
+        assert row.accuracy is not None
+        assert (line["task"], line["lane"], line["verdict"]) == (row.task, row.lane, row.verdict.word)
+        ends = [float(line[f"seconds_per_step{end}"]) for end in ("", "_low", "_high")]
+        assert ends == [row.time.value, row.time.low, row.time.high]
+        assert float(line["loss"]) == row.accuracy.loss
+        assert float(line["parameter_error"]) == row.accuracy.parameter_error
+        assert float(line["peak_memory_bytes"]) == row.peak_memory
+        assert line["held_out_accuracy"] == ""
+        assert (line["baseline"], line["exploratory"], line["proof"]) == ("numpy", "False", "pass")
+        assert (line["dtype"], line["threads"], line["device"]) == ("float32", "one", "cpu")
+
+
+def test_csv_says_why_there_is_no_figure_and_who_leads() -> None:
+    lines = {line["lane"]: line for line in csv.DictReader(io.StringIO(tables.as_csv(awkward())))}
+    assert "hung" in lines["torch:fused"]["reason"]
+    assert lines["jax"]["break_even_reason"].startswith("never")
+    read = list(csv.DictReader(io.StringIO(tables.as_csv(tiers(), baseline="a"))))
+    assert {line["lane"]: line["in_tier"] for line in read} == {
+        "torch": "",
+        "a": "fastest",
+        "b": "level",
+        "c": "",
+    }
+    assert {(line["baseline"], line["exploratory"]) for line in read} == {("a", "True")}
+
+
+def test_a_row_without_a_finished_block_says_so_in_csv() -> None:
+    (row,) = [row for row in summarize(tiers()) if row.lane == "b"]
+    reason = dict(CSV)["reason"]
+    assert reason(row.model_copy(update={"blank": "no block was finished"})) == "no block was finished"
+
+
+def test_names_in_markdown_are_data(smoke: tuple[Path, object]) -> None:
+    record = load(smoke[0])
+    work = record.plan.works[0]
+    task = work.task.model_copy(update={"name": "<script>|x|"})
+    table = tables.Table("T", ("lane",), [(task.name,)])
+    assert tables.markdown_rows(table).splitlines()[2] == "| &lt;script&gt;\\|x\\| |"

@@ -1,0 +1,288 @@
+"""The command line as a user meets it: real processes, exit codes, one line for an error."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+import typer.main
+from typer.testing import CliRunner
+
+from samestep import backends
+from samestep.backends.spec import Packaged
+from samestep.benchmarks import cli, tasks
+from samestep.benchmarks.commands import list as listing
+from tests.helpers.processes import interrupted, samestep
+
+Smoke = tuple[Path, CompletedProcess[str]]
+InProcess = Callable[..., CompletedProcess[str]]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> InProcess:
+    """The command line in this process, from an empty folder: no framework has to be imported again."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> CompletedProcess[str]:
+        with pytest.raises(SystemExit) as left:
+            cli.main(list(words))
+        text = capfd.readouterr()
+        return CompletedProcess(words, int(left.value.code or 0), text.out, text.err)
+
+    return run
+
+
+def test_compare_prints_tables_and_keeps_stdout_clean(smoke: Smoke) -> None:
+    folder, done = smoke
+    assert done.stdout.startswith("lesson: 1,000 x 2, batch 10")
+    assert all(
+        word in done.stdout for word in ("SPEED", "COST", "ACCURACY", "numpy:tuned", "baseline", "proven")
+    )
+    assert max(len(line) for line in done.stdout.splitlines() if str(folder) not in line) <= 100
+    assert "certify" in done.stderr  # progress is visible without a terminal too
+    assert "certify" not in done.stdout
+    for path in re.findall(r"Wrote benchmark data in: (\S+)", done.stderr):
+        assert Path(path).exists()
+
+
+def test_one_folder_holds_the_record_the_table_and_the_log(smoke: Smoke) -> None:
+    folder, _ = smoke
+    document = json.loads((folder / "benchmark.json").read_text())
+    assert {b["name"] for b in document["benchmarks"]} == {
+        "test_training[lesson-numpy]",
+        "test_training[lesson-numpy:tuned]",
+    }
+    assert document["samestep"]["schema_version"] == 1
+    assert "### lesson" in (folder / "table.md").read_text()
+    log = (folder / "pytest.log").read_text()
+    assert "2 passed" in log
+    assert "Warning" not in log
+
+
+def test_samples_in_the_json_are_the_raw_slices(smoke: Smoke) -> None:
+    """pytest-benchmark's data, seconds per step, against elapsed / repeats / steps of the record."""
+    folder, _ = smoke
+    document = json.loads((folder / "benchmark.json").read_text())
+    blocks = document["samestep"]["blocks"]
+    for benchmark in document["benchmarks"]:
+        lane = benchmark["extra_info"]["lane"]
+        pieces = [piece for block in blocks for piece in block["slices"]]
+        own = [p for p in pieces if p["lane"] == lane and p["kind"] == "race" and not p["twin"]]
+        assert benchmark["stats"]["data"] == [p["elapsed_ns"] / p["repeats"] / 100 / 1e9 for p in own]
+        assert len(own) == len(blocks)  # one round a block at this effort
+
+
+@pytest.mark.parametrize("format", ["rich", "markdown", "csv"])
+def test_tables_are_made_again_from_the_record_alone(smoke: Smoke, format: str, tmp_path: Path) -> None:
+    folder, done = smoke
+    again = samestep("table", str(folder), "--format", format, cwd=tmp_path)
+    assert again.returncode == 0
+    if format == "rich":
+        assert done.stdout.startswith(again.stdout.rstrip())
+    if format == "markdown":
+        assert again.stdout.rstrip() == (folder / "table.md").read_text().rstrip()
+    if format == "csv":
+        rows = list(csv.DictReader(io.StringIO(again.stdout)))
+        assert [row["lane"] for row in rows] == ["numpy", "numpy:tuned"]
+        assert float(rows[0]["seconds_per_step"]) > 0
+
+
+def test_another_baseline_is_marked_exploratory(smoke: Smoke, tmp_path: Path) -> None:
+    done = samestep("table", str(smoke[0]), "--baseline", "numpy:tuned", cwd=tmp_path)
+    assert "Exploratory: the baseline fixed before measuring was numpy." in done.stdout
+
+
+def test_list_names_every_lane_and_task(tmp_path: Path) -> None:
+    done = samestep("list", cwd=tmp_path)
+    assert done.returncode == 0
+    for name in (*backends.names(), *tasks.names()):
+        assert name in done.stdout
+
+
+def test_list_names_data_by_the_tasks_that_can_be_typed() -> None:
+    named = {word for what in listing.DATA_PACKAGES.values() for word in what.split(", ")}
+    packaged = {name for name in tasks.names() if isinstance(tasks.get(name).dataset, Packaged)}
+    assert named == packaged | {"--data FILE"}
+    assert "scikit-learn" in listing.text()
+
+
+def test_help_says_what_an_option_takes() -> None:
+    commands = typer.main.get_command(cli.app).commands
+    for name, command in commands.items():
+        shown = CliRunner().invoke(cli.app, [name, "--help"]).output
+        assert "<class" not in shown
+        options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
+        assert all(option.metavar or option.is_flag for option in options), name
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("compare", ("default torch", "Default: lesson and diabetes", "instead of the default tasks")),
+        ("compare", ("Default: all that can run here",)),
+        ("lesson", ("Default: numpy, torch and jax",)),
+        *((name, ("default the record's own",)) for name in ("table", "diff", "report")),
+    ],
+)
+def test_help_names_defaults(command: str, says: tuple[str, ...]) -> None:
+    shown = " ".join(CliRunner().invoke(cli.app, [command, "--help"]).output.split())
+    assert all(words in shown for words in says)
+
+
+def test_parity_passes_and_writes_its_certificates(tmp_path: Path) -> None:
+    words = ("parity", "--task", "lesson", "--lane", "numpy", "--json", "certificates.json")
+    done = samestep(*words, cwd=tmp_path)
+    assert done.returncode == 0
+    assert "PASS" in done.stdout
+    (found,) = json.loads((tmp_path / "certificates.json").read_text())
+    assert found["certificate"]["status"] == "pass"
+
+
+def test_parity_shows_how_far_two_lanes_end_from_each_other(tmp_path: Path) -> None:
+    words = ("parity", "--task", "lesson", "--lane", "numpy:tuned", "--against", "numpy", "--json", "c.json")
+    done = samestep(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "from numpy" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 100
+    one, other = (each["certificate"] for each in json.loads((tmp_path / "c.json").read_text()))
+    gap = math.dist(*([v for values in each["final"].values() for v in values] for each in (one, other)))
+    allowed = one["evidence"][-1]["judgement"]["allowance"]
+    assert f"{gap:.2g} of {allowed:.2g}" in done.stdout
+
+
+def test_compare_takes_a_file_that_was_not_made_for_it(tmp_path: Path) -> None:
+    rows = [
+        "height,weight,kind",
+        *(f"{150 + i % 41},{50 + (i * 7) % 31 + i / 9:.3f},{i % 2}" for i in range(120)),
+    ]
+    (tmp_path / "people.csv").write_text("\n".join(rows))
+    words = ("--data", "people.csv", "--target", "weight", "--features", "height,kind", "--effort", "smoke")
+    done = samestep("compare", *words, "--lane", "numpy", "--baseline", "numpy", "--out", "run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "people.csv: 96 x 2" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["compare", "--task", "lesso"], "did you mean 'lesson'?"),
+        (["compare", "--lane", "torhc"], "did you mean 'torch'?"),
+        (["compare", "--effort", "fast"], "unknown effort 'fast'"),
+        (["compare", "--threads", "3"], "unknown threads '3'"),
+        (["compare", "--device", "npu"], "unknown device 'npu'"),
+        (["compare", "--dtype", "int8"], "unknown dtype 'int8'"),
+        (["compare", "--baseline", "torhc", "--lane", "numpy"], "did you mean 'torch'?"),
+        (["compare", "--device", "cuda", "--lane", "numpy", "--baseline", "numpy"], "no device cuda"),
+        (["compare", "--tusk", "lesson"], "No such option"),
+        (["compare", "--data", "none.csv", "--target", "y"], "none.csv"),
+        (["compare", "--data", "x.csv"], "needs --target"),
+        (["compare", "--target", "y"], "need --data"),
+        (["parity", "--against", "numpi"], "did you mean 'numpy'?"),
+        (["table", "nowhere"], "name a run's folder"),
+        (["table"], "Missing argument"),
+        (["tabel"], "Did you mean 'table'?"),
+        (["lesson", "--batch", "0"], "batch"),
+        (["lesson", "--lane", "numpi"], "did you mean 'numpy'?"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_2(words: list[str], line: str, here: InProcess) -> None:
+    done = here(*words)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert done.stderr.startswith("samestep: ")
+    assert done.stderr.count("\n") == 1
+    assert line in done.stderr
+
+
+def test_an_error_of_a_real_process_is_the_same(tmp_path: Path) -> None:
+    done = samestep("compare", "--task", "lesso", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert "did you mean 'lesson'?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"samestep": {}}', "\x00\x01", '{"samestep": 3}', "[" * 9999]
+)
+def test_a_damaged_record_is_one_line(text: str, tmp_path: Path, here: InProcess) -> None:
+    (tmp_path / "benchmark.json").write_text(text)
+    done = here("table", str(tmp_path))
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+
+
+def test_no_arguments_is_help(tmp_path: Path) -> None:
+    done = samestep(cwd=tmp_path)
+    assert done.returncode == 0
+    assert "compare" in done.stdout
+
+
+def test_a_folder_with_a_run_is_not_written_over(smoke: Smoke, tmp_path: Path) -> None:
+    done = samestep("compare", "--lane", "numpy", "--out", str(smoke[0]), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "already holds a run" in done.stderr
+
+
+def test_the_record_says_where_the_data_came_from_and_names_no_host(smoke: Smoke) -> None:
+    document = json.loads((smoke[0] / "benchmark.json").read_text())
+    facts = document["samestep"]["plan"]["works"][0]["facts"]
+    assert facts["rank"] == 2
+    assert len(facts["transform"]["feature_mean"]) == 2
+    assert "node" not in document["machine_info"]
+    assert not (smoke[0] / "relay").exists()
+    assert "rank 2 of 2" in (smoke[0] / "table.md").read_text()
+
+
+def test_a_chosen_lane_brings_the_default_baseline(tmp_path: Path) -> None:
+    words = ("compare", "--effort", "smoke", "--task", "lesson", "--lane", "numpy", "--out", "run")
+    done = samestep(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "torch" in done.stdout
+    assert "Baseline torch." in done.stdout
+
+
+def test_interrupted_is_130_and_what_was_measured_is_kept(tmp_path: Path) -> None:
+    """Ctrl-C once the first block is done: the terminal sends SIGINT to the whole group, and so do we."""
+    words = ["compare", "--effort", "quick", "--task", "lesson", "--lane", "numpy", "--baseline", "numpy"]
+    command = [sys.executable, "-m", "samestep", *words, "--out", "run"]
+    code, out, err = interrupted(command, tmp_path)
+    assert code == 130, err
+    assert "interrupted; " in err
+    assert "Traceback" not in err
+    assert "SPEED" in out
+    assert "go on with: samestep compare --resume run" in err
+    before = json.loads((tmp_path / "run" / "benchmark.json").read_text())["samestep"]
+    assert before["blocks"]
+    resumed = samestep("compare", "--resume", "run", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    after = json.loads((tmp_path / "run" / "benchmark.json").read_text())
+    assert after["samestep"]["plan"] == before["plan"]
+    assert len(after["samestep"]["blocks"]) == after["samestep"]["plan"]["effort"]["blocks"] == 6
+    assert after["samestep"]["blocks"][: len(before["blocks"])] == before["blocks"]
+    assert len(after["benchmarks"]) == 1
+    assert sorted(file.name for file in (tmp_path / "run").iterdir()) == [
+        "benchmark.json",
+        "pytest.log",
+        "table.md",
+    ]
+
+
+def test_only_an_interrupted_run_is_resumed_and_only_as_it_was_begun(smoke: Smoke, here: InProcess) -> None:
+    for words, line in (
+        (["--resume", str(smoke[0])], "holds a finished run, so there is nothing to go on with"),
+        (["--resume", "nowhere"], "holds no run"),
+        (["--resume", str(smoke[0]), "--task", "wide"], "leave out --task"),
+        (["--resume", str(smoke[0]), "--effort", "standard"], "leave out --effort"),
+    ):
+        done = here("compare", *words)
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1
+        assert line in done.stderr

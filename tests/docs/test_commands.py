@@ -1,0 +1,261 @@
+"""Every command that the pages show: its options parse, and what is quick is run, in a small form.
+
+A command is a line of a fenced block without a language (or sh, console) that begins with one of PROGRAMS.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from importlib.util import find_spec
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+import typer.main
+
+from samestep import backends
+from samestep.backends.spec import Dtype
+from samestep.benchmarks import cli, tasks
+from samestep.benchmarks.measure import options as session
+from samestep.benchmarks.measure.efforts import EFFORTS
+from samestep.benchmarks.record import Threads
+from samestep.benchmarks.report import tables
+from tests.helpers.paths import ROOT
+
+EXAMPLE = ROOT / "examples" / "packed"
+PAGES = [*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+FENCED = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+SHELLS = ("", "sh", "console", "bash")
+PROGRAMS = ("samestep", "make", "python", "python3", "pytest", "pip")
+COMMANDS = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+
+
+def project(folder: Path) -> dict[str, Any]:
+    """What a pyproject.toml says of its package."""
+    found: dict[str, Any] = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return found
+
+
+LANES = [lane for folder in (ROOT, EXAMPLE) for lane in project(folder)["entry-points"][backends.GROUP]]
+
+# What is parsed and not run, by how the line begins, and why.
+UNRUN = {
+    "make": "sets up an environment and runs what other lines run; `make -n` says whether the target exists",
+    "pip": "changes the environment; its files and extras are looked up, its options parsed by pip itself",
+    "python3 -m venv": "changes the environment",
+    "python -m docs.generate": "writes pages of this checkout; tests/docs and others compare them",
+    "samestep compare --resume": "needs an interrupted run; test_cli and test_plugin_options have them",
+    "samestep compare --device cuda": "needs a GPU",
+    "samestep parity --device cuda": "needs a GPU",
+    "pytest tests/backends/test_contract.py --device cuda": "needs a GPU",
+    "samestep compare --lane torch --lane numpy:tuned --lane numpy:packed": "test_example_lane races that lane",
+    "python -m validation": "minutes and more; tests/validation runs small ones",
+    "samestep sweep": "twenty minutes; test_crossover runs a small one",
+}
+# What a quick form has in place of the options of these names.
+SMALL = {
+    "compare": ("--effort smoke --lane numpy --baseline numpy", "--effort --lane --baseline --task --out"),
+    "parity": ("--lane numpy", "--lane --against"),
+    "lesson": ("--lane numpy", "--lane"),
+    "ceilings": ("--task lesson", "--task"),
+}
+VALUES = {  # what the values of an option may be
+    "task": tasks.names(),
+    "lane": LANES,
+    "baseline": LANES,
+    "against": LANES,
+    "effort": tuple(EFFORTS),
+    "threads": get_args(Threads),
+    "dtype": get_args(Dtype),
+    "device": (*session.DEVICES, "gpu"),
+    "format": tables.FORMATS,
+}
+
+
+def lines(text: str) -> list[str]:
+    """The commands in a page's blocks, without prompts, comments and the folder of the environment."""
+    found = []
+    for language, block in FENCED.findall(text):
+        shell = block if language.strip() in SHELLS else ""
+        for line in shell.replace("\\\n", " ").replace("&&", "\n").splitlines():
+            plain = line.strip().removeprefix("$ ").removeprefix(".venv/bin/")
+            if plain.partition(" ")[0] in PROGRAMS:
+                found.append(shlex.join(shlex.split(plain, comments=True)))
+    return found
+
+
+SHOWN = sorted({line for page in PAGES for line in lines(page.read_text(encoding="utf-8"))})
+
+
+def of(program: str) -> list[list[str]]:
+    """The shown commands of a program, as words without its name."""
+    return [words[1:] for line in SHOWN if (words := shlex.split(line))[0] == program]
+
+
+def unrun(line: str) -> str | None:
+    return next((start for start in UNRUN if line.startswith(start)), None)
+
+
+def test_every_kind_of_command_is_shown() -> None:
+    assert {shlex.split(line)[0] for line in SHOWN} >= {"samestep", "make", "pip", "pytest"}
+    stale = set(UNRUN) - {unrun(line) for line in SHOWN}
+    assert not stale, f"no page shows these any more: {stale}"
+
+
+# --- parsed ---------------------------------------------------------------------------------------------------
+
+
+def parse(words: list[str]) -> None:
+    """The options of `samestep`, by its own parser; the values as far as they can be known."""
+    assert words[0] in COMMANDS, f"no command {words[0]}; there are {', '.join(COMMANDS)}"
+    context = COMMANDS[words[0]].make_context(words[0], words[1:])
+    for name, known in VALUES.items():
+        given = context.params.get(name) or []
+        for value in [given] if isinstance(given, str) else given:
+            plain = re.sub(r":\d+$", "", value)  # cuda:1 is the second cuda
+            assert plain in known, f"--{name} {value}: not of {', '.join(known)}"
+
+
+@pytest.mark.parametrize("words", of("samestep"), ids=shlex.join)
+def test_samestep_parses(words: list[str]) -> None:
+    parse(words)
+
+
+@pytest.mark.parametrize("line", ["compare --efort quick", "compare --task lession", "compete", "table"])
+def test_what_is_wrong_is_found(line: str) -> None:
+    with pytest.raises((typer.TyperException, AssertionError)):
+        parse(shlex.split(line))
+
+
+def test_commands_are_found_in_blocks_of_a_shell_alone() -> None:
+    page = "```python\nmake()\n```\nmake x\n```\n.venv/bin/pip a && make b  # c\nd = make\n```\n"
+    page += "```sh\n$ make \\\n  e\n```\n"
+    assert lines(page) == ["pip a", "make b", "make e"]
+
+
+@pytest.mark.parametrize("words", of("make"), ids=shlex.join)
+def test_make_has_the_target_and_its_arguments_parse(words: list[str]) -> None:
+    done = subprocess.run(["make", "-n", *words], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    given = [shlex.split(word.removeprefix("ARGS=")) for word in words if word.startswith("ARGS=")]
+    if words[0] == "compare":
+        parse(["compare", *(given[0] if given else [])])
+
+
+@pytest.mark.filterwarnings(
+    "ignore:Setuptools is replacing distutils"
+)  # where another test imported the latter
+@pytest.mark.parametrize("words", of("pip"), ids=shlex.join)
+def test_pip_parses_and_finds_its_files_and_extras(words: list[str]) -> None:
+    from pip._internal.commands import create_command
+
+    options, what = create_command(words[0]).parse_args(words[1:])
+    extras = project(ROOT)["optional-dependencies"]
+    for place in [*options.requirements, *(edit.partition("[")[0] for edit in options.editables)]:
+        assert (ROOT / place).exists(), place
+    for each in what:
+        place, _, asked = each.partition("[")
+        if place.startswith("."):
+            assert (ROOT / place / "pyproject.toml").exists(), place
+        if place == ".":
+            assert set(filter(None, asked.rstrip("]").split(","))) <= set(extras), each
+
+
+@pytest.mark.parametrize("words", [*of("python"), *of("python3")], ids=shlex.join)
+def test_python_has_the_module(words: list[str]) -> None:
+    assert words[0] == "-m"
+    assert find_spec(words[1]), words[1]
+    if words[1] in ("samestep", "validation", "docs.generate"):
+        assert find_spec(f"{words[1]}.__main__")
+
+
+# --- run ------------------------------------------------------------------------------------------------------
+
+
+def small(words: list[str]) -> list[str]:
+    """A quick form of a command of `samestep`: the same options but for those that make it long."""
+    instead, dropped = (part.split() for part in SMALL.get(words[0], ("", "")))
+    if "numpy:packed" in words:
+        instead = ["numpy:packed" if word == "numpy" else word for word in instead]
+    kept, skip = [], False
+    for word in words:
+        if not skip and word not in dropped:
+            kept.append(word)
+        skip = word in dropped
+    if words[0] == "compare" and "--data" not in kept:
+        instead = [*instead, "--task", "lesson"]
+    return [*kept, *instead]
+
+
+def quick() -> list[list[str]]:
+    """The small forms of what is run, each once; but for a race without anything special, as `smoke` is."""
+    found = [
+        shlex.join(small(words)) for words in of("samestep") if not unrun(shlex.join(["samestep", *words]))
+    ]
+    plain = shlex.join(small(["compare"]))
+    return [shlex.split(line) for line in dict.fromkeys(found) if line != plain]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An environment in which examples/packed is as good as installed."""
+    folder = tmp_path_factory.mktemp("site")
+    said = project(EXAMPLE)
+    shutil.copy(EXAMPLE / "samestep_packed.py", folder)
+    info = folder / "samestep_packed-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Name: {said['name']}\nVersion: {said['version']}\n")
+    entries = said["entry-points"][backends.GROUP]
+    (info / "entry_points.txt").write_text(
+        "\n".join([f"[{backends.GROUP}]", *(f"{name} = {place}" for name, place in entries.items())])
+    )
+    return os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
+
+
+def run(words: list[str], cwd: Path, env: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", *words], cwd=cwd, env=env, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
+@pytest.mark.parametrize("words", quick(), ids=shlex.join)
+def test_samestep_runs(
+    words: list[str], tmp_path: Path, smoke: tuple[Path, object], site: dict[str, str]
+) -> None:
+    """In a folder with a record in the places of the pages, and a file with the columns that are asked for."""
+    for place in ("results/reference", "results/local/TIME"):
+        shutil.copytree(smoke[0], tmp_path / place)
+    if "--data" in words:
+        table(tmp_path, words)
+    out = ["--out", "out"] if words[0] == "compare" else []
+    run(["samestep", *words, *out], tmp_path, site)
+
+
+def table(folder: Path, words: list[str]) -> None:
+    """The file that `--data` names, with its target and its features."""
+    given = dict(pairwise(words))
+    names = [given["--target"], *given.get("--features", "size,rooms").split(",")]
+    values = np.random.default_rng(0).normal(size=(60, len(names)))
+    np.savetxt(folder / given["--data"], values, delimiter=",", header=",".join(names), comments="")
+
+
+@pytest.mark.parametrize(
+    "words", [words for words in of("pytest") if not unrun(shlex.join(["pytest", *words]))], ids=shlex.join
+)
+def test_pytest_runs_or_collects(words: list[str], site: dict[str, str], tmp_path: Path) -> None:
+    """The contract tests of the example lane run; races are only collected."""
+    less = ["--collect-only"] if "--benchmark-only" in words else []
+    run(
+        ["pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'base'}", *less, *words],
+        ROOT,
+        site,
+    )

@@ -1,0 +1,64 @@
+"""A lane from outside: the example is installed as a package of its own, found, proven and listed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.paths import ROOT
+
+EXAMPLE = ROOT / "examples" / "packed"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the example installed in it, as `pip install ./examples/packed` would."""
+    source = tmp_path_factory.mktemp("source") / "packed"
+    shutil.copytree(EXAMPLE, source)  # pip leaves build files behind
+    target = tmp_path_factory.mktemp("site")
+    words = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target"]
+    subprocess.run(
+        [sys.executable, *words, str(target), str(source)], check=True, capture_output=True, timeout=120
+    )
+    return target
+
+
+def samestep(site: Path, *words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(site)}
+    command = [sys.executable, "-m", "samestep", *words]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def test_the_lane_is_one_file_and_one_entry_point() -> None:
+    assert sorted(path.name for path in EXAMPLE.iterdir() if path.is_file()) == [
+        "pyproject.toml",
+        "samestep_packed.py",
+    ]
+
+
+def test_the_registry_finds_it_by_name(site: Path, tmp_path: Path) -> None:
+    done = samestep(site, "list", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "numpy:packed" in done.stdout
+
+
+def test_it_is_proven_like_any_other_on_one_layer_and_on_two(site: Path, tmp_path: Path) -> None:
+    words = ("parity", "--lane", "numpy:packed", "--task", "lesson", "--task", "mlp")
+    done = samestep(site, *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("PASS") == 2
+
+
+def test_it_is_compared_like_any_other(site: Path, tmp_path: Path) -> None:
+    lanes = ("--lane", "numpy:tuned", "--lane", "numpy:packed", "--baseline", "numpy:tuned")
+    done = samestep(
+        site, "compare", "--effort", "smoke", "--task", "lesson", *lanes, "--out", "run", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "numpy:packed" in done.stdout
+    assert "proven" in done.stdout

@@ -1,0 +1,172 @@
+"""The races of the experiments on the relay: many sessions out of one long run, within a time budget.
+
+A long run certifies and calibrates once; its blocks are groups of fresh workers, as in any session. Every so many
+blocks that follow one another make a session of one task, which is judged as any record is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+
+from samestep.backends.spec import Linear, Loss, Synthetic, Task
+from samestep.benchmarks.measure import environment, measure, resume
+from samestep.benchmarks.measure.folder import Folder
+from samestep.benchmarks.record import Block, Record
+from samestep.benchmarks.record.plan import Effort, PlannedWork
+
+FRAMEWORKS = ("numpy", "torch", "jax")
+STEPS = 100  # in every run, so that one step more is one percent
+MOST_BLOCKS = 600
+
+
+def task(name: str, features: int, batch_size: int, loss: str = "mse") -> Task:
+    """Linear regression whose one epoch has 100 full batches."""
+    return Task(
+        name=name,
+        dataset=Synthetic(rows=STEPS * batch_size, held_out=16, features=features),
+        layers=(Linear(in_features=features, out_features=1),),
+        loss=Loss(name=loss),
+        batch_size=batch_size,
+        epochs=1,
+    )
+
+
+SMALL = (task("2x10", 2, 10), task("8x32", 8, 32), task("2x10-huber", 2, 10, "huber"), task("30x16", 30, 16))
+LARGE = (
+    task("64x512", 64, 512),
+    task("128x128", 128, 128),
+    task("256x256", 256, 256),
+    task("512x64", 512, 64),
+)
+TASKS = (*SMALL, *LARGE)
+
+
+class Group(NamedTuple):
+    """So many blocks that follow one another in one framework's run, with or without other load."""
+
+    framework: str
+    blocks: int
+    loaded: bool
+
+
+Progress = Callable[[str, int, int, str], None]
+
+
+def run(
+    name: str,
+    lanes: Callable[[str], Sequence[str]],
+    effort: Effort,
+    groups: Iterator[Group],
+    minutes: float,
+    progress: Progress,
+    tasks: Sequence[Task] = TASKS,
+    root: Path = Path("results", "local"),
+) -> dict[str, Record]:
+    """Measure group after group until the time is over; those that are there already are not measured again.
+
+    `lanes` gives a framework's lanes, the baseline first. The record of each framework, by its name.
+    """
+    now = environment.read()
+    plan = repr([effort, tasks, *map(lanes, FRAMEWORKS)])
+    asked = hashlib.sha256(plan.encode()).hexdigest()[:8]
+    folder = root / name / f"{now.source}-{now.installed}-{now.boot}-{asked}"
+    end, took, ready = time.monotonic() + 60 * minutes, dict[str, float](), dict[str, int]()
+    for group in groups:
+        framework, begin = group.framework, time.monotonic()
+        place, until = folder / framework, ready.get(framework, 0) + group.blocks
+        ready[framework] = until
+        if Folder(place).begun and len(Folder(place).blocks()) >= until:
+            continue
+        if begin + took.get(framework, 0.0) > end or until > MOST_BLOCKS:
+            break
+        with load() if group.loaded else nullcontext():
+            stretch(place, tasks, lanes(framework), effort, until, progress)
+        took[framework] = time.monotonic() - begin
+    return {each: Folder(folder / each).record() for each in ready if Folder(folder / each).begun}
+
+
+def stretch(
+    place: Path, tasks: Sequence[Task], lanes: Sequence[str], effort: Effort, until: int, progress: Progress
+) -> None:
+    """Take the run in a folder to so many blocks."""
+
+    def said(phase: str, done: int, total: int, text: str) -> None:
+        progress(place.name, done, total, f"{phase}: {text}")
+
+    if Folder(place).begun:
+        resume(place, progress=said, blocks=until)
+    else:
+        whole = effort.model_copy(update={"blocks": MOST_BLOCKS})
+        measure(
+            tasks, lanes, baseline=lanes[0], effort=whole, folder=place, progress=said, blocks=until, seed=0
+        )
+
+
+# --- load -----------------------------------------------------------------------------------------------------
+
+BURSTS = """
+import os, random, sys, time
+rng, parent = random.Random(int(sys.argv[1])), os.getppid()
+while os.getppid() == parent:
+    end = time.perf_counter() + rng.expovariate(2)
+    while time.perf_counter() < end:
+        pass
+    time.sleep(rng.expovariate(2))
+"""
+
+
+@contextmanager
+def load() -> Iterator[None]:
+    """A program that keeps one core busy by fits and starts: half a second on, half a second off, on average."""
+    process = subprocess.Popen([sys.executable, "-c", BURSTS, "0"])
+    try:
+        if hasattr(psutil.Process, "cpu_affinity"):
+            psutil.Process(process.pid).cpu_affinity([environment.allowed_cpus()[-1]])
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+# --- sessions -------------------------------------------------------------------------------------------------
+
+
+def sessions(record: Record, blocks: Sequence[Block], size: int) -> Iterator[Record]:
+    """A record for every task and every `size` of the blocks in turn; what is left over is no session."""
+    for start in range(0, len(blocks) - size + 1, size):
+        own = blocks[start : start + size]
+        for work in record.plan.works:
+            yield of_one_task(record, work, own)
+
+
+def of_one_task(record: Record, work: PlannedWork, blocks: Sequence[Block]) -> Record:
+    """What a session of these blocks with this task alone would have been."""
+    name, plan = work.task.name, record.plan
+    effort = plan.effort.model_copy(update={"blocks": len(blocks)})
+    family = tuple(each for each in plan.family if each.task == name)
+    alone: dict[str, Any] = {
+        field: tuple(each for each in getattr(record, field) if each.task == name)
+        for field in ("certified", "colds", "calibrations", "ceilings", "failures", "ledgers")
+    }
+    alone["plan"] = plan.model_copy(update={"works": (work,), "effort": effort, "family": family})
+    alone["blocks"] = tuple(of_task(block, name) for block in blocks)
+    return record.model_copy(update=alone)
+
+
+def of_task(block: Block, name: str) -> Block:
+    """The block with what concerns one task."""
+    return block.model_copy(
+        update={
+            field: tuple(piece for piece in getattr(block, field) if piece.task == name)
+            for field in ("slices", "failures", "unseen")
+        }
+    )

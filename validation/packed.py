@@ -1,0 +1,90 @@
+"""A record in little room: its slices as a Parquet table, the rest as JSON without the steps of the proofs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from samestep.benchmarks.console.errors import InputError
+from samestep.benchmarks.record import Certified, Record, Slice
+from samestep.benchmarks.record.files import read_model, write_text
+from validation import arms
+
+FORMER_MODULE = "benchmarks.experiments.arms"
+
+
+def write(record: Record, folder: Path) -> None:
+    """Keep the record in a folder: record.json, slices.parquet."""
+    import polars as pl
+
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = [{"block": block.index} | piece.model_dump() for block in record.blocks for piece in block.slices]
+    frame = pl.DataFrame(rows, infer_schema_length=None)
+    frame = frame.with_columns(
+        pl.col("switches").list.get(0).alias("voluntary"), pl.col("switches").list.get(1).alias("involuntary")
+    ).drop("switches")
+    partial = folder / ".slices.parquet"
+    frame.write_parquet(partial, compression="zstd", compression_level=19)
+    partial.replace(folder / "slices.parquet")
+    bare = record.model_copy(
+        update={
+            "blocks": tuple(block.model_copy(update={"slices": ()}) for block in record.blocks),
+            "certified": tuple(without_steps(each) for each in record.certified),
+        }
+    )
+    write_text(folder / "record.json", bare.model_dump_json())
+
+
+def without_steps(each: Certified) -> Certified:
+    """The certificate's word and end, without the steps and values that it kept."""
+    bare = {"kept": (), "sample": ()}
+    evidence = tuple(
+        piece.model_copy(update={"judgement": piece.judgement.model_copy(update=bare)})
+        for piece in each.certificate.evidence
+    )
+    certificate = each.certificate.model_copy(update={"evidence": evidence, "final": None})
+    return each.model_copy(update={"certificate": certificate})
+
+
+def read(folder: Path) -> Record:
+    """The record in a folder; what was left out of it stays out.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+    """
+    import polars as pl
+
+    record = renamed(read_model(folder / "record.json", Record))
+    slices: dict[int, list[Slice]] = {}
+    for row in pl.read_parquet(folder / "slices.parquet").iter_rows(named=True):
+        row |= {name: current(row[name]) for name in ("lane", "predecessor")}
+        row["switches"] = row.pop("voluntary"), row.pop("involuntary")
+        slices.setdefault(row.pop("block"), []).append(Slice(**row))
+    blocks = tuple(
+        block.model_copy(update={"slices": tuple(slices.get(block.index, ()))}) for block in record.blocks
+    )
+    return record.model_copy(update={"blocks": blocks})
+
+
+def renamed(record: Record) -> Record:
+    """The record with the names that its lanes have now: a lane of an experiment is named by its module."""
+    return Record.model_validate_json(current(record.model_dump_json()))
+
+
+def current(text: str) -> str:
+    """Text with the present name of the lanes' module in the place of the one it had before."""
+    return text.replace(FORMER_MODULE, arms.__name__) if text else text
+
+
+def result(folder: Path, summary: Callable[[dict[str, Record]], list[dict[str, Any]]]) -> dict[str, Any]:
+    """The machine and the rows that a summary makes of all records in the folders of a folder.
+
+    Raises:
+        InputError: there is none, or one cannot be read.
+    """
+    found = {place.name: read(place) for place in sorted(folder.iterdir())} if folder.is_dir() else {}
+    if not found:
+        raise InputError(f"{folder}: holds no record; run the experiment first")
+    machine = next(iter(found.values())).plan.environment.model_dump()
+    return {"machine": machine, "rows": summary(found)}

@@ -1,0 +1,249 @@
+"""Lanes that go wrong, each in its own way: the certificate or the relay must name the cause.
+
+Those that turn bad only when they are timed count their calls: a cold process calls `epoch` fewer than `SOUND`
+times, a racing one more often.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from samestep.backends.interface import Batch, Host, RowOrder
+from samestep.backends.numpy_backend import NumpyBackend
+from samestep.backends.numpy_modes import NumpyTuned
+from samestep.backends.spec import Task
+
+SOUND = 20
+
+EXPECTED = {  # trap: the verdict, and the words that its reason starts with
+    "DropsWork": ("INVALID", "final parameters"),
+    "StopsTheClockEarly": ("INVALID", "sync"),
+    "Recompiles": ("INVALID", "recompilation"),
+    "Remembers": ("INVALID", "memory"),
+    "RemembersLast": ("INVALID", "memory"),
+    "TimesAnotherProgram": ("INVALID", "parity"),
+    "UsesFloat64": ("INVALID", "parity"),
+    "UsesTF32": ("INVALID", "parity"),
+    "OtherRows": ("INVALID", "parity"),
+    "Wrong": ("INVALID", "parity"),
+    "Crashes": ("FAILED", "slice: died of SIGSEGV"),
+    "Exits": ("FAILED", "slice: exited with status 3"),
+    "Hangs": ("FAILED", "slice: hung"),
+    "Raises": ("FAILED", "slice: RuntimeError"),
+    "Leaks": ("FAILED", "slice: out of memory"),
+    "Absent": ("FAILED", "import: ImportError"),
+}
+
+
+class Trap(NumpyTuned):
+    """Correct for the first calls of `epoch`, then `trap` runs before each."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        super().__init__(device)
+        self.calls = 0
+
+    def epoch(self, state: Any, data: Batch, order: RowOrder, batch_size: int, learning_rates: Host) -> Any:
+        self.calls += 1
+        if self.calls > SOUND:
+            self.trap()
+        return super().epoch(state, data, order, batch_size, learning_rates)
+
+    def trap(self) -> None:
+        """What goes wrong."""
+
+
+class Crashes(Trap):
+    def trap(self) -> None:
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+
+class Exits(Trap):
+    def trap(self) -> None:
+        sys.stderr.write("cannot go on in /some/private/folder/library.so\n")
+        sys.stderr.flush()
+        os._exit(3)
+
+
+class Hangs(Trap):
+    def trap(self) -> None:
+        time.sleep(600)
+
+
+class Raises(Trap):
+    def trap(self) -> None:
+        raise RuntimeError("no\nmore")
+
+
+class Leaks(Trap):
+    def trap(self) -> None:
+        kept = []
+        while True:
+            kept.append(np.ones(2**22))  # 32 MiB
+            time.sleep(0.01)
+
+
+class Talks(Trap):
+    """Correct, but prints where the protocol was, in Python and below it."""
+
+    def trap(self) -> None:
+        print('{"error": "not a reply"}')
+        os.write(1, b"{}\n")
+
+
+class DropsWork(Trap):
+    """Certified with all steps, timed with one step fewer."""
+
+    def epoch(self, state: Any, data: Batch, order: RowOrder, batch_size: int, learning_rates: Host) -> Any:
+        if self.calls >= SOUND:
+            order, learning_rates = order[:-batch_size], learning_rates[:-1]
+        return super().epoch(state, data, order, batch_size, learning_rates)
+
+
+class StopsTheClockEarly(NumpyTuned):
+    """Works in a thread of its own that `sync` does not wait for; reading the parameters does."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        super().__init__(device)
+        self.work = threading.Thread()
+
+    def init(
+        self, task: Task, params: Mapping[str, Host] | None = None, buffers: Mapping[str, Host] | None = None
+    ) -> Any:
+        self.wait()
+        return super().init(task, params, buffers)
+
+    def wait(self) -> None:
+        """As a device would: what was asked for first is done first."""
+        if self.work.ident:
+            self.work.join()
+
+    def epoch(self, state: Any, data: Batch, order: RowOrder, batch_size: int, learning_rates: Host) -> Any:
+        losses = np.zeros_like(learning_rates)
+
+        def later() -> None:
+            time.sleep(0.003)
+            found = super(StopsTheClockEarly, self).epoch(state, data, order, batch_size, learning_rates)
+            losses[:] = found[1]
+
+        self.wait()
+        self.work = threading.Thread(target=later)
+        self.work.start()
+        return state, losses
+
+    def get(self, value: Any) -> Host:
+        self.wait()
+        return super().get(value)
+
+    def params(self, state: Any) -> dict[str, Host]:
+        self.wait()
+        return super().params(state)
+
+
+class Recompiles(Trap):
+    """Compiles a new JAX program in every run."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        super().__init__(device)
+        import jax
+
+        self.jax = jax
+
+    def trap(self) -> None:
+        self.jax.jit(lambda x: x + self.calls)(np.float32(self.calls))
+
+
+class Wrong(NumpyTuned):
+    """Trains with half the learning rate: never certified, so never raced."""
+
+    def epoch(self, state: Any, data: Batch, order: RowOrder, batch_size: int, learning_rates: Host) -> Any:
+        return super().epoch(state, data, order, batch_size, learning_rates / 2)
+
+
+class Absent(NumpyTuned):
+    """Cannot even be made."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        raise ImportError("no module named 'mlx'")
+
+
+class Remembers(Trap):
+    """Gives the result that it computed for the same start and order before."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        super().__init__(device)
+        self.known: dict[bytes, tuple[dict[str, Host], Any]] = {}
+
+    def epoch(self, state: Any, data: Batch, order: RowOrder, batch_size: int, learning_rates: Host) -> Any:
+        params = self.params(state)
+        key = b"".join(value.tobytes() for value in (*params.values(), order))
+        if key not in self.known:
+            state, losses = super().epoch(state, data, order, batch_size, learning_rates)
+            self.known[key] = self.params(state), losses
+            return state, losses
+        found, losses = self.known[key]
+        return self.again(state, found), losses
+
+    def again(self, state: Any, found: dict[str, Host]) -> Any:
+        """The state with parameters that were computed earlier."""
+        for name, value in state.model.params.items():
+            value[...] = found[name]
+        return state
+
+
+class RemembersLast(Remembers):
+    """Keeps only the result that it gave last: work that it has not seen makes it forget."""
+
+    def epoch(self, state: Any, data: Batch, order: RowOrder, batch_size: int, learning_rates: Host) -> Any:
+        state, losses = super().epoch(state, data, order, batch_size, learning_rates)
+        if len(self.known) > 1:
+            del self.known[next(iter(self.known))]
+        return state, losses
+
+
+class TimesAnotherProgram(NumpyTuned):
+    """Every traced step is right; the program that is timed leaves the bias out."""
+
+    def epoch(self, state: Any, data: Batch, order: RowOrder, batch_size: int, learning_rates: Host) -> Any:
+        bias = self.params(state)["0.bias"]
+        state, losses = super().epoch(state, data, order, batch_size, learning_rates)
+        state.model.params["0.bias"][...] = bias
+        return state, losses
+
+
+class UsesFloat64(NumpyBackend):
+    """Keeps its parameters in float64 whatever the task says."""
+
+    def init(
+        self, task: Task, params: Mapping[str, Host] | None = None, buffers: Mapping[str, Host] | None = None
+    ) -> Any:
+        wide = params and {name: value.astype(np.float64) for name, value in params.items()}
+        return super().init(task.model_copy(update={"dtype": "float64"}), wide, buffers)
+
+
+class UsesTF32(NumpyTuned):
+    """Takes its rows with ten bits after the leading one, as tensor cores do unless they are told otherwise."""
+
+    def batches(self, data: Batch, order: RowOrder, batch_size: int) -> Any:
+        for x, y in super().batches(data, order, batch_size):
+            yield (tf32(x) if x.dtype == np.float32 else x), y
+
+
+def tf32(x: Host) -> Host:
+    """Rounded to the nearest TF32 value: 13 of the 23 bits of a float32's fraction go."""
+    bits = x.view(np.uint32)
+    return np.asarray((bits + np.uint32(0x1000)) & np.uint32(0xFFFFE000)).view(np.float32)
+
+
+class OtherRows(NumpyTuned):
+    """Trains on the rows in the order of the data, not in the order that was given."""
+
+    def batches(self, data: Batch, order: RowOrder, batch_size: int) -> Any:
+        return super().batches(data, np.arange(len(order)), batch_size)
