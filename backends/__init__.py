@@ -8,10 +8,21 @@ from __future__ import annotations
 
 from importlib.metadata import EntryPoint, entry_points
 
-from .interface import Backend, Unavailable
+from .interface import Backend, Device, LaneName, Unavailable
 
 GROUP = "samestep.backends"
-__all__ = ["GROUP", "Backend", "DuplicateLane", "Unavailable", "lane_class", "load", "missing", "names"]
+__all__ = [
+    "GROUP",
+    "Backend",
+    "Device",
+    "DuplicateLane",
+    "LaneName",
+    "Unavailable",
+    "lane_class",
+    "load",
+    "missing",
+    "names",
+]
 
 
 class DuplicateLane(ValueError):
@@ -19,15 +30,15 @@ class DuplicateLane(ValueError):
 
 
 def _entries() -> dict[str, EntryPoint]:
-    found: dict[str, EntryPoint] = {}
+    entries: dict[str, EntryPoint] = {}
     for entry in entry_points(group=GROUP):
-        if entry.name in found and found[entry.name].value != entry.value:
+        first = entries.setdefault(entry.name, entry)
+        if first.value != entry.value:
             raise DuplicateLane(
-                f"two packages claim the lane {entry.name!r}: {found[entry.name].value} and {entry.value}; "
+                f"two packages claim the lane {entry.name!r}: {first.value} and {entry.value}; "
                 f"uninstall one, or rename its entry point in the group {GROUP}"
             )
-        found[entry.name] = entry
-    return found
+    return entries
 
 
 def names() -> tuple[str, ...]:
@@ -36,24 +47,24 @@ def names() -> tuple[str, ...]:
 
 
 def lane_class(name: str) -> type[Backend]:
-    """The class of a lane; imports its framework.
+    """The class of a registered lane; imports its framework.
 
     Raises:
         KeyError: no such lane.
         Unavailable: the lane's module cannot be imported here.
     """
-    found = _entries()
-    if name not in found:
-        raise KeyError(f"no lane {name!r}; the lanes are {', '.join(names())}")
+    entries = _entries()
+    if name not in entries:
+        raise KeyError(f"no lane {name!r}; the lanes are {', '.join(sorted(entries))}")
     try:
-        loaded: type[Backend] = found[name].load()
+        lane: type[Backend] = entries[name].load()
     except ImportError as error:
-        extra = name.partition(":")[0]
+        extra = LaneName.parse(name).framework
         hint = f"; pip install 'samestep[{extra}]'" if extra in ("torch", "jax") else ""
         raise Unavailable(f"{error}{hint}") from error
     except Exception as error:  # whatever goes wrong inside a framework's own import concerns its lanes alone
         raise Unavailable(f"its import fails: {type(error).__name__}: {error}") from error
-    return loaded
+    return lane
 
 
 def missing(name: str) -> str | None:

@@ -19,7 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,67 @@ MatmulPrecision: TypeAlias = Literal["full", "tf32"]
 
 
 class Unavailable(RuntimeError):
-    """A lane or device that cannot run here. The message says why, and how to mend it."""
+    """A lane or device that cannot run here. The message says why, and how to fix it."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """One device: its kind (cpu, cuda, mps, tpu) and its number among the devices of that kind."""
+
+    kind: str
+    index: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read "cuda" or "cuda:1"; "cuda:0" is "cuda".
+
+        Raises:
+            ValueError: the text is not a kind, alone or with a number after a colon.
+        """
+        kind, colon, number = text.partition(":")
+        if not kind.isidentifier() or (colon and not (number.isascii() and number.isdecimal())):
+            raise ValueError(f"{text!r} is not a device: give a kind, or a kind and a number, as in cuda:1")
+        return cls(kind, int(number or 0))
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.index}" if self.index else self.kind
+
+
+@dataclass(frozen=True)
+class LaneName:
+    """The parts of a lane's name: "torch:compile" is the framework "torch" in the form "compile".
+
+    The documented form is "". An environment follows an "@" ("torch:compile@old"); "" is this one. A lane that is
+    not registered is named by an import path, "package.module:Class": the module stands in `framework`, the class
+    in `form`.
+    """
+
+    framework: str
+    form: str = ""
+    environment: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Split a name into its parts; `str` puts them together again.
+
+        Raises:
+            ValueError: nothing stands before a separator, or nothing after it.
+        """
+        lane, at, environment = text.partition("@")
+        framework, colon, form = lane.partition(":")
+        if not framework or (colon and not form) or (at and not environment):
+            raise ValueError(f"{text!r} is not a lane's name: give framework, framework:form or module:Class")
+        return cls(framework, form, environment)
+
+    @property
+    def is_import_path(self) -> bool:
+        """Whether it can be "module:Class": a class's name does not begin with a small letter, a form's does."""
+        module = all(part.isidentifier() for part in self.framework.split("."))
+        return module and self.form.isidentifier() and not self.form[0].islower() and not self.environment
+
+    def __str__(self) -> str:
+        form = f":{self.form}" if self.form else ""
+        return f"{self.framework}{form}" + (f"@{self.environment}" if self.environment else "")
 
 
 @dataclass(frozen=True)
@@ -212,9 +272,9 @@ class Backend(ABC):
         """Block until everything in `value` (a State, arrays, containers of them) is computed."""
 
 
-def numbered(kind: str, count: int) -> tuple[str, ...]:
-    """The names of so many devices of a kind."""
-    return tuple(f"{kind}:{index}" if index else kind for index in range(count))
+def device_names(kind: str, count: int) -> tuple[str, ...]:
+    """The names of `count` devices of a kind."""
+    return tuple(str(Device(kind, index)) for index in range(count))
 
 
 def _stack(rows: list[dict[str, Host]]) -> dict[str, Host]:

@@ -20,7 +20,7 @@ from flax import nnx
 from jax.nn import initializers
 
 from . import jax_losses, spec
-from .interface import Backend, Batch, Host, RowOrder, Tier, Traits, numbered
+from .interface import Backend, Batch, Device, Host, RowOrder, Tier, Traits, device_names
 from .spec import Task
 
 # --- model ----------------------------------------------------------------------------------------
@@ -201,15 +201,15 @@ class JaxBackend(Backend):
 
     def __init__(self, device: str = "cpu") -> None:
         super().__init__(device)
-        kind, _, index = device.partition(":")
-        self.placed = jax.devices(kind)[int(index or 0)]
+        place = Device.parse(device)
+        self.placed = jax.devices(place.kind)[place.index]
         self.cached: dict[Any, Any] = {}
 
     @classmethod
     def devices(cls) -> tuple[str, ...]:
         accelerator = {"gpu": ("cuda",), "tpu": ("tpu",)}.get(jax.default_backend(), ())
         return tuple(
-            name for kind in ("cpu", *accelerator) for name in numbered(kind, len(jax.devices(kind)))
+            name for kind in ("cpu", *accelerator) for name in device_names(kind, len(jax.devices(kind)))
         )
 
     @classmethod

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from . import spec, torch_losses
-from .interface import Backend, Batch, Host, RowOrder, Tier, Traits, numbered
+from .interface import Backend, Batch, Host, RowOrder, Tier, Traits, device_names
 from .spec import Task
 
 # --- model ----------------------------------------------------------------------------------------
@@ -110,7 +110,7 @@ class TorchBackend(Backend):
 
     @classmethod
     def devices(cls) -> tuple[str, ...]:
-        cuda = numbered("cuda", torch.cuda.device_count() if torch.cuda.is_available() else 0)
+        cuda = device_names("cuda", torch.cuda.device_count() if torch.cuda.is_available() else 0)
         mps = ("mps",) if torch.backends.mps.is_available() else ()
         return ("cpu", *cuda, *mps)
 

@@ -125,12 +125,12 @@ class Arm:
 
 def load(lane: str, device: str) -> Backend:
     """A registered lane, or "module:Class" for one that is not."""
-    backends = importlib.import_module("samestep.backends")
-    module, _, name = lane.partition(":")
-    if lane in backends.names() or not name.isidentifier() or name[:1].islower():
-        registered: Backend = backends.load(lane, device)
-        return registered
-    made: Backend = getattr(importlib.import_module(module), name)(device)
+    from samestep import backends
+
+    name = backends.LaneName.parse(lane)
+    if lane in backends.names() or not name.is_import_path:
+        return backends.load(lane, device)
+    made: Backend = getattr(importlib.import_module(name.framework), name.form)(device)
     return made
 
 

@@ -38,9 +38,8 @@ def test_no_framework_is_imported(statement: str) -> None:
 
 @pytest.mark.parametrize("lane", ["numpy", "numpy:tuned"])
 def test_a_lane_imports_only_its_own_framework(lane: str) -> None:
-    code = (
-        f"import sys, backends; backends.load({lane!r}); print([m for m in {FRAMEWORKS} if m in sys.modules])"
-    )
+    loads = f"import sys; from samestep import backends; backends.load({lane!r})"
+    code = f"{loads}; print([name for name in {FRAMEWORKS} if name in sys.modules])"
     assert python(code) == "[]\n"
 
 
@@ -58,7 +57,7 @@ def test_every_lane_that_can_run_describes_itself() -> None:
         if backends.missing(name) is None:
             lane = backends.lane_class(name)
             assert issubclass(lane, Backend)
-            assert lane.framework == name.partition(":")[0]
+            assert lane.framework == backends.LaneName.parse(name).framework
             assert lane.devices()[0] == ("cuda" if lane.traits.products == "tf32" else "cpu")
             assert all(lane.versions().values())
 
@@ -76,7 +75,7 @@ def test_an_unknown_device_is_refused() -> None:
 def test_a_missing_framework_is_a_reason_and_not_an_error() -> None:
     """torch and jax hidden from the import system, as where they are not installed."""
     hidden = (
-        "import sys, backends\n"
+        "import sys; from samestep import backends\n"
         "class Hide:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
         "        if name.partition('.')[0] in ('torch', 'jax'): raise ImportError(f'No module named {name!r}')\n"
