@@ -12,11 +12,11 @@ from samestep.backends.spec import Task
 from ..datasets import Split
 from ..record.arrays import decode
 from ..record.outcome import Point
-from ..record.proof import Kept
+from ..record.proof import KeptStep
 from .scores import exact, loss_and_excess
 
 
-def learning_curve(task: Task, split: Split, kept: Sequence[Kept]) -> tuple[Point, ...]:
+def learning_curve(task: Task, split: Split, kept: Sequence[KeptStep]) -> tuple[Point, ...]:
     """A point for each kept step, in order; kept arrays are in the task's dtype.
 
     Raises:

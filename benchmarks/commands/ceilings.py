@@ -16,7 +16,7 @@ from ..measure.folder import Folder
 from ..measure.jobs import ceilings as measured
 from ..measure.limits import CALLS, floor
 from ..measure.options import Options, Session, resolve
-from ..parity.workload import start
+from ..parity.workload import initial_parameters
 from ..record.plan import PlannedWork
 from ..report import formatting as fmt
 from ..report.tables import Table, boxed, notes
@@ -51,7 +51,9 @@ def measure(asked: Session) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         place, works = Folder(scratch), []
         for index, task in enumerate(asked.tasks):
-            works.append(work.write(place.work(index), task, datasets.load(task.dataset), start(task)))
+            works.append(
+                work.write(place.work(index), task, datasets.load(task.dataset), initial_parameters(task))
+            )
         found, failed = measured(place, works, lanes, asked.threads, Limits(), np.random.default_rng())
     by_task = {each.task.name: each for each in works}
     rates = [each.model_dump() | sizes(by_task[each.task]) for each in found.ceilings]

@@ -185,7 +185,7 @@ def deeper(task: Task) -> Task:
 def deeper_chain(session: Session) -> Deeper:
     """The same loop on the deeper chain, from a start that all lanes share."""
     task, backend = deeper(session.task), session.backend
-    start = parity.start(task)
+    start = parity.initial_parameters(task)
     state = backend.init(task, start)
     parameters: tuple[Tensor, ...] = session.tensors(state, backend.params(state))
     before = float(backend.get(backend.forward_backward(state, session.data)[0]))

@@ -33,7 +33,7 @@ def walk(lanes: Sequence[str] = LANES, *, batch_size: int = 10, progress: Progre
     chosen, missing = _checked(lanes, batch_size)
     task = tasks.get("lesson").model_copy(update={"batch_size": batch_size})
     split = datasets.load(task.dataset)
-    start = parity.start(task)
+    start = parity.initial_parameters(task)
     setting = _setting(task, split, start)
     walked: list[Lane] = []
     finals: dict[str, Params] = {}

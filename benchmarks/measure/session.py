@@ -15,7 +15,7 @@ from .. import datasets
 from ..console.choices import pick
 from ..console.errors import InputError
 from ..console.progress import Progress, silent
-from ..parity.workload import start
+from ..parity.workload import initial_parameters
 from ..record import Certified, Comparison, Failure, Plan, Record, Threads
 from ..record.files import write
 from ..record.plan import Effort
@@ -175,7 +175,9 @@ def _plan(
         raise InputError(f"the baseline {baseline!r} is not among the lanes {', '.join(lanes)}: add it")
     works = []
     for index, task in enumerate(tasks):
-        works.append(work.write(place.work(index), task, datasets.load(task.dataset), start(task)))
+        works.append(
+            work.write(place.work(index), task, datasets.load(task.dataset), initial_parameters(task))
+        )
         progress("prepare", index + 1, len(tasks), task.name)
     return Plan(
         created=datetime.now(UTC).isoformat(timespec="seconds"),

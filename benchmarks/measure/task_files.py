@@ -19,7 +19,7 @@ from samestep.backends.interface import Host, RowOrder
 from samestep.backends.spec import Linear, Task
 
 from ..datasets.split import Split, Transform
-from ..parity.workload import check
+from ..parity.workload import check_data
 from ..parity.workload import digest as sha256
 from ..record.plan import Facts, PlannedWork
 
@@ -47,7 +47,7 @@ def write(folder: Path, task: Task, split: Split, start: Mapping[str, Host]) -> 
         InputError: a value of the data is too large for the task's dtype, or layers and loss do not take them.
     """
     x, y = split.rounded(task.dtype)
-    check(task, x, y)
+    check_data(task, x, y)
     folder.mkdir(parents=True, exist_ok=True)
     for name in ARRAYS:
         np.save(folder / f"{name}64.npy", getattr(split, name))

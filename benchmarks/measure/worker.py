@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 if TYPE_CHECKING:  # nothing heavy is imported here: what a lane imports is timed
     from samestep.backends.interface import Backend
 
-    from ..record.proof import Kept
+    from ..record.proof import KeptStep
     from .clock import Run
 
 CPUS = "SAMESTEP_CPUS"
@@ -31,7 +31,7 @@ class Arm:
     def __init__(self) -> None:
         self.backend: Backend
         self.runs: dict[str, Run] = {}
-        self.kept: dict[str, tuple[Kept, ...]] = {}  # the steps that a task's certificate keeps
+        self.kept: dict[str, tuple[KeptStep, ...]] = {}  # the steps that a task's certificate keeps
 
     def open(self, lane: str, device: str) -> Reply:
         """Import the lane; `import_s` counts from a bare interpreter, NumPy included."""
@@ -69,13 +69,19 @@ class Arm:
 
     def certify(self, task: str, lane: str, final: str, keep: int) -> Reply:
         """The certificate; the parameters in which the certified run ended are kept in the file `final`."""
-        from ..parity.certificate import certify
+        from ..parity.certificate import certify_backend
         from .task_files import save
 
         run = self.runs[task]
         steps, ends = len(run.work.rates), dict[int, dict[str, Any]]()
-        certificate = certify(
-            self.backend, run.work.task, run.work.split, lane=lane, run_steps=steps, keep=keep, ends=ends
+        certificate = certify_backend(
+            self.backend,
+            run.work.task,
+            run.work.split,
+            lane=lane,
+            run_steps=steps,
+            max_kept_steps=keep,
+            ends=ends,
         )
         if certificate.status == "pass":
             save(Path(final), ends[steps])

@@ -12,10 +12,10 @@ compares a record with both, and `certificate` runs a lane and signs.
 """
 
 from ..record.proof import Certificate, Diagnosis, Evidence, Judgement, Status
-from .certificate import apart
+from .certificate import final_distance
 from .judge import judge
-from .port import certify, certify_step, certify_stream, export
-from .workload import Data, Rows, Workload, digest, start
+from .port import certify, export
+from .workload import Data, Rows, Workload, digest, initial_parameters
 
 __all__ = [
     "Certificate",
@@ -26,12 +26,10 @@ __all__ = [
     "Rows",
     "Status",
     "Workload",
-    "apart",
     "certify",
-    "certify_step",
-    "certify_stream",
     "digest",
     "export",
+    "final_distance",
+    "initial_parameters",
     "judge",
-    "start",
 ]

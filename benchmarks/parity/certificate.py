@@ -29,14 +29,14 @@ class Examined(NamedTuple):
     ends: dict[int, dict[str, Host]]
 
 
-def certify(
+def certify_backend(
     backend: Backend,
     task: Task,
     data: Data,
     *,
     lane: str = "",
     run_steps: int | None = None,
-    keep: int = MOST_STEPS,
+    max_kept_steps: int = MOST_STEPS,
     ends: dict[int, dict[str, Host]] | None = None,
 ) -> Certificate:
     """The certificate of a backend on a task: its traced run judged, and its timed program held against it.
@@ -52,15 +52,19 @@ def certify(
         ValueError: the first epoch does not have so many steps.
     """
 
-    products = backend.traits.products
+    matmul_precision = backend.traits.products
 
     def look(dtype: Dtype, *, timed: bool) -> Examined:
-        work = Workload.of(task.model_copy(update={"dtype": dtype}), data, products, keep)
-        return examine(backend, work, run_steps, timed=timed)
+        workload = Workload.of(
+            task.model_copy(update={"dtype": dtype}), data, matmul_precision, max_kept_steps
+        )
+        return examine(backend, workload, run_steps, timed=timed)
 
-    work = Workload.of(task, data)
-    if run_steps is not None and not 0 < run_steps <= len(work.rates[0]):
-        raise ValueError(f"run_steps is {run_steps}; the first epoch has {len(work.rates[0])} steps")
+    workload = Workload.of(task, data)
+    if run_steps is not None and not 0 < run_steps <= len(workload.learning_rates[0]):
+        raise ValueError(
+            f"run_steps is {run_steps}; the first epoch has {len(workload.learning_rates[0])} steps"
+        )
     found = [look("float64", timed=task.dtype == "float64")]
     if task.dtype != "float64" and sound(found[0]):
         found.append(look(task.dtype, timed=True))
@@ -70,7 +74,7 @@ def certify(
             found = [again, found[1]] if sound(again) else [again]
     name = lane or type(backend).__name__
     description = {"lane": name, "device": backend.device, "versions": backend.versions()}
-    description |= {"order": digest_orders(work), "products": products}
+    description |= {"order": digest_orders(workload), "products": matmul_precision}
     if ends is not None:
         ends.update(found[-1].ends)
     return conclude(description, task, data, [one.evidence for one in found], found[-1].final)
@@ -90,7 +94,7 @@ def conclude(
 ) -> Certificate:
     """The certificate that evidence adds up to; the last piece decides, and its dtype is named if it failed."""
     last = evidence[-1].judgement
-    cause = likely(last)
+    cause = probabilistic(last)
     reasons = "; ".join(f"{piece.judgement.dtype}: {piece.judgement.reason}" for piece in evidence)
     kept = sum(value.size for value in final.values()) <= MOST_KEPT and final
     return Certificate.model_validate(
@@ -108,7 +112,7 @@ def conclude(
     )
 
 
-def likely(judgement: Judgement) -> str:
+def probabilistic(judgement: Judgement) -> str:
     """The doctor's sentence, to stand behind a reason that does not say the same already."""
     found = judgement.diagnosis
     if found is None or found.sentence in judgement.reason:
@@ -116,21 +120,21 @@ def likely(judgement: Judgement) -> str:
     return f"; cause {found.sentence}" if found.cause == "unknown" else f"; likely cause: {found.sentence}"
 
 
-def examine(backend: Backend, work: Workload, run_steps: int | None, *, timed: bool) -> Examined:
+def examine(backend: Backend, workload: Workload, run_steps: int | None, *, timed: bool) -> Examined:
     """One dtype's evidence and parameters (none if the lane did not get that far)."""
-    examination = Examination(backend, work, run_steps, timed=timed)
+    examination = Examination(backend, workload, run_steps, timed=timed)
     try:
         # overflow is judged, not warned of
-        with np.errstate(all="ignore"), backend.precision(work.task.dtype):
+        with np.errstate(all="ignore"), backend.precision(workload.task.dtype):
             examination.run()
     except InputError:
         raise
     except Exception as error:  # whatever a lane raises is its own failure, and is reported as such
         words = f"{examination.doing} raised {one_line(error)}"
-        if isinstance(error, TypeError) and examination.doing == "put" and work.task.dtype == "float64":
+        if isinstance(error, TypeError) and examination.doing == "put" and workload.task.dtype == "float64":
             examination.blame(words, status="not run")  # the device has no float64
         else:
-            examination.blame(words, of_exception(backend, work, words))
+            examination.blame(words, of_exception(backend, workload, words))
     return Examined(examination.evidence(), examination.final, examination.ended)
 
 
@@ -140,7 +144,7 @@ def one_line(error: Exception) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def apart(one: Certificate, other: Certificate) -> float | None:
+def final_distance(one: Certificate, other: Certificate) -> float | None:
     """How far two lanes' final parameters lie apart (Euclidean norm); None where they were not kept."""
     if one.final is None or other.final is None:
         return None

@@ -20,9 +20,9 @@ from .workload import Workload, digest
 class Examination:
     """A lane at work in one dtype; `doing` is the verb in progress, for the report of an exception."""
 
-    def __init__(self, backend: Backend, work: Workload, run_steps: int | None, *, timed: bool) -> None:
-        self.backend, self.work, self.run_steps, self.with_timed = backend, work, run_steps, timed
-        self.judging = Judging(work, also=run_steps)
+    def __init__(self, backend: Backend, workload: Workload, run_steps: int | None, *, timed: bool) -> None:
+        self.backend, self.workload, self.run_steps, self.with_timed = backend, workload, run_steps, timed
+        self.judging = Judging(workload, also=run_steps)
         self.doing = "precision"
         self.final: dict[str, Host] = {}
         self.at_run: dict[str, Host] = {}
@@ -38,9 +38,9 @@ class Examination:
 
     def run(self) -> None:
         """Trace and judge; then, if all is well, the finished model's output, a probe and the timed program."""
-        backend, work = self.backend, self.work
+        backend, workload = self.backend, self.workload
         self.doing = "put"
-        self.data = backend.put(work.x.copy()), backend.put(work.y.copy())
+        self.data = backend.put(workload.x.copy()), backend.put(workload.y.copy())
         state = self.trace()
         if self.judging.failure or self.judging.stopped:
             return
@@ -48,15 +48,17 @@ class Examination:
             self.blame(f"the trace does not record {' and '.join(sorted(absent))}")
             return
         self.doing = "predict"
-        self.output, wrong = check_output(backend, state, work, self.final)
+        self.output, wrong = check_output(backend, state, workload, self.final)
         if wrong:
             self.blame(wrong.sentence, wrong)
         self.doing = "step"
-        self.probed(*probe(backend, work))
+        self.probed(*probe(backend, workload))
         self.doing = "epoch"
-        for steps in dict.fromkeys((self.run_steps or work.steps, work.steps)) if self.with_timed else ():
+        for steps in (
+            dict.fromkeys((self.run_steps or workload.steps, workload.steps)) if self.with_timed else ()
+        ):
             self.timed(steps)
-        if self.with_timed and not self.blamed and (judgement := probe_program(backend, work)):
+        if self.with_timed and not self.blamed and (judgement := probe_program(backend, workload)):
             self.probed(judgement)
 
     def probed(self, *judgements: Judgement) -> None:
@@ -69,39 +71,41 @@ class Examination:
 
     def trace(self) -> State:
         """The traced run, judged epoch by epoch."""
-        backend, work, size = self.backend, self.work, self.work.task.batch_size
+        backend, workload, size = self.backend, self.workload, self.workload.task.batch_size
         self.doing = "init"
         state = self.begin()
         self.doing = "trace"
-        for epoch, (order, rates) in enumerate(zip(work.orders, work.rates, strict=True)):
-            state, trace = backend.trace(state, self.data, order.copy(), size, rates.copy())
-            self.judging.feed(trace, len(rates))
+        for epoch, (order, learning_rates) in enumerate(
+            zip(workload.orders, workload.learning_rates, strict=True)
+        ):
+            state, trace = backend.trace(state, self.data, order.copy(), size, learning_rates.copy())
+            self.judging.feed(trace, len(learning_rates))
             if self.run_steps and not epoch and not self.judging.stopped:
                 self.at_run = ending(trace, self.run_steps)
         self.final = backend.params(state)
-        if not self.judging.stopped and digest(self.final) != digest(ending(trace, len(rates))):
+        if not self.judging.stopped and digest(self.final) != digest(ending(trace, len(learning_rates))):
             words = "the parameters after the traced run are not the last ones that it recorded"
             self.blame(words, Diagnosis(cause="timed program", sentence=words))
         return state
 
     def begin(self) -> State:
-        start = {name: value.copy() for name, value in self.work.start.items()}
-        return self.backend.init(self.work.task, params=start)
+        start = {name: value.copy() for name, value in self.workload.start.items()}
+        return self.backend.init(self.workload.task, params=start)
 
     def timed(self, steps: int) -> None:
         """The program that is timed, untraced, from the same start: it must end where the traced run does."""
-        backend, work, size = self.backend, self.work, self.work.task.batch_size
+        backend, workload, size = self.backend, self.workload, self.workload.task.batch_size
         state, losses = self.begin(), []
-        for order, rates in zip(work.orders, work.rates, strict=True):
-            if steps < work.steps:
-                order, rates = order[: steps * size], rates[:steps]
-            state, given = backend.epoch(state, self.data, order.copy(), size, rates.copy())
+        for order, learning_rates in zip(workload.orders, workload.learning_rates, strict=True):
+            if steps < workload.steps:
+                order, learning_rates = order[: steps * size], learning_rates[:steps]
+            state, given = backend.epoch(state, self.data, order.copy(), size, learning_rates.copy())
             parts = given if isinstance(given, list | tuple) else [given]
             losses += [backend.get(part).reshape(-1) for part in parts]
-            if steps < work.steps:
+            if steps < workload.steps:
                 break
-        ended, traced = backend.params(state), self.final if steps == work.steps else self.at_run
-        if wrong := unlike(ended, work):
+        ended, traced = backend.params(state), self.final if steps == workload.steps else self.at_run
+        if wrong := unlike(ended, workload):
             self.blame(wrong.sentence, wrong)
             return
         self.ended[steps] = ended
@@ -111,7 +115,7 @@ class Examination:
         self.untraced.append(Untraced(steps=steps, equal=equal, distance=far, allowance=allowed, final=final))
         if not far <= allowed:
             words = f"the timed program ends {far:.2g} from the traced run after {steps} steps"
-            self.blame(f"{words}, {allowed:.2g} allowed", of_timed(work, ended, allowed, steps))
+            self.blame(f"{words}, {allowed:.2g} allowed", of_timed(workload, ended, allowed, steps))
         elif told := self.wrong_losses(losses, steps, equal=equal):
             self.blame(told, Diagnosis(cause="timed program", sentence=told))
 
@@ -122,8 +126,8 @@ class Examination:
         two bounds; elsewhere only their number and dtype can be held against it.
         """
         losses = np.concatenate(parts) if parts else np.empty(0)
-        if losses.shape != (steps,) or losses.dtype != self.work.task.dtype:
-            wanted = f"{(steps,)} of {self.work.task.dtype}"
+        if losses.shape != (steps,) or losses.dtype != self.workload.task.dtype:
+            wanted = f"{(steps,)} of {self.workload.task.dtype}"
             return f"the timed program gave losses {losses.shape} of {losses.dtype}, not {wanted}"
         if not equal:
             return ""
@@ -146,7 +150,7 @@ class Examination:
             judgement = judgement.model_copy(update={"reason": f"{judgement.reason}; {self.ends()}"})
         return Evidence(
             judgement=judgement,
-            start=digest(self.work.start),
+            start=digest(self.workload.start),
             final=digest(self.final) if self.final else None,
             output=self.output,
             probe=self.probe,
@@ -161,14 +165,14 @@ class Examination:
         return f"the timed program ends {last.distance:.2g} away, {last.allowance:.2g} allowed"
 
 
-def unlike(ended: Mapping[str, Host], work: Workload) -> Diagnosis | None:
+def unlike(ended: Mapping[str, Host], workload: Workload) -> Diagnosis | None:
     """What is wrong with the names, shapes and dtypes in which the timed program ends, or None."""
     shapes = {name: value.shape for name, value in ended.items()}
-    if shapes != work.task.parameters:
-        words = f"the timed program ends in parameters {shapes}, not {work.task.parameters}"
+    if shapes != workload.task.parameters:
+        words = f"the timed program ends in parameters {shapes}, not {workload.task.parameters}"
         return Diagnosis(cause="shape", sentence=words)
-    if dtypes := {str(value.dtype) for value in ended.values()} - {work.task.dtype}:
-        words = f"the timed program ends in {', '.join(sorted(dtypes))} in a {work.task.dtype} task"
+    if dtypes := {str(value.dtype) for value in ended.values()} - {workload.task.dtype}:
+        words = f"the timed program ends in {', '.join(sorted(dtypes))} in a {workload.task.dtype} task"
         return Diagnosis(cause="dtype", sentence=words)
     return None
 

@@ -15,18 +15,17 @@ import numpy as np
 
 from samestep.backends.interface import Trace
 
-from ..record.arrays import decoded
-from ..record.proof import Diagnosis, Failure, Judgement, Kept, Shares, Status, Worst
+from ..record.arrays import decode_steps
+from ..record.proof import BoundRatios, Diagnosis, Judgement, KeptStep, Status, Violation, WorstRatio
 from .comparison import Compared, compared, in_order, malformed, unrecorded
 from .doctor import diagnose
 from .doctor.case import Case, Moment
 from .reference.arithmetic import Arithmetic, Array, narrow
 from .reference.bounds import Bounds, Errors
 from .reference.drift import Drift
-from .reference.magnitudes import Sizes
-from .reference.step import Arrays, Reference, Step
-from .snapshots import beginning, chosen, keep
-from .workload import Batch, Workload
+from .reference.step import Arrays, Magnitudes, Reference, ReferenceStep
+from .snapshots import beginning, keep, kept_step_numbers
+from .workload import ScheduledBatch, Workload
 
 MOST_SHARES = 60
 BEFORE, AFTER = 3, 12  # steps that are kept for the doctor, around the first wrong one
@@ -34,13 +33,13 @@ WIDE_BATCH, FEW = 20_000, 3  # numbers of x in a batch beyond which only so few 
 COARSE = 0.1  # of a step: a bound this wide is said to be so
 
 
-def judge(work: Workload, trace: Trace) -> Judgement:
+def judge(workload: Workload, trace: Trace) -> Judgement:
     """The judgement of a whole run.
 
     Raises:
         InputError: the batch is too large for any error bound in the task's dtype.
     """
-    judging = Judging(work)
+    judging = Judging(workload)
     judging.feed(trace)
     return judging.judgement()
 
@@ -48,27 +47,30 @@ def judge(work: Workload, trace: Trace) -> Judgement:
 class Judging:
     """A judgement in the making: feed it the traces of one or more epochs, in order."""
 
-    def __init__(self, work: Workload, *, buffers: Arrays | None = None, also: int | None = None) -> None:
+    def __init__(self, workload: Workload, *, buffers: Arrays | None = None, also: int | None = None) -> None:
         """`buffers`: momentum with which the first step begins; `also`: a step to keep beside the sample."""
-        self.work, self.reference = work, Reference(work.task)
-        dtype, wide = work.task.dtype, self.reference.wide
+        self.workload, self.reference = workload, Reference(workload.task)
+        dtype, wide = workload.task.dtype, self.reference.wide
         self.arithmetics = tuple(
-            Arithmetic.of(dtype, wide, likely=likely, products=work.products) for likely in (False, True)
+            Arithmetic.of(
+                dtype, wide, probabilistic=probabilistic, matmul_precision=workload.matmul_precision
+            )
+            for probabilistic in (False, True)
         )
-        self.batches, self.done = work.batches(), 0
-        self.params = self.reference.widen(work.start)
+        self.batches, self.done = workload.batches(), 0
+        self.params = self.reference.widen(workload.start)
         self.fresh = buffers is None
         self.buffers: Arrays = self.reference.widen(buffers or {})
-        self.keeps = chosen(work, also)
-        self.kept: list[Kept] = []
-        self.before = beginning(work.start, buffers or {})
+        self.keeps = kept_step_numbers(workload, also)
+        self.kept: list[KeptStep] = []
+        self.before = beginning(workload.start, buffers or {})
         self.carried: Arrays = {}
-        self.drift = Drift(work, self.reference)
-        self.worst: dict[str, Worst] = {}
-        self.sample: list[Shares] = []
-        spread = np.linspace(1, work.steps, min(work.steps, MOST_SHARES)).astype(int).tolist()
+        self.drift = Drift(workload, self.reference)
+        self.worst: dict[str, WorstRatio] = {}
+        self.sample: list[BoundRatios] = []
+        spread = np.linspace(1, workload.steps, min(workload.steps, MOST_SHARES)).astype(int).tolist()
         self.sampled = self.keeps.union(spread)
-        self.failure: Failure | None = None
+        self.failure: Violation | None = None
         self.fault: Diagnosis | None = None
         self.diverged = ""
         self.unrecorded: set[str] = set()
@@ -82,38 +84,38 @@ class Judging:
 
     def feed(self, trace: Trace, expected: int | None = None) -> None:
         """Judge the next steps; `expected` is how many there should be."""
-        self.fault = self.fault or malformed(self.work, trace, expected)
-        trace = in_order(self.work, trace)
+        self.fault = self.fault or malformed(self.workload, trace, expected)
+        trace = in_order(self.workload, trace)
         for index in range(len(next(iter(trace.params.values()), ()))):
             if self.stopped:
                 return
             batch = next(self.batches, None)
             if batch is None:
-                words = f"more steps were recorded than the task's {self.work.steps}"
+                words = f"more steps were recorded than the task's {self.workload.steps}"
                 self.fault = Diagnosis(cause="shape", sentence=words)
                 return
             with np.errstate(all="ignore"):
                 self.take(batch, trace, index)
 
-    def take(self, batch: Batch, trace: Trace, index: int) -> None:
+    def take(self, batch: ScheduledBatch, trace: Trace, index: int) -> None:
         """One step from the run's own previous values, and everything it recorded against it."""
         first, self.done = self.fresh and self.done == 0, self.done + 1
         rate = batch.learning_rate
         step = self.reference.step(self.params, self.buffers, batch.x, batch.y, rate, first=first)
-        sizes = Sizes(step, self.params, self.arithmetics[0].tiny)
-        errors, likely = (
+        sizes = Magnitudes(step, self.params, self.arithmetics[0].tiny)
+        errors, probabilistic = (
             Bounds(self.reference, arithmetic, step, sizes).errors(self.carried, rate, first=first)
             for arithmetic in self.arithmetics
         )
         shares: dict[str, float] = {}
         seen: list[tuple[Compared, float]] = []
-        for tensor in compared(trace, index, step, errors, likely):
+        for tensor in compared(trace, index, step, errors, probabilistic):
             if errors.overflows and not (
                 np.isfinite(tensor.recorded).all() and np.isfinite(tensor.bound).all()
             ):
                 what = f"{tensor.quantity} {tensor.tensor}".rstrip()
                 self.diverged = (
-                    f"diverged: {what} at step {self.done} of {self.work.steps} is not finite, or too large "
+                    f"diverged: {what} at step {self.done} of {self.workload.steps} is not finite, or too large "
                     "for a bound: the numbers grow past the dtype's range"
                 )
                 return
@@ -122,7 +124,7 @@ class Judging:
             shares[tensor.quantity] = max(shares.get(tensor.quantity, 0.0), used)
         if self.done in self.sampled:
             rounded = {quantity: float(f"{share:.4g}") for quantity, share in shares.items()}
-            self.sample.append(Shares(step=self.done, shares=rounded))
+            self.sample.append(BoundRatios(step=self.done, shares=rounded))
         self.remember(batch, seen, first=first)
         self.keep(trace, index)
         if trace.losses.size:
@@ -140,7 +142,7 @@ class Judging:
             tables = ({k: v[index] for k, v in table.items()} for table in (trace.params, trace.buffers))
             self.before = beginning(*tables)
 
-    def remember(self, batch: Batch, seen: list[tuple[Compared, float]], *, first: bool) -> None:
+    def remember(self, batch: ScheduledBatch, seen: list[tuple[Compared, float]], *, first: bool) -> None:
         """Keep the step for the doctor: the last few, and after the first wrong one a few more."""
         if self.moments.maxlen and self.failure:
             self.moments = deque(self.moments)
@@ -172,9 +174,9 @@ class Judging:
         deviation = abs(narrow(tensor.recorded.astype(self.reference.wide) - tensor.exact))
         used = share(deviation, tensor.bound)
         worst = float(used.max(initial=0.0))
-        likely = float(share(deviation, tensor.likely).max(initial=0.0))
-        before = self.worst.get(tensor.quantity, Worst())
-        update: dict[str, Any] = {"likely": max(before.likely, likely)}
+        probabilistic = float(share(deviation, tensor.probabilistic).max(initial=0.0))
+        before = self.worst.get(tensor.quantity, WorstRatio())
+        update: dict[str, Any] = {"likely": max(before.likely, probabilistic)}
         if worst > before.share or not before.step:
             update |= {"share": worst, "step": self.done, "tensor": tensor.tensor}
             update |= {"slack": 1 / worst if worst else float("inf")}
@@ -183,9 +185,9 @@ class Judging:
             self.failure = self.failed(tensor, np.unravel_index(int(used.argmax()), used.shape))
         return worst
 
-    def failed(self, tensor: Compared, at: Any) -> Failure:
+    def failed(self, tensor: Compared, at: Any) -> Violation:
         """The worst component of a tensor, in numbers."""
-        return Failure(
+        return Violation(
             step=self.done,
             quantity=tensor.quantity,
             tensor=tensor.tensor,
@@ -196,7 +198,7 @@ class Judging:
             bound=float(tensor.bound[at]),
         )
 
-    def advance(self, trace: Trace, index: int, step: Step, errors: Errors) -> None:
+    def advance(self, trace: Trace, index: int, step: ReferenceStep, errors: Errors) -> None:
         """Go on from what was recorded; an unrecorded buffer is the reference's own, with its error."""
         self.params = self.reference.widen({name: values[index] for name, values in trace.params.items()})
         if trace.buffers:
@@ -209,16 +211,18 @@ class Judging:
 
     def judgement(self) -> Judgement:
         """What has been found."""
-        if not self.stopped and self.done < self.work.steps:
-            words = f"only {self.done} of {self.work.steps} steps were recorded"
+        if not self.stopped and self.done < self.workload.steps:
+            words = f"only {self.done} of {self.workload.steps} steps were recorded"
             self.fault = Diagnosis(cause="shape", sentence=words)
         wrong = (
-            sentence(self.failure, self.work.steps) if self.failure else self.fault and self.fault.sentence
+            sentence(self.failure, self.workload.steps)
+            if self.failure
+            else self.fault and self.fault.sentence
         )
         status: Status = "fail" if wrong else "diverged" if self.diverged else "pass"
         return Judgement(
-            dtype=self.work.task.dtype,
-            reference=describe(self.reference.wide),
+            dtype=self.workload.task.dtype,
+            reference=describe_precision(self.reference.wide),
             status=status,
             reason=wrong or self.diverged or self.summary(),
             steps=self.done,
@@ -240,7 +244,7 @@ class Judging:
             return self.fault
         try:
             with np.errstate(all="ignore"):
-                return diagnose(Case(self.work, self.reference, self.arithmetics[0], self.moments))
+                return diagnose(Case(self.workload, self.reference, self.arithmetics[0], self.moments))
         except Exception as error:  # numbers that nobody foresaw must not cost the judgement
             return Diagnosis(cause="unknown", sentence=f"unknown: the doctor failed ({type(error).__name__})")
 
@@ -249,30 +253,30 @@ class Judging:
         quantity, most = max(self.worst.items(), key=lambda item: item[1].share)
         narrowed = " with products of TF32 inputs" if self.arithmetics[0].inputs else ""
         text = (
-            f"all {self.done} steps lie within the rounding of {self.work.task.dtype}{narrowed}, "
+            f"all {self.done} steps lie within the rounding of {self.workload.task.dtype}{narrowed}, "
             f"using at most {100 * most.share:.3g}% of the bound ({quantity}, step {most.step})"
         )
         wide = self.drift.resolution or 0.0
         return f"{text}, which at this size is {100 * wide:.3g}% of a step" if wide > COARSE else text
 
 
-def judge_again(work: Workload, kept: tuple[Kept, ...]) -> list[Shares]:
+def judge_kept_steps(workload: Workload, kept: tuple[KeptStep, ...]) -> list[BoundRatios]:
     """The shares of kept steps, worked out anew from their arrays.
 
     Raises:
         ValueError: the arrays are not those of the task's steps.
     """
     found = []
-    for begun in decoded(work.task, work.start, kept):
-        batch = work.batch(begun.number)
-        rates = np.full((1, 1), batch.learning_rate)
-        one = replace(work, orders=(batch.rows,), rates=rates, start=begun.params)
+    for begun in decode_steps(workload.task, workload.start, kept):
+        batch = workload.batch(begun.number)
+        learning_rates = np.full((1, 1), batch.learning_rate)
+        one = replace(workload, orders=(batch.rows,), learning_rates=learning_rates, start=begun.params)
         judging = Judging(one, buffers=begun.buffers if begun.number > 1 else None)
         judging.feed(begun.trace, 1)
         if judging.fault or judging.diverged:
             raise ValueError(judging.fault.sentence if judging.fault else judging.diverged)
         shares = {quantity: float(f"{worst.share:.4g}") for quantity, worst in judging.worst.items()}
-        found.append(Shares(step=begun.number, shares=shares))
+        found.append(BoundRatios(step=begun.number, shares=shares))
     return found
 
 
@@ -283,7 +287,7 @@ def share(deviation: Array, bound: Array) -> Array:
     return np.nan_to_num(used, nan=np.inf, posinf=np.inf)
 
 
-def sentence(failure: Failure, steps: int) -> str:
+def sentence(failure: Violation, steps: int) -> str:
     """A failure in one line."""
     where = f" {failure.tensor}{list(failure.index)}" if failure.tensor else ""
     times = failure.deviation / failure.bound if failure.bound else float("inf")
@@ -293,7 +297,7 @@ def sentence(failure: Failure, steps: int) -> str:
     )
 
 
-def describe(wide: Any) -> str:
+def describe_precision(wide: Any) -> str:
     """The precision of the reference, in words."""
     bits = np.finfo(wide).nmant + 1
     if wide is np.float64:

@@ -18,10 +18,9 @@ from samestep.backends.spec import Task
 
 from ..console.errors import InputError
 from ..record.proof import Certificate, Diagnosis, Evidence
-from .certificate import certify as certify_backend
-from .certificate import conclude, one_line
+from .certificate import certify_backend, conclude, one_line
 from .judge import Judging
-from .workload import Batch, Data, Host, Workload, digest, digest_orders
+from .workload import Data, Host, ScheduledBatch, Workload, digest, digest_orders
 
 PREFIXES = ("", "buffers/", "gradients/")
 Params: TypeAlias = dict[str, Host]
@@ -68,7 +67,7 @@ def certify_step(step: Step, task: Task, data: Data, *, name: str = "port") -> C
         InputError: the data do not fit the dtype, or a batch is too large for any bound in it.
     """
 
-    def record(params: Params, batch: Batch) -> Trace:
+    def record(params: Params, batch: ScheduledBatch) -> Trace:
         return Trace(np.empty(0), recorded(step(params, batch.x, batch.y, batch.learning_rate)))
 
     return certify_recorder(record, task, data, name)
@@ -82,7 +81,7 @@ def certify_halves(
     As `certify_step`, but loss and gradients are judged too, and a mistake is told apart better.
     """
 
-    def record(params: Params, batch: Batch) -> Trace:
+    def record(params: Params, batch: ScheduledBatch) -> Trace:
         own = {key: value.copy() for key, value in params.items()}
         loss, gradients = gradient(own, batch.x, batch.y)
         found = recorded(gradients)
@@ -99,28 +98,30 @@ def recorded(arrays: Mapping[str, Host]) -> Params:
 
 
 def certify_recorder(
-    record: Callable[[Params, Batch], Trace], task: Task, data: Data, name: str
+    record: Callable[[Params, ScheduledBatch], Trace], task: Task, data: Data, name: str
 ) -> Certificate:
     """Certify what records one step after another."""
     evidence: list[Evidence] = []
     for dtype in dict.fromkeys(("float64", task.dtype)):
-        work = Workload.of(task.model_copy(update={"dtype": dtype}), data)
-        piece, final = examine_steps(record, work)
+        workload = Workload.of(task.model_copy(update={"dtype": dtype}), data)
+        piece, final = examine_steps(record, workload)
         evidence.append(piece)
         if piece.judgement.status != "pass":
             break
-    return conclude(description(name, work), task, data, evidence, final)
+    return conclude(description(name, workload), task, data, evidence, final)
 
 
-def description(name: str, work: Workload) -> dict[str, object]:
+def description(name: str, workload: Workload) -> dict[str, object]:
     """What is known of a program from outside."""
-    return {"lane": name, "device": "unknown", "versions": {}, "order": digest_orders(work)}
+    return {"lane": name, "device": "unknown", "versions": {}, "order": digest_orders(workload)}
 
 
-def examine_steps(record: Callable[[Params, Batch], Trace], work: Workload) -> tuple[Evidence, Params]:
+def examine_steps(
+    record: Callable[[Params, ScheduledBatch], Trace], workload: Workload
+) -> tuple[Evidence, Params]:
     """One dtype's evidence on a program, step by step."""
-    judging, params = Judging(work), work.start
-    for batch in work.batches():
+    judging, params = Judging(workload), workload.start
+    for batch in workload.batches():
         trace = Trace(np.empty(0), recorded(params))
         try:
             trace = record({key: value.copy() for key, value in params.items()}, batch)
@@ -132,7 +133,7 @@ def examine_steps(record: Callable[[Params, Batch], Trace], work: Workload) -> t
         if judging.stopped:
             break
     judgement = judging.judgement()
-    return Evidence(judgement=judgement, start=digest(work.start), final=digest(params)), params
+    return Evidence(judgement=judgement, start=digest(workload.start), final=digest(params)), params
 
 
 def certify_stream(
@@ -147,16 +148,16 @@ def certify_stream(
     Raises:
         InputError: the file cannot be read, or does not hold the task's parameters.
     """
-    work = Workload.of(task, data)
-    judging = Judging(work)
-    trace = read_stream(stream, work)
+    workload = Workload.of(task, data)
+    judging = Judging(workload)
+    trace = read_stream(stream, workload)
     judging.feed(trace)
     final = {key: values[-1] for key, values in trace.params.items() if len(values)}
-    piece = Evidence(judgement=judging.judgement(), start=digest(work.start), final=digest(final))
-    return conclude(description(name, work), task, data, [piece], final)
+    piece = Evidence(judgement=judging.judgement(), start=digest(workload.start), final=digest(final))
+    return conclude(description(name, workload), task, data, [piece], final)
 
 
-def read_stream(stream: str | Path | Mapping[str, Host], work: Workload) -> Trace:
+def read_stream(stream: str | Path | Mapping[str, Host], workload: Workload) -> Trace:
     """The trace in a stream."""
     if isinstance(stream, Mapping):
         arrays, where = dict(stream), "the stream"
@@ -167,15 +168,15 @@ def read_stream(stream: str | Path | Mapping[str, Host], work: Workload) -> Trac
                 arrays = dict(file)
         except (OSError, EOFError, ValueError, AttributeError, TypeError, BadZipFile) as error:
             raise InputError(f"{where}: not an npz file of arrays ({one_line(error)})") from error
-    names = work.task.parameters
+    names = workload.task.parameters
     known = ["loss", *(f"{prefix}{name}" for prefix in PREFIXES for name in names)]
     arrays = stacked(arrays, known, where)
     if absent := [key for key in names if key not in arrays or not arrays[key].ndim]:
         raise InputError(
-            f'{where}: no parameter {absent[0]!r}; give "{absent[0]}" with a first axis of {work.steps} steps, '
-            f'or "1/{absent[0]}" to "{work.steps}/{absent[0]}"'
+            f'{where}: no parameter {absent[0]!r}; give "{absent[0]}" with a first axis of '
+            f'{workload.steps} steps, or "1/{absent[0]}" to "{workload.steps}/{absent[0]}"'
         )
-    return trace_of(arrays, work)
+    return trace_of(arrays, workload)
 
 
 def stacked(arrays: Mapping[str, Host], known: Sequence[str], where: str) -> dict[str, Host]:
@@ -205,10 +206,10 @@ def stacked(arrays: Mapping[str, Host], known: Sequence[str], where: str) -> dic
     return found
 
 
-def trace_of(arrays: Mapping[str, Host], work: Workload) -> Trace:
+def trace_of(arrays: Mapping[str, Host], workload: Workload) -> Trace:
     """A trace from arrays by name; what is not there counts as not recorded."""
     tables = (
-        {key: arrays[f"{prefix}{key}"] for key in work.task.parameters if f"{prefix}{key}" in arrays}
+        {key: arrays[f"{prefix}{key}"] for key in workload.task.parameters if f"{prefix}{key}" in arrays}
         for prefix in PREFIXES
     )
     return Trace(arrays.get("loss", np.empty(0)), *tables)
@@ -216,7 +217,12 @@ def trace_of(arrays: Mapping[str, Host], work: Workload) -> Trace:
 
 def export(path: str | Path, task: Task, data: Data) -> None:
     """Write a task's work for a program in any language: x, y, order and rates by epoch, and "start/<name>"."""
-    work = Workload.of(task, data)
-    arrays = {"x": work.x, "y": work.y, "order": np.stack(work.orders), "rates": work.rates}
-    arrays |= {f"start/{name}": value for name, value in work.start.items()}
+    workload = Workload.of(task, data)
+    arrays = {
+        "x": workload.x,
+        "y": workload.y,
+        "order": np.stack(workload.orders),
+        "rates": workload.learning_rates,
+    }
+    arrays |= {f"start/{name}": value for name, value in workload.start.items()}
     np.savez(path, allow_pickle=False, **arrays)

@@ -13,7 +13,7 @@ import numpy as np
 from samestep.backends.interface import Host, Trace
 
 from ..record.arrays import encode
-from ..record.proof import Kept
+from ..record.proof import KeptStep
 from .workload import Workload
 
 MOST_BYTES = 24_000  # of the kept steps of one run, before base64; but never fewer steps than
@@ -21,23 +21,23 @@ FEWEST_STEPS = 4
 MOST_EACH = 1_000_000  # bytes of one step, beyond which none is kept
 
 
-def chosen(work: Workload, also: int | None) -> frozenset[int]:
+def kept_step_numbers(workload: Workload, also: int | None) -> frozenset[int]:
     """The steps to keep, evenly spread, the last one and step `also` among them; none of huge models."""
-    values = sum(int(np.prod(shape)) for shape in work.task.parameters.values())
-    each = values * np.dtype(work.task.dtype).itemsize * (5 if work.task.optimizer.momentum else 3)
+    values = sum(int(np.prod(shape)) for shape in workload.task.parameters.values())
+    each = values * np.dtype(workload.task.dtype).itemsize * (5 if workload.task.optimizer.momentum else 3)
     if each > MOST_EACH:
         return frozenset()
-    most = min(work.keep, max(MOST_BYTES // each, FEWEST_STEPS))
-    spread = np.linspace(1, work.steps, min(work.steps, most)).astype(int).tolist()
-    return frozenset([*spread, *([also] if also and also <= work.steps else [])])
+    most = min(workload.max_kept_steps, max(MOST_BYTES // each, FEWEST_STEPS))
+    spread = np.linspace(1, workload.steps, min(workload.steps, most)).astype(int).tolist()
+    return frozenset([*spread, *([also] if also and also <= workload.steps else [])])
 
 
-def keep(number: int, trace: Trace, index: int, before: Mapping[str, Host] | None) -> Kept:
+def keep(number: int, trace: Trace, index: int, before: Mapping[str, Host] | None) -> KeptStep:
     """One step of a trace; `before` are the values it began with, by "before/" and "buffers before/" names."""
     arrays = {"loss": trace.losses[index]} if trace.losses.size else {}
     for prefix, table in (("gradients/", trace.gradients), ("buffers/", trace.buffers), ("", trace.params)):
         arrays |= {f"{prefix}{name}": values[index] for name, values in table.items()}
-    return Kept(
+    return KeptStep(
         step=number, arrays={name: encode(array) for name, array in {**(before or {}), **arrays}.items()}
     )
 

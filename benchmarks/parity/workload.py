@@ -45,7 +45,7 @@ class Rows:
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
+class ScheduledBatch:
     """One step: its rows of the data, what they hold, and its learning rate."""
 
     rows: NDArray[np.int64]
@@ -66,14 +66,18 @@ class Workload:
     x: Host
     y: Host
     orders: tuple[NDArray[np.int64], ...]
-    rates: Host
+    learning_rates: Host
     start: dict[str, Host]
-    products: MatmulPrecision = "full"
-    keep: int = MOST_STEPS
+    matmul_precision: MatmulPrecision = "full"
+    max_kept_steps: int = MOST_STEPS
 
     @classmethod
     def of(
-        cls, task: Task, data: Data, products: MatmulPrecision = "full", keep: int = MOST_STEPS
+        cls,
+        task: Task,
+        data: Data,
+        matmul_precision: MatmulPrecision = "full",
+        max_kept_steps: int = MOST_STEPS,
     ) -> Workload:
         """The work of a task on its data, everything rounded to the task's dtype.
 
@@ -81,15 +85,24 @@ class Workload:
             InputError: a value is too large for the dtype, or layers and loss do not take these arrays.
         """
         x, y = data.rounded(task.dtype)
-        check(task, x, y)
+        check_data(task, x, y)
         orders = tuple(task.order(len(x), epoch) for epoch in range(task.epochs))
-        return cls(task, x, y, orders, task.learning_rates(len(x)), start(task), products, keep)
+        return cls(
+            task,
+            x,
+            y,
+            orders,
+            task.learning_rates(len(x)),
+            initial_parameters(task),
+            matmul_precision,
+            max_kept_steps,
+        )
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[ScheduledBatch]:
         """Every step of the run, in order; the last batch of an epoch may be partial."""
         return (self.batch(number) for number in range(1, self.steps + 1))
 
-    def batch(self, number: int) -> Batch:
+    def batch(self, number: int) -> ScheduledBatch:
         """One step of the run, counted from 1.
 
         Raises:
@@ -97,17 +110,17 @@ class Workload:
         """
         if not 1 <= number <= self.steps:
             raise ValueError(f"step {number} is none of the {self.steps} steps")
-        epoch, index = divmod(number - 1, self.rates.shape[1])
+        epoch, index = divmod(number - 1, self.learning_rates.shape[1])
         size = self.task.batch_size
         rows = self.orders[epoch][index * size : (index + 1) * size]
-        return Batch(rows, self.x[rows], self.y[rows], float(self.rates[epoch, index]))
+        return ScheduledBatch(rows, self.x[rows], self.y[rows], float(self.learning_rates[epoch, index]))
 
     @property
     def steps(self) -> int:
-        return int(self.rates.size)
+        return int(self.learning_rates.size)
 
 
-def check(task: Task, x: Host, y: Host) -> None:
+def check_data(task: Task, x: Host, y: Host) -> None:
     """Raise InputError unless layers take x and the loss takes y: frameworks may broadcast, or say nothing."""
     inputs, *_ = next(iter(task.parameters.values()))
     (outputs,) = next(reversed(task.parameters.values()))
@@ -121,7 +134,7 @@ def check(task: Task, x: Host, y: Host) -> None:
         raise InputError(f"task {task.name!r}, on targets {y.shape}: {error}") from error
 
 
-def start(task: Task) -> dict[str, Host]:
+def initial_parameters(task: Task) -> dict[str, Host]:
     """The initial parameters that every lane shares: one draw from the task's laws and seed, in its dtype.
 
     Drawn once in float64 and rounded once, so that the float32 start is the float64 start, rounded. The default
@@ -176,6 +189,6 @@ def digest(arrays: Mapping[str, Host]) -> str:
     return sha.hexdigest()
 
 
-def digest_orders(work: Workload) -> str:
+def digest_orders(workload: Workload) -> str:
     """SHA-256 of the order of every epoch."""
-    return digest({f"epoch {epoch:06}": order for epoch, order in enumerate(work.orders)})
+    return digest({f"epoch {epoch:06}": order for epoch, order in enumerate(workload.orders)})

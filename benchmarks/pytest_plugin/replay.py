@@ -105,7 +105,7 @@ class Race:
         backend = backends.load(lane, self.asked.device)
         x, y = datasets.load(spec.dataset).rounded(spec.dtype)
         with backend.precision(spec.dtype):
-            state = backend.init(spec, params=parity.start(spec))
+            state = backend.init(spec, params=parity.initial_parameters(spec))
             data = backend.put(x), backend.put(y)
             rates = spec.learning_rates(len(x))[0]
             backend.sync(backend.epoch(state, data, spec.order(len(x), 0), spec.batch_size, rates))

@@ -11,7 +11,7 @@ import numpy as np
 from samestep.backends.interface import Host, Trace
 from samestep.backends.spec import Task
 
-from .proof import Kept
+from .proof import KeptStep
 
 
 def encode(array: Host) -> str:
@@ -31,7 +31,7 @@ def decode(text: str, dtype: str, shape: tuple[int, ...]) -> Host:
 
 
 @dataclass(frozen=True, eq=False)
-class Begun:
+class DecodedStep:
     """A kept step, decoded: where it began and what it recorded, as a trace of one step."""
 
     number: int
@@ -40,13 +40,13 @@ class Begun:
     trace: Trace
 
 
-def decoded(task: Task, start: Mapping[str, Host], kept: tuple[Kept, ...]) -> list[Begun]:
+def decode_steps(task: Task, start: Mapping[str, Host], kept: tuple[KeptStep, ...]) -> list[DecodedStep]:
     """The kept steps of a run, in order.
 
     Raises:
         ValueError: an array is missing, or is not what its name says.
     """
-    found: list[Begun] = []
+    found: list[DecodedStep] = []
     for each in sorted(kept, key=lambda one: one.step):
 
         def table(prefix: str, arrays: dict[str, str] = each.arrays) -> dict[str, Host]:
@@ -64,5 +64,5 @@ def decoded(task: Task, start: Mapping[str, Host], kept: tuple[Kept, ...]) -> li
         )
         losses = decode(each.arrays["loss"], task.dtype, (1,)) if "loss" in each.arrays else np.empty(0)
         tables = ({k: v[None] for k, v in table(prefix).items()} for prefix in ("", "buffers/", "gradients/"))
-        found.append(Begun(each.step, before, earlier, Trace(losses, *tables)))
+        found.append(DecodedStep(each.step, before, earlier, Trace(losses, *tables)))
     return found

@@ -44,7 +44,7 @@ Cause: TypeAlias = Literal[
 ]
 
 
-class Worst(Spec):
+class WorstRatio(Spec):
     """The largest share of its bound that a quantity used over a run, where it did so, and the likely share."""
 
     share: Number = 0.0
@@ -54,7 +54,7 @@ class Worst(Spec):
     likely: Number = 0.0
 
 
-class Failure(Spec):
+class Violation(Spec):
     """The first number outside its bound."""
 
     step: int
@@ -74,14 +74,14 @@ class Diagnosis(Spec):
     sentence: str
 
 
-class Shares(Spec):
+class BoundRatios(Spec):
     """The shares that one step used, by quantity."""
 
     step: int
     shares: dict[str, Number]
 
 
-class Kept(Spec):
+class KeptStep(Spec):
     """One step's arrays by name, each as base64 of its bytes (`benchmarks.parity.kept`)."""
 
     step: int
@@ -117,12 +117,12 @@ class Judgement(Spec):
     status: Status = "not run"
     reason: str = "not run"
     steps: int = 0
-    quantities: dict[str, Worst] = Field(default_factory=dict)
+    quantities: dict[str, WorstRatio] = Field(default_factory=dict)
     unrecorded: tuple[str, ...] = ()
-    failure: Failure | None = None
+    failure: Violation | None = None
     diagnosis: Diagnosis | None = None
-    sample: tuple[Shares, ...] = ()
-    kept: tuple[Kept, ...] = ()
+    sample: tuple[BoundRatios, ...] = ()
+    kept: tuple[KeptStep, ...] = ()
     resolution: Number | None = None
     allowance: Number | None = None
     contraction: bool = False

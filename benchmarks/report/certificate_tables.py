@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..parity import Certificate, apart
+from ..parity import Certificate, final_distance
 from ..record import Certified
 from . import formatting as fmt
 from .tables import Table, boxed, notes
@@ -75,6 +75,6 @@ def _worst(certificate: Certificate) -> list[str]:
 
 def _gap(one: Certificate, other: Certificate) -> str:
     """How far two lanes end from each other, of the allowance; blank where that is not known."""
-    far = apart(one, other)
+    far = final_distance(one, other)
     allowed = one.evidence[-1].judgement.allowance if one.evidence else None
     return "" if far is None or allowed is None else f"{far:.2g} of {allowed:.2g}"

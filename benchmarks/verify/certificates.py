@@ -14,13 +14,13 @@ from samestep.backends.interface import MatmulPrecision
 from samestep.backends.spec import Dtype, Task
 
 from ..console.errors import InputError
-from ..parity.judge import describe, judge_again
+from ..parity.judge import describe_precision, judge_kept_steps
 from ..parity.reference.step import WIDE
-from ..parity.snapshots import chosen
+from ..parity.snapshots import kept_step_numbers
 from ..parity.workload import Data, Workload, digest, digest_orders
-from ..record.arrays import decoded
+from ..record.arrays import decode_steps
 from ..record.plan import MOST_STEPS
-from ..record.proof import Certificate, Evidence, Judgement, Shares
+from ..record.proof import BoundRatios, Certificate, Evidence, Judgement
 
 SAME = (
     0.02  # shares that differ by less are the same: the reference's own sums may be formed in another order
@@ -41,10 +41,12 @@ class Again:
     def work(self, dtype: Dtype, products: MatmulPrecision) -> tuple[Workload, str]:
         """The work in a dtype, as a lane with such products does it, and the digest of its order."""
         if dtype not in self._works:
-            work = Workload.of(self.task.model_copy(update={"dtype": dtype}), self.data, keep=self.keep)
+            work = Workload.of(
+                self.task.model_copy(update={"dtype": dtype}), self.data, max_kept_steps=self.keep
+            )
             self._works[dtype] = work, digest_orders(work)
         work, order = self._works[dtype]
-        return replace(work, products=products), order
+        return replace(work, matmul_precision=products), order
 
 
 def disagreements(found: Certificate, again: Again, run_steps: int) -> Iterator[str]:
@@ -75,13 +77,13 @@ def of_evidence(piece: Evidence, work: Workload, run_steps: int) -> Iterator[str
     judgement = piece.judgement
     if piece.start != digest(work.start):
         yield "another start was certified"
-    expected = sorted(step for step in chosen(work, run_steps) if step <= judgement.steps)
+    expected = sorted(step for step in kept_step_numbers(work, run_steps) if step <= judgement.steps)
     if judgement.kept and sorted(kept.step for kept in judgement.kept) != expected:
         yield f"{len(judgement.kept)} steps are kept, not the {len(expected)} that should be"
         return
     try:
-        again = judge_again(work, judgement.kept)
-        steps = decoded(work.task, work.start, judgement.kept)
+        again = judge_kept_steps(work, judgement.kept)
+        steps = decode_steps(work.task, work.start, judgement.kept)
     except (ValueError, KeyError, InputError) as error:
         yield f"the kept steps cannot be judged: {' '.join(str(error).split())}"
         return
@@ -97,10 +99,10 @@ def of_evidence(piece: Evidence, work: Workload, run_steps: int) -> Iterator[str
             yield f"the timed program's end after {run.steps} steps is not that of the kept step"
 
 
-def of_shares(judgement: Judgement, again: list[Shares]) -> Iterator[str]:
+def of_shares(judgement: Judgement, again: list[BoundRatios]) -> Iterator[str]:
     """Shares that are not those recorded, or too large for a pass."""
     recorded = {shares.step: shares.shares for shares in judgement.sample}
-    comparable = judgement.reference == describe(WIDE[judgement.dtype])
+    comparable = judgement.reference == describe_precision(WIDE[judgement.dtype])
     for shares in again:
         if comparable and not alike(shares.shares, recorded.get(shares.step, {})):
             yield f"step {shares.step} uses {shares.shares} of its bounds, not {recorded.get(shares.step)}"

@@ -27,9 +27,8 @@ from samestep.backends.spec import (
 from samestep.benchmarks.parity import Workload
 from samestep.benchmarks.parity.reference.arithmetic import Arithmetic
 from samestep.benchmarks.parity.reference.bounds import Bounds, Errors
-from samestep.benchmarks.parity.reference.magnitudes import Sizes
-from samestep.benchmarks.parity.reference.step import Reference, Step
-from samestep.benchmarks.parity.workload import Batch
+from samestep.benchmarks.parity.reference.step import Magnitudes, Reference, ReferenceStep
+from samestep.benchmarks.parity.workload import ScheduledBatch
 from tests.helpers.lanes import COMPILED, LANES
 
 ROWS, FEATURES, BATCH = 25, 3, 10  # two full batches and a partial one of 5
@@ -85,14 +84,14 @@ def work(spec: Task, steps: int = 3) -> Workload:
 
 
 def exact(
-    spec: Task, params: Arrays, buffers: Arrays, batch: Batch, *, first: bool = True
-) -> tuple[Step, Errors]:
+    spec: Task, params: Arrays, buffers: Arrays, batch: ScheduledBatch, *, first: bool = True
+) -> tuple[ReferenceStep, Errors]:
     """One step in higher precision, and how far a correct one in the task's dtype may be from it."""
     reference = Reference(spec)
     arithmetic = Arithmetic.of(spec.dtype, reference.wide)
     wide, kept = reference.widen(params), reference.widen(buffers)
     step = reference.step(wide, kept, batch.x, batch.y, batch.learning_rate, first=first)
-    bounds = Bounds(reference, arithmetic, step, Sizes(step, wide, arithmetic.tiny))
+    bounds = Bounds(reference, arithmetic, step, Magnitudes(step, wide, arithmetic.tiny))
     return step, bounds.errors({}, batch.learning_rate, first=first)
 
 
@@ -196,7 +195,7 @@ def test_given_values_are_kept_bit_for_bit_in_one_orientation(lane: backends.Bac
     by_hand = x.astype(float)
     for weight, bias in (("0.weight", "0.bias"), ("1.weight", "1.bias")):
         by_hand = by_hand @ given[weight].astype(float) + given[bias]
-    _, errors = exact(square, given, {}, Batch(np.arange(ROWS), x, y, learning_rate=0.0))
+    _, errors = exact(square, given, {}, ScheduledBatch(np.arange(ROWS), x, y, learning_rate=0.0))
     assert_within({"output": output}, {"output": by_hand}, {"output": errors.prediction})
 
 
@@ -217,7 +216,7 @@ def test_native_initializers_are_seeded_by_the_task(lane: backends.Backend) -> N
 def test_the_verbs_agree_with_one_another(lane: backends.Backend) -> None:
     """`step` is forward_backward and update; `epoch` is its steps; `trace` tells what `epoch` did."""
     done = work(MOMENTUM)
-    (order,), (rates,), start = done.orders, done.rates, done.start
+    (order,), (rates,), start = done.orders, done.learning_rates, done.start
     with lane.precision("float32"):
         data = lane.put(done.x), lane.put(done.y)
         by_verbs = lane.init(MOMENTUM, params=start)
@@ -252,7 +251,7 @@ def calls() -> Iterator[tuple[str, str, str]]:
 def test_every_lane_takes_the_steps_of_the_numpy_lane(lane: backends.Backend, name: str, dtype: str) -> None:
     """Each step against the NumPy lane's from where this lane stood: both may be off by one bound."""
     done, numpy = work(TASKS[name].model_copy(update={"dtype": dtype})), backends.load("numpy")
-    spec, (order,), (rates,) = done.task, done.orders, done.rates
+    spec, (order,), (rates,) = done.task, done.orders, done.learning_rates
     with lane.precision(dtype):
         data = lane.put(done.x), lane.put(done.y)
         _, ours = lane.trace(lane.init(spec, params=done.start), data, order, BATCH, rates)
@@ -279,7 +278,7 @@ def test_every_lane_takes_the_steps_of_the_numpy_lane(lane: backends.Backend, na
 def test_given_buffers_are_continued_from(lane: backends.Backend) -> None:
     """Two steps in one run equal one step, then another from the values and buffers it left."""
     done = work(MOMENTUM, steps=2)
-    (order,), (rates,), start = done.orders, done.rates, done.start
+    (order,), (rates,), start = done.orders, done.learning_rates, done.start
     with lane.precision("float32"):
         data = lane.put(done.x), lane.put(done.y)
         whole, _ = lane.epoch(lane.init(MOMENTUM, params=start), data, order, BATCH, rates)
@@ -302,7 +301,7 @@ def test_numpy_gradients_agree_with_finite_differences() -> None:
         return float(lane.forward_backward(lane.init(spec, params=values), (x, y))[0])
 
     gradients = lane.gradients(lane.forward_backward(lane.init(spec, params=start), (x, y))[1])
-    _, errors = exact(spec, start, {}, Batch(np.arange(ROWS), x, y, learning_rate=0.0))
+    _, errors = exact(spec, start, {}, ScheduledBatch(np.arange(ROWS), x, y, learning_rate=0.0))
     for name, value in start.items():
         for index in np.ndindex(value.shape):
             up, down = deepcopy(start), deepcopy(start)

@@ -36,7 +36,7 @@ def same_run_ulps(rate: float) -> float:
 
 def start() -> np.ndarray:
     """The shared initial parameters as theta (3, 1), the bias last."""
-    shared = parity.start(TASK)
+    shared = parity.initial_parameters(TASK)
     return np.concatenate([shared[name].reshape(-1, 1) for name in ("0.weight", "0.bias")]).astype(float)
 
 

@@ -82,11 +82,11 @@ class Trainer:
     buffers: dict[str, Any] = field(default_factory=dict)
     stale: dict[str, Any] = field(default_factory=dict)
 
-    def run(self, work: Workload) -> Trace:
-        params = {name: value.copy() for name, value in work.start.items()}
+    def run(self, workload: Workload) -> Trace:
+        params = {name: value.copy() for name, value in workload.start.items()}
         losses_, rows = [], []
-        for index, batch in enumerate(work.batches()):
-            x, y = self.batch(batch.x, batch.y, work, index)
+        for index, batch in enumerate(workload.batches()):
+            x, y = self.batch(batch.x, batch.y, workload, index)
             if self.mistake == "partial batch dropped" and len(x) < self.task.batch_size:
                 gradients = {name: np.zeros_like(value) for name, value in params.items()}
                 loss = losses_[-1] * 0
@@ -98,11 +98,11 @@ class Trainer:
         tables = [{k: np.stack([row[i][k] for row in rows]) for k in rows[0][i]} for i in range(3)]
         return Trace(np.array(losses_, dtype=losses_[0].dtype), *tables)
 
-    def batch(self, x, y, work, index):
+    def batch(self, x, y, workload, index):
         if self.mistake == "other rows":
-            return work.x[: len(x)], work.y[: len(y)]
+            return workload.x[: len(x)], workload.y[: len(y)]
         if self.mistake == "labels not shuffled along":
-            return x, work.y[: len(y)]
+            return x, workload.y[: len(y)]
         if self.mistake == "float64 inside":
             return x.astype(np.float64), y.astype(np.float64)
         return x, y

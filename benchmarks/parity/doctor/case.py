@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ...record.proof import Cause
 from ..reference.arithmetic import Arithmetic, Array, narrow
-from ..reference.step import Arrays, Reference, Step
+from ..reference.step import Arrays, Reference, ReferenceStep
 from ..workload import Host, Workload
 
 Finding: TypeAlias = tuple[Cause, str]  # the doctor's word, and its sentence
@@ -59,11 +59,11 @@ class Case:
     """A failed run: its work, and the moments that were kept, in order."""
 
     def __init__(
-        self, work: Workload, reference: Reference, arithmetic: Arithmetic, moments: Sequence[Moment]
+        self, workload: Workload, reference: Reference, arithmetic: Arithmetic, moments: Sequence[Moment]
     ) -> None:
-        self.work, self.reference, self.arithmetic = work, reference, arithmetic
+        self.workload, self.reference, self.arithmetic = workload, reference, arithmetic
         self.moments = list(moments)
-        self.steps: dict[int, Step] = {}
+        self.steps: dict[int, ReferenceStep] = {}
 
     @cached_property
     def failing(self) -> list[Moment]:
@@ -76,23 +76,23 @@ class Case:
 
     @property
     def batch_size(self) -> int:
-        return self.work.task.batch_size
+        return self.workload.task.batch_size
 
     def place(self, moment: Moment) -> tuple[int, int]:
         """Epoch and position in it, both from 0."""
-        return divmod(moment.number - 1, len(self.work.rates[0]))
+        return divmod(moment.number - 1, len(self.workload.learning_rates[0]))
 
     def partial(self, moment: Moment) -> bool:
-        return len(moment.rows) < min(self.batch_size, len(self.work.x))
+        return len(moment.rows) < min(self.batch_size, len(self.workload.x))
 
     def before(self, moment: Moment) -> Moment | None:
         """The step before, where it was kept."""
         return next((other for other in self.moments if other.number == moment.number - 1), None)
 
-    def exact(self, moment: Moment) -> Step:
+    def exact(self, moment: Moment) -> ReferenceStep:
         """The reference's step."""
         if moment.number not in self.steps:
-            x, y = self.work.x[moment.rows], self.work.y[moment.rows]
+            x, y = self.workload.x[moment.rows], self.workload.y[moment.rows]
             self.steps[moment.number] = self.play(moment, x, y)
         return self.steps[moment.number]
 
@@ -104,7 +104,7 @@ class Case:
         *,
         reference: Reference | None = None,
         before: Arrays | None = None,
-    ) -> Step:
+    ) -> ReferenceStep:
         """A step from this moment's state, on other data, by another reference, or from other parameters."""
         actor = reference or self.reference
         start = moment.before if before is None else before

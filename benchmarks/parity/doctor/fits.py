@@ -97,7 +97,7 @@ def always(words: str, value: float) -> Law:
 def law(case: Case, moments: Sequence[Moment], numbers: Sequence[float]) -> str:
     """What a factor is at every step, in words: a known law, one number, or its range."""
     pairs = list(zip(moments, numbers, strict=True))
-    for words, value in laws(case.work.task, len(case.work.x)):
+    for words, value in laws(case.workload.task, len(case.workload.x)):
         if all(near(number, value(moment)) for moment, number in pairs):
             return words
     if max(numbers) - min(numbers) <= CLOSE * max(map(abs, numbers)):

@@ -62,7 +62,7 @@ def scaled(case: Case, seen: Sequence[Seen], right: Sequence[Array], when: str) 
 
 def tensors(case: Case, seen: Sequence[Seen], right: Sequence[Array], when: str) -> Finding | None:
     """One parameter's gradient is zero, turned or scaled; the others' are right."""
-    shapes = case.work.task.parameters
+    shapes = case.workload.task.parameters
     odd: list[Finding] = []
     for tensor, shape in shapes.items():
         alone = [optimizer.only(case, one, tensor) for one in seen]
@@ -187,14 +187,14 @@ def companions(
         return found and found[:1]
 
     def targets(moment: Moment) -> list[Array]:
-        x, y = case.work.x[moment.rows], case.work.y[moment.rows]
+        x, y = case.workload.x[moment.rows], case.workload.y[moment.rows]
         return [flat(case.play(moment, x, value).gradients) for value in (y * 0, y * 0 + 1)]
 
     yield "stale", "the gradient before it: it is not cleared", average
     yield "stale", "the gradient before it, as it was and as it should be: it is not cleared", before
     yield "weight decay", "the parameters: a decay inside the loss", lambda m: [flat(m.before)]
     yield "weight decay", "the signs of the parameters", lambda m: [np.sign(flat(m.before))]
-    if case.work.y.dtype.kind == "f":
+    if case.workload.y.dtype.kind == "f":
         yield "labels", "those of targets 0 and 1: the targets are shifted or scaled", targets
 
 
@@ -217,7 +217,8 @@ def loss(case: Case, seen: Sequence[Seen], when: str) -> Finding | None:
         if gives_loss(case, suspect, seen, right):
             return suspect.cause, f"the loss is that of {suspect.words}{when}, its gradients are right"
     after = [
-        case.play(m, case.work.x[m.rows], case.work.y[m.rows], before=m.recorded["params"]) for m in moments
+        case.play(m, case.workload.x[m.rows], case.workload.y[m.rows], before=m.recorded["params"])
+        for m in moments
     ]
     if fits(case, seen, [np.asarray(step.loss).ravel() for step in after], right):
         return "stale", f"the loss is taken after the update{when}, its gradients are right"

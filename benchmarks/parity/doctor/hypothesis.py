@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from ...record.proof import Cause
 from ..reference.arithmetic import Array
-from ..reference.step import Arrays, Step
+from ..reference.step import Arrays, ReferenceStep
 from ..workload import Host
 from .case import Case, Moment, flat
 
@@ -27,10 +27,10 @@ class Suspect:
 
 def result(case: Case, moment: Moment, x: Host, y: Host, *, before: Arrays | None = None) -> Played:
     """A step on other arrays, or from other parameters; none on far more rows than a batch has."""
-    if x.size > max(MOST_PLAYED, case.work.x[moment.rows].size):
+    if x.size > max(MOST_PLAYED, case.workload.x[moment.rows].size):
         return None
     return outcome(case.play(moment, x, y, before=before))
 
 
-def outcome(step: Step) -> Played:
+def outcome(step: ReferenceStep) -> Played:
     return step.loss, flat(step.gradients)

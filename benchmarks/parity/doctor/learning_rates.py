@@ -51,9 +51,11 @@ def known_rate(case: Case, seen: Sequence[Seen]) -> Finding | None:
     moments = [one.moment for one in seen]
     used = [number * moment.learning_rate for number, moment in zip(numbers, moments, strict=True)]
     at = next((i for i, moment in enumerate(moments) if moment.wrong), 0)
-    for words, rates, within in other_rates(case, moments):
+    for words, learning_rates, within in other_rates(case, moments):
         right = [moment.learning_rate for moment in moments]
-        if rates != right and all(near(a, b, within) for a, b in zip(used, rates, strict=True)):
+        if learning_rates != right and all(
+            near(a, b, within) for a, b in zip(used, learning_rates, strict=True)
+        ):
             return "learning rate", f"{words}: {used[at]:.12g} for {right[at]:.12g}"
     return None
 
@@ -63,16 +65,16 @@ def other_rates(case: Case, moments: Sequence[Moment]) -> Iterator[tuple[str, li
     for dtype in ("float32", "float16"):
         rounded = [float(np.asarray(moment.learning_rate).astype(dtype)) for moment in moments]
         yield f"the learning rate is rounded to {dtype}", rounded, CLOSE_ROUNDED
-    rates, steps = case.work.rates.ravel(), len(case.work.rates[0])
-    if case.work.task.optimizer.schedule.kind == "constant":
+    learning_rates, steps = case.workload.learning_rates.ravel(), len(case.workload.learning_rates[0])
+    if case.workload.task.optimizer.schedule.kind == "constant":
         return
-    base = float(case.work.task.optimizer.learning_rate)
+    base = float(case.workload.task.optimizer.learning_rate)
     yield "the schedule is left out", [base] * len(moments), CLOSE_RATE
     at = [moment.number - 1 for moment in moments]
     for words, index in (
         ("the step before's", [max(0, i - 1) for i in at]),
-        ("the step after's", [min(len(rates) - 1, i + 1) for i in at]),
+        ("the step after's", [min(len(learning_rates) - 1, i + 1) for i in at]),
         ("the one at the epoch's start", [i - i % steps for i in at]),
         ("the one that belongs to the epoch's number", [i // steps for i in at]),
     ):
-        yield f"the learning rate is {words}", [float(rates[i]) for i in index], CLOSE_RATE
+        yield f"the learning rate is {words}", [float(learning_rates[i]) for i in index], CLOSE_RATE

@@ -11,7 +11,7 @@ import numpy as np
 from samestep.backends import losses, spec
 
 from ..reference.arithmetic import Array
-from ..reference.step import Arrays, Reference, activate, derivative
+from ..reference.step import Arrays, Reference, activate, activation_derivative
 from .case import Case, Moment
 from .hypothesis import Played, Suspect, outcome, result
 
@@ -31,7 +31,7 @@ def of_parameters(case: Case) -> Iterator[Suspect]:
     def at(choose: Callable[[Moment], Arrays | None]) -> Callable[[Moment], Played]:
         def play(moment: Moment) -> Played:
             before = choose(moment)
-            x, y = case.work.x[moment.rows], case.work.y[moment.rows]
+            x, y = case.workload.x[moment.rows], case.workload.y[moment.rows]
             return None if before is None else result(case, moment, x, y, before=before)
 
         return play
@@ -50,7 +50,7 @@ def of_parameters(case: Case) -> Iterator[Suspect]:
         return {k: v * 0 if k.endswith("bias") else v for k, v in moment.before.items()}
 
     yield Suspect("stale", "the parameters of the step before", at(earlier))
-    yield Suspect("stale", "the initial parameters", at(lambda m: case.reference.widen(case.work.start)))
+    yield Suspect("stale", "the initial parameters", at(lambda m: case.reference.widen(case.workload.start)))
     yield Suspect("nesterov", "the parameters momentum is about to reach", at(ahead))
     yield Suspect("left out", "a model whose biases are not added", at(without_biases))
 
@@ -66,7 +66,7 @@ def of_parameters(case: Case) -> Iterator[Suspect]:
 
 def of_losses(case: Case) -> Iterator[Suspect]:
     """Another loss for the same targets, and the same one with another option."""
-    declared = case.work.task.loss
+    declared = case.workload.task.loss
     own = losses.get(declared.name)
     others = [losses.get(name) for name in losses.names() if name != declared.name]
     for entry in (own, *(other for other in others if other.trains and takes(own, other))):
@@ -107,7 +107,7 @@ def option_sets(declared: spec.Loss, entry: losses.LossSpec) -> Iterator[dict[st
 
 def of_layers(case: Case) -> Iterator[Suspect]:
     """Activations left out, exchanged or added; a backward pass that treats them wrongly. One, or all of them."""
-    layers = case.work.task.layers
+    layers = case.workload.task.layers
     places = [at for at, layer in enumerate(layers) if not isinstance(layer, spec.Linear)]
     for chosen in [[at] for at in places] + ([places] if len(places) > 1 else []):
         kind = layers[chosen[0]].kind + ("s" if len(chosen) > 1 else "")
@@ -116,24 +116,24 @@ def of_layers(case: Case) -> Iterator[Suspect]:
             if other != layers[chosen[0]]:
                 words = f"{described(other)} in the place of {kind}"
                 yield Suspect("activation", words, exchanged(case, chosen, other))
-        for words, slope in (*SLOPES.items(), *slopes_of_others()):
-            play = with_reference(case, partial(Bent, case.work.task, chosen, slope))
+        for words, derivative in (*SLOPES.items(), *slopes_of_others()):
+            play = with_reference(case, partial(Bent, case.workload.task, chosen, derivative))
             yield Suspect("activation", f"{kind} whose derivative is {words}", play)
     for other in (spec.Sigmoid(), spec.ReLU(), spec.Tanh()):
         words = f"a further {other.kind} at the end"
         yield Suspect("activation", words, with_task(case, {"layers": (*layers, other)}))
     for words, ways in TURNED.items():
-        play = with_reference(case, partial(Turned, case.work.task, *ways))
+        play = with_reference(case, partial(Turned, case.workload.task, *ways))
         yield Suspect("transposed", f"{words} the other way round", play)
 
 
 def described(layer: spec.Layer) -> str:
-    slope = getattr(layer, "negative_slope", None)
-    return layer.kind if slope is None else f"{layer.kind} with slope {slope:g}"
+    derivative = getattr(layer, "negative_slope", None)
+    return layer.kind if derivative is None else f"{layer.kind} with slope {derivative:g}"
 
 
 def exchanged(case: Case, places: Sequence[int], other: spec.Layer) -> Callable[[Moment], Played]:
-    layers = case.work.task.layers
+    layers = case.workload.task.layers
     changed = tuple(other if at in places else layer for at, layer in enumerate(layers))
     return with_task(case, {"layers": changed})
 
@@ -141,10 +141,10 @@ def exchanged(case: Case, places: Sequence[int], other: spec.Layer) -> Callable[
 Slope: TypeAlias = Callable[[spec.Layer, Array, Array, Any], Array]
 SLOPES: Mapping[str, Slope] = {
     "left out": lambda layer, z, value, round_: np.ones_like(z),
-    "taken at the output": lambda layer, z, value, round_: derivative(
+    "taken at the output": lambda layer, z, value, round_: activation_derivative(
         layer, value, activate(layer, value, round_), round_
     ),
-    "taken from the input as if it were the output": lambda layer, z, value, round_: derivative(
+    "taken from the input as if it were the output": lambda layer, z, value, round_: activation_derivative(
         layer, z, z, round_
     ),
     "the value itself": lambda layer, z, value, round_: value,
@@ -157,18 +157,20 @@ def slopes_of_others() -> Iterator[tuple[str, Slope]]:
     """The derivative of another activation."""
     for other in ACTIVATIONS:
 
-        def slope(layer: spec.Layer, z: Array, value: Array, round_: Any, other: spec.Layer = other) -> Array:
-            return derivative(other, z, activate(other, z, round_), round_)
+        def derivative(
+            layer: spec.Layer, z: Array, value: Array, round_: Any, other: spec.Layer = other
+        ) -> Array:
+            return activation_derivative(other, z, activate(other, z, round_), round_)
 
-        yield f"that of {described(other)}", slope
+        yield f"that of {described(other)}", derivative
 
 
 class Bent(Reference):
     """A reference whose backward pass takes another slope at some activations."""
 
-    def __init__(self, task: spec.Task, places: Sequence[int], slope: Slope) -> None:
+    def __init__(self, task: spec.Task, places: Sequence[int], derivative: Slope) -> None:
         super().__init__(task)
-        self.places, self.slope = places, slope
+        self.places, self.derivative = places, derivative
 
     def backward(self, params: Arrays, values: list[Array], delta: Array) -> tuple[list[Array], Arrays]:
         gradients, below = {}, delta
@@ -179,8 +181,8 @@ class Bent(Reference):
                 gradients[f"{index}.bias"] = below.sum(axis=0)
                 below = below @ self.upwards(params[f"{index}.weight"])
             else:
-                slope = self.slope if index in self.places else derivative
-                below = below * slope(layer, a, values[index + 1], self.round)
+                derivative = self.derivative if index in self.places else activation_derivative
+                below = below * derivative(layer, a, values[index + 1], self.round)
         return [delta], {name: gradients[name] for name in params}
 
     def upwards(self, weight: Array) -> Array:
@@ -197,7 +199,7 @@ class Turned(Bent):
     """A reference that takes square weights the other way round: forward, backward, and in their gradients."""
 
     def __init__(self, task: spec.Task, forward: bool, backward: bool, gradient: bool) -> None:
-        super().__init__(task, (), derivative)
+        super().__init__(task, (), activation_derivative)
         self.turned_forward, self.turned_backward, self.turned_gradient = forward, backward, gradient
 
     def forward(self, params: Arrays, x: Array) -> list[Array]:
@@ -220,7 +222,7 @@ TURNED = {
 
 
 def with_task(case: Case, update: Mapping[str, Any]) -> Callable[[Moment], Played]:
-    return with_reference(case, lambda: Reference(case.work.task.model_copy(update=dict(update))))
+    return with_reference(case, lambda: Reference(case.workload.task.model_copy(update=dict(update))))
 
 
 def with_reference(case: Case, make: Callable[[], Reference]) -> Callable[[Moment], Played]:
@@ -230,7 +232,7 @@ def with_reference(case: Case, make: Callable[[], Reference]) -> Callable[[Momen
     def play(moment: Moment) -> Played:
         if not made:
             made.append(make())
-        x, y = case.work.x[moment.rows], case.work.y[moment.rows]
+        x, y = case.workload.x[moment.rows], case.workload.y[moment.rows]
         try:
             return outcome(case.play(moment, x, y, reference=made[0]))
         except (ValueError, IndexError, TypeError):

@@ -172,7 +172,7 @@ def by_tensor(case: Case, quantity: str, seen: Sequence[Seen], when: str) -> Fin
     found: list[tuple[str, Rule]] = []
     right = correct(case, quantity)
     later = [one for one in seen if not (one.moment.first and case.reference.sgd.momentum)]
-    for tensor in case.work.task.parameters:
+    for tensor in case.workload.task.parameters:
         alone = [only(case, one, tensor) for one in later]
         rule = read_off(case, alone, tensor=tensor)
         if rule is None:
@@ -194,8 +194,8 @@ def own_rate(case: Case, tensor: str, alone: Sequence[Seen], when: str) -> Findi
     """One parameter's steps have the right direction, and a rate of their own: always the same, or any."""
     moments = [one.moment for one in alone]
     directions = [case.exact(moment).directions[tensor].ravel() for moment in moments]
-    rates = [moment.learning_rate for moment in moments]
-    fit = combination(case, alone, [[d / rate] for d, rate in zip(directions, rates, strict=True)])
+    learning_rates = [moment.learning_rate for moment in moments]
+    fit = combination(case, alone, [[d / rate] for d, rate in zip(directions, learning_rates, strict=True)])
     if fit is not None:
         return "learning rate", f"the rate of {tensor} alone stays {fit[0]:.6g}{when}"
     found = factors(case, alone, directions)
@@ -206,6 +206,6 @@ def own_rate(case: Case, tensor: str, alone: Sequence[Seen], when: str) -> Findi
 
 def only(case: Case, one: Seen, tensor: str) -> Seen:
     """The part of an observation that is one tensor's."""
-    shapes = case.work.task.parameters
+    shapes = case.workload.task.parameters
     values, tolerance = (split(part, shapes)[tensor].ravel() for part in (one.values, one.tolerance))
     return Seen(one.moment, values, tolerance)

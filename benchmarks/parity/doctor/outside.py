@@ -23,26 +23,25 @@ MOST_REPLAYED = 2e8  # multiplications of a run that is replayed to find a timed
 SPARE = 4  # a replayed run may end so many allowances away: two runs are compared, in another precision
 
 
-def of_exception(backend: Backend, work: Workload, words: str) -> Diagnosis:
+def of_exception(backend: Backend, workload: Workload, words: str) -> Diagnosis:
     """What a lane raised; an iterator that loses the partial batch is seen by counting its batches."""
     try:
-        with backend.precision(work.task.dtype):
-            data = backend.put(work.x.copy()), backend.put(work.y.copy())
-            given = sum(1 for _ in backend.batches(data, work.orders[0].copy(), work.task.batch_size))
+        with backend.precision(workload.task.dtype):
+            data = backend.put(workload.x.copy()), backend.put(workload.y.copy())
+            given = sum(1 for _ in backend.batches(data, workload.orders[0].copy(), workload.task.batch_size))
     except Exception:  # the same exception again, perhaps: then there is nothing to add
-        given = len(work.rates[0])
-    if given == len(work.x) // work.task.batch_size < len(work.rates[0]):
-        counted = (
-            f"its iterator gives {given} batches of {len(work.rates[0])}: the last, partial one is dropped"
-        )
+        given = len(workload.learning_rates[0])
+    batches = len(workload.learning_rates[0])
+    if given == len(workload.x) // workload.task.batch_size < batches:
+        counted = f"its iterator gives {given} batches of {batches}: the last, partial one is dropped"
         return Diagnosis(cause="partial batch", sentence=f"{counted} ({words})")
     return Diagnosis(cause="error", sentence=words)
 
 
-def of_prediction(work: Workload, params: Arrays, output: Host, x: Host, used: float) -> Diagnosis:
+def of_prediction(workload: Workload, params: Arrays, output: Host, x: Host, used: float) -> Diagnosis:
     """A finished model that predicts something else: a factor, no biases, or other parameters."""
     lead = f"predict is {used:.3g} times its bound away from the reference"
-    reference = Reference(work.task)
+    reference = Reference(workload.task)
 
     def predicted(theta: Arrays) -> Host:
         return narrow(reference.forward(reference.widen(theta), x.astype(reference.wide))[-1]).ravel()
@@ -54,7 +53,7 @@ def of_prediction(work: Workload, params: Arrays, output: Host, x: Host, used: f
     for words, guess in (
         (f"multiplied by {factor:.6g}", factor * right),
         ("made without the biases", predicted(no_biases)),
-        ("made with the initial parameters", predicted(work.start)),
+        ("made with the initial parameters", predicted(workload.start)),
     ):
         if abs(got - guess).max(initial=0.0) <= scale and not near(factor, 1.0, 1e-5):
             return Diagnosis(cause="prediction", sentence=f"{lead}: predictions are {words}")
@@ -65,12 +64,12 @@ def of_prediction(work: Workload, params: Arrays, output: Host, x: Host, used: f
     return Diagnosis(cause="prediction", sentence=words)
 
 
-def of_timed(work: Workload, ended: Arrays, allowed: float, steps: int) -> Diagnosis:
+def of_timed(workload: Workload, ended: Arrays, allowed: float, steps: int) -> Diagnosis:
     """Which run, replayed with one change, ends where the timed program does."""
-    reference = Reference(work.task)
+    reference = Reference(workload.task)
     found = reference.widen(ended)
-    if work.x.size * steps * work.task.batch_size <= MOST_REPLAYED * len(work.x):
-        (_, right), *others = runs(work, reference, steps)
+    if workload.x.size * steps * workload.task.batch_size <= MOST_REPLAYED * len(workload.x):
+        (_, right), *others = runs(workload, reference, steps)
         correct = right() or found
         for words, run in others:
             end = run()
@@ -84,20 +83,25 @@ def of_timed(work: Workload, ended: Arrays, allowed: float, steps: int) -> Diagn
 
 
 def runs(
-    work: Workload, reference: Reference, steps: int
+    workload: Workload, reference: Reference, steps: int
 ) -> Iterator[tuple[str, Callable[[], Arrays | None]]]:
     """Whole runs with one change, after the correct one."""
-    case = Case(work, reference, Arithmetic.of(work.task.dtype, reference.wide, products=work.products), [])
+    case = Case(
+        workload,
+        reference,
+        Arithmetic.of(workload.task.dtype, reference.wide, matmul_precision=workload.matmul_precision),
+        [],
+    )
 
     def correct(moment: Moment) -> Played:
-        step = case.play(moment, work.x[moment.rows], work.y[moment.rows])
+        step = case.play(moment, workload.x[moment.rows], workload.y[moment.rows])
         return step.loss, np.concatenate([g.ravel() for g in step.gradients.values()])
 
     def skipping(moment: Moment) -> Played:
         return None if case.partial(moment) else correct(moment)
 
     yield "that is correct", lambda: replay(case, steps, correct)
-    yield "that does no step", lambda: reference.widen(work.start)
+    yield "that does no step", lambda: reference.widen(workload.start)
     yield "that leaves the partial batches out", lambda: replay(case, steps, skipping)
     yield "that stops one step early", lambda: replay(case, steps - 1, correct)
     for words, factor in (("half", 0.5), ("twice", 2.0)):
@@ -110,17 +114,17 @@ def replay(
     case: Case, steps: int, play: Callable[[Moment], Played], *, rate: float = 1.0, needed: bool = False
 ) -> Arrays | None:
     """The parameters after a run; a step that cannot be played is left out, or ends the attempt if `needed`."""
-    params: Arrays = case.reference.widen(case.work.start)
+    params: Arrays = case.reference.widen(case.workload.start)
     buffers: Arrays = {}
     first = True
-    for number, batch in zip(range(1, steps + 1), case.work.batches(), strict=False):
+    for number, batch in zip(range(1, steps + 1), case.workload.batches(), strict=False):
         moment = Moment(number, batch.rows, batch.learning_rate, params, buffers, first)
         made = play(moment)
         if made is None:
             if needed:
                 return None
             continue
-        gradients = split(made[1], case.work.task.parameters)
+        gradients = split(made[1], case.workload.task.parameters)
         buffers, directions = case.reference.optimize(params, buffers, gradients, first=first)
         step = case.reference.wide(rate * batch.learning_rate)
         params = {name: theta - step * directions[name] for name, theta in params.items()}

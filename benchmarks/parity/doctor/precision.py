@@ -11,8 +11,7 @@ from samestep.backends import spec
 from ...record.proof import Cause
 from ..reference.arithmetic import Arithmetic, Array, narrow
 from ..reference.bounds import Bounds
-from ..reference.magnitudes import Sizes
-from ..reference.step import Arrays, Reference
+from ..reference.step import Arrays, Magnitudes, Reference
 from .case import Case, Moment, flat
 
 SINGLE = 24  # bits of float32's significand
@@ -28,7 +27,7 @@ def narrower(case: Case) -> tuple[Cause, str] | None:
     float32 in a float64 task is known by its size alone. Deviations as large as those of 11 or 8 bits could be
     any small mistake: there a step played with inputs cut so must come nearer to what was recorded.
     """
-    dtype, failing = case.work.task.dtype, case.failing
+    dtype, failing = case.workload.task.dtype, case.failing
     if dtype == "float64" and all(within(case, moment, SINGLE) for moment in failing) and coarse(case):
         return "precision", "what is wrong in this float64 task is as small as float32 arithmetic makes it"
     for bits, words in NARROWER[1:] if case.arithmetic.inputs else NARROWER:  # what is declared is no finding
@@ -60,8 +59,8 @@ def coarse(case: Case) -> bool:
 def within(case: Case, moment: Moment, bits: int) -> bool:
     """Whether a step lies within what so many bits likely do; their worst case would hide the next narrower."""
     step, plain = case.exact(moment), case.arithmetic
-    arithmetic = Arithmetic(2.0**-bits, plain.tiny, plain.largest, likely=True)
-    sizes = Sizes(step, moment.before, plain.tiny)
+    arithmetic = Arithmetic(2.0**-bits, plain.tiny, plain.largest, probabilistic=True)
+    sizes = Magnitudes(step, moment.before, plain.tiny)
     errors = Bounds(case.reference, arithmetic, step, sizes).errors(
         {}, moment.learning_rate, first=moment.first
     )
@@ -133,13 +132,13 @@ COARSE = (Coarse, CoarseWeights, CoarseResults, CoarseProducts)
 
 def unexplained(case: Case, form: type[Coarse], moments: Sequence[Moment], bits: int) -> float:
     """The share of the deviations that is left when the steps are played with narrower inputs."""
-    actor = form(case.work.task, bits)
+    actor = form(case.workload.task, bits)
     quantity = next(
         q for q in ("gradients", "loss", "buffers", "params") if any(m.has_wrong(q) for m in moments)
     )
     before = after = 0.0
     for moment in moments:
-        x, y = case.work.x[moment.rows], case.work.y[moment.rows]
+        x, y = case.workload.x[moment.rows], case.workload.y[moment.rows]
         recorded = flat(moment.recorded[quantity])
         for played, right in ((actor, False), (None, True)):
             step = case.play(moment, x, y, reference=played)

@@ -22,13 +22,13 @@ def of_rows(case: Case) -> Iterator[Suspect]:
             found = rows(moment)
             if found is None or not len(found):
                 return None
-            return result(case, moment, case.work.x[found], case.work.y[found])
+            return result(case, moment, case.workload.x[found], case.workload.y[found])
 
         yield Suspect(cause, words, play)
 
     def padded(moment: Moment) -> Played:
-        x, y = case.work.x[moment.rows], case.work.y[moment.rows]
-        short = min(case.batch_size, len(case.work.x)) - len(moment.rows)
+        x, y = case.workload.x[moment.rows], case.workload.y[moment.rows]
+        short = min(case.batch_size, len(case.workload.x)) - len(moment.rows)
         return result(
             case,
             moment,
@@ -40,7 +40,7 @@ def of_rows(case: Case) -> Iterator[Suspect]:
 
 def of_targets(case: Case) -> Iterator[Suspect]:
     """The right features with other targets, and the other way round."""
-    x, y = case.work.x, case.work.y
+    x, y = case.workload.x, case.workload.y
     for cause, words, rows in [*other_rows(case), *within_batch()]:
         if cause not in ("rows", "stale", "labels"):
             continue
@@ -88,9 +88,9 @@ def within_batch() -> list[tuple[Cause, str, Callable[[Moment], Rows]]]:
 
 def other_rows(case: Case) -> Iterator[tuple[Cause, str, Callable[[Moment], Rows]]]:
     """Rows that are not the order's, as a function of the step."""
-    work, size, n = case.work, case.batch_size, len(case.work.x)
-    epochs = len(work.orders)
-    steps = len(work.rates[0])
+    workload, size, n = case.workload, case.batch_size, len(case.workload.x)
+    epochs = len(workload.orders)
+    steps = len(workload.learning_rates[0])
 
     def cut(order: NDArray[np.int64], position: int) -> NDArray[np.int64]:
         return order[position * size : (position + 1) * size]
@@ -108,42 +108,42 @@ def other_rows(case: Case) -> Iterator[tuple[Cause, str, Callable[[Moment], Rows
     def shifted(by: int) -> Callable[[Moment], Rows]:
         def rows(moment: Moment) -> Rows:
             epoch, position = divmod(moment.number - 1 + by, steps)
-            return cut(work.orders[epoch], position) if 0 <= epoch < epochs else None
+            return cut(workload.orders[epoch], position) if 0 <= epoch < epochs else None
 
         return rows
 
     def whole_batches(moment: Moment) -> Rows:
         epoch, position = divmod(moment.number - 1, max(1, n // size))
-        return cut(work.orders[epoch], position) if n % size and n >= size and epoch < epochs else None
+        return cut(workload.orders[epoch], position) if n % size and n >= size and epoch < epochs else None
 
     yield "rows", "rows in their stored order", of(lambda epoch: np.arange(n))
-    yield "rows", "rows of the first epoch's order again", of(lambda epoch: work.orders[0])
-    yield "rows", "the order reversed", of(lambda epoch: work.orders[epoch][::-1])
+    yield "rows", "rows of the first epoch's order again", of(lambda epoch: workload.orders[0])
+    yield "rows", "the order reversed", of(lambda epoch: workload.orders[epoch][::-1])
     yield "partial batch", "an order whose last, partial batches are dropped", whole_batches
     yield "stale", "the batch of the step before", shifted(-1)
     yield "rows", "the batch of the step after", shifted(1)
-    yield "rows", "the next epoch's order", of(lambda e: work.orders[e + 1] if e + 1 < epochs else None)
-    yield "rows", "the order of the epoch before", of(lambda e: work.orders[max(0, e - 1)])
+    yield "rows", "the next epoch's order", of(lambda e: workload.orders[e + 1] if e + 1 < epochs else None)
+    yield "rows", "the order of the epoch before", of(lambda e: workload.orders[max(0, e - 1)])
     yield "rows", "an epoch's batches last to first", batches_reversed(case)
-    yield "rows", "the inverse of the order", of(lambda epoch: np.argsort(work.orders[epoch]))
+    yield "rows", "the inverse of the order", of(lambda epoch: np.argsort(workload.orders[epoch]))
     yield "rows", "the row after each", lambda m: (m.rows + 1) % n
     yield "rows", "the row before each", lambda m: (m.rows - 1) % n
-    yield "rows", "the order shifted by one row", of(lambda epoch: np.roll(work.orders[epoch], -1))
+    yield "rows", "the order shifted by one row", of(lambda epoch: np.roll(workload.orders[epoch], -1))
     yield (
         "rows",
         f"every {steps}th row of the order",
-        lambda m: work.orders[case.place(m)[0]][case.place(m)[1] :: steps],
+        lambda m: workload.orders[case.place(m)[0]][case.place(m)[1] :: steps],
     )
     yield "rows", "all rows at once", lambda m: np.arange(n)
     yield "rows", "the batch without its last row", lambda m: m.rows[:-1]
     yield "rows", "the batch without its first row", lambda m: m.rows[1:]
     yield "rows", "the first rows of the data again and again", lambda m: np.arange(len(m.rows))
-    yield "rows", "the first batch again and again", lambda m: work.orders[case.place(m)[0]][:size]
+    yield "rows", "the first batch again and again", lambda m: workload.orders[case.place(m)[0]][:size]
 
     def permuted(seed: int, by_epoch: int) -> Callable[[Moment], Rows]:
         return of(lambda epoch: np.random.default_rng(seed + by_epoch * epoch).permutation(n))
 
-    for seed in sorted({case.work.task.seed, case.work.task.seed + 1, 0, 1, 42}):
+    for seed in sorted({case.workload.task.seed, case.workload.task.seed + 1, 0, 1, 42}):
         yield "rows", f"a permutation from the seed {seed} alone", permuted(seed, 0)
         yield "rows", f"a permutation from the seed {seed} plus the epoch alone", permuted(seed, 1)
     yield from filled_up(case)
@@ -152,7 +152,11 @@ def other_rows(case: Case) -> Iterator[tuple[Cause, str, Callable[[Moment], Rows
 def batches_reversed(case: Case) -> Callable[[Moment], Rows]:
     def rows(moment: Moment) -> Rows:
         epoch, position = case.place(moment)
-        order, size, steps = case.work.orders[epoch], case.batch_size, len(case.work.rates[0])
+        order, size, steps = (
+            case.workload.orders[epoch],
+            case.batch_size,
+            len(case.workload.learning_rates[0]),
+        )
         return order[(steps - 1 - position) * size : (steps - position) * size]
 
     return rows
@@ -166,7 +170,7 @@ def filled_up(case: Case) -> Iterator[tuple[Cause, str, Callable[[Moment], Rows]
         def choose(moment: Moment) -> Rows:
             if not case.partial(moment):
                 return moment.rows
-            return np.asarray(rows(moment, case.work.orders[case.place(moment)[0]]))
+            return np.asarray(rows(moment, case.workload.orders[case.place(moment)[0]]))
 
         return choose
 

@@ -43,18 +43,18 @@ class Arithmetic:
     unit: float
     tiny: float
     largest: float
-    likely: bool = False
+    probabilistic: bool = False
     inputs: float = 0.0
 
     @classmethod
     def of(
-        cls, dtype: str, wide: Any, *, likely: bool = False, products: MatmulPrecision = "full"
+        cls, dtype: str, wide: Any, *, probabilistic: bool = False, matmul_precision: MatmulPrecision = "full"
     ) -> Arithmetic:
         """The arithmetic of a program in `dtype`, judged by a reference in `wide`; only float32 has TF32."""
         info = np.finfo(dtype)
         unit = float(info.eps) / 2 + float(np.finfo(wide).eps) / 2
-        inputs = 2 * TF32 + TF32**2 if products == "tf32" and dtype == "float32" else 0.0
-        return cls(unit, float(info.tiny), float(info.max), likely, inputs)
+        inputs = 2 * TF32 + TF32**2 if matmul_precision == "tf32" and dtype == "float32" else 0.0
+        return cls(unit, float(info.tiny), float(info.max), probabilistic, inputs)
 
     def gamma(self, n: float) -> float:
         """n u / (1 - n u).
@@ -62,7 +62,7 @@ class Arithmetic:
         Raises:
             InputError: n u is 1 or more, where no bound of this kind exists.
         """
-        nu = (math.sqrt(n) if self.likely else n) * self.unit
+        nu = (math.sqrt(n) if self.probabilistic else n) * self.unit
         if nu >= 1:
             raise InputError(
                 f"a sum of {n:.0f} terms has no error bound at unit roundoff {self.unit:.1e}: "

@@ -25,9 +25,8 @@ import numpy as np
 from samestep.backends import spec
 
 from .arithmetic import FUNCTION, Arithmetic, Array, Sum, narrow
-from .elementwise_losses import CrossEntropyBinary
-from .magnitudes import Sizes
-from .step import Arrays, Reference, Step, derivative
+from .elementwise_losses import BinaryCrossEntropy
+from .step import Arrays, Magnitudes, Reference, ReferenceStep, activation_derivative
 
 SPARE = 4  # another order of summation may meet numbers a few times as large as the reference's
 
@@ -47,17 +46,19 @@ class Errors:
 class Bounds:
     """The error analysis of one reference step."""
 
-    def __init__(self, reference: Reference, arithmetic: Arithmetic, step: Step, sizes: Sizes) -> None:
+    def __init__(
+        self, reference: Reference, arithmetic: Arithmetic, step: ReferenceStep, sizes: Magnitudes
+    ) -> None:
         self.reference, self.arithmetic, self.step, self.sizes = reference, arithmetic, step, sizes
         self.reach = 0.0
 
     def errors(self, carried: Mapping[str, Array], learning_rate: float, *, first: bool) -> Errors:
         """All bounds; `carried` are errors of the momentum buffers before the step, none where recorded."""
         prediction, errors = self.forward()
-        self.saw(self.reference.rule.largest(self.step.values[-1], self.step.target))
-        value, slope = self.reference.rule.errors(prediction, self.step.target)
+        self.saw(self.reference.loss.largest(self.step.values[-1], self.step.target))
+        value, derivative = self.reference.loss.errors(prediction, self.step.target)
         loss = self.reduced(value)
-        gradients = self.backward(errors, *self.top(prediction, slope))
+        gradients = self.backward(errors, *self.top(prediction, derivative))
         buffers, params = self.optimize(gradients, carried, learning_rate, first=first)
         return Errors(prediction.error, loss, gradients, buffers, params, self.overflows)
 
@@ -97,10 +98,10 @@ class Bounds:
         if lost.any() or lost_bias.any():
             carried = carried + a @ np.broadcast_to(lost, weight.shape) + lost_bias
         count = 1 + (a.shape[1] if index else sizes.terms[0])
-        products = sizes.first if exact and not index else a @ weight
+        matmul_precision = sizes.first if exact and not index else a @ weight
         if inputs := self.arithmetic.inputs:
-            carried, products = carried + inputs * products, products * (1 + inputs)
-        magnitude = self.saw(products + bias)
+            carried, matmul_precision = carried + inputs * matmul_precision, matmul_precision * (1 + inputs)
+        magnitude = self.saw(matmul_precision + bias)
         return Sum(self.arithmetic, self.step.values[index + 1], carried, magnitude, count)
 
     def activation(self, index: int, error: Array) -> Array:
@@ -118,10 +119,10 @@ class Bounds:
                 steepest = np.where(narrow(z) > -error, max(1.0, abs(below)), abs(below))
                 return steepest * error + np.where(size > 0, self.arithmetic.rounding(1, size + error), 0.0)
         rate = 1 if isinstance(layer, spec.Sigmoid) else 2
-        slope = narrow(derivative(layer, z, value, self.reference.round))
-        slope = np.minimum(slope * np.exp(np.minimum(rate * error, 2.0)), 1 / 4 if rate == 1 else 1)
+        derivative = narrow(activation_derivative(layer, z, value, self.reference.round))
+        derivative = np.minimum(derivative * np.exp(np.minimum(rate * error, 2.0)), 1 / 4 if rate == 1 else 1)
         rounding = np.where(size > 0, self.arithmetic.rounding(FUNCTION, size), 0.0)
-        return np.where(rate * error > 2, 1.0 if rate == 1 else 2.0, slope * error) + rounding
+        return np.where(rate * error > 2, 1.0 if rate == 1 else 2.0, derivative * error) + rounding
 
     # --- loss
 
@@ -132,19 +133,19 @@ class Bounds:
         rounded = self.arithmetic.rounding(error.size + terms.roundings, total)
         return float((error.sum() + rounded) / narrow(terms.divisor) + self.arithmetic.tiny)
 
-    def top(self, prediction: Sum, slope: Array) -> tuple[int, Array]:
+    def top(self, prediction: Sum, derivative: Array) -> tuple[int, Array]:
         """The last layer and the error of the gradient at its output: that of the slope, and of the divisor.
 
         A last Sigmoid under binary cross entropy is taken together with it, one layer further down.
         """
-        rule, terms, last = self.reference.rule, self.step.terms, len(self.reference.layers) - 1
-        size, divisor = narrow(abs(terms.slope)), narrow(terms.divisor)
-        if isinstance(rule, CrossEntropyBinary) and isinstance(self.reference.layers[-1], spec.Sigmoid):
-            slope, last = rule.error_through_sigmoid(prediction, self.step.target), last - 1
+        loss, terms, last = self.reference.loss, self.step.terms, len(self.reference.layers) - 1
+        size, divisor = narrow(abs(terms.derivative)), narrow(terms.divisor)
+        if isinstance(loss, BinaryCrossEntropy) and isinstance(self.reference.layers[-1], spec.Sigmoid):
+            derivative, last = loss.error_through_sigmoid(prediction, self.step.target), last - 1
             size = self.sizes.deltas[last] * divisor
         self.saw(size)
-        rounded = self.arithmetic.rounding(terms.roundings, size + slope)
-        return last, (slope + rounded) / divisor + self.arithmetic.tiny
+        rounded = self.arithmetic.rounding(terms.roundings, size + derivative)
+        return last, (derivative + rounded) / divisor + self.arithmetic.tiny
 
     # --- backward
 
@@ -191,7 +192,7 @@ class Bounds:
     def through_activation(self, index: int, input_error: Array, delta: Array, error: Array) -> Array:
         """delta f'(z): f' is off by its own error, by its whole jump where z lies within its error of a kink."""
         layer, z, value = self.reference.layers[index], self.step.values[index], self.step.values[index + 1]
-        slope = narrow(abs(derivative(layer, z, value, self.reference.round)))
+        derivative = narrow(abs(activation_derivative(layer, z, value, self.reference.round)))
         size = self.sizes.values[index + 1]
         match layer:
             case spec.ReLU() | spec.LeakyReLU():
@@ -203,7 +204,7 @@ class Bounds:
             case _:
                 moved = self.activation(index, input_error)
                 off = 2 * size * moved + moved**2 + self.arithmetic.rounding(3, 1.0)
-        steepest = slope + off
+        steepest = derivative + off
         return steepest * error + off * delta + self.arithmetic.rounding(1, steepest * (delta + error))
 
     # --- optimizer

@@ -13,10 +13,10 @@ import numpy as np
 from samestep.backends.spec import Linear
 
 from ...record.proof import Overall
-from ..workload import Batch, Host, Workload
+from ..workload import Host, ScheduledBatch, Workload
 from .arithmetic import Array, narrow
 from .bounds import Errors
-from .step import Arrays, Reference, Step
+from .step import Arrays, Reference, ReferenceStep
 
 MOST_FEATURES = 256  # an eigenvalue problem of this size at every step is still cheap
 MEANS_SOMETHING = 1e-3  # of the parameters' norm: beyond it the propagated bound says nothing
@@ -26,9 +26,9 @@ MOST_SOLVED = 1e8  # n d^2 of a least-squares problem that is solved in passing
 class Drift:
     """Follows a run: `apart[t]` is what two correct runs may be apart after step t + 1."""
 
-    def __init__(self, work: Workload, reference: Reference) -> None:
-        self.work, self.reference = work, reference
-        task = work.task
+    def __init__(self, workload: Workload, reference: Reference) -> None:
+        self.workload, self.reference = workload, reference
+        task = workload.task
         layer, sgd = task.layers[0], task.optimizer
         self.linear = (
             len(task.layers) == 1 and task.loss.name == "mse" and not sgd.momentum and not sgd.maximize
@@ -36,7 +36,7 @@ class Drift:
         self.contracts = self.linear and isinstance(layer, Linear) and layer.in_features <= MOST_FEATURES
         self.apart: list[float] = []
         self.shares_of_steps: list[float] = []
-        self.own = reference.widen(work.start)
+        self.own = reference.widen(workload.start)
         self.last: Arrays = self.own
         self.eps, self.share, self.meaningful = 0.0, 0.0, self.contracts
 
@@ -45,7 +45,14 @@ class Drift:
         """Median over the steps of ||tau|| over the length of the step."""
         return float(np.median(self.shares_of_steps)) if self.shares_of_steps else None
 
-    def add(self, batch: Batch, before: Arrays, step: Step, errors: Errors, after: dict[str, Host]) -> None:
+    def add(
+        self,
+        batch: ScheduledBatch,
+        before: Arrays,
+        step: ReferenceStep,
+        errors: Errors,
+        after: dict[str, Host],
+    ) -> None:
         """One more step, from `before` to the recorded `after`."""
         tau, moved = norm(errors.params), distance(step.params, before)
         self.shares_of_steps.append(tau / moved if moved else np.inf if tau else 0.0)
@@ -62,11 +69,11 @@ class Drift:
         self.share = max(self.share, used)
         self.meaningful = self.eps < MEANS_SOMETHING * norm(self.own)
 
-    def growth(self, batch: Batch) -> float:
+    def growth(self, batch: ScheduledBatch) -> float:
         """||(1 - h decay) I - (2h/N) Z^T Z||_2, from the eigenvalues of Z^T Z."""
         z = np.column_stack([narrow(batch.x), np.ones(len(batch.x))])
         outputs = batch.y.shape[1]
-        divisor = len(z) * outputs if self.reference.rule.reduction == "mean" else 1
+        divisor = len(z) * outputs if self.reference.loss.reduction == "mean" else 1
         rate = batch.learning_rate
         eigenvalues = np.linalg.eigvalsh(z.T @ z)
         factors = 1 - rate * float(self.reference.sgd.weight_decay) - 2 * rate / divisor * eigenvalues
@@ -77,15 +84,15 @@ class Drift:
         if not self.meaningful:
             return None
         far, size = distance(self.last, self.own), norm(self.own)
-        ulp = float(np.spacing(np.asarray(size, dtype=self.work.task.dtype)))
+        ulp = float(np.spacing(np.asarray(size, dtype=self.workload.task.dtype)))
         return Overall(
             distance=far, bound=self.eps, share=self.share, ulps=far / ulp, to_solution=self.to_solution()
         )
 
     def to_solution(self) -> float | None:
         """Distance from the exact least-squares solution of the whole data."""
-        x, y = narrow(self.work.x), narrow(self.work.y)
-        if self.work.task.optimizer.weight_decay or x.size * x.shape[1] > MOST_SOLVED:
+        x, y = narrow(self.workload.x), narrow(self.workload.y)
+        if self.workload.task.optimizer.weight_decay or x.size * x.shape[1] > MOST_SOLVED:
             return None
         solution = np.linalg.lstsq(np.column_stack([x, np.ones(len(x))]), y, rcond=None)[0]
         weight, bias = (narrow(self.last[f"0.{name}"]) for name in ("weight", "bias"))

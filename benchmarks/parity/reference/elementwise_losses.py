@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from .arithmetic import FUNCTION, Array, Sum, narrow
-from .loss_rule import Elementwise, Rule
+from .reference_loss import ElementwiseLoss, ReferenceLoss
 
 
 def sigmoid(x: Array) -> Array:
@@ -23,14 +23,14 @@ def softplus(x: Array) -> Array:
     return np.maximum(x, 0) + np.log1p(np.exp(-abs(x)))
 
 
-class Residual(Elementwise):
+class ResidualLoss(ElementwiseLoss):
     """A function of e = x - t."""
 
     def offset(self, t: Array) -> Array:
         return t
 
 
-class Squared(Residual):
+class SquaredError(ResidualLoss):
     """e^2; slope 2 e."""
 
     roundings = (2, 1)
@@ -38,11 +38,11 @@ class Squared(Residual):
     def value(self, a: Array, t: Array) -> Array:
         return a * a
 
-    def slope(self, a: Array, t: Array) -> Array:
+    def derivative(self, a: Array, t: Array) -> Array:
         return 2 * a
 
 
-class Absolute(Residual):
+class AbsoluteError(ResidualLoss):
     """|e|; slope sign e."""
 
     roundings = (1, 1)
@@ -50,11 +50,11 @@ class Absolute(Residual):
     def value(self, a: Array, t: Array) -> Array:
         return abs(a)
 
-    def slope(self, a: Array, t: Array) -> Array:
+    def derivative(self, a: Array, t: Array) -> Array:
         return np.sign(a)
 
 
-class Smooth(Residual):
+class SmoothAbsoluteError(ResidualLoss):
     """e^2 / (2 beta) within |e| < beta, else |e| - beta/2; slope clip(e / beta, -1, 1). L1 at beta 0."""
 
     roundings = (6, 2)  # the slope: once for 1/beta, once for the product
@@ -63,31 +63,31 @@ class Smooth(Residual):
         beta = self.round(self.options["beta"])
         return np.where(abs(a) < beta, a * a / (2 * beta or 1), abs(a) - beta / 2)
 
-    def slope(self, a: Array, t: Array) -> Array:
+    def derivative(self, a: Array, t: Array) -> Array:
         beta = self.round(self.options["beta"])
         return np.where(abs(a) < beta, a / (beta or 1), np.sign(a))
 
     def magnitudes(self, a: Array, t: Array) -> tuple[Array, Array]:
-        return abs(a) + self.round(self.options["beta"]) / 2, abs(self.slope(a, t))
+        return abs(a) + self.round(self.options["beta"]) / 2, abs(self.derivative(a, t))
 
 
-class Huber(Residual):
+class HuberLoss(ResidualLoss):
     """e^2 / 2 within |e| <= delta, else delta (|e| - delta/2); slope clip(e, -delta, delta)."""
 
     def value(self, a: Array, t: Array) -> Array:
         delta = self.round(self.options["delta"])
         return np.where(abs(a) <= delta, a * a / 2, delta * (abs(a) - delta / 2))
 
-    def slope(self, a: Array, t: Array) -> Array:
+    def derivative(self, a: Array, t: Array) -> Array:
         delta = self.round(self.options["delta"])
         return np.clip(a, -delta, delta)
 
     def magnitudes(self, a: Array, t: Array) -> tuple[Array, Array]:
         delta = self.round(self.options["delta"])
-        return np.minimum(abs(a), delta) * (abs(a) + delta / 2), abs(self.slope(a, t))
+        return np.minimum(abs(a), delta) * (abs(a) + delta / 2), abs(self.derivative(a, t))
 
 
-class Logistic(Elementwise):
+class LogisticLoss(ElementwiseLoss):
     """w (p t softplus(-x) + (1-t) softplus(x)); slope w ((1-t) sigmoid(x) - p t sigmoid(-x)).
 
     Magnitudes are those of the longest usual form, (1-t) x + (1 + (p-1) t) softplus(-x), whose slope is
@@ -100,7 +100,7 @@ class Logistic(Elementwise):
     def value(self, a: Array, t: Array) -> Array:
         return self.weight("pos_weight") * t * softplus(-a) + (1 - t) * softplus(a)
 
-    def slope(self, a: Array, t: Array) -> Array:
+    def derivative(self, a: Array, t: Array) -> Array:
         return (1 - t) * sigmoid(a) - self.weight("pos_weight") * t * sigmoid(-a)
 
     def magnitudes(self, a: Array, t: Array) -> tuple[Array, Array]:
@@ -109,7 +109,7 @@ class Logistic(Elementwise):
         return value, (1 - t + positive + (1 - t + positive) * sigmoid(a)) * (1 + abs(a) / 8)
 
 
-class MultiLogistic(Logistic):
+class MultiLabelLogisticLoss(LogisticLoss):
     """The mean over the m columns of the logistic loss, targets 0 or 1."""
 
     def divisor(self, shape: tuple[int, ...]) -> tuple[int, int]:
@@ -117,7 +117,7 @@ class MultiLogistic(Logistic):
         return shape[-1] * rows, 4
 
 
-class SoftMargin(Elementwise):
+class SoftMarginLoss(ElementwiseLoss):
     """log(1 + exp(-t x)); slope -t sigmoid(-t x)."""
 
     roundings = (2 * FUNCTION + 4, FUNCTION + 4)
@@ -125,17 +125,17 @@ class SoftMargin(Elementwise):
     def value(self, a: Array, t: Array) -> Array:
         return softplus(-t * a)
 
-    def slope(self, a: Array, t: Array) -> Array:
+    def derivative(self, a: Array, t: Array) -> Array:
         return -t * sigmoid(-t * a)
 
     def magnitudes(self, a: Array, t: Array) -> tuple[Array, Array]:
-        return self.value(a, t), abs(self.slope(a, t)) * (1 + abs(a) / 8)
+        return self.value(a, t), abs(self.derivative(a, t)) * (1 + abs(a) / 8)
 
     def largest(self, x: Array, t: Array) -> Array:
         return np.exp(-t * narrow(x))  # torch does not avoid it
 
 
-class HingeEmbedding(Elementwise):
+class HingeEmbeddingLoss(ElementwiseLoss):
     """x where t = 1; max(0, margin - x) where t = -1; slope 1, or -1 where margin > x. Here a = x - margin."""
 
     def offset(self, t: Array) -> Array:
@@ -144,11 +144,11 @@ class HingeEmbedding(Elementwise):
     def value(self, a: Array, t: Array) -> Array:
         return np.where(t == 1, a, np.maximum(0, -a))
 
-    def slope(self, a: Array, t: Array) -> Array:
+    def derivative(self, a: Array, t: Array) -> Array:
         return np.where(t == 1, 1, -(a < 0).astype(a.dtype))
 
 
-class Divergence(Elementwise):
+class DivergenceLoss(ElementwiseLoss):
     """t (log t - x), 0 log 0 = 0, slope -t; with log_target exp(t) (t - x), slope -exp(t)."""
 
     roundings = (FUNCTION + 4, FUNCTION + 1)
@@ -158,18 +158,18 @@ class Divergence(Elementwise):
 
     def value(self, a: Array, t: Array) -> Array:
         log = t if self.options["log_target"] else np.log(np.where(t > 0, t, 1))
-        return -self.slope(a, t) * (log - a)
+        return -self.derivative(a, t) * (log - a)
 
-    def slope(self, a: Array, t: Array) -> Array:
+    def derivative(self, a: Array, t: Array) -> Array:
         return (-np.exp(t) if self.options["log_target"] else -t) + 0 * a
 
     def magnitudes(self, a: Array, t: Array) -> tuple[Array, Array]:
-        size = abs(self.slope(a, t))
+        size = abs(self.derivative(a, t))
         log = t if self.options["log_target"] else np.log(np.where(t > 0, t, 1))
         return size * (abs(log) + abs(a)), size
 
 
-class CrossEntropyBinary(Elementwise):
+class BinaryCrossEntropy(ElementwiseLoss):
     """-w (t max(log x, -100) + (1-t) max(log(1-x), -100)); slope w (x-t) / max(x (1-x), 1e-12), x in [0, 1]."""
 
     roundings = (FUNCTION + 4, 6)
@@ -180,12 +180,12 @@ class CrossEntropyBinary(Elementwise):
         with np.errstate(divide="ignore"):
             return -(t * np.maximum(np.log(x), -100) + (1 - t) * np.maximum(np.log1p(-x), -100))
 
-    def slope(self, a: Array, t: Array) -> Array:
+    def derivative(self, a: Array, t: Array) -> Array:
         x = np.clip(a, 0, 1)
         return (x - t) / np.maximum(x * (1 - x), a.dtype.type(self.floor))
 
     def magnitudes(self, a: Array, t: Array) -> tuple[Array, Array]:
-        return self.value(a, t) + 1, abs(self.slope(a, t))  # + 1: log(1-x) in the place of log1p(-x)
+        return self.value(a, t) + 1, abs(self.derivative(a, t))  # + 1: log(1-x) in the place of log1p(-x)
 
     def error_through_sigmoid(self, x: Sum, t: Array) -> Array:
         """Error of the gradient with respect to z where x = sigmoid(z), before the divisor.
@@ -200,15 +200,15 @@ class CrossEntropyBinary(Elementwise):
         return w * (x.error + lost + x.arithmetic.rounding(10, size + x.error))
 
 
-ELEMENTWISE: dict[str, type[Rule]] = {
-    "mse": Squared,
-    "l1": Absolute,
-    "smooth_l1": Smooth,
-    "huber": Huber,
-    "bce": CrossEntropyBinary,
-    "bce_with_logits": Logistic,
-    "multilabel_soft_margin": MultiLogistic,
-    "soft_margin": SoftMargin,
-    "hinge_embedding": HingeEmbedding,
-    "kl_div": Divergence,
+ELEMENTWISE: dict[str, type[ReferenceLoss]] = {
+    "mse": SquaredError,
+    "l1": AbsoluteError,
+    "smooth_l1": SmoothAbsoluteError,
+    "huber": HuberLoss,
+    "bce": BinaryCrossEntropy,
+    "bce_with_logits": LogisticLoss,
+    "multilabel_soft_margin": MultiLabelLogisticLoss,
+    "soft_margin": SoftMarginLoss,
+    "hinge_embedding": HingeEmbeddingLoss,
+    "kl_div": DivergenceLoss,
 }

@@ -16,16 +16,16 @@ from samestep.backends import losses, spec
 
 from .arithmetic import FUNCTION, Array, Sum, narrow
 from .elementwise_losses import ELEMENTWISE
-from .loss_rule import Round, Rule, Terms
+from .reference_loss import ReferenceLoss, Round, Terms
 
 
-def rule(loss: spec.Loss, round_: Round) -> Rule:
+def reference_loss(loss: spec.Loss, round_: Round) -> ReferenceLoss:
     """The formula of a declared loss, with every option that was not given at its default."""
     defaults = {name: option.default for name, option in losses.get(loss.name).options.items()}
     return (ELEMENTWISE | ROWS)[loss.name]({**defaults, **loss.arguments}, round_)
 
 
-class Likelihood(Rule):
+class LogLikelihood(ReferenceLoss):
     """-sum_c q_c x_c with q the weighted target; class targets divide by the sum of w_y, distributions by n."""
 
     def target(self, x: Array, t: Array) -> tuple[Array, Any, int]:
@@ -51,7 +51,7 @@ class Likelihood(Rule):
         return (q * moved).sum(axis=1), x.arithmetic.rounding(1, q)
 
 
-class CrossEntropy(Likelihood):
+class CrossEntropy(LogLikelihood):
     """-sum_c q_c log p_c with p = softmax(x), slope p sum(q) - q; smoothing s spreads s of q over the classes."""
 
     def target(self, x: Array, t: Array) -> tuple[Array, Any, int]:
@@ -65,8 +65,8 @@ class CrossEntropy(Likelihood):
     def terms(self, x: Array, t: Array) -> Terms:
         q, *mean = self.target(x, t)
         logs = log_softmax(x)
-        slope = np.exp(logs) * q.sum(axis=1, keepdims=True) - q
-        return Terms(-(q * logs).sum(axis=1), slope, *self.divisor(*mean))
+        derivative = np.exp(logs) * q.sum(axis=1, keepdims=True) - q
+        return Terms(-(q * logs).sum(axis=1), derivative, *self.divisor(*mean))
 
     def errors(self, x: Sum, t: Array) -> tuple[Array, Array]:
         """log p_c moves by at most the error of x_c plus the largest of its row; p_c by that much of itself.
@@ -81,15 +81,15 @@ class CrossEntropy(Likelihood):
         inner = arithmetic.gamma(classes) + arithmetic.gamma(FUNCTION) * (1 + math.log(classes))
         moved = x.error + x.error.max(axis=1, keepdims=True) + inner + arithmetic.rounding(6, top)
         p, total = np.exp(logs), size.sum(axis=1, keepdims=True)
-        slope = (
+        derivative = (
             p * (np.expm1(np.minimum(moved, 700)) + arithmetic.gamma(FUNCTION)) * q.sum(axis=1, keepdims=True)
         )
-        slope = np.minimum(slope, total) + arithmetic.rounding(classes + 8, p * total + size)
+        derivative = np.minimum(derivative, total) + arithmetic.rounding(classes + 8, p * total + size)
         value = (q * moved + arithmetic.rounding(classes + 8, size * (abs(logs) + moved))).sum(axis=1)
-        return value, slope
+        return value, derivative
 
 
-class Margins(Rule):
+class MultiClassMargin(ReferenceLoss):
     """sum over pairs (j right, i wrong) of w max(0, margin - x_j + x_i)^p / C; +slope at i, -slope at j."""
 
     def __init__(self, options: Mapping[str, Any], round_: Round) -> None:
@@ -112,10 +112,10 @@ class Margins(Rule):
 
     def terms(self, x: Array, t: Array) -> Terms:
         pairs = self.pairs(x, t)
-        value, slope = self.hinges(self.round(self.options["margin"]) - x[:, :, None] + x[:, None, :])
-        value, slope = pairs * value, pairs * slope
+        value, derivative = self.hinges(self.round(self.options["margin"]) - x[:, :, None] + x[:, None, :])
+        value, derivative = pairs * value, pairs * derivative
         divisor = x.shape[1] * (len(x) if self.reduction == "mean" else 1)
-        return Terms(value.sum(axis=(1, 2)), slope.sum(axis=1) - slope.sum(axis=2), divisor, 4)
+        return Terms(value.sum(axis=(1, 2)), derivative.sum(axis=1) - derivative.sum(axis=2), divisor, 4)
 
     def errors(self, x: Sum, t: Array) -> tuple[Array, Array]:
         arithmetic, margin = x.arithmetic, self.round(self.options["margin"])
@@ -129,8 +129,8 @@ class Margins(Rule):
         for center, below, above in zip(at, low, high, strict=True):
             moved = narrow(np.maximum(above - center, center - below))
             bounds.append(pairs * (moved + arithmetic.rounding(n, narrow(center) + moved)))
-        value, slope = bounds
-        return value.sum(axis=(1, 2)), slope.sum(axis=1) + slope.sum(axis=2)
+        value, derivative = bounds
+        return value.sum(axis=(1, 2)), derivative.sum(axis=1) + derivative.sum(axis=2)
 
 
 def log_softmax(x: Array) -> Array:
@@ -139,9 +139,9 @@ def log_softmax(x: Array) -> Array:
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
 
 
-ROWS: dict[str, type[Rule]] = {
+ROWS: dict[str, type[ReferenceLoss]] = {
     "cross_entropy": CrossEntropy,
-    "nll": Likelihood,
-    "multi_margin": Margins,
-    "multilabel_margin": Margins,
+    "nll": LogLikelihood,
+    "multi_margin": MultiClassMargin,
+    "multilabel_margin": MultiClassMargin,
 }

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from samestep.backends import spec
 
-from .arithmetic import Array
+from .arithmetic import Array, narrow
 from .elementwise_losses import sigmoid
-from .loss_rule import Rule, Terms
-from .rowwise_losses import rule
+from .reference_loss import ReferenceLoss, Terms
+from .rowwise_losses import reference_loss
 
 Arrays: TypeAlias = dict[str, Array]
 
@@ -27,7 +28,7 @@ WIDE: dict[str, Any] = {"float32": np.float64, "float64": np.longdouble}
 
 
 @dataclass(frozen=True)
-class Step:
+class ReferenceStep:
     """Everything one step computes, in wide precision.
 
     `values` are the input of every layer and then the prediction (L + 1 arrays); `deltas` the gradients with
@@ -48,7 +49,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Coefficients:
+class RoundedCoefficients:
     """The optimizer's numbers as the task's dtype holds them."""
 
     momentum: Any
@@ -65,9 +66,9 @@ class Reference:
         self.dtype: str = task.dtype
         self.wide = WIDE[task.dtype]
         self.layers: Sequence[spec.Layer] = task.layers
-        self.rule: Rule = rule(task.loss, self.round)
+        self.loss: ReferenceLoss = reference_loss(task.loss, self.round)
         o = task.optimizer
-        self.sgd = Coefficients(
+        self.sgd = RoundedCoefficients(
             self.round(o.momentum),
             self.round(o.dampening),
             self.round(o.weight_decay),
@@ -84,17 +85,17 @@ class Reference:
 
     def step(
         self, params: Arrays, buffers: Arrays, x: Array, y: Array, learning_rate: float, *, first: bool
-    ) -> Step:
+    ) -> ReferenceStep:
         """One step from `params` and `buffers` (wide) on the batch (x, y); `first`: there is no momentum yet."""
         y = y.astype(self.wide) if y.dtype.kind == "f" else y
         values = self.forward(params, x.astype(self.wide))
-        terms = self.rule.terms(values[-1], y)
+        terms = self.loss.terms(values[-1], y)
         loss = terms.value.sum() / terms.divisor
-        deltas, gradients = self.backward(params, values, terms.slope / terms.divisor)
+        deltas, gradients = self.backward(params, values, terms.derivative / terms.divisor)
         new, directions = self.optimize(params, buffers, gradients, first=first)
         rate = self.wide(learning_rate)
         moved = {name: theta - rate * directions[name] for name, theta in params.items()}
-        return Step(y, buffers, values, terms, loss, deltas, gradients, new, directions, moved)
+        return ReferenceStep(y, buffers, values, terms, loss, deltas, gradients, new, directions, moved)
 
     def forward(self, params: Arrays, x: Array) -> list[Array]:
         """The input of every layer, then the prediction."""
@@ -124,7 +125,7 @@ class Reference:
                 below = (
                     self.product(delta, params[f"{index}.weight"].T)
                     if linear
-                    else delta * derivative(layer, a, values[index + 1], self.round)
+                    else delta * activation_derivative(layer, a, values[index + 1], self.round)
                 )
                 deltas.insert(0, below)
         return deltas, {name: gradients[name] for name in params}
@@ -145,13 +146,45 @@ class Reference:
         return new, directions
 
 
+class Magnitudes:
+    """What every analysis of a step shares: absolute values, what flushing takes away, and counts of terms.
+
+    `before` are the parameters that the step started from, `tiny` is the smallest normal number.
+    """
+
+    def __init__(self, step: ReferenceStep, before: Arrays, tiny: float) -> None:
+        self.values, self.deltas = (
+            [abs(narrow(array)) for array in arrays] for arrays in (step.values, step.deltas)
+        )
+        self.params = {name: abs(narrow(theta)) for name, theta in before.items()}
+        self.lost_input = flushed(self.values[0], tiny)
+        self.lost = {name: flushed(size, tiny) for name, size in self.params.items()}
+
+    @cached_property
+    def terms(self) -> tuple[int, int]:
+        """The most non-zero entries in a row and in a column of the data."""
+        filled = self.values[0] != 0
+        return int(filled.sum(axis=1).max()), int(filled.sum(axis=0).max())
+
+    @cached_property
+    def first(self) -> Array:
+        """|X| |W| of the first layer."""
+        return self.values[0] @ self.params["0.weight"]
+
+
+def flushed(size: Array, tiny: float) -> Array:
+    """What is lost where subnormal inputs are read as zero; one zero where nothing is."""
+    small = size < tiny
+    return np.where(small, size, 0.0) if size[small].any() else np.zeros((1,) * size.ndim)
+
+
 def activate(layer: spec.Layer, z: Array, round_: Any) -> Array:
     """The value of an activation at z."""
     match layer:
         case spec.ReLU():
             return np.where(z > 0, z, z.dtype.type(0))
-        case spec.LeakyReLU(negative_slope=slope):
-            return np.where(z > 0, z, round_(slope) * z)
+        case spec.LeakyReLU(negative_slope=derivative):
+            return np.where(z > 0, z, round_(derivative) * z)
         case spec.Sigmoid():
             return sigmoid(z)
         case spec.Tanh():
@@ -160,13 +193,13 @@ def activate(layer: spec.Layer, z: Array, round_: Any) -> Array:
             raise TypeError(f"the reference knows no layer {layer.kind!r}")
 
 
-def derivative(layer: spec.Layer, z: Array, value: Array, round_: Any) -> Array:
+def activation_derivative(layer: spec.Layer, z: Array, value: Array, round_: Any) -> Array:
     """The derivative of an activation at z, where it takes the given value."""
     match layer:
         case spec.ReLU():
             return (z > 0).astype(z.dtype)
-        case spec.LeakyReLU(negative_slope=slope):
-            return np.where(z > 0, z.dtype.type(1), round_(slope))
+        case spec.LeakyReLU(negative_slope=derivative):
+            return np.where(z > 0, z.dtype.type(1), round_(derivative))
         case spec.Sigmoid():
             return value * (1 - value)
         case _:

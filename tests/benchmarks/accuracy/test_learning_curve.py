@@ -10,18 +10,18 @@ from samestep.backends.spec import Linear, Synthetic, Task
 from samestep.benchmarks import datasets
 from samestep.benchmarks.accuracy.learning_curve import learning_curve
 from samestep.benchmarks.accuracy.scores import accuracy
-from samestep.benchmarks.parity.certificate import certify
+from samestep.benchmarks.parity import certify
 from samestep.benchmarks.record.arrays import encode
 from samestep.benchmarks.record.outcome import Point
-from samestep.benchmarks.record.proof import Kept
+from samestep.benchmarks.record.proof import KeptStep
 
 DATA = Synthetic(rows=60, held_out=5, features=1, weights=(2.0,), bias=0.5, noise=0.0)
 TASK = Task(name="t", dataset=DATA, layers=(Linear(in_features=1, out_features=1),), batch_size=20, epochs=2)
 
 
-def kept(step: int, weight: float, bias: float) -> Kept:
+def kept(step: int, weight: float, bias: float) -> KeptStep:
     arrays = {"0.weight": np.array([[weight]], np.float32), "0.bias": np.array([bias], np.float32)}
-    return Kept(step=step, arrays={name: encode(array) for name, array in arrays.items()})
+    return KeptStep(step=step, arrays={name: encode(array) for name, array in arrays.items()})
 
 
 def test_points_are_losses_on_all_rows_in_the_order_of_steps() -> None:
@@ -55,5 +55,5 @@ def test_a_run_that_diverged_has_points_and_they_survive_json() -> None:
 def test_a_step_without_all_parameters_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"step 1 keeps no 0\.weight"):
         learning_curve(
-            TASK, datasets.load(DATA), [Kept(step=1, arrays={"0.bias": encode(np.zeros(1, np.float32))})]
+            TASK, datasets.load(DATA), [KeptStep(step=1, arrays={"0.bias": encode(np.zeros(1, np.float32))})]
         )

@@ -23,7 +23,7 @@ from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.measure import grid as grid_of_sizes
 from samestep.benchmarks.measure.folder import Folder
 from samestep.benchmarks.measure.options import Options
-from samestep.benchmarks.parity.workload import start
+from samestep.benchmarks.parity.workload import initial_parameters
 from samestep.benchmarks.record import Record
 from samestep.benchmarks.record.files import load
 from samestep.benchmarks.report import sweep_tables as report
@@ -137,12 +137,14 @@ def test_every_cell_is_small_enough_and_learns() -> None:
         assert len(data.x) % cell.batch_size == 0
         assert data.x.size * 4 <= 64 << 20
         x, y = data.rounded(cell.dtype)
-        state = backend.init(cell, params=start(cell))
+        state = backend.init(cell, params=initial_parameters(cell))
         rates = cell.learning_rates(len(x))[0]
         state, losses = backend.epoch(
             state, (backend.put(x), backend.put(y)), cell.order(len(x), 0), cell.batch_size, rates
         )
-        begun, ended = (predict(cell, params, data.x) for params in (start(cell), backend.params(state)))
+        begun, ended = (
+            predict(cell, params, data.x) for params in (initial_parameters(cell), backend.params(state))
+        )
         assert np.isfinite(np.concatenate([np.ravel(part) for part in losses])).all()
         assert np.square(ended - data.y).mean() < np.square(begun - data.y).mean(), cell.name
 

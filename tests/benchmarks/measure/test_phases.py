@@ -16,7 +16,7 @@ from samestep.benchmarks import datasets
 from samestep.benchmarks.measure import task_files as work
 from samestep.benchmarks.measure.clock import Run
 from samestep.benchmarks.measure.phases import LOOPS, PHASES, differences, indivisible, ledger
-from samestep.benchmarks.parity.workload import start
+from samestep.benchmarks.parity.workload import initial_parameters
 from samestep.benchmarks.record.files import load
 from tests.helpers.lanes import LANES
 from tests.helpers.processes import samestep
@@ -30,7 +30,7 @@ def prepared(folder: Path) -> work.Prepared:
         dataset=Synthetic(rows=95, held_out=20, features=2),
         layers=(Linear(in_features=2, out_features=1),),
     )
-    work.write(folder, task, datasets.load(task.dataset), start(task))
+    work.write(folder, task, datasets.load(task.dataset), initial_parameters(task))
     return work.read(folder)
 
 

@@ -22,7 +22,7 @@ from samestep.benchmarks.measure.clock import AGREE, MOST_WARMUPS, Run
 from samestep.benchmarks.measure.process import without_folders
 from samestep.benchmarks.measure.relay import rounds
 from samestep.benchmarks.measure.worker import load
-from samestep.benchmarks.parity.workload import digest, start
+from samestep.benchmarks.parity.workload import digest, initial_parameters
 from samestep.benchmarks.record import Calibration
 from samestep.benchmarks.record.plan import Effort
 
@@ -39,7 +39,7 @@ def task(rows: int = 95, batch: int = 10, dtype: str = "float32", **more: object
 
 
 def prepared(folder: Path, wanted: Task) -> work.Prepared:
-    work.write(folder, wanted, datasets.load(wanted.dataset), start(wanted))
+    work.write(folder, wanted, datasets.load(wanted.dataset), initial_parameters(wanted))
     return work.read(folder)
 
 
@@ -49,7 +49,7 @@ def test_the_work_comes_back_bit_for_bit(data: Synthetic | Packaged, dtype: str,
     features = 2 if isinstance(data, Synthetic) else 10
     wanted = task(dtype=dtype, dataset=data, layers=(Linear(in_features=features, out_features=1),))
     split = datasets.load(data)
-    described = work.write(tmp_path, wanted, split, start(wanted))
+    described = work.write(tmp_path, wanted, split, initial_parameters(wanted))
     found = work.read(tmp_path)
     assert found.task == wanted
     assert found.split.digest() == split.digest() == described.data
@@ -57,7 +57,7 @@ def test_the_work_comes_back_bit_for_bit(data: Synthetic | Packaged, dtype: str,
         assert getattr(found.split, field) == getattr(split, field)
     for here, there in zip((found.x, found.y), split.rounded(dtype), strict=True):
         assert (here.dtype, here.tobytes()) == (there.dtype, there.tobytes())
-    assert digest(found.start) == digest(start(wanted))
+    assert digest(found.start) == digest(initial_parameters(wanted))
     assert work.matches(tmp_path, described)
     assert not work.matches(tmp_path, described.model_copy(update={"rows": 1}))
     assert not work.matches(tmp_path / "nothing", described)
@@ -87,7 +87,7 @@ def test_a_run_is_the_first_hundred_steps_or_the_epoch(
     x = np.zeros((rows, 2))
     split = Split(x, x[:, :1], x, x[:, :1], ("a", "b"), "y", datasets.Transform.identity(2), "made")
     folder = tmp_path_factory.mktemp("run")
-    described = work.write(folder, wanted, split, start(wanted))
+    described = work.write(folder, wanted, split, initial_parameters(wanted))
     found = work.read(folder)
     steps = min(wanted.steps(rows), 100)
     assert described.steps == steps == len(found.rates)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from samestep import backends
 from samestep.backends.numpy_backend import NumpyBackend
 from samestep.backends.spec import SGD, Linear, Loss, ReLU
-from samestep.benchmarks.parity import Certificate, Judgement, Rows, apart, certify
+from samestep.benchmarks.parity import Certificate, Judgement, Rows, certify, final_distance
 from tests.helpers.lanes import COMPILED, LANES
 from tests.helpers.parity_trainer import certified, make, rows
 
@@ -43,7 +43,7 @@ def test_lanes_agree_within_what_two_runs_may_be_apart(lane):
     assert one.data == other.data
     assert one.order == other.order
     assert [piece.start for piece in one.evidence] == [piece.start for piece in other.evidence]
-    assert apart(one, other) <= one.evidence[-1].judgement.allowance
+    assert final_distance(one, other) <= one.evidence[-1].judgement.allowance
 
 
 @pytest.mark.parametrize("lane", sorted(COMPILED & set(LANES)))
@@ -75,7 +75,7 @@ def test_final_parameters_are_kept_where_they_are_few():
     certificate = certify(NumpyBackend(), big, rows())
     assert certificate.status == "pass"
     assert certificate.final is None
-    assert apart(certificate, kept) is None
+    assert final_distance(certificate, kept) is None
 
 
 def test_run_steps_lie_within_the_first_epoch():

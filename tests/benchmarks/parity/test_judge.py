@@ -48,8 +48,8 @@ HEAVY = SGD(momentum=0.9, dampening=0.5, weight_decay=0.1)
 
 
 def verdict(declared, *, data=None, **trainer):
-    work = Workload.of(declared, data or regression())
-    return judge(work, Trainer(declared, **trainer).run(work))
+    workload = Workload.of(declared, data or regression())
+    return judge(workload, Trainer(declared, **trainer).run(workload))
 
 
 # --- no false alarm -------------------------------------------------------------------------------------------
@@ -60,10 +60,10 @@ def verdict(declared, *, data=None, **trainer):
 def test_correct_programs_pass(data):
     declared, rows = data.draw(cases())
     trainer = data.draw(trainers(declared))
-    work = Workload.of(declared, rows)
+    workload = Workload.of(declared, rows)
     with np.errstate(all="ignore"):
-        trace = trainer.run(work)
-    judgement = judge(work, trace)
+        trace = trainer.run(workload)
+    judgement = judge(workload, trace)
     finite = np.isfinite(trace.losses).all() and all(np.isfinite(v).all() for v in trace.params.values())
     large = (
         max(abs(values).max() for values in trace.params.values()) > np.finfo(declared.dtype).max ** 0.3
@@ -136,10 +136,10 @@ def test_a_failure_names_the_first_step_and_tensor():
 def test_float64_inside_a_float32_task_shows_in_the_dtypes():
     judgement = verdict(task(), mistake="float64 inside")
     assert (judgement.status, judgement.reason) == ("fail", "the losses are float64 in a float32 task")
-    work = Workload.of(task(), regression())
-    trace = Trainer(task()).run(work)
+    workload = Workload.of(task(), regression())
+    trace = Trainer(task()).run(workload)
     trace.params["0.bias"] = trace.params["0.bias"].astype(np.float64)
-    assert judge(work, trace).reason == "params 0.bias are float64 in a float32 task"
+    assert judge(workload, trace).reason == "params 0.bias are float64 in a float32 task"
 
 
 @pytest.mark.parametrize("bits", [8, 11])
@@ -160,26 +160,26 @@ def test_a_learning_rate_rounded_to_float32_shows_in_float64():
 def test_a_gradient_off_by_a_thousandth_fails(data):
     """Away from saturation and kinks the bound leaves no room for an error that matters."""
     declared, rows = data.draw(cases(names=("mse", "huber", "bce_with_logits"), dtypes=("float64",)))
-    work = Workload.of(declared, rows)
+    workload = Workload.of(declared, rows)
     with np.errstate(all="ignore"):
-        trace = Trainer(declared).run(work)
-    assume(not declared.layers[1:] and judge(work, trace).status == "pass")
+        trace = Trainer(declared).run(workload)
+    assume(not declared.layers[1:] and judge(workload, trace).status == "pass")
     name = max(trace.gradients, key=lambda key: abs(trace.gradients[key][0]).max())
     assume(abs(trace.gradients[name][0]).max() > 1e-9)
     trace.gradients[name] = trace.gradients[name] * 1.001
-    assert judge(work, trace).status == "fail"
+    assert judge(workload, trace).status == "fail"
 
 
 # --- records that are not what they should be -----------------------------------------------------------------
 
 
 def test_malformed_records_fail_in_one_line():
-    work = Workload.of(task(), regression())
+    workload = Workload.of(task(), regression())
 
     def reason(change):
-        trace = Trainer(task()).run(work)
+        trace = Trainer(task()).run(workload)
         change(trace)
-        judgement = judge(work, trace)
+        judgement = judge(workload, trace)
         assert judgement.status == "fail"
         return judgement.reason
 
@@ -197,10 +197,10 @@ def test_malformed_records_fail_in_one_line():
 
 
 def test_a_number_that_is_not_finite_is_a_fault_or_a_divergence():
-    work = Workload.of(task(), regression())
-    trace = Trainer(task()).run(work)
+    workload = Workload.of(task(), regression())
+    trace = Trainer(task()).run(workload)
     trace.params["0.weight"][4] = np.nan
-    judgement = judge(work, trace)
+    judgement = judge(workload, trace)
     assert (judgement.status, judgement.failure.step, judgement.failure.tensor) == ("fail", 5, "0.weight")
     exploding = task(optimizer=SGD(learning_rate=1e9), epochs=3)
     with np.errstate(all="ignore"):
@@ -211,13 +211,13 @@ def test_a_number_that_is_not_finite_is_a_fault_or_a_divergence():
 
 def test_unrecorded_quantities_are_named_and_an_unrecorded_buffer_is_followed():
     declared = task(optimizer=SGD(momentum=0.9, nesterov=True))
-    work = Workload.of(declared, regression())
-    trace = Trainer(declared).run(work)
+    workload = Workload.of(declared, regression())
+    trace = Trainer(declared).run(workload)
     trace.gradients, trace.buffers, trace.losses = {}, {}, np.empty(0)
-    judgement = judge(work, trace)
+    judgement = judge(workload, trace)
     assert (judgement.status, judgement.unrecorded) == ("pass", ("buffers", "gradients", "loss"))
     trace.params["0.weight"][6] *= 1 + 1e-4
-    assert judge(work, trace).failure.step == 7
+    assert judge(workload, trace).failure.step == 7
 
 
 # --- what is reported -----------------------------------------------------------------------------------------

@@ -20,8 +20,7 @@ from samestep.backends.spec import SGD, Linear, Loss, ReLU, Tanh
 from samestep.benchmarks.parity import Rows, Workload, certify, judge
 from samestep.benchmarks.parity.reference.arithmetic import TF32, Arithmetic
 from samestep.benchmarks.parity.reference.bounds import Bounds
-from samestep.benchmarks.parity.reference.magnitudes import Sizes
-from samestep.benchmarks.parity.reference.step import Reference
+from samestep.benchmarks.parity.reference.step import Magnitudes, Reference
 from samestep.benchmarks.report import tables
 from samestep.benchmarks.verify.certificates import Again, disagreements
 from tests.helpers.lanes import LANES
@@ -175,8 +174,12 @@ def test_the_bound_adds_two_roundings_to_every_product_and_to_nothing_else() -> 
     x, y = np.array([[2.0]], "float32"), np.array([[4.0]], "float32")
     step = reference.step(wide, {}, x, y, 0.125, first=True)
     plain, coarse = (
-        Bounds(reference, arithmetic, step, Sizes(step, wide, arithmetic.tiny)).errors({}, 0.125, first=True)
-        for arithmetic in (Arithmetic.of("float32", np.float64, products=each) for each in ("full", "tf32"))
+        Bounds(reference, arithmetic, step, Magnitudes(step, wide, arithmetic.tiny)).errors(
+            {}, 0.125, first=True
+        )
+        for arithmetic in (
+            Arithmetic.of("float32", np.float64, matmul_precision=each) for each in ("full", "tf32")
+        )
     )
     added = {name: float((coarse.gradients[name] - plain.gradients[name]).item()) for name in params}
     c, e = 2 * TF32 + TF32**2, 2 * 3 + 5 - 4
@@ -188,8 +191,10 @@ def test_the_bound_adds_two_roundings_to_every_product_and_to_nothing_else() -> 
 
 def test_float64_has_no_tf32() -> None:
     wide = np.longdouble
-    assert Arithmetic.of("float64", wide, products="tf32") == Arithmetic.of("float64", wide)
-    assert Arithmetic.of("float32", np.float64, products="tf32").inputs == pytest.approx(2.0**-10, rel=1e-3)
+    assert Arithmetic.of("float64", wide, matmul_precision="tf32") == Arithmetic.of("float64", wide)
+    assert Arithmetic.of("float32", np.float64, matmul_precision="tf32").inputs == pytest.approx(
+        2.0**-10, rel=1e-3
+    )
 
 
 @given(st.sampled_from(sorted(TASKS)), st.integers(0, 2**32 - 1))
@@ -199,9 +204,9 @@ def test_correct_products_of_tf32_inputs_are_never_outside(name: str, seed: int)
     scale = 10.0 ** rng.uniform(-3, 3, size=3)
     data = Rows(rng.normal(size=(30, 3)) * scale, rng.normal(size=(30, 1)) * 10.0 ** rng.uniform(-3, 3))
     task = TASKS[name].model_copy(update={"optimizer": SGD(learning_rate=2.0**-30, momentum=0.9)})
-    work = Workload.of(task, data, "tf32")
+    workload = Workload.of(task, data, "tf32")
     trainer = Trainer(task, matmul=cut(11))
-    found = judge(work, without_bias_products(trainer, task).run(work))
+    found = judge(workload, without_bias_products(trainer, task).run(workload))
     assert found.status == "pass", found.reason
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from samestep.backends.spec import SGD, Linear, Synthetic, Task
 from samestep.benchmarks.console.errors import InputError
-from samestep.benchmarks.parity import Rows, Workload, certify, certify_step, certify_stream, export
+from samestep.benchmarks.parity import Rows, Workload, certify, export
 from tests.helpers.parity_trainer import Trainer
 
 
@@ -34,7 +34,7 @@ def step(params, x, y, learning_rate):
 
 
 def test_a_function_is_certified():
-    certificate = certify_step(step, make(), rows(), name="mine")
+    certificate = certify(step, make(), rows(), lane="mine")
     assert certificate.status == "pass", certificate.reason
     assert certificate.lane == "mine"
     assert [piece.judgement.dtype for piece in certificate.evidence] == ["float64", "float32"]
@@ -55,15 +55,15 @@ def test_a_function_with_a_momentum_of_its_own_is_certified():
         return heavy
 
     task = make(optimizer=SGD(momentum=0.5), dtype="float64")
-    assert certify_step(momentum(), task, rows()).status == "pass"
-    assert certify_step(step, task, rows()).status == "fail"
+    assert certify(momentum(), task, rows()).status == "pass"
+    assert certify(step, task, rows()).status == "fail"
 
 
 def test_a_wrong_function_fails_at_the_step_where_it_is_wrong():
     def nominal(params, x, y, learning_rate):
         return step(params, x, y, learning_rate * len(x) / 6)
 
-    certificate = certify_step(nominal, make(), rows())
+    certificate = certify(nominal, make(), rows())
     assert certificate.status == "fail"
     assert certificate.reason.startswith("float64: step 4 of 8: params ")  # the batch of 2
 
@@ -72,9 +72,9 @@ def test_a_function_that_raises_or_gives_something_else_fails_in_one_line():
     def raises(params, x, y, learning_rate):
         raise KeyError("weight")
 
-    assert certify_step(raises, make(), rows()).reason == "float64: step 1 raised KeyError: 'weight'"
-    assert "are named ['w']" in certify_step(lambda *_: {"w": np.zeros(3)}, make(), rows()).reason
-    wide = certify_step(lambda p, x, y, h: step(p, x.astype("float64"), y, h), make(), rows())
+    assert certify(raises, make(), rows()).reason == "float64: step 1 raised KeyError: 'weight'"
+    assert "are named ['w']" in certify(lambda *_: {"w": np.zeros(3)}, make(), rows()).reason
+    wide = certify(lambda p, x, y, h: step(p, x.astype("float64"), y, h), make(), rows())
     assert wide.reason == "float32: params 0.weight are float64 in a float32 task"
 
 
@@ -85,7 +85,7 @@ def test_a_port_cannot_change_what_it_is_given():
             array[...] = 0
         return after
 
-    assert certify_step(spoils, make(), rows()).status == "pass"
+    assert certify(spoils, make(), rows()).status == "pass"
 
 
 # --- streams --------------------------------------------------------------------------------------------------
@@ -94,34 +94,32 @@ def test_a_port_cannot_change_what_it_is_given():
 def test_a_stream_is_certified_stacked_or_by_step(tmp_path):
     task = make()
     trace = Trainer(task).run(Workload.of(task, rows()))
-    assert certify_stream(trace.params, task, rows()).status == "pass"
+    assert certify(trace.params, task, rows()).status == "pass"
     path = tmp_path / "stacked.npz"
     gradients = {f"gradients/{name}": values for name, values in trace.gradients.items()}
     np.savez(path, loss=trace.losses, **trace.params, **gradients)
-    certificate = certify_stream(path, task, rows(), name="fortran")
+    certificate = certify(path, task, rows(), lane="fortran")
     assert certificate.status == "pass"
     assert set(certificate.evidence[0].judgement.quantities) == {"loss", "gradients", "params"}
     path = tmp_path / "steps.npz"
     np.savez(
         path, **{f"{t + 1}/{name}": values[t] for name, values in trace.params.items() for t in range(8)}
     )
-    assert certify_stream(path, task, rows()).status == "pass"
+    assert certify(path, task, rows()).status == "pass"
 
 
 def test_a_wrong_stream_fails():
     task = make()
     trace = Trainer(task, mistake="bias never updated").run(Workload.of(task, rows()))
-    certificate = certify_stream(trace.params, task, rows())
+    certificate = certify(trace.params, task, rows())
     assert certificate.status == "fail"
     assert certificate.reason.startswith("float32: step 1 of 8: params 0.bias[0]")
     longer = {
         name: np.concatenate([values, values])
         for name, values in Trainer(task).run(Workload.of(task, rows())).params.items()
     }
-    assert (
-        certify_stream(longer, task, rows()).reason == "float32: more steps were recorded than the task's 8"
-    )
-    assert certify_stream({k: v[:0] for k, v in longer.items()}, task, rows()).status == "fail"
+    assert certify(longer, task, rows()).reason == "float32: more steps were recorded than the task's 8"
+    assert certify({k: v[:0] for k, v in longer.items()}, task, rows()).status == "fail"
 
 
 def test_a_stream_with_a_gap_or_a_strange_name_is_an_input_error():
@@ -162,31 +160,31 @@ def test_what_is_no_program_is_an_input_error():
 
 def test_a_stream_that_cannot_be_read_is_an_input_error(tmp_path):
     with pytest.raises(InputError, match=r"no parameter '0\.weight'"):
-        certify_stream({"0.bias": np.zeros((8, 1))}, make(), rows())
+        certify({"0.bias": np.zeros((8, 1))}, make(), rows())
     for content in (b"", b"not a zip", b"PK\x03\x04"):
         path = tmp_path / "bad.npz"
         path.write_bytes(content)
         with pytest.raises(InputError, match="not an npz file"):
-            certify_stream(path, make(), rows())
+            certify(path, make(), rows())
     with pytest.raises(InputError, match="not an npz file"):
-        certify_stream(tmp_path / "absent.npz", make(), rows())
+        certify(tmp_path / "absent.npz", make(), rows())
     np.save(tmp_path / "one.npy", np.zeros(3))
     with pytest.raises(InputError, match="not an npz file"):
-        certify_stream(tmp_path / "one.npy", make(), rows())
+        certify(tmp_path / "one.npy", make(), rows())
 
 
 def test_a_port_in_any_language_can_read_the_work(tmp_path):
     """The whole way: export the work, train from the file alone, record, certify."""
     task = make()
     export(tmp_path / "work.npz", task, rows())
-    with np.load(tmp_path / "work.npz") as work:
-        params = {name: work[f"start/{name}"] for name in ("0.weight", "0.bias")}
+    with np.load(tmp_path / "work.npz") as workload:
+        params = {name: workload[f"start/{name}"] for name in ("0.weight", "0.bias")}
         stream, count = {}, 0
-        for order, rates in zip(work["order"], work["rates"], strict=True):
-            for index, rate in enumerate(rates):
+        for order, learning_rates in zip(workload["order"], workload["rates"], strict=True):
+            for index, rate in enumerate(learning_rates):
                 batch = order[index * 6 : index * 6 + 6]
-                params, count = step(params, work["x"][batch], work["y"][batch], rate), count + 1
+                params, count = step(params, workload["x"][batch], workload["y"][batch], rate), count + 1
                 stream |= {f"{count}/{name}": value for name, value in params.items()}
     np.savez(tmp_path / "run.npz", **stream)
-    certificate = certify_stream(tmp_path / "run.npz", task, rows())
+    certificate = certify(tmp_path / "run.npz", task, rows())
     assert certificate.status == "pass", certificate.reason

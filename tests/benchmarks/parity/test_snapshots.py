@@ -10,8 +10,8 @@ from hypothesis.extra import numpy as hnp
 
 from samestep.backends.spec import SGD
 from samestep.benchmarks.parity import Workload, judge
-from samestep.benchmarks.parity.judge import judge_again
-from samestep.benchmarks.parity.snapshots import MOST_BYTES, chosen
+from samestep.benchmarks.parity.judge import judge_kept_steps
+from samestep.benchmarks.parity.snapshots import MOST_BYTES, kept_step_numbers
 from samestep.benchmarks.record.arrays import decode, encode
 from samestep.benchmarks.record.plan import MOST_STEPS
 from samestep.benchmarks.record.proof import Judgement
@@ -35,37 +35,37 @@ def test_what_is_no_array_of_this_shape_is_an_error(text, says):
 
 def judged(**fields):
     task = make(**fields)
-    work = Workload.of(task, rows())
-    return work, judge(work, Trainer(task).run(work))
+    workload = Workload.of(task, rows())
+    return workload, judge(workload, Trainer(task).run(workload))
 
 
 @pytest.mark.parametrize("optimizer", [SGD(), SGD(momentum=0.9, dampening=0.5, weight_decay=0.1)])
 @pytest.mark.parametrize("epochs", [2, 40])
 def test_a_kept_step_is_judged_again_with_the_same_shares(epochs, optimizer):
-    work, judgement = judged(epochs=epochs, optimizer=optimizer)
+    workload, judgement = judged(epochs=epochs, optimizer=optimizer)
     assert Judgement.model_validate_json(judgement.model_dump_json()) == judgement
-    assert len(judgement.kept) == min(work.steps, MOST_STEPS)
-    assert judgement.kept[-1].step == work.steps
+    assert len(judgement.kept) == min(workload.steps, MOST_STEPS)
+    assert judgement.kept[-1].step == workload.steps
     recorded = {shares.step: shares.shares for shares in judgement.sample}
-    again = judge_again(work, judgement.kept)
+    again = judge_kept_steps(workload, judgement.kept)
     assert [shares.shares for shares in again] == [recorded[shares.step] for shares in again]
 
 
 def test_an_edited_step_is_judged_differently():
-    work, judgement = judged()
+    workload, judgement = judged()
     kept = judgement.kept[3]
     wrong = encode(decode(kept.arrays["0.bias"], "float32", (1,)) + np.float32(1e-3))
     edited = kept.model_copy(update={"arrays": kept.arrays | {"0.bias": wrong}})
-    again = judge_again(work, (*judgement.kept[:3], edited, *judgement.kept[4:]))
+    again = judge_kept_steps(workload, (*judgement.kept[:3], edited, *judgement.kept[4:]))
     assert max(again[3].shares.values()) > 1
 
 
 def test_a_step_that_does_not_say_where_it_began_is_an_error():
-    work, judgement = judged(epochs=40)
+    workload, judgement = judged(epochs=40)
     late = judgement.kept[-1]
     arrays = {name: text for name, text in late.arrays.items() if not name.startswith("before/")}
     with pytest.raises(ValueError, match="does not say where it began"):
-        judge_again(work, (late.model_copy(update={"arrays": arrays}),))
+        judge_kept_steps(workload, (late.model_copy(update={"arrays": arrays}),))
 
 
 @given(st.integers(1, 5000), st.integers(1, 400), st.sampled_from([0.0, 0.9]))
@@ -74,10 +74,10 @@ def test_kept_steps_are_few_bytes(epochs, features, momentum):
     task = task.model_copy(
         update={"layers": (task.layers[0].model_copy(update={"in_features": features}),), "epochs": epochs}
     )
-    rates = np.ones((epochs, 4))
-    work = Workload(task, np.zeros((30, features)), np.zeros((30, 1)), (), rates, {})
-    numbers = chosen(work, None)
-    assert max(numbers) == work.steps
+    learning_rates = np.ones((epochs, 4))
+    workload = Workload(task, np.zeros((30, features)), np.zeros((30, 1)), (), learning_rates, {})
+    numbers = kept_step_numbers(workload, None)
+    assert max(numbers) == workload.steps
     assert min(numbers) == 1
     each = 4 * (features + 1) * (5 if momentum else 3)
     assert len(numbers) <= max(4, MOST_BYTES // each)

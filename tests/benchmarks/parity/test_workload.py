@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from samestep.backends.spec import Initialization, Kaiming, Linear, Normal, TruncatedNormal, Xavier
-from samestep.benchmarks.parity import digest, start
+from samestep.benchmarks.parity import digest, initial_parameters
 from tests.helpers.parity_trainer import make
 
 
@@ -23,7 +23,7 @@ from tests.helpers.parity_trainer import make
 )
 def test_the_start_follows_its_law(law, low, high, sd):
     task = make(layers=(Linear(in_features=300, out_features=200),), init=Initialization(weight=law))
-    weight = start(task)["0.weight"].astype(float)
+    weight = initial_parameters(task)["0.weight"].astype(float)
     assert weight.shape == (300, 200)
     assert (weight >= low * 1.0001).all()
     assert (weight <= high * 1.0001).all()
@@ -32,11 +32,13 @@ def test_the_start_follows_its_law(law, low, high, sd):
 
 
 def test_the_start_is_one_draw_rounded():
-    single, double = start(make("float32")), start(make("float64"))
+    single, double = initial_parameters(make("float32")), initial_parameters(make("float64"))
     assert {value.dtype for value in single.values()} == {np.dtype("float32")}
     assert digest(single) == digest({name: value.astype("float32") for name, value in double.items()})
-    assert digest(start(make(seed=1))) != digest(single) != digest(double)
-    bias = start(make(init=Initialization.model_validate({"bias": {"kind": "default"}})))["0.bias"]
+    assert digest(initial_parameters(make(seed=1))) != digest(single) != digest(double)
+    bias = initial_parameters(make(init=Initialization.model_validate({"bias": {"kind": "default"}})))[
+        "0.bias"
+    ]
     assert 0 < abs(bias.item()) <= 1 / np.sqrt(3)
 
 

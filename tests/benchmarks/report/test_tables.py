@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from samestep.benchmarks.analysis.summary import summarize
 from samestep.benchmarks.record import Certified, Record
 from samestep.benchmarks.record.files import load
-from samestep.benchmarks.record.proof import Worst
+from samestep.benchmarks.record.proof import WorstRatio
 from samestep.benchmarks.report import certificate_tables as certificates
 from samestep.benchmarks.report import formatting as figures
 from samestep.benchmarks.report import tables
@@ -163,7 +163,7 @@ def wrong(each: Certified, share: float) -> Certified:
     return each.model_copy(update={"certificate": each.certificate.model_copy(update=changes)})
 
 
-def with_share(worst: Worst, share: float) -> Worst:
+def with_share(worst: WorstRatio, share: float) -> WorstRatio:
     return worst.model_copy(update={"share": share, "slack": 1 / share})
 
 

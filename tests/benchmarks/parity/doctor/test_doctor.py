@@ -50,11 +50,11 @@ def data():
 
 
 def diagnosed(declared, *, alone, **trainer):
-    work = Workload.of(declared, data())
-    trace = Trainer(declared, **trainer).run(work)
+    workload = Workload.of(declared, data())
+    trace = Trainer(declared, **trainer).run(workload)
     if alone:
         trace.losses, trace.gradients, trace.buffers = np.empty(0), {}, {}
-    return judge(work, trace)
+    return judge(workload, trace)
 
 
 @pytest.mark.parametrize("alone", [False, True], ids=["all", "parameters alone"])
@@ -72,16 +72,16 @@ def test_a_sound_run_has_no_diagnosis():
 
 
 def test_a_single_wrong_number_has_no_known_cause():
-    work = Workload.of(task(), data())
-    trace = Trainer(task()).run(work)
+    workload = Workload.of(task(), data())
+    trace = Trainer(task()).run(workload)
     trace.params["0.weight"][5, 2, 0] += 1e-3
-    judgement = judge(work, trace)
+    judgement = judge(workload, trace)
     assert judgement.diagnosis.cause == "unknown"
     assert "params 0.weight" in judgement.diagnosis.sentence
 
 
 def test_numbers_in_a_sentence_are_those_of_the_run():
-    work = Workload.of(task(), data())
-    trace = Trainer(task()).run(work)
+    workload = Workload.of(task(), data())
+    trace = Trainer(task()).run(workload)
     trace.gradients = {name: 0.37 * values for name, values in trace.gradients.items()}
-    assert judge(work, trace).diagnosis.sentence == "the gradient is multiplied by 0.37"
+    assert judge(workload, trace).diagnosis.sentence == "the gradient is multiplied by 0.37"

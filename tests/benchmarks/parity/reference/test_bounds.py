@@ -25,8 +25,7 @@ from samestep.backends.spec import (
 from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.parity.reference.arithmetic import Arithmetic, Sum
 from samestep.benchmarks.parity.reference.bounds import Bounds
-from samestep.benchmarks.parity.reference.magnitudes import Sizes
-from samestep.benchmarks.parity.reference.step import WIDE, Reference
+from samestep.benchmarks.parity.reference.step import WIDE, Magnitudes, Reference
 
 LOSSES = [
     (Loss(name="mse"), 2.0, 3),
@@ -35,7 +34,7 @@ LOSSES = [
 ]
 
 
-def analyzed(task, x, y, *, rate=0.03, params=None, buffers=None, first=True, likely=False):
+def analyzed(task, x, y, *, rate=0.03, params=None, buffers=None, first=True, probabilistic=False):
     """(reference step, bounds, arithmetic) of one step."""
     rng = np.random.default_rng(1)
     reference = Reference(task)
@@ -44,8 +43,8 @@ def analyzed(task, x, y, *, rate=0.03, params=None, buffers=None, first=True, li
     wide = reference.widen(params)
     old = reference.widen(buffers or params)
     step = reference.step(wide, old, x.astype(dtype), y, rate, first=first)
-    arithmetic = Arithmetic.of(dtype, reference.wide, likely=likely)
-    sizes = Sizes(step, wide, arithmetic.tiny)
+    arithmetic = Arithmetic.of(dtype, reference.wide, probabilistic=probabilistic)
+    sizes = Magnitudes(step, wide, arithmetic.tiny)
     return step, Bounds(reference, arithmetic, step, sizes).errors({}, rate, first=first), arithmetic
 
 
@@ -90,8 +89,8 @@ def test_one_linear_layer_has_the_closed_form(rows, features, loss, slope, round
 def test_the_likely_bound_puts_the_root_of_n_in_the_place_of_n():
     x, y = np.ones((400, 30)), np.ones((400, 1))
     _, worst, arithmetic = analyzed(linear(30), x, y)
-    _, likely, _ = analyzed(linear(30), x, y, likely=True)
-    assert likely.prediction.max() == pytest.approx(worst.prediction.max() / np.sqrt(31), rel=1e-5)
+    _, probabilistic, _ = analyzed(linear(30), x, y, probabilistic=True)
+    assert probabilistic.prediction.max() == pytest.approx(worst.prediction.max() / np.sqrt(31), rel=1e-5)
     assert arithmetic.gamma(10) == pytest.approx(10 * 2.0**-24, rel=1e-5)
 
 
@@ -197,7 +196,7 @@ def test_an_error_passes_an_activation_through_its_slope_there(layer, rate):
         params["0.bias"] = np.full(1, z - 1, "float32")
         step, _, arithmetic = analyzed(task, np.ones((1, 1)), np.zeros((1, 1)), params=params)
         reference, wide = Reference(task), Reference(task).widen(params)
-        bounds = Bounds(reference, arithmetic, step, Sizes(step, wide, arithmetic.tiny))
+        bounds = Bounds(reference, arithmetic, step, Magnitudes(step, wide, arithmetic.tiny))
         moved = bounds.activation(1, np.full((1, 1), 1e-3)).item()
         value = step.values[2].item()
         own = arithmetic.rounding(16, abs(value))

@@ -28,12 +28,12 @@ def test_every_loss_that_trains_has_a_rule():
 @given(cases(dtypes=("float64",)))
 def test_losses_agree_with_the_numpy_backend(case):
     task, data = case
-    work = Workload.of(task, data)
+    workload = Workload.of(task, data)
     reference = Reference(task)
-    batch = next(work.batches())
-    values = reference.forward(reference.widen(work.start), batch.x.astype(reference.wide))
+    batch = next(workload.batches())
+    values = reference.forward(reference.widen(workload.start), batch.x.astype(reference.wide))
     y = batch.y.astype(reference.wide) if batch.y.dtype.kind == "f" else batch.y
-    terms = reference.rule.terms(values[-1], y)
+    terms = reference.loss.terms(values[-1], y)
     prediction = values[-1].astype(np.float64)
     with np.errstate(all="ignore"):
         value, slopes = numpy_losses.evaluate(task.loss.name, (prediction, batch.y), task.loss.arguments)
@@ -41,7 +41,7 @@ def test_losses_agree_with_the_numpy_backend(case):
     size = float(abs(terms.value).sum() / terms.divisor) + 1
     assert float(terms.value.sum() / terms.divisor) == pytest.approx(float(value), rel=1e-9, abs=1e-9 * size)
     if task.loss.name not in JUMPS:
-        found = (terms.slope / terms.divisor).astype(float)
+        found = (terms.derivative / terms.divisor).astype(float)
         np.testing.assert_allclose(found, slopes["prediction"], rtol=1e-6, atol=1e-9 * abs(found).max())
 
 
@@ -58,10 +58,12 @@ def test_slopes_that_jump_agree_off_their_kinks(name):
         loss=Loss(name=name, options=options),
         dtype="float64",
     )
-    terms = Reference(task).rule.terms(x.astype(np.longdouble), y)
+    terms = Reference(task).loss.terms(x.astype(np.longdouble), y)
     value, slopes = numpy_losses.evaluate(name, (x, y), task.loss.arguments)
     np.testing.assert_allclose(float(terms.value.sum() / terms.divisor), value, rtol=1e-13)
-    np.testing.assert_allclose((terms.slope / terms.divisor).astype(float), slopes["prediction"], rtol=1e-13)
+    np.testing.assert_allclose(
+        (terms.derivative / terms.divisor).astype(float), slopes["prediction"], rtol=1e-13
+    )
 
 
 @pytest.mark.skipif(not WIDER, reason="numerical derivatives need a wider long double")
@@ -76,8 +78,8 @@ def test_gradients_are_the_derivatives_of_the_loss(data):
     task, rows = data.draw(cases(names=smooth, dtypes=("float64",)))
     kinked = [layer for layer in task.layers if layer.kind in ("relu", "leaky_relu")]
     assume(not kinked)
-    work, reference = Workload.of(task, rows), Reference(task)
-    batch = next(work.batches())
+    workload, reference = Workload.of(task, rows), Reference(task)
+    batch = next(workload.batches())
     rng = np.random.default_rng(0)
     params = {name: np.longdouble(rng.normal(size=shape) * 0.1) for name, shape in task.parameters.items()}
     x = batch.x / max(1.0, abs(batch.x).max())
@@ -87,9 +89,9 @@ def test_gradients_are_the_derivatives_of_the_loss(data):
     for side in (1, -1):
         moved = {name: theta + side * np.longdouble(1e-6) * direction[name] for name, theta in params.items()}
         ends.append(reference.step(moved, {}, x, batch.y, 0.0, first=True).loss)
-    slope = sum(float((step.gradients[name] * direction[name]).sum()) for name in params)
+    derivative = sum(float((step.gradients[name] * direction[name]).sum()) for name in params)
     size = sum(float(abs(step.gradients[name] * direction[name]).sum()) for name in params)
-    assert float((ends[0] - ends[1]) / 2e-6) == pytest.approx(slope, rel=1e-6, abs=1e-6 * (size + 1e-3))
+    assert float((ends[0] - ends[1]) / 2e-6) == pytest.approx(derivative, rel=1e-6, abs=1e-6 * (size + 1e-3))
 
 
 @pytest.mark.parametrize(
@@ -146,6 +148,6 @@ def test_coefficients_are_those_of_the_dtype():
     single, double = Reference(task("float32")), Reference(task("float64"))
     assert single.sgd.momentum == np.float64(np.float32(0.9)) != np.float64(0.9)
     assert double.sgd.momentum == np.longdouble(np.float64(0.9))
-    slope = single.rule.terms(np.full((1, 1), 5.0), np.zeros((1, 1))).slope
-    assert slope.item() == np.float64(np.float32(0.1))
+    derivative = single.loss.terms(np.full((1, 1), 5.0), np.zeros((1, 1))).derivative
+    assert derivative.item() == np.float64(np.float32(0.1))
     assert single.wide is WIDE["float32"] is np.float64

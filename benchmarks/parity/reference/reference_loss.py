@@ -28,12 +28,12 @@ class Terms:
     """
 
     value: Array
-    slope: Array
+    derivative: Array
     divisor: Any
     roundings: int
 
 
-class Rule(ABC):
+class ReferenceLoss(ABC):
     """One loss with its options; coefficients pass through `round_`, to the task's dtype and back."""
 
     def __init__(self, options: Mapping[str, Any], round_: Round) -> None:
@@ -65,7 +65,7 @@ def spread(f: Callable[[Array], Array], a: Array, error: Array) -> Array:
     return narrow(np.maximum(abs(f(a + error) - center), abs(f(a - error) - center)))
 
 
-class Elementwise(Rule):
+class ElementwiseLoss(ReferenceLoss):
     """f(x - offset) for every element by itself; `roundings` are those of one value and one slope."""
 
     roundings = (6, 1)
@@ -78,11 +78,11 @@ class Elementwise(Rule):
     def value(self, a: Array, t: Array) -> Array: ...
 
     @abstractmethod
-    def slope(self, a: Array, t: Array) -> Array: ...
+    def derivative(self, a: Array, t: Array) -> Array: ...
 
     def magnitudes(self, a: Array, t: Array) -> tuple[Array, Array]:
         """Sums of the absolute values of the terms that make up value and slope."""
-        return abs(self.value(a, t)), abs(self.slope(a, t))
+        return abs(self.value(a, t)), abs(self.derivative(a, t))
 
     def divisor(self, shape: tuple[int, ...]) -> tuple[int, int]:
         return (int(np.prod(shape)), 2) if self.reduction == "mean" else (1, 0)
@@ -90,14 +90,14 @@ class Elementwise(Rule):
     def terms(self, x: Array, t: Array) -> Terms:
         a = x if (shift := self.offset(t)) is None else x - shift
         w = self.weight()
-        return Terms(w * self.value(a, t), w * self.slope(a, t), *self.divisor(x.shape))
+        return Terms(w * self.value(a, t), w * self.derivative(a, t), *self.divisor(x.shape))
 
     def errors(self, x: Sum, t: Array) -> tuple[Array, Array]:
         a = x if (shift := self.offset(t)) is None else x.minus(shift)
         w, error = narrow(self.weight()), a.error
         bounds = []
         for f, size, n in zip(
-            (self.value, self.slope), self.magnitudes(a.value, t), self.roundings, strict=True
+            (self.value, self.derivative), self.magnitudes(a.value, t), self.roundings, strict=True
         ):
             moved = spread(partial(f, t=t), a.value, error)
             bounds.append(w * (moved + x.arithmetic.rounding(n, narrow(size) + moved)))
