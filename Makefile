@@ -1,7 +1,7 @@
 # Two commands do everything on a fresh machine: `make compare` and `make test`. Both set themselves up first.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compare test lint
+.PHONY: help setup compare test lint docs
 
 # The first of these that is Python 3.11 or newer; or say which: make setup PYTHON=/path/to/python
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -22,8 +22,11 @@ compare: $(READY)  ## certify, time and compare every lane: make compare ARGS="-
 test: $(READY)  ## run the tests: make test ARGS="-k numpy"
 	@$(BIN)/python -m pytest $(ARGS)
 
-lint: $(READY)  ## style and types, as .ci/run checks them
-	@$(BIN)/python -m ruff format --check . && $(BIN)/python -m ruff check . && $(BIN)/python -m mypy
+lint: $(READY)  ## style, import contracts and types, as .ci/run checks them
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/lint-imports --no-cache && $(BIN)/mypy
+
+docs: $(READY)  ## write the generated parts of the pages again
+	@$(BIN)/python -m docs.generate
 
 # Runs again only when the lock or the package's own definition changed.
 $(READY): requirements.lock pyproject.toml

@@ -112,14 +112,6 @@ def lesson(
 
 
 @app.command()
-def rosetta() -> None:
-    """The lesson's concepts in NumPy, PyTorch and JAX side by side, and the traps between them, as Markdown."""
-    from .rosetta import page
-
-    print(page())
-
-
-@app.command()
 def compare(
     task: Tasks,
     lane: Lanes,

@@ -1,1 +1,4 @@
-"""Makes the generated parts of the documentation: `python -m docs.generate`, from a checkout."""
+"""Which text belongs in the generated parts of the pages? `python -m docs.generate` writes it, from a checkout.
+
+`pages.pages()` is the one table of all generated parts, with the text that each page must have.
+"""

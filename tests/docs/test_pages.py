@@ -11,6 +11,8 @@ from typing import get_args
 import pytest
 
 from docs.generate import pages
+from docs.generate.markdown import fill
+from docs.generate.reference_parts import Reference
 from samestep import backends
 from samestep.benchmarks.analysis.summary import summarize
 from samestep.benchmarks.analysis.verdicts import Word
@@ -18,7 +20,7 @@ from samestep.benchmarks.measure.phases import PHASES
 from samestep.benchmarks.record.files import load
 from samestep.benchmarks.report import tables
 
-DOCS = pages.DOCS
+DOCS = pages.ROOT / "docs"
 BLOCK = re.compile(r"```python\n(.*?)```\n(?:```text\n(.*?)```\n)?", re.DOTALL)
 ELSEWHERE = {  # pages whose blocks another module runs
     "rosetta.md": "test_rosetta.py",
@@ -59,12 +61,24 @@ def test_the_pages_with_code_are_found() -> None:
 # --- generated parts ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("page", "parts"), pages.sections().items(), ids=lambda each: str(each)[:9])
-def test_the_generated_parts_are_current(page: str, parts: dict[str, str]) -> None:
-    text = (DOCS / page).read_text(encoding="utf-8")
-    for part in parts:
-        assert [text.count(f"<!-- {part}: {end} -->") for end in ("begin", "end")] == [1, 1], part
-    assert pages.updated(page, text) == text, "run: python -m docs.generate"
+@pytest.mark.parametrize(
+    ("page", "text"), pages.pages().items(), ids=lambda value: getattr(value, "name", "")
+)
+def test_the_generated_parts_are_current(page: Path, text: str) -> None:
+    assert page.read_text(encoding="utf-8") == text, "run: make docs"
+
+
+def test_every_marker_of_a_page_is_filled() -> None:
+    generated = pages.parts()
+    for page in (*DOCS.glob("*.md"), *pages.ROOT.glob("*.md")):
+        markers = re.findall(r"^<!-- (.+): begin -->$", page.read_text(encoding="utf-8"), re.MULTILINE)
+        assert set(markers) == set(generated.get(str(page.relative_to(pages.ROOT)), {}))
+
+
+@pytest.mark.parametrize("page", ["", "<!-- a: begin --><!-- a: end -->" * 2])
+def test_a_marker_must_be_there_once(page: str) -> None:
+    with pytest.raises(ValueError, match="once"):
+        fill(page, {"a": "text"})
 
 
 # --- docs/table.md explains all there is ----------------------------------------------------------------------
@@ -89,5 +103,5 @@ def test_every_verdict_is_explained() -> None:
 
 
 def test_every_tier_of_a_lane_is_explained() -> None:
-    text = pages.tiers(summarize(load(pages.REFERENCE)))
-    assert all(f"`{lane}`" in text for lane in load(pages.REFERENCE).plan.lanes)
+    reference = Reference(load(pages.REFERENCE))
+    assert all(f"`{lane}`" in reference.tiers() for lane in reference.record.plan.lanes)

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from docs.generate.__main__ import EXPERIMENTS
 from samestep import backends
 from samestep.backends.numpy_backend import NumpyBackend
 from samestep.benchmarks import datasets
@@ -58,12 +57,6 @@ def test_every_task_passes_without_its_mutant() -> None:
     for task in {mutant.task.digest(): mutant.task for mutant in MUTANTS}.values():
         found = certify(NumpyBackend(), task, datasets.load(task.dataset))
         assert found.status == "pass", found.reason
-
-
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_the_pages_are_current(name: str) -> None:
-    text = (ROOT / "docs" / name).read_text(encoding="utf-8")
-    assert text == EXPERIMENTS[name](text, ROOT), "run: python -m docs.generate"
 
 
 def test_the_kept_results_show_what_they_should() -> None:

@@ -1,0 +1,74 @@
+"""What comes from the code itself: the constants of the verdicts, efforts, losses, and files that are shown."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from docs.generate.markdown import table
+from samestep.backends import losses as registry
+from samestep.benchmarks.analysis import gates
+from samestep.benchmarks.analysis.summary import BUSY
+from samestep.benchmarks.measure.efforts import EFFORTS
+from samestep.benchmarks.measure.task_files import RUN_STEPS
+from samestep.benchmarks.statistics import inference
+
+LANGUAGES = {".py": "python", ".toml": "toml"}
+
+
+def limits() -> str:
+    """The constants that a verdict depends on."""
+    margin, control = math.expm1(inference.MARGIN), math.expm1(gates.TWIN)
+    left, least = gates.RESYNC
+    body = [
+        ("margin", f"{margin:.0%}", "a smaller difference counts as none"),
+        ("level", f"{inference.ALPHA:.0%}", "of a test, over all comparisons of the record together (Holm)"),
+        (
+            "power",
+            f"{inference.POWER:.0%}",
+            "at which the note of an undecided row states its smallest difference",
+        ),
+        (
+            "twin",
+            f"{control:.0%}, {gates.TWIN_LEVEL:.0%}",
+            "the twin's interval of this level must reach within this",
+        ),
+        ("steal", f"{gates.STEAL:.0%}", "of the time, taken away by the host, at most"),
+        (
+            "threads",
+            f"{gates.CPU_PER_WALL:.2f}",
+            "CPU seconds for each second, at most, with `--threads one`",
+        ),
+        (
+            "sync",
+            f"{left:.0%} or {least / 1000:.0f} us",
+            "of work left when the clock stopped, the larger, at most",
+        ),
+        ("memory", f"{gates.UNSEEN:.1f}x", "the time of new work over the time of the timed work, at most"),
+        ("busy", f"{BUSY:.0%}", "of a core: a lane that had less has a note below the table"),
+        ("run", f"{RUN_STEPS}", "steps of the first epoch, at most, are timed"),
+    ]
+    return table(("name", "value", "what"), body)
+
+
+def efforts() -> str:
+    body = [
+        (f"`{e.name}`", str(e.blocks), f"{e.rounds[0]} to {e.rounds[1]}", f"{e.slice_ms:g} ms", str(e.cold))
+        for e in EFFORTS.values()
+    ]
+    return table(("effort", "blocks", "rounds in a block", "a slice, at least", "cold first calls"), body)
+
+
+def losses() -> str:
+    """What the registry declares of every loss."""
+    body = []
+    for spec in map(registry.get, registry.names()):
+        options = ", ".join(f"{name} = {option.default}" for name, option in spec.options.items())
+        jax = "a formula" if spec.jax_name == "formula" else f"`{spec.jax_name}`"
+        body.append((spec.torch_name, spec.formula, options, jax))
+    return table(("loss", "of an element", "options", "in JAX by"), body)
+
+
+def fenced(path: Path) -> str:
+    """A file of the repository in a fenced block."""
+    return f"```{LANGUAGES[path.suffix]}\n{path.read_text(encoding='utf-8')}```"

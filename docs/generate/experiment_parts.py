@@ -1,0 +1,177 @@
+"""What comes from the suite tried on itself: results/parity and results/trust."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from docs.generate.markdown import count_of, table
+from validation import goals, store
+
+Json = dict[str, Any]
+ORIGINS = {
+    "foreseen": ("", "written with the doctor in mind"),
+    "first": (" \\*", "\\* written without knowledge of it"),
+    "second": (" \\*\\*", "\\*\\* written without knowledge of it, after it was finished"),
+}
+
+
+def parity(root: Path) -> dict[str, str]:
+    """The parts of parity.md; `root` is the checkout's."""
+    results = {name: store.read(name, root / store.FOLDER) for name in ("mutants", "alarms", "slack")}
+    return {
+        "versions": versions(results),
+        "score": score(results["mutants"]["mutants"]),
+        "mutants": mutants(results["mutants"]["mutants"]),
+        "alarms": alarms(results["alarms"]["lanes"]),
+        "slack": slack(results["slack"]["tasks"]),
+    }
+
+
+def trust(root: Path) -> dict[str, str]:
+    """The parts of trust.md; `root` is the checkout's."""
+    results = {name: store.read(name, root / store.TRUST) for name in ("aa", "power", "traps")}
+    aa, power = results["aa"]["rows"], results["power"]["rows"]
+    reached = [*goals.of("aa", aa), *goals.of("power", power), *goals.of("traps", results["traps"])]
+    body = [(goal.text, goal.reached, "met" if goal.met else "**not met**") for goal in reached]
+    return {
+        "versions": versions(results),
+        "machine": machine(results["aa"]["machine"]),
+        "goals": table(("goal", "reached", ""), body),
+        "aa": identical(aa),
+        "readings": readings(aa),
+        "power": more_work(power),
+        "traps": traps(results["traps"]["traps"]),
+    }
+
+
+def versions(results: Mapping[str, Json]) -> str:
+    """The command of each experiment with the versions that it ran on."""
+    lines = []
+    for name, result in results.items():
+        packages = ", ".join(f"{package} {number}" for package, number in result["versions"].items())
+        lines.append(f"- `python -m validation {name}`: {packages}")
+    return "\n".join(lines)
+
+
+# --- parity ---------------------------------------------------------------------------------------------------
+
+
+def score(mutants: Sequence[Json]) -> str:
+    """Caught and named, of the mutants that the doctor was written for and of the others."""
+    body = []
+    for origin, (_, meaning) in ORIGINS.items():
+        group = [mutant for mutant in mutants if mutant["origin"] == origin]
+        counts = [sum(bool(mutant[key]) for mutant in group) for key in ("caught", "right")]
+        body.append((meaning, str(len(group)), *(count_of(count, len(group)) for count in counts)))
+    return table(("mutants", "number", "caught by the certificate", "named rightly by the doctor"), body)
+
+
+def mutants(mutants: Sequence[Json]) -> str:
+    body = []
+    for mutant in mutants:
+        where = f"step {mutant['step']}, {mutant['dtype']}" if mutant["step"] else mutant["dtype"]
+        named = mutant["named"] or "nothing"
+        answer = named if mutant["right"] else f"**{named}**, not {mutant['cause']}"
+        framework = mutant["framework"] + ORIGINS[mutant["origin"]][0]
+        caught = where if mutant["caught"] else "**not caught**"
+        body.append((mutant["what"], framework, caught, answer, mutant["sentence"]))
+    return table(("mistake", "in", "caught at", "doctor's word", "doctor's sentence"), body)
+
+
+def alarms(lanes: Mapping[str, Json]) -> str:
+    body = [
+        (
+            lane,
+            str(result["tasks"]),
+            f"{result['steps']:,}",
+            str(result["passed"]),
+            str(result["diverged"]),
+            str(len(result["alarms"])),
+            f"{result['largest_share']:.0%}",
+        )
+        for lane, result in lanes.items()
+    ]
+    head = ("lane", "tasks", "steps judged", "passed", "diverged", "alarms", "largest part of a bound used")
+    return table(head, body)
+
+
+def slack(tasks: Mapping[str, Sequence[Json]]) -> str:
+    """By task and dtype the lane that came nearest to its bound."""
+    body = []
+    for task, lanes in tasks.items():
+        for dtype in ("float64", "float32"):
+            results = [(lane["lane"], lane[dtype]) for lane in lanes if dtype in lane]
+            lane, most = max(results, key=lambda result: float(result[1]["share"]))
+            least = min(float(result["share"]) for _, result in results)
+            probabilistic = max(float(result["likely"]) for _, result in results)
+            used = f"{least:.1%} to {most['share']:.1%}"
+            at = f"{lane}, step {most['step']} of {most['steps']}"
+            body.append((task, dtype, used, f"{most['slack']:.3g}", f"{probabilistic:.0%}", at))
+    parts = ("part of the bound used, by lane", "slack", "part of the probabilistic bound")
+    return table(("task", "dtype", *parts, "most at"), body)
+
+
+# --- trust ----------------------------------------------------------------------------------------------------
+
+
+def machine(facts: Json) -> str:
+    """What the figures come from."""
+    settings = ", ".join(f"{name}={value}" for name, value in facts["settings"].items()) or "none"
+    return (
+        f"{facts['cpu']}, {facts['allowed_cpus']} CPUs, {facts['memory'] / 2**30:.0f} GiB, {facts['system']}, "
+        f"{facts['python']}; environment settings: {settings}."
+    )
+
+
+def identical(rows: Sequence[Json]) -> str:
+    """A row for every framework, condition and length; verdicts that no comparison got are 0."""
+    body = []
+    for row in rows:
+        words = Counter[str](row["words"])
+        false = words["FASTER"] + words["SLOWER"]
+        counts = (words.total(), goals.decisions(words), false, words["UNDECIDED"], words["UNSTABLE"])
+        barred = words["INVALID"] + words["FAILED"]
+        covered = f"{row['covered'] / max(1, row['intervals']):.1%}"
+        place = row["framework"], row["condition"], str(row["blocks"])
+        body.append((*place, *(f"{count:,}" for count in counts), str(barred), covered))
+    head = ("copies of", "machine", "blocks", "comparisons", "decided", "called different", "undecided")
+    return table((*head, "UNSTABLE", "INVALID, FAILED", "intervals that hold 1"), body)
+
+
+def readings(rows: Sequence[Json]) -> str:
+    """The same comparisons, by condition, as three readers would judge them."""
+    body = []
+    for condition in ("idle", "loaded"):
+        for blocks in sorted({row["blocks"] for row in rows}):
+            sessions = [row for row in rows if (row["condition"], row["blocks"]) == (condition, blocks)]
+            words, naive = goals.pooled(sessions), Counter[str]()
+            for row in sessions:
+                naive.update(row["naive"])
+            total = words.total()
+            counts = (words["FASTER"] + words["SLOWER"], naive["medians"], naive["welch"])
+            shown = (count_of(count, max(1, total), digits=1) for count in counts)
+            body.append((condition, str(blocks), f"{total:,}", *shown))
+    head = ("machine", "blocks", "comparisons", "this suite", "medians, one after another", "Welch's test")
+    return table(head, body)
+
+
+def more_work(rows: Sequence[Json]) -> str:
+    """A row for every amount of work and framework."""
+    verdicts = ("SLOWER", "EQUIVALENT", "UNDECIDED", "UNSTABLE", "FASTER")
+    body = []
+    for row in sorted(rows, key=lambda row: (row["percent"], row["framework"])):
+        words = Counter[str](row["words"])
+        place = f"{row['percent']}%", row["framework"], str(row["comparisons"])
+        body.append((*place, *(str(words[word]) for word in verdicts), f"{row['mean_ratio']:.4f}"))
+    return table(("more work", "framework", "comparisons", *verdicts, "mean ratio"), body)
+
+
+def traps(rows: Sequence[Json]) -> str:
+    body = []
+    for row in rows:
+        counts = (f"{row[key]} of {row['sessions']}" for key in ("caught", "right"))
+        body.append((row["trap"], row["expected"], *counts, row["reason"]))
+    return table(("trap", "verdict", "caught", "with its cause", "reason, in the last session"), body)

@@ -1,0 +1,130 @@
+"""What comes from the committed reference result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from docs.generate.markdown import bullets, quoted, table
+from samestep.benchmarks.analysis.summary import Row, summarize
+from samestep.benchmarks.analysis.tier_rank import standings
+from samestep.benchmarks.record import WHOLE, Record
+from samestep.benchmarks.report import formatting as fmt
+from samestep.benchmarks.report import tables
+
+EXAMPLE = "jax:tuned"  # the row that is told in sentences: it has every figure
+TIERS = {
+    "documented": "as the framework's own guide, or the book, writes it",
+    "tuned": "the best known form of one step",
+    "fused": "many steps in one compiled call",
+}
+SOME_LANES = ("numpy", "torch", "jax", "numpy:tuned", "torch:tuned", "jax:tuned", "torch:fused", "jax:fused")
+
+
+class Reference:
+    """The texts that a record gives to README, table.md and faq.md."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.rows = summarize(record)
+        self.marks = standings(record, self.rows)
+        self.scope = tables.scope(record, None, self.rows, self.marks)
+
+    def of(self, task: str) -> list[Row]:
+        return [row for row in self.rows if row.task == task]
+
+    def readme(self) -> str:
+        """The speed of each lane on the first task, the bound that it used, and how good its training is."""
+        work = self.record.plan.works[0]
+        rows = self.of(work.task.name)
+        speed = tables.speed(rows, self.marks)
+        brief = tables.Table("", (*speed.columns, "bound used", "above exact"), [], speed.notes)
+        for cells, row in zip(speed.rows, rows, strict=True):
+            excess = row.accuracy.excess if row.accuracy else None
+            brief.rows.append((*cells, fmt.percent(row.parity_share), fmt.small(excess)))
+        notes = [*bullets(speed.notes), ""] if speed.notes else []
+        head = f"**{tables.heading(self.record, work)}**\n"
+        return "\n".join([head, tables.markdown_rows(brief), *notes, " ".join(self.scope)])
+
+    def tables(self) -> dict[str, str]:
+        """The parts of table.md."""
+        first, second = self.record.tasks[:2]
+        return {
+            "heading": f"> {tables.heading(self.record, self.record.plan.works[0])}",
+            "speed": tables.markdown_rows(tables.speed(self.of(first), self.marks)).rstrip(),
+            "sentences": "\n".join(bullets(self.sentences())),
+            "cost": tables.markdown_rows(tables.cost(self.of(first))).rstrip(),
+            "accuracy": tables.markdown_rows(tables.accuracy(self.of(second))).rstrip(),
+            "tiers": self.tiers(),
+            "winners": self.fastest(),
+            "scope": quoted(self.scope),
+        }
+
+    def sentences(self) -> Iterator[str]:
+        """One row in sentences."""
+        row = next(row for row in self.rows if row.lane == EXAMPLE)
+        time, ratio, even = row.time, row.verdict.ratio, row.break_even
+        base = self.record.plan.baseline
+        assert time and ratio and even  # noqa: PT018
+        samples = fmt.count(row.samples_per_second, fmt.width(row.samples_per_second, time))
+        above = fmt.times(row.above_floor, fmt.width(row.above_floor, time))
+        measured = fmt.between(ratio)
+        factor = measured.partition(" ")[0]
+        yield f"**time/step** {fmt.timing(time)}: between {fmt.duration(time.low)} and {fmt.duration(time.high)}."
+        yield (
+            f"**time/baseline** {measured}: it takes {factor} times as long as `{base}`. "
+            f"So it is {1 / ratio.value:.3g} times as fast."
+        )
+        yield f"**verdict** {row.verdict.word}: the whole ratio lies beyond the margin, at the level of the test."
+        yield f"**samples/s** {samples}: rows of data for each second."
+        yield f"**over floor** {above}: the floor of this machine is {fmt.duration(row.floor)}."
+        first = fmt.duration(row.first_call_s)
+        yield f"**first call** {first}: a fresh process traces, compiles and runs it once."
+        yield (
+            f"**break-even** {fmt.steps(even.steps)}: after so many steps the first call is paid back. "
+            f"For fewer steps `{base}` is done sooner."
+        )
+
+    def tiers(self) -> str:
+        """The lanes of each tier, as they described themselves."""
+        body = []
+        for tier, meaning in TIERS.items():
+            lanes = dict.fromkeys(f"`{row.lane}`" for row in self.rows if row.tier == tier)
+            body.append((tier, meaning, ", ".join(lanes)))
+        return table(("tier", "what", "lanes"), body)
+
+    def fastest(self) -> str:
+        """The lanes of each tier by time per step, the least first, on every task."""
+        body = []
+        for task in self.record.tasks:
+            timed = sorted((row.time.value, row) for row in self.of(task) if row.time)
+            lanes = [", ".join(f"`{row.lane}`" for _, row in timed if row.tier == tier) for tier in TIERS]
+            body.append((task, *lanes))
+        return table(("task", *TIERS), body)
+
+    def calls(self) -> str:
+        """Each framework's cheapest call."""
+        dispatches = sorted(self.record.dispatches, key=lambda dispatch: dispatch.seconds)
+        body = [(f"`{dispatch.call}`", fmt.duration(dispatch.seconds)) for dispatch in dispatches]
+        return table(("call on one number", "takes"), body)
+
+    def sizes(self) -> str:
+        """Time per step of some lanes on the smallest and on the largest task."""
+        times = {(row.task, row.lane): fmt.duration(row.time.value) for row in self.rows if row.time}
+        works = sorted(self.record.plan.works, key=lambda work: work.flops_per_step)
+        ends = [work.task.name for work in (works[0], works[-1])]
+        body = [(f"`{lane}`", *(times.get((task, lane), "") for task in ends)) for lane in SOME_LANES]
+        return table(("lane", *(f"{task}, a step" for task in ends)), body)
+
+    def duration(self, folder: Path) -> str:
+        """How long the run took, from its plan to its end."""
+        plan = self.record.plan
+        document = json.loads((folder / WHOLE).read_bytes())
+        begin, end = (datetime.fromisoformat(moment) for moment in (plan.created, document["datetime"]))
+        grid = f"{len(plan.works)} tasks by {len(plan.lanes)} lanes"
+        return (
+            f"The reference result ({grid} at effort {plan.effort.name}) "
+            f"took {(end - begin).total_seconds() / 60:.0f} minutes on its {plan.environment.allowed_cpus} CPUs."
+        )

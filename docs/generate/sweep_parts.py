@@ -1,0 +1,31 @@
+"""What comes from the committed sweep: the map of the fastest lanes, their times, and what a step costs."""
+
+from __future__ import annotations
+
+from docs.generate.markdown import bullets, quoted
+from samestep.benchmarks.analysis.crossover import crossover, fits
+from samestep.benchmarks.record import Record
+from samestep.benchmarks.report import sweep_tables as sweep
+from samestep.benchmarks.report import tables
+from samestep.benchmarks.report.page import overview
+
+
+def parts(record: Record) -> dict[str, str]:
+    """The parts of sizes.md.
+
+    Raises:
+        ValueError: the record is of no sweep.
+    """
+    grid, costs = crossover(record), sweep.lines(fits(record))
+    if grid is None:
+        raise ValueError("the record is of no sweep")
+    fastest = sweep.fastest(grid)
+    ties = [note for note in fastest.notes if note != sweep.MAP_NOTE]
+    misses = [note for note in costs.notes if note != sweep.LINE_NOTE]
+    return {
+        "summary": f"**{overview.over_sizes(grid, record)}**",
+        "map": "\n".join([tables.markdown_rows(fastest), *bullets(ties)]),
+        "times": tables.markdown_rows(sweep.times(grid)).rstrip(),
+        "cost": "\n".join([tables.markdown_rows(costs), *bullets(misses)]),
+        "scope": quoted(sweep.scope(record)),
+    }
