@@ -5,6 +5,7 @@ A command is a line of a fenced block without a language (or sh, console) that b
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -28,6 +29,7 @@ from samestep.benchmarks.measure import options as session
 from samestep.benchmarks.measure.efforts import EFFORTS
 from samestep.benchmarks.record import Threads
 from samestep.benchmarks.report import tables
+from tests.helpers import command_runner
 from tests.helpers.paths import ROOT
 
 EXAMPLE = ROOT / "examples" / "packed"
@@ -185,62 +187,86 @@ def small(words: list[str]) -> list[str]:
     instead, dropped = (part.split() for part in SMALL.get(words[0], ("", "")))
     if "numpy:packed" in words:
         instead = ["numpy:packed" if word == "numpy" else word for word in instead]
-    kept, skip = [], False
+    rest, skip = [], False
     for word in words:
         if not skip and word not in dropped:
-            kept.append(word)
+            rest.append(word)
         skip = word in dropped
-    if words[0] == "compare" and "--data" not in kept:
-        instead = [*instead, "--task", "lesson"]
-    return [*kept, *instead]
+    return [*rest, *instead]
 
 
 def quick() -> list[list[str]]:
-    """The small forms of what is run, each once; but for a race without anything special, as `smoke` is."""
-    found = [
-        shlex.join(small(words)) for words in of("samestep") if not unrun(shlex.join(["samestep", *words]))
-    ]
-    plain = shlex.join(small(["compare"]))
-    return [shlex.split(line) for line in dict.fromkeys(found) if line != plain]
+    """The small forms of what is run, each once; all options of `compare` go into one race."""
+    run = [small(words) for words in of("samestep") if not unrun(shlex.join(["samestep", *words]))]
+    race: dict[str, None] = dict.fromkeys(
+        word for words in run if words[0] == "compare" for word in words[1:]
+    )
+    others = dict.fromkeys(shlex.join(words) for words in run if words[0] != "compare")
+    instead = SMALL["compare"][0].split()
+    options = [word for word in race if word not in instead]
+    return [["compare", *options, *instead], *map(shlex.split, others)]
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """An environment in which examples/packed is as good as installed."""
     folder = tmp_path_factory.mktemp("site")
-    said = project(EXAMPLE)
+    package = project(EXAMPLE)
     shutil.copy(EXAMPLE / "samestep_packed.py", folder)
     info = folder / "samestep_packed-0.1.0.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text(f"Name: {said['name']}\nVersion: {said['version']}\n")
-    entries = said["entry-points"][backends.GROUP]
+    (info / "METADATA").write_text(f"Name: {package['name']}\nVersion: {package['version']}\n")
+    entries = package["entry-points"][backends.GROUP]
     (info / "entry_points.txt").write_text(
         "\n".join([f"[{backends.GROUP}]", *(f"{name} = {place}" for name, place in entries.items())])
     )
     return os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
 
 
-def run(words: list[str], cwd: Path, env: dict[str, str]) -> None:
+def run(words: list[str], cwd: Path, env: dict[str, str]) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", *words], cwd=cwd, env=env, capture_output=True, text=True, timeout=120
+        [sys.executable, "-m", *words], cwd=cwd, env=env, capture_output=True, text=True, timeout=240
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
 
 
-@pytest.mark.parametrize("words", quick(), ids=shlex.join)
-def test_samestep_runs(
-    words: list[str], tmp_path: Path, smoke: tuple[Path, object], site: dict[str, str]
-) -> None:
-    """In a folder with a record in the places of the pages, and a file with the columns that are asked for."""
-    for place in ("results/reference", "results/local/TIME"):
-        shutil.copytree(smoke[0], tmp_path / place)
-    if "--data" in words:
-        table(tmp_path, words)
-    out = ["--out", "out"] if words[0] == "compare" else []
-    run(["samestep", *words, *out], tmp_path, site)
+@pytest.fixture(scope="module")
+def outcomes(
+    tmp_path_factory: pytest.TempPathFactory, smoke: tuple[Path, object], site: dict[str, str]
+) -> dict[str, dict[str, Any]]:
+    """Exit code and output of every quick command, all in one process.
+
+    Each runs in a folder of its own, with a record in the places of the pages and the file that it asks for.
+    """
+    commands = []
+    for words in quick():
+        folder = tmp_path_factory.mktemp("command")
+        for place in ("results/reference", "results/local/TIME"):
+            shutil.copytree(smoke[0], folder / place)
+        if "--data" in words:
+            write_table(folder, words)
+        out = ["--out", "out"] if words[0] == "compare" else []
+        commands.append({"words": [*words, *out], "folder": str(folder)})
+    listing = tmp_path_factory.mktemp("commands") / "commands.json"
+    listing.write_text(json.dumps(commands))
+    results = json.loads(run(["tests.helpers.command_runner", str(listing)], ROOT, site))
+    return {shlex.join(words): result for words, result in zip(quick(), results, strict=True)}
 
 
-def table(folder: Path, words: list[str]) -> None:
+@pytest.mark.parametrize("command", [*map(shlex.join, quick())])
+def test_samestep_runs(command: str, outcomes: dict[str, dict[str, Any]]) -> None:
+    assert outcomes[command]["code"] == 0, outcomes[command]["output"][-3000:]
+
+
+def test_a_command_that_fails_says_so(tmp_path: Path) -> None:
+    """Otherwise the test above proves nothing."""
+    failed = command_runner.run(["table", "nothing"], str(tmp_path))
+    assert failed["code"] == 2
+    assert "nothing" in failed["output"]
+
+
+def write_table(folder: Path, words: list[str]) -> None:
     """The file that `--data` names, with its target and its features."""
     given = dict(pairwise(words))
     names = [given["--target"], *given.get("--features", "size,rooms").split(",")]
@@ -254,8 +280,5 @@ def table(folder: Path, words: list[str]) -> None:
 def test_pytest_runs_or_collects(words: list[str], site: dict[str, str], tmp_path: Path) -> None:
     """The contract tests of the example lane run; races are only collected."""
     less = ["--collect-only"] if "--benchmark-only" in words else []
-    run(
-        ["pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'base'}", *less, *words],
-        ROOT,
-        site,
-    )
+    base = f"--basetemp={tmp_path / 'base'}"
+    run(["pytest", "-q", "-p", "no:cacheprovider", base, *less, *words], ROOT, site)
