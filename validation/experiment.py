@@ -40,9 +40,9 @@ def experiment(
 
 
 def mutants(cases: int | None) -> dict[str, Any]:
-    from validation import bugs
+    from validation.mutants import experiment
 
-    return bugs.run()
+    return experiment.run()
 
 
 def alarms(cases: int | None) -> dict[str, Any]:
@@ -96,7 +96,9 @@ def wrong(name: str, result: dict[str, Any]) -> list[str]:
     """What an experiment should not have shown, a line each."""
     match name:
         case "mutants":
-            return [f"not caught: {one['what']}" for one in result["mutants"] if not one["caught"]]
+            from validation.mutants import experiment
+
+            return experiment.faults(result)
         case "alarms":
             found = ((lane, alarm) for lane, one in result["lanes"].items() for alarm in one["alarms"])
             return [f"{lane}, task {alarm.get('case')}: {alarm.get('reason')}" for lane, alarm in found]

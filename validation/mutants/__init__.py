@@ -1,12 +1,22 @@
-"""Seeded bugs: realistic mistakes as small patches of the backends, for certificate and doctor to find."""
+"""Seeded bugs: does the certificate catch a realistic mistake, and does the doctor name it?
+
+Each mutant is one entry of a table: what the porter did, the cause that the doctor should name, the few methods
+of a backend that do it, and the task where it is not the plain one.
+"""
 
 from __future__ import annotations
 
-from validation.mutants.base import Mutant
-from validation.mutants.first import FIRST
-from validation.mutants.foreseen import FORESEEN
-from validation.mutants.second import SECOND
+from samestep import backends
+
+from .foreseen import FORESEEN
+from .mutant import Mutant
+from .unseen_first import FIRST
+from .unseen_second import SECOND
 
 __all__ = ["MUTANTS", "Mutant"]
 
-MUTANTS: tuple[Mutant, ...] = (*FORESEEN, *FIRST, *SECOND)
+MUTANTS: dict[str, Mutant] = {
+    what: mutant
+    for what, mutant in (FORESEEN | FIRST | SECOND).items()
+    if backends.missing(mutant.framework) is None
+}

@@ -1,0 +1,57 @@
+"""What a mutant is: a documented lane with some methods replaced, a task to certify it on, the right answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from samestep import backends
+from samestep.backends.interface import Backend
+from samestep.backends.spec import Task
+from samestep.benchmarks.record.proof import Cause
+
+from .small_tasks import PLAIN
+
+Origin: TypeAlias = Literal["foreseen", "first", "second"]
+Method: TypeAlias = Callable[..., Any]
+Methods: TypeAlias = Mapping[
+    str, Method
+]  # takes the object, the method it replaces (bound), then its arguments
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One realistic mistake, and the cause that the doctor should name.
+
+    `says`: a pattern that the doctor's sentence must hold, too, for a right answer.
+    `origin`: written with the doctor in mind, or by somebody who did not know it, before it was finished
+    ("first") or after ("second").
+    """
+
+    cause: Cause
+    methods: Methods
+    task: Task = PLAIN
+    says: str = ""
+    framework: str = "numpy"
+    origin: Origin = "foreseen"
+
+    def lane(self) -> Backend:
+        """A fresh backend that makes the mistake."""
+        made: Backend = replaced(backends.lane_class(self.framework), self.methods)()
+        return made
+
+
+def replaced(kind: type, methods: Methods) -> type[Any]:
+    """A subclass in which each of these methods is replaced.
+
+    Raises:
+        AttributeError: the class has no such method.
+    """
+
+    def override(name: str, method: Method) -> Method:
+        getattr(kind, name)
+        return lambda self, *args, **options: method(self, getattr(super(made, self), name), *args, **options)
+
+    made = type(kind.__name__, (kind,), {name: override(name, method) for name, method in methods.items()})
+    return made
