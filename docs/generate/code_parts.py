@@ -26,7 +26,7 @@ def limits() -> str:
         (
             "power",
             f"{inference.POWER:.0%}",
-            "at which the note of an undecided row states its smallest difference",
+            "with which the ratio in the note of an undecided row would have been seen",
         ),
         (
             "twin",

@@ -77,7 +77,7 @@ class Reference:
             f"**time/baseline** {measured}: it takes {factor} times as long as `{base}`. "
             f"So it is {1 / ratio.value:.3g} times as fast."
         )
-        yield f"**verdict** {row.verdict.word}: the whole ratio lies beyond the margin, at the level of the test."
+        yield f"**verdict** {row.verdict.word}: a test decides that the ratio lies beyond the margin."
         yield f"**samples/s** {samples}: rows of data for each second."
         yield f"**over floor** {above}: the floor of this machine is {fmt.duration(row.floor)}."
         first = fmt.duration(row.first_call_s)

@@ -22,15 +22,12 @@ from samestep.benchmarks.report import tables
 
 DOCS = pages.ROOT / "docs"
 BLOCK = re.compile(r"```python\n(.*?)```\n(?:```text\n(.*?)```\n)?", re.DOTALL)
-ELSEWHERE = {  # pages whose blocks another module runs
-    "rosetta.md": "test_rosetta.py",
-    "record.md": "test_record_page.py",
-}
+ELSEWHERE = {"rosetta.md": "test_rosetta.py"}  # pages whose blocks another module runs
 FRAMEWORKS = ("numpy", "torch", "jax")
 
 
 def blocks(page: str) -> list[tuple[str, str]]:
-    """The code of every Python block, and what is said to be printed."""
+    """The code of every Python block, and the output that stands below it."""
     return BLOCK.findall((DOCS / page).read_text(encoding="utf-8"))
 
 
@@ -53,7 +50,7 @@ def test_a_page_does_what_it_says(page: str, tmp_path: Path, monkeypatch: pytest
 
 
 def test_the_pages_with_code_are_found() -> None:
-    assert {"tutorial.md", "porting.md", "lanes.md"} <= set(RUN)
+    assert {"tutorial.md", "porting.md", "lanes.md", "record.md"} <= set(RUN)
     assert len(blocks("porting.md")) >= 7
     assert all((Path(__file__).parent / module).exists() for module in ELSEWHERE.values())
 
