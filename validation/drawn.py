@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from samestep.backends import losses, spec
+from samestep.backends.interface import Host
 from samestep.backends.spec import SGD, Dtype, Initialization, Layer, Linear, Loss, Normal, Synthetic, Task
-from samestep.benchmarks.parity.workload import Host, Rows
+from samestep.benchmarks.parity import Rows
 
 Case: TypeAlias = tuple[Task, Rows]
 

@@ -1,4 +1,4 @@
-"""A lane at work in one dtype: traced and judged, looked at from the sides, then the program that is timed."""
+"""A lane at work in one dtype: traced and judged, probed, and then the program that is timed held against it."""
 
 from __future__ import annotations
 
@@ -7,117 +7,118 @@ from typing import Any
 
 import numpy as np
 
-from samestep.backends.interface import Backend, Host, State, Trace
+from samestep.backends.interface import Backend, Host, State
 
 from ..record.proof import Diagnosis, Evidence, Judgement, Status, Untraced
-from .doctor.outside import of_timed
-from .judge import Judging
-from .probe import check_output, probe, probe_program
-from .reference.drift import distance
+from .doctor.lane_faults import of_timed
+from .judge import RunJudge
+from .probe import begin, check_output, params_after, probe_program, probe_step
+from .reference.drift import exact_distance
 from .workload import Workload, digest
 
 
-class Examination:
-    """A lane at work in one dtype; `doing` is the verb in progress, for the report of an exception."""
+class LaneExamination:
+    """A lane at work in one dtype. `verb` is the interface's verb in progress, for the report of an exception.
+
+    `timed_ends` are the parameters in which the timed program ended, by its number of steps.
+    """
 
     def __init__(self, backend: Backend, workload: Workload, run_steps: int | None, *, timed: bool) -> None:
         self.backend, self.workload, self.run_steps, self.with_timed = backend, workload, run_steps, timed
-        self.judging = Judging(workload, also=run_steps)
-        self.doing = "precision"
+        self.run_judge = RunJudge(workload, also_keep=run_steps)
+        self.verb = "precision"
         self.final: dict[str, Host] = {}
-        self.at_run: dict[str, Host] = {}
-        self.blamed: dict[str, Any] = {}
-        self.output: float | None = None
-        self.probe: float | None = None
+        self.after_run_steps: dict[str, Host] = {}
+        self.fault: dict[str, Any] = {}
+        self.output_ratio: float | None = None
+        self.probe_ratio: float | None = None
         self.untraced: list[Untraced] = []
-        self.ended: dict[int, dict[str, Host]] = {}  # in what the timed program ended, by its number of steps
+        self.timed_ends: dict[int, dict[str, Host]] = {}
 
-    def blame(self, reason: str, diagnosis: Diagnosis | None = None, *, status: Status = "fail") -> None:
-        """Note the first thing that is wrong apart from the judged steps."""
-        self.blamed = self.blamed or {"reason": reason, "status": status, "diagnosis": diagnosis}
+    def report(self, reason: str, diagnosis: Diagnosis | None = None, *, status: Status = "fail") -> None:
+        """Note the first thing that is wrong beside the judged steps."""
+        self.fault = self.fault or {"reason": reason, "status": status, "diagnosis": diagnosis}
 
     def run(self) -> None:
-        """Trace and judge; then, if all is well, the finished model's output, a probe and the timed program."""
+        """Trace and judge; then, if all is well, the finished model's output, probes and the timed program."""
         backend, workload = self.backend, self.workload
-        self.doing = "put"
+        self.verb = "put"
         self.data = backend.put(workload.x.copy()), backend.put(workload.y.copy())
         state = self.trace()
-        if self.judging.failure or self.judging.stopped:
+        if self.run_judge.violation or self.run_judge.stopped:
             return
-        if absent := self.judging.unrecorded - {"gradients"}:
-            self.blame(f"the trace does not record {' and '.join(sorted(absent))}")
+        if absent := self.run_judge.unrecorded - {"gradients"}:
+            self.report(f"the trace does not record {' and '.join(sorted(absent))}")
             return
-        self.doing = "predict"
-        self.output, wrong = check_output(backend, state, workload, self.final)
+        self.verb = "predict"
+        self.output_ratio, wrong = check_output(backend, state, workload, self.final)
         if wrong:
-            self.blame(wrong.sentence, wrong)
-        self.doing = "step"
-        self.probed(*probe(backend, workload))
-        self.doing = "epoch"
-        for steps in (
-            dict.fromkeys((self.run_steps or workload.steps, workload.steps)) if self.with_timed else ()
-        ):
-            self.timed(steps)
-        if self.with_timed and not self.blamed and (judgement := probe_program(backend, workload)):
-            self.probed(judgement)
+            self.report(wrong.sentence, wrong)
+        self.verb = "step"
+        self.note_probes(*probe_step(backend, workload))
+        self.verb = "epoch"
+        if self.with_timed:
+            for steps in dict.fromkeys((self.run_steps or workload.steps, workload.steps)):
+                self.run_timed(steps)
+            if not self.fault and (judgement := probe_program(backend, workload)):
+                self.note_probes(judgement)
 
-    def probed(self, *judgements: Judgement) -> None:
-        """Note what a probe used of its bounds, and blame what is outside."""
+    def note_probes(self, *judgements: Judgement) -> None:
+        """Note what probes used of their bounds, and report what is outside."""
         for judgement in judgements:
-            used = max((worst.share for worst in judgement.quantities.values()), default=np.inf)
-            self.probe = max(self.probe or 0.0, float(used))
+            ratio = max((worst.share for worst in judgement.quantities.values()), default=np.inf)
+            self.probe_ratio = max(self.probe_ratio or 0.0, float(ratio))
             if judgement.status == "fail":
-                self.blame(f"on rows with one non-zero entry, {judgement.reason}", judgement.diagnosis)
+                self.report(f"on rows with one non-zero entry, {judgement.reason}", judgement.diagnosis)
 
     def trace(self) -> State:
         """The traced run, judged epoch by epoch."""
         backend, workload, size = self.backend, self.workload, self.workload.task.batch_size
-        self.doing = "init"
-        state = self.begin()
-        self.doing = "trace"
-        for epoch, (order, learning_rates) in enumerate(
-            zip(workload.orders, workload.learning_rates, strict=True)
-        ):
-            state, trace = backend.trace(state, self.data, order.copy(), size, learning_rates.copy())
-            self.judging.feed(trace, len(learning_rates))
-            if self.run_steps and not epoch and not self.judging.stopped:
-                self.at_run = ending(trace, self.run_steps)
+        self.verb = "init"
+        state = begin(backend, workload)
+        self.verb = "trace"
+        for epoch, (order, rates) in enumerate(zip(workload.orders, workload.learning_rates, strict=True)):
+            state, trace = backend.trace(state, self.data, order.copy(), size, rates.copy())
+            self.run_judge.feed(trace, len(rates))
+            if self.run_steps and not epoch and not self.run_judge.stopped:
+                self.after_run_steps = params_after(trace, self.run_steps)
         self.final = backend.params(state)
-        if not self.judging.stopped and digest(self.final) != digest(ending(trace, len(learning_rates))):
-            words = "the parameters after the traced run are not the last ones that it recorded"
-            self.blame(words, Diagnosis(cause="timed program", sentence=words))
+        if not self.run_judge.stopped and digest(self.final) != digest(params_after(trace, len(rates))):
+            sentence = "the parameters after the traced run are not the last ones that it recorded"
+            self.report(sentence, Diagnosis(cause="timed program", sentence=sentence))
         return state
 
-    def begin(self) -> State:
-        start = {name: value.copy() for name, value in self.workload.start.items()}
-        return self.backend.init(self.workload.task, params=start)
+    def run_timed(self, steps: int) -> None:
+        """Run the timed program, untraced, from the same start: it must end where the traced run does."""
+        ended, losses = self.timed_program(steps)
+        traced = self.final if steps == self.workload.steps else self.after_run_steps
+        if wrong := malformed_end(ended, self.workload):
+            self.report(wrong.sentence, wrong)
+            return
+        self.timed_ends[steps] = ended
+        far = exact_distance(ended, traced)
+        allowed, final = self.run_judge.drift.allowances[steps - 1], digest(ended)
+        equal = final == digest(traced)
+        self.untraced.append(Untraced(steps=steps, equal=equal, distance=far, allowance=allowed, final=final))
+        if not far <= allowed:
+            lead = f"the timed program ends {far:.2g} from the traced run after {steps} steps"
+            self.report(f"{lead}, {allowed:.2g} allowed", of_timed(self.workload, ended, allowed, steps))
+        elif sentence := self.wrong_losses(losses, steps, equal=equal):
+            self.report(sentence, Diagnosis(cause="timed program", sentence=sentence))
 
-    def timed(self, steps: int) -> None:
-        """The program that is timed, untraced, from the same start: it must end where the traced run does."""
+    def timed_program(self, steps: int) -> tuple[dict[str, Host], list[Host]]:
+        """Parameters and losses of the timed program: of the whole run, or of some steps of the first epoch."""
         backend, workload, size = self.backend, self.workload, self.workload.task.batch_size
-        state, losses = self.begin(), []
-        for order, learning_rates in zip(workload.orders, workload.learning_rates, strict=True):
+        state, losses = begin(backend, workload), []
+        for order, rates in zip(workload.orders, workload.learning_rates, strict=True):
             if steps < workload.steps:
-                order, learning_rates = order[: steps * size], learning_rates[:steps]
-            state, given = backend.epoch(state, self.data, order.copy(), size, learning_rates.copy())
+                order, rates = order[: steps * size], rates[:steps]
+            state, given = backend.epoch(state, self.data, order.copy(), size, rates.copy())
             parts = given if isinstance(given, list | tuple) else [given]
             losses += [backend.get(part).reshape(-1) for part in parts]
             if steps < workload.steps:
                 break
-        ended, traced = backend.params(state), self.final if steps == workload.steps else self.at_run
-        if wrong := unlike(ended, workload):
-            self.blame(wrong.sentence, wrong)
-            return
-        self.ended[steps] = ended
-        far = distance(widest(ended), widest(traced))
-        allowed, final = self.judging.drift.apart[steps - 1], digest(ended)
-        equal = final == digest(traced)
-        self.untraced.append(Untraced(steps=steps, equal=equal, distance=far, allowance=allowed, final=final))
-        if not far <= allowed:
-            words = f"the timed program ends {far:.2g} from the traced run after {steps} steps"
-            self.blame(f"{words}, {allowed:.2g} allowed", of_timed(workload, ended, allowed, steps))
-        elif told := self.wrong_losses(losses, steps, equal=equal):
-            self.blame(told, Diagnosis(cause="timed program", sentence=told))
+        return backend.params(state), losses
 
     def wrong_losses(self, parts: list[Host], steps: int, *, equal: bool) -> str:
         """What is wrong with the losses that the timed program gave, or nothing.
@@ -131,57 +132,50 @@ class Examination:
             return f"the timed program gave losses {losses.shape} of {losses.dtype}, not {wanted}"
         if not equal:
             return ""
-        traced, bounds = (np.array(part)[:steps] for part in zip(*self.judging.losses, strict=True))
-        off = np.flatnonzero(~(abs(losses - traced) <= 2 * bounds))
-        if not off.size:
+        traced, bounds = (np.array(part)[:steps] for part in zip(*self.run_judge.losses, strict=True))
+        outside = np.flatnonzero(~(abs(losses - traced) <= 2 * bounds))
+        if not outside.size:
             return ""
-        at = int(off[0])
+        at = int(outside[0])
         return (
             f"the timed program gave the loss {losses[at]:.9g} at step {at + 1}, the traced {traced[at]:.9g}"
         )
 
     def evidence(self) -> Evidence:
         """What was found."""
-        wrong = self.judging.failure or self.judging.stopped
-        judgement = self.judging.judgement()
-        if self.blamed and not wrong:
-            judgement = judgement.model_copy(update=self.blamed)
+        judged_wrong = (
+            self.run_judge.violation or self.run_judge.stopped
+        )  # before missing steps become a fault
+        judgement = self.run_judge.judgement()
+        if self.fault and not judged_wrong:
+            judgement = judgement.model_copy(update=self.fault)
         elif judgement.status == "pass" and self.untraced:
-            judgement = judgement.model_copy(update={"reason": f"{judgement.reason}; {self.ends()}"})
+            judgement = judgement.model_copy(update={"reason": f"{judgement.reason}; {self.end_clause()}"})
         return Evidence(
             judgement=judgement,
             start=digest(self.workload.start),
             final=digest(self.final) if self.final else None,
-            output=self.output,
-            probe=self.probe,
+            output=self.output_ratio,
+            probe=self.probe_ratio,
             untraced=tuple(self.untraced),
         )
 
-    def ends(self) -> str:
-        """How the timed program's end compares with the traced run's, in words."""
+    def end_clause(self) -> str:
+        """How the timed program's end compares with the traced run's, as the end of a reason."""
         last = self.untraced[-1]
         if all(run.equal for run in self.untraced):
             return "the timed program ends in the same parameters bit for bit"
         return f"the timed program ends {last.distance:.2g} away, {last.allowance:.2g} allowed"
 
 
-def unlike(ended: Mapping[str, Host], workload: Workload) -> Diagnosis | None:
+def malformed_end(ended: Mapping[str, Host], workload: Workload) -> Diagnosis | None:
     """What is wrong with the names, shapes and dtypes in which the timed program ends, or None."""
     shapes = {name: value.shape for name, value in ended.items()}
     if shapes != workload.task.parameters:
-        words = f"the timed program ends in parameters {shapes}, not {workload.task.parameters}"
-        return Diagnosis(cause="shape", sentence=words)
+        sentence = f"the timed program ends in parameters {shapes}, not {workload.task.parameters}"
+        return Diagnosis(cause="shape", sentence=sentence)
     if dtypes := {str(value.dtype) for value in ended.values()} - {workload.task.dtype}:
-        words = f"the timed program ends in {', '.join(sorted(dtypes))} in a {workload.task.dtype} task"
-        return Diagnosis(cause="dtype", sentence=words)
+        names = ", ".join(sorted(dtypes))
+        sentence = f"the timed program ends in {names} in a {workload.task.dtype} task"
+        return Diagnosis(cause="dtype", sentence=sentence)
     return None
-
-
-def ending(trace: Trace, steps: int) -> dict[str, Host]:
-    """The parameters after so many steps of a trace."""
-    return {name: values[steps - 1] for name, values in trace.params.items()}
-
-
-def widest(arrays: Mapping[str, Host]) -> dict[str, Host]:
-    """In the widest precision there is, so that a difference loses nothing."""
-    return {name: array.astype(np.longdouble) for name, array in arrays.items()}

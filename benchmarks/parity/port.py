@@ -1,6 +1,6 @@
 """Certify a program of your own: functions that take and return parameters, or a recorded stream of them.
 
-The program must do a Task's work: its data, start, order and learning rates. `export` writes those to an npz
+The program must do a Task's work: its data, start, row order and learning rates. `export` writes those to an npz
 that any language can read. Parameters go by torch Sequential's names, weights as (in, out).
 """
 
@@ -13,21 +13,23 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from samestep.backends.interface import Backend, Trace
+from samestep.backends.interface import Backend, Host, Trace
 from samestep.backends.spec import Task
 
 from ..console.errors import InputError
 from ..record.proof import Certificate, Diagnosis, Evidence
 from .certificate import certify_backend, conclude, one_line
-from .judge import Judging
-from .workload import Data, Host, ScheduledBatch, Workload, digest, digest_orders
+from .judge import RunJudge
+from .workload import Data, ScheduledBatch, Workload, digest, digest_orders
 
 PREFIXES = ("", "buffers/", "gradients/")
 Params: TypeAlias = dict[str, Host]
-Step: TypeAlias = Callable[[Params, Host, Host, float], Mapping[str, Host]]
-Gradient: TypeAlias = Callable[[Params, Host, Host], tuple[Host, Mapping[str, Host]]]
-Update: TypeAlias = Callable[[Params, Mapping[str, Host], float], Mapping[str, Host]]
-Program: TypeAlias = Backend | Step | tuple[Gradient, Update] | Mapping[str, Host] | str | Path
+StepFunction: TypeAlias = Callable[[Params, Host, Host, float], Mapping[str, Host]]
+GradientFunction: TypeAlias = Callable[[Params, Host, Host], tuple[Host, Mapping[str, Host]]]
+UpdateFunction: TypeAlias = Callable[[Params, Mapping[str, Host], float], Mapping[str, Host]]
+Stream: TypeAlias = Mapping[str, Host] | str | Path
+Program: TypeAlias = Backend | StepFunction | tuple[GradientFunction, UpdateFunction] | Stream
+Recorder: TypeAlias = Callable[[Params, ScheduledBatch], Trace]  # one step, as a trace of one step
 
 
 def certify(
@@ -37,8 +39,12 @@ def certify(
 
     A program is a backend; a function `step(params, x, y, learning_rate)` that gives the parameters after one
     step; two functions, `(gradient(params, x, y), update(params, gradients, learning_rate))`, of which the first
-    gives loss and gradients; or a recorded stream of parameters, an npz file or a mapping (see `certify_stream`).
+    gives loss and gradients, so that these are judged too; or a recorded stream of parameters (`read_stream`).
     `lane` is the name it gets; `run_steps` is for backends alone.
+
+    Functions are called for every step of every epoch, in float64 and then in the task's dtype, with their own
+    previous result. A new run begins with the start values; momentum that a function carries has to begin anew
+    there too. Where no buffers are shown, the reference's own, with their error, stand in.
 
     Raises:
         InputError: the data do not fit the dtype, a batch is too large for any bound in it, or a stream cannot be
@@ -48,59 +54,44 @@ def certify(
         case Backend():
             return certify_backend(program, task, data, lane=lane, run_steps=run_steps)
         case (gradient, update):
-            return certify_halves(gradient, update, task, data, name=lane or "port")
+            return certify_recorder(recorder_of_halves(gradient, update), task, data, lane or "port")
         case str() | Path() | Mapping():
-            return certify_stream(program, task, data, name=lane or "port")
+            return certify_stream(program, task, data, lane or "port")
         case _ if callable(program):
-            return certify_step(program, task, data, name=lane or "port")
+            return certify_recorder(recorder_of_step(program), task, data, lane or "port")
     raise InputError(f"{program!r} is no program: give a backend, functions, or a recorded stream")
 
 
-def certify_step(step: Step, task: Task, data: Data, *, name: str = "port") -> Certificate:
-    """Certify `step(params, x, y, learning_rate)`, which gives the parameters after one step on a batch.
-
-    Called for every step of every epoch, in float64 and then in the task's dtype, with its own previous result;
-    a new run begins with the start values, where momentum has to begin anew too (`functools.partial` and
-    closures may carry it: where no buffers are shown, the reference's own, with their error, stand in).
-
-    Raises:
-        InputError: the data do not fit the dtype, or a batch is too large for any bound in it.
-    """
+def recorder_of_step(step: StepFunction) -> Recorder:
+    """Records the parameters that a step function gives."""
 
     def record(params: Params, batch: ScheduledBatch) -> Trace:
-        return Trace(np.empty(0), recorded(step(params, batch.x, batch.y, batch.learning_rate)))
+        return Trace(np.empty(0), stacked(step(params, batch.x, batch.y, batch.learning_rate)))
 
-    return certify_recorder(record, task, data, name)
+    return record
 
 
-def certify_halves(
-    gradient: Gradient, update: Update, task: Task, data: Data, *, name: str = "port"
-) -> Certificate:
-    """Certify `gradient(params, x, y)`, which gives loss and gradients, with `update(params, gradients, rate)`.
-
-    As `certify_step`, but loss and gradients are judged too, and a mistake is told apart better.
-    """
+def recorder_of_halves(gradient: GradientFunction, update: UpdateFunction) -> Recorder:
+    """Records the loss and gradients of one function, and the parameters of the other."""
 
     def record(params: Params, batch: ScheduledBatch) -> Trace:
-        own = {key: value.copy() for key, value in params.items()}
-        loss, gradients = gradient(own, batch.x, batch.y)
-        found = recorded(gradients)
-        after = recorded(update(params, gradients, batch.learning_rate))
+        copies = {name: value.copy() for name, value in params.items()}
+        loss, gradients = gradient(copies, batch.x, batch.y)
+        recorded = stacked(gradients)  # before `update` may change them
+        after = stacked(update(params, gradients, batch.learning_rate))
         dtype = batch.x.dtype if isinstance(loss, float) else None  # a Python number has no dtype of its own
-        return Trace(np.asarray(loss, dtype).reshape(1), after, {}, found)
+        return Trace(np.asarray(loss, dtype).reshape(1), after, {}, recorded)
 
-    return certify_recorder(record, task, data, name)
-
-
-def recorded(arrays: Mapping[str, Host]) -> Params:
-    """One step's arrays as a trace of one step."""
-    return {key: np.array(value)[None] for key, value in arrays.items()}
+    return record
 
 
-def certify_recorder(
-    record: Callable[[Params, ScheduledBatch], Trace], task: Task, data: Data, name: str
-) -> Certificate:
-    """Certify what records one step after another."""
+def stacked(arrays: Mapping[str, Host]) -> Params:
+    """One step's arrays as copies with a first axis of one step."""
+    return {name: np.array(value)[None] for name, value in arrays.items()}
+
+
+def certify_recorder(record: Recorder, task: Task, data: Data, lane: str) -> Certificate:
+    """The certificate of a program that is recorded step by step."""
     evidence: list[Evidence] = []
     for dtype in dict.fromkeys(("float64", task.dtype)):
         workload = Workload.of(task.model_copy(update={"dtype": dtype}), data)
@@ -108,89 +99,97 @@ def certify_recorder(
         evidence.append(piece)
         if piece.judgement.status != "pass":
             break
-    return conclude(description(name, workload), task, data, evidence, final)
+    return conclude(description(lane, workload), task, data, evidence, final)
 
 
-def description(name: str, workload: Workload) -> dict[str, object]:
+def description(lane: str, workload: Workload) -> dict[str, object]:
     """What is known of a program from outside."""
-    return {"lane": name, "device": "unknown", "versions": {}, "order": digest_orders(workload)}
+    return {"lane": lane, "device": "unknown", "versions": {}, "order": digest_orders(workload)}
 
 
-def examine_steps(
-    record: Callable[[Params, ScheduledBatch], Trace], workload: Workload
-) -> tuple[Evidence, Params]:
-    """One dtype's evidence on a program, step by step."""
-    judging, params = Judging(workload), workload.start
+def examine_steps(record: Recorder, workload: Workload) -> tuple[Evidence, Params]:
+    """One dtype's evidence on a program, step by step, and the parameters in which it ends."""
+    run_judge, params = RunJudge(workload), workload.start
     for batch in workload.batches():
-        trace = Trace(np.empty(0), recorded(params))
+        trace = Trace(np.empty(0), stacked(params))
         try:
-            trace = record({key: value.copy() for key, value in params.items()}, batch)
+            trace = record({name: value.copy() for name, value in params.items()}, batch)
         except Exception as error:  # a port's own failure, reported as such
-            words = f"step {judging.done + 1} raised {one_line(error)}"
-            judging.fault = Diagnosis(cause="error", sentence=words)
-        judging.feed(trace)
-        params = {key: values[-1] for key, values in trace.params.items()}
-        if judging.stopped:
+            sentence = f"step {run_judge.done + 1} raised {one_line(error)}"
+            run_judge.fault = Diagnosis(cause="error", sentence=sentence)
+        run_judge.feed(trace)
+        params = {name: values[-1] for name, values in trace.params.items()}
+        if run_judge.stopped:
             break
-    judgement = judging.judgement()
+    judgement = run_judge.judgement()
     return Evidence(judgement=judgement, start=digest(workload.start), final=digest(params)), params
 
 
-def certify_stream(
-    stream: str | Path | Mapping[str, Host], task: Task, data: Data, *, name: str = "port"
-) -> Certificate:
-    """Certify a recorded run: the parameters after every step, in the dtype of the task.
+# --- streams --------------------------------------------------------------------------------------------------
+
+
+def certify_stream(stream: Stream, task: Task, data: Data, lane: str) -> Certificate:
+    """The certificate of a recorded run, in the task's dtype alone."""
+    workload = Workload.of(task, data)
+    run_judge, trace = RunJudge(workload), read_stream(stream, workload)
+    run_judge.feed(trace)
+    final = {name: values[-1] for name, values in trace.params.items() if len(values)}
+    piece = Evidence(judgement=run_judge.judgement(), start=digest(workload.start), final=digest(final))
+    return conclude(description(lane, workload), task, data, [piece], final)
+
+
+def read_stream(stream: Stream, workload: Workload) -> Trace:
+    """The trace in a recorded stream: the parameters after every step, in the dtype of the task.
 
     The stream is an npz file or a mapping. Either one array per parameter with a first axis of steps
-    ("0.weight": (T, in, out)), or one entry per step and parameter ("1/0.weight", "2/0.weight", ...). With
-    "loss" (T,), "gradients/0.weight" and "buffers/0.weight" (T, ...) these are judged too.
+    ("0.weight": (T, in, out)), or one entry per step and parameter ("1/0.weight", "2/0.weight", ...). "loss"
+    (T,), "gradients/0.weight" and "buffers/0.weight" (T, ...) are judged where they are given.
 
     Raises:
         InputError: the file cannot be read, or does not hold the task's parameters.
     """
-    workload = Workload.of(task, data)
-    judging = Judging(workload)
-    trace = read_stream(stream, workload)
-    judging.feed(trace)
-    final = {key: values[-1] for key, values in trace.params.items() if len(values)}
-    piece = Evidence(judgement=judging.judgement(), start=digest(workload.start), final=digest(final))
-    return conclude(description(name, workload), task, data, [piece], final)
-
-
-def read_stream(stream: str | Path | Mapping[str, Host], workload: Workload) -> Trace:
-    """The trace in a stream."""
-    if isinstance(stream, Mapping):
-        arrays, where = dict(stream), "the stream"
-    else:
-        where = str(stream)
-        try:
-            with open(stream, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-                arrays = dict(file)
-        except (OSError, EOFError, ValueError, AttributeError, TypeError, BadZipFile) as error:
-            raise InputError(f"{where}: not an npz file of arrays ({one_line(error)})") from error
+    where = "the stream" if isinstance(stream, Mapping) else str(stream)
+    arrays = dict(stream) if isinstance(stream, Mapping) else read_npz(stream)
     names = workload.task.parameters
     known = ["loss", *(f"{prefix}{name}" for prefix in PREFIXES for name in names)]
-    arrays = stacked(arrays, known, where)
-    if absent := [key for key in names if key not in arrays or not arrays[key].ndim]:
+    arrays = join_steps(arrays, known, where)
+    if absent := [name for name in names if name not in arrays or not arrays[name].ndim]:
         raise InputError(
-            f'{where}: no parameter {absent[0]!r}; give "{absent[0]}" with a first axis of '
-            f'{workload.steps} steps, or "1/{absent[0]}" to "{workload.steps}/{absent[0]}"'
+            f'{where}: no parameter {absent[0]!r}; give "{absent[0]}" with a first axis of {workload.steps} '
+            f'steps, or "1/{absent[0]}" to "{workload.steps}/{absent[0]}"'
         )
-    return trace_of(arrays, workload)
+    tables = (
+        {name: arrays[f"{prefix}{name}"] for name in names if f"{prefix}{name}" in arrays}
+        for prefix in PREFIXES
+    )
+    return Trace(arrays.get("loss", np.empty(0)), *tables)
 
 
-def stacked(arrays: Mapping[str, Host], known: Sequence[str], where: str) -> dict[str, Host]:
+def read_npz(path: str | Path) -> dict[str, Host]:
+    """The arrays of an npz file, by name; nothing in it is executed.
+
+    Raises:
+        InputError: it is not such a file.
+    """
+    try:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+            return dict(file)
+    except (OSError, EOFError, ValueError, AttributeError, TypeError, BadZipFile) as error:
+        raise InputError(f"{path}: not an npz file of arrays ({one_line(error)})") from error
+
+
+def join_steps(arrays: Mapping[str, Host], known: Sequence[str], where: str) -> dict[str, Host]:
     """Entries of single steps, "1/name" and on, put together; other entries as they are.
 
     Raises:
         InputError: an entry has a name that means nothing here, or a step is missing between others.
     """
-    found: dict[str, Host] = {}
+    joined: dict[str, Host] = {}
     steps: dict[str, dict[int, Host]] = {}
     for key, array in arrays.items():
         number, _, name = key.partition("/")
         if key in known:
-            found[key] = array
+            joined[key] = array
         elif number.isdigit() and name in known:
             steps.setdefault(name, {})[int(number)] = array
         else:
@@ -202,27 +201,17 @@ def stacked(arrays: Mapping[str, Host], known: Sequence[str], where: str) -> dic
             raise InputError(f"{where}: step {min(missing)} of {name!r} is missing, and later ones are there")
         if len({part.shape for part in parts.values()}) > 1:
             raise InputError(f"{where}: the steps of {name!r} have different shapes")
-        found[name] = np.stack([parts[number] for number in sorted(parts)])
-    return found
-
-
-def trace_of(arrays: Mapping[str, Host], workload: Workload) -> Trace:
-    """A trace from arrays by name; what is not there counts as not recorded."""
-    tables = (
-        {key: arrays[f"{prefix}{key}"] for key in workload.task.parameters if f"{prefix}{key}" in arrays}
-        for prefix in PREFIXES
-    )
-    return Trace(arrays.get("loss", np.empty(0)), *tables)
+        joined[name] = np.stack([parts[number] for number in sorted(parts)])
+    return joined
 
 
 def export(path: str | Path, task: Task, data: Data) -> None:
-    """Write a task's work for a program in any language: x, y, order and rates by epoch, and "start/<name>"."""
+    """Write a task's work for a program in any language, as an npz file.
+
+    It holds x, y, "order" and "rates" by epoch, and "start/<name>" for every parameter.
+    """
     workload = Workload.of(task, data)
-    arrays = {
-        "x": workload.x,
-        "y": workload.y,
-        "order": np.stack(workload.orders),
-        "rates": workload.learning_rates,
-    }
+    arrays = {"x": workload.x, "y": workload.y, "order": np.stack(workload.orders)}
+    arrays |= {"rates": workload.learning_rates}
     arrays |= {f"start/{name}": value for name, value in workload.start.items()}
     np.savez(path, allow_pickle=False, **arrays)

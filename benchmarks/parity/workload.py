@@ -1,4 +1,4 @@
-"""What a certificate is about: the data, the start, the order and the rates of a task, in one dtype."""
+"""What a certificate is about: data, initial parameters, row orders and learning rates of a task in one dtype."""
 
 from __future__ import annotations
 
@@ -6,27 +6,30 @@ import hashlib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from samestep.backends import losses, spec
-from samestep.backends.interface import MatmulPrecision
+from samestep.backends.interface import Host, MatmulPrecision, RowOrder
 from samestep.backends.spec import Task
 
 from ..console.errors import InputError
 from ..record.plan import MOST_STEPS
 
-Host = NDArray[Any]
+PARAMETER_STREAM = 0x5747  # beside the seed: another generator than that of the row orders, [seed, epoch]
 
 
 class Data(Protocol):
     """The part of `benchmarks.datasets.Split` that is needed here; anything with these two methods will do."""
 
-    def rounded(self, dtype: str) -> tuple[Host, Host]: ...
+    def rounded(self, dtype: str) -> tuple[Host, Host]:
+        """x and y in a dtype."""
+        ...
 
-    def digest(self) -> str: ...
+    def digest(self) -> str:
+        """SHA-256 of the data."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,14 +44,15 @@ class Rows:
         return self.x.astype(dtype), self.y.astype(dtype) if self.y.dtype.kind == "f" else self.y.copy()
 
     def digest(self) -> str:
+        """SHA-256 of both arrays."""
         return digest({"x": self.x, "y": self.y})
 
 
 @dataclass(frozen=True, eq=False)
 class ScheduledBatch:
-    """One step: its rows of the data, what they hold, and its learning rate."""
+    """What one step takes in: row numbers, the x and y of those rows, and the learning rate."""
 
-    rows: NDArray[np.int64]
+    rows: RowOrder
     x: Host
     y: Host
     learning_rate: float
@@ -56,16 +60,16 @@ class ScheduledBatch:
 
 @dataclass(frozen=True, eq=False)
 class Workload:
-    """All that a run takes in: x (n, k), y, one order (n,) and one row of learning rates for each epoch.
+    """All that a run takes in: x (n, k), y, one row order (n,) and one row of learning rates for each epoch.
 
-    `products`: to what the run has declared that it rounds the inputs of its matrix products. `keep`: how many of
-    its steps stay in its certificate, at most.
+    `matmul_precision`: to what the lane has declared that it rounds the inputs of its matrix products.
+    `max_kept_steps`: how many of its steps stay in its certificate, at most.
     """
 
     task: Task
     x: Host
     y: Host
-    orders: tuple[NDArray[np.int64], ...]
+    orders: tuple[RowOrder, ...]
     learning_rates: Host
     start: dict[str, Host]
     matmul_precision: MatmulPrecision = "full"
@@ -87,16 +91,8 @@ class Workload:
         x, y = data.rounded(task.dtype)
         check_data(task, x, y)
         orders = tuple(task.order(len(x), epoch) for epoch in range(task.epochs))
-        return cls(
-            task,
-            x,
-            y,
-            orders,
-            task.learning_rates(len(x)),
-            initial_parameters(task),
-            matmul_precision,
-            max_kept_steps,
-        )
+        learning_rates, start = task.learning_rates(len(x)), initial_parameters(task)
+        return cls(task, x, y, orders, learning_rates, start, matmul_precision, max_kept_steps)
 
     def batches(self) -> Iterator[ScheduledBatch]:
         """Every step of the run, in order; the last batch of an epoch may be partial."""
@@ -110,18 +106,28 @@ class Workload:
         """
         if not 1 <= number <= self.steps:
             raise ValueError(f"step {number} is none of the {self.steps} steps")
-        epoch, index = divmod(number - 1, self.learning_rates.shape[1])
+        epoch, index = divmod(number - 1, self.steps_per_epoch)
         size = self.task.batch_size
         rows = self.orders[epoch][index * size : (index + 1) * size]
         return ScheduledBatch(rows, self.x[rows], self.y[rows], float(self.learning_rates[epoch, index]))
 
     @property
     def steps(self) -> int:
+        """The number of steps of the whole run."""
         return int(self.learning_rates.size)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """The number of steps of one epoch, the partial batch among them."""
+        return int(self.learning_rates.shape[1])
 
 
 def check_data(task: Task, x: Host, y: Host) -> None:
-    """Raise InputError unless layers take x and the loss takes y: frameworks may broadcast, or say nothing."""
+    """Check that the layers take x and the loss takes y, where frameworks may broadcast or say nothing.
+
+    Raises:
+        InputError: they do not.
+    """
     inputs, *_ = next(iter(task.parameters.values()))
     (outputs,) = next(reversed(task.parameters.values()))
     if x.ndim != 2 or x.shape[1] != inputs:
@@ -135,26 +141,26 @@ def check_data(task: Task, x: Host, y: Host) -> None:
 
 
 def initial_parameters(task: Task) -> dict[str, Host]:
-    """The initial parameters that every lane shares: one draw from the task's laws and seed, in its dtype.
+    """The initial parameters that every lane shares: one draw from the task's distributions and seed.
 
-    Drawn once in float64 and rounded once, so that the float32 start is the float64 start, rounded. The default
-    law is torch's for Linear: U(+-1/sqrt(in)) for weight and bias.
+    Drawn once in float64 and rounded once to the task's dtype, so that the float32 parameters are the float64
+    ones, rounded. The default is torch's for Linear: U(+-1/sqrt(in)) for weight and bias.
     """
-    rng = np.random.default_rng(
-        [task.seed, 0x5747]
-    )  # apart from the order's generator, which has [seed, epoch]
+    rng = np.random.default_rng([task.seed, PARAMETER_STREAM])
     values, fan_in = {}, 1
     for name, shape in task.parameters.items():
-        weight = name.endswith("weight")
-        fan_in = shape[0] if weight else fan_in
-        law = task.init.weight if weight else task.init.bias
-        values[name] = draw(law, shape, fan_in, rng).astype(task.dtype)
+        is_weight = name.endswith("weight")
+        fan_in = shape[0] if is_weight else fan_in
+        distribution = task.init.weight if is_weight else task.init.bias
+        values[name] = draw(distribution, shape, fan_in, rng).astype(task.dtype)
     return values
 
 
-def draw(law: spec.Initializer, shape: tuple[int, ...], fan_in: int, rng: np.random.Generator) -> Host:
-    """One array from a law, float64; a weight's shape is (in, out)."""
-    match law:
+def draw(
+    distribution: spec.Initializer, shape: tuple[int, ...], fan_in: int, rng: np.random.Generator
+) -> Host:
+    """One float64 array from a distribution; a weight's shape is (in, out)."""
+    match distribution:
         case spec.Constant(value=value):
             return np.full(shape, value)
         case spec.Normal(mean=mean, std=std):
@@ -166,17 +172,15 @@ def draw(law: spec.Initializer, shape: tuple[int, ...], fan_in: int, rng: np.ran
 
             ends = (low - mean) / std, (high - mean) / std
             return np.asarray(truncnorm.rvs(*ends, loc=mean, scale=std, size=shape, random_state=rng))
-        case spec.Xavier(distribution=distribution, gain=gain):
+        case spec.Xavier(distribution=family, gain=gain):
             std = gain * math.sqrt(2 / (shape[0] + shape[1]))
-        case spec.Kaiming(distribution=distribution, mode=mode, gain=gain):
+        case spec.Kaiming(distribution=family, mode=mode, gain=gain):
             std = gain / math.sqrt(shape[0] if mode == "fan_in" else shape[1])
         case _:
             return rng.uniform(-1, 1, shape) / math.sqrt(fan_in)
-    return (
-        rng.normal(0, std, shape)
-        if distribution == "normal"
-        else rng.uniform(-1, 1, shape) * std * math.sqrt(3)
-    )
+    if family == "normal":
+        return rng.normal(0, std, shape)
+    return rng.uniform(-1, 1, shape) * std * math.sqrt(3)  # U(+-a) has the standard deviation a / sqrt(3)
 
 
 def digest(arrays: Mapping[str, Host]) -> str:
@@ -190,5 +194,5 @@ def digest(arrays: Mapping[str, Host]) -> str:
 
 
 def digest_orders(workload: Workload) -> str:
-    """SHA-256 of the order of every epoch."""
+    """SHA-256 of the row order of every epoch."""
     return digest({f"epoch {epoch:06}": order for epoch, order in enumerate(workload.orders)})

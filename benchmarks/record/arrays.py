@@ -15,9 +15,9 @@ from .proof import KeptStep
 
 
 def encode(array: Host) -> str:
-    return base64.b64encode(
-        np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes()
-    ).decode()
+    """An array's bytes in base64."""
+    little_endian = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+    return base64.b64encode(little_endian.tobytes()).decode()
 
 
 def decode(text: str, dtype: str, shape: tuple[int, ...]) -> Host:
@@ -32,7 +32,7 @@ def decode(text: str, dtype: str, shape: tuple[int, ...]) -> Host:
 
 @dataclass(frozen=True, eq=False)
 class DecodedStep:
-    """A kept step, decoded: where it began and what it recorded, as a trace of one step."""
+    """A kept step, decoded: the parameters and buffers it began with, and a trace of this one step."""
 
     number: int
     params: dict[str, Host]
@@ -46,23 +46,31 @@ def decode_steps(task: Task, start: Mapping[str, Host], kept: tuple[KeptStep, ..
     Raises:
         ValueError: an array is missing, or is not what its name says.
     """
-    found: list[DecodedStep] = []
-    for each in sorted(kept, key=lambda one: one.step):
+    steps: list[DecodedStep] = []
+    for step in sorted(kept, key=lambda step: step.step):
+        previous = steps[-1] if steps and steps[-1].number == step.step - 1 else None
+        params, buffers = decode_table(task, step, "before/"), decode_table(task, step, "buffers before/")
+        if not params and step.step > 1 and previous is None:
+            raise ValueError(f"step {step.step} does not say where it began")
+        if previous:
+            params = params or first_entries(previous.trace.params)
+            buffers = buffers or first_entries(previous.trace.buffers)
+        losses = decode(step.arrays["loss"], task.dtype, (1,)) if "loss" in step.arrays else np.empty(0)
+        tables = (decode_table(task, step, prefix) for prefix in ("", "buffers/", "gradients/"))
+        stacked = ({name: value[None] for name, value in table.items()} for table in tables)
+        steps.append(DecodedStep(step.step, params or dict(start), buffers, Trace(losses, *stacked)))
+    return steps
 
-        def table(prefix: str, arrays: dict[str, str] = each.arrays) -> dict[str, Host]:
-            names = {name: f"{prefix}{name}" for name in task.parameters if f"{prefix}{name}" in arrays}
-            return {k: decode(arrays[key], task.dtype, task.parameters[k]) for k, key in names.items()}
 
-        last = found[-1] if found and found[-1].number == each.step - 1 else None
-        before = table("before/") or (
-            {k: v[0] for k, v in last.trace.params.items()} if last else dict(start)
-        )
-        if each.step > 1 and last is None and not table("before/"):
-            raise ValueError(f"step {each.step} does not say where it began")
-        earlier = table("buffers before/") or (
-            {k: v[0] for k, v in last.trace.buffers.items()} if last else {}
-        )
-        losses = decode(each.arrays["loss"], task.dtype, (1,)) if "loss" in each.arrays else np.empty(0)
-        tables = ({k: v[None] for k, v in table(prefix).items()} for prefix in ("", "buffers/", "gradients/"))
-        found.append(DecodedStep(each.step, before, earlier, Trace(losses, *tables)))
-    return found
+def decode_table(task: Task, step: KeptStep, prefix: str) -> dict[str, Host]:
+    """The arrays of one prefix, by parameter name; those that are not there are left out."""
+    return {
+        name: decode(step.arrays[f"{prefix}{name}"], task.dtype, shape)
+        for name, shape in task.parameters.items()
+        if f"{prefix}{name}" in step.arrays
+    }
+
+
+def first_entries(table: Mapping[str, Host]) -> dict[str, Host]:
+    """The first step of a table of steps."""
+    return {name: values[0] for name, values in table.items()}

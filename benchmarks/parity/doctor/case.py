@@ -1,193 +1,162 @@
-"""What the doctor is shown: the steps around the first failure, and the tools to play a step again otherwise.
+"""What the doctor is shown: the steps around the first failure, and how to play a step again otherwise.
 
-Everything is flat here: the tensors of a step are laid end to end, in the order of the task's parameters, so that
-a hypothesis is compared with what was recorded in one go.
+A hypothesis is one ingredient changed: a step is played again with it, and what comes of it is compared with what
+was recorded. For that all tensors of a step are laid end to end, in the order of the task's parameters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+
+from samestep.backends.interface import Host, RowOrder
 
 from ...record.proof import Cause
-from ..reference.arithmetic import Arithmetic, Array, narrow
-from ..reference.step import Arrays, Reference, ReferenceStep
-from ..workload import Host, Workload
+from ..reference.arithmetic import Arithmetic, Array
+from ..reference.step import Arrays, Reference, ReferenceStep, StepStart
+from ..workload import Workload
 
 Finding: TypeAlias = tuple[Cause, str]  # the doctor's word, and its sentence
 
-SLACK = 16  # a varied step's bound is taken to be at most so many times the correct one's, for its size
-FLOOR = 64  # unit roundoffs of a prediction that are never held against it
+UNITS = 64  # unit roundoffs that a fitted or predicted number may always be off by
+MOST_PLAYED = 200_000  # numbers of x: the reference is slow in long double
 
 
 @dataclass(frozen=True, eq=False)
-class Moment:
-    """One judged step: where it began, what it recorded, how far correct arithmetic may be off, what was wrong.
+class StepSnapshot:
+    """One judged step: where it began, what it recorded, its bounds, and what was outside them.
 
-    `recorded` and `bounds` are {quantity: {tensor: array}}, the loss under the name "". All arrays are wide.
+    `recorded` and `bounds` are {quantity: {tensor: array}}, the loss under the name "". Arrays are wide. `wrong`
+    are pairs of quantity and tensor.
     """
 
     number: int
-    rows: NDArray[np.int64]
+    rows: RowOrder
     learning_rate: float
-    before: Arrays
-    buffers: Arrays
-    first: bool
+    start: StepStart
     recorded: dict[str, Arrays] = field(default_factory=dict)
     bounds: dict[str, Arrays] = field(default_factory=dict)
     wrong: frozenset[tuple[str, str]] = frozenset()
 
     def has_wrong(self, quantity: str) -> bool:
+        """Whether a tensor of this quantity was outside its bound."""
         return any(name == quantity for name, _ in self.wrong)
 
 
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """A flat observation of one step, with the tolerance of each number."""
+class Outcome(NamedTuple):
+    """What a step that was played again gives: the loss, and all gradients end to end."""
 
-    moment: Moment
-    values: Array
-    tolerance: NDArray[np.float64]
+    loss: Any
+    gradient: Array
+
+
+Play: TypeAlias = Callable[[StepSnapshot], Outcome | None]  # None where the step cannot be played so
+
+
+@dataclass(frozen=True, eq=False)
+class Hypothesis:
+    """One changed ingredient; `description` completes "the gradient is that of ..."."""
+
+    cause: Cause
+    description: str
+    play: Play
 
 
 class Case:
-    """A failed run: its work, and the moments that were kept, in order."""
+    """A failed run: its work, and the snapshots of its steps, in order."""
 
     def __init__(
-        self, workload: Workload, reference: Reference, arithmetic: Arithmetic, moments: Sequence[Moment]
+        self,
+        workload: Workload,
+        reference: Reference,
+        arithmetic: Arithmetic,
+        snapshots: Sequence[StepSnapshot],
     ) -> None:
         self.workload, self.reference, self.arithmetic = workload, reference, arithmetic
-        self.moments = list(moments)
-        self.steps: dict[int, ReferenceStep] = {}
+        self.snapshots = list(snapshots)
+        self.exact_steps: dict[int, ReferenceStep] = {}
 
     @cached_property
-    def failing(self) -> list[Moment]:
-        return [moment for moment in self.moments if moment.wrong]
+    def failing(self) -> list[StepSnapshot]:
+        """The steps in which something is outside its bound."""
+        return [snapshot for snapshot in self.snapshots if snapshot.wrong]
 
     @property
     def resolution(self) -> float:
         """How near to 1 a fitted factor can be told from it: some roundings of the task's dtype."""
-        return FLOOR * self.arithmetic.unit
+        return UNITS * self.arithmetic.unit
 
     @property
     def batch_size(self) -> int:
+        """The nominal batch size."""
         return self.workload.task.batch_size
 
-    def place(self, moment: Moment) -> tuple[int, int]:
-        """Epoch and position in it, both from 0."""
-        return divmod(moment.number - 1, len(self.workload.learning_rates[0]))
+    def position(self, snapshot: StepSnapshot) -> tuple[int, int]:
+        """Epoch of a step and its position in it, both from 0."""
+        return divmod(snapshot.number - 1, self.workload.steps_per_epoch)
 
-    def partial(self, moment: Moment) -> bool:
-        return len(moment.rows) < min(self.batch_size, len(self.workload.x))
+    def is_partial(self, snapshot: StepSnapshot) -> bool:
+        """Whether a step's batch is a partial one."""
+        return len(snapshot.rows) < min(self.batch_size, len(self.workload.x))
 
-    def before(self, moment: Moment) -> Moment | None:
-        """The step before, where it was kept."""
-        return next((other for other in self.moments if other.number == moment.number - 1), None)
+    def previous(self, snapshot: StepSnapshot) -> StepSnapshot | None:
+        """The step before, where there is a snapshot of it."""
+        return next((other for other in self.snapshots if other.number == snapshot.number - 1), None)
 
-    def exact(self, moment: Moment) -> ReferenceStep:
+    def exact(self, snapshot: StepSnapshot) -> ReferenceStep:
         """The reference's step."""
-        if moment.number not in self.steps:
-            x, y = self.workload.x[moment.rows], self.workload.y[moment.rows]
-            self.steps[moment.number] = self.play(moment, x, y)
-        return self.steps[moment.number]
+        if snapshot.number not in self.exact_steps:
+            self.exact_steps[snapshot.number] = self.play_step(snapshot, *self.batch(snapshot))
+        return self.exact_steps[snapshot.number]
 
-    def play(
+    def batch(self, snapshot: StepSnapshot) -> tuple[Host, Host]:
+        """The x and y of a step's rows."""
+        return self.workload.x[snapshot.rows], self.workload.y[snapshot.rows]
+
+    def play_step(
         self,
-        moment: Moment,
+        snapshot: StepSnapshot,
         x: Host,
         y: Host,
         *,
         reference: Reference | None = None,
-        before: Arrays | None = None,
+        params: Arrays | None = None,
     ) -> ReferenceStep:
-        """A step from this moment's state, on other data, by another reference, or from other parameters."""
-        actor = reference or self.reference
-        start = moment.before if before is None else before
+        """A step from this snapshot's start, on other data, by another reference, or from other parameters."""
+        start, player = snapshot.start, reference or self.reference
+        begin = start.params if params is None else params
         with np.errstate(all="ignore"):
-            return actor.step(start, moment.buffers, x, y, moment.learning_rate, first=moment.first)
+            return player.step(begin, start.buffers, x, y, snapshot.learning_rate, first=start.first)
 
-    # --- observations -----------------------------------------------------------------------------------------
-
-    def seen(self, quantity: str, moments: Sequence[Moment]) -> list[Seen]:
-        """What was recorded of a quantity at some steps."""
-        return [
-            Seen(moment, flat(moment.recorded[quantity]), flat_tolerance(moment.bounds[quantity]))
-            for moment in moments
-            if quantity in moment.recorded
-        ]
-
-    def directions(self, moments: Sequence[Moment]) -> list[Seen]:
-        """(before - after) / learning rate: what the learning rate multiplied."""
-        found = []
-        for moment in moments:
-            rate = moment.learning_rate
-            if not rate:
-                continue
-            moved = flat(moment.before) - flat(moment.recorded["params"])
-            found.append(Seen(moment, moved / rate, flat_tolerance(moment.bounds["params"]) / abs(rate)))
-        return found
-
-    def buffers(self, moment: Moment) -> Arrays | None:
-        """The momentum that a step began with; None where it is not known.
-
-        Where buffers were not recorded it is what the step before did: without Nesterov a step is the rate times
-        its buffer.
-        """
-        if moment.first or not self.reference.sgd.momentum:
-            return {name: theta * 0 for name, theta in moment.before.items()}
-        if "buffers" in moment.recorded or self.reference.sgd.nesterov:
-            return moment.buffers
-        previous = self.before(moment)
-        if previous is None or not previous.learning_rate:
+    def play(
+        self, snapshot: StepSnapshot, x: Host, y: Host, *, params: Arrays | None = None
+    ) -> Outcome | None:
+        """What a step on other arrays, or from other parameters, gives; None on far more rows than a batch."""
+        if x.size > max(MOST_PLAYED, self.workload.x[snapshot.rows].size):
             return None
-        after, rate = previous.recorded["params"], previous.learning_rate
-        return {name: (theta - after[name]) / rate for name, theta in previous.before.items()}
+        return outcome(self.play_step(snapshot, x, y, params=params))
 
-    def gradients_behind(self, moments: Sequence[Moment]) -> list[Seen]:
-        """The gradients that the optimizer must have been given, from what it did with them."""
-        sgd, found = self.reference.sgd, []
-        use_buffers = any(moment.has_wrong("buffers") for moment in moments)
-        for one in self.seen("buffers", moments) if use_buffers else self.directions(moments):
-            moment, buffers = one.moment, self.buffers(one.moment)
-            if buffers is None:
-                continue
-            gain = 1.0 if moment.first or not sgd.momentum else 1 - sgd.dampening
-            kept = sgd.momentum * flat(buffers)
-            if not use_buffers and sgd.nesterov:
-                gain, kept = gain + sgd.momentum, kept * sgd.momentum
-            gradient = sgd.sign * ((one.values - kept) / gain - sgd.weight_decay * flat(moment.before))
-            found.append(Seen(moment, gradient, 2 * one.tolerance / abs(float(gain))))
-        return found
-
-    def share(self, seen: Seen, predicted: Array, like: Array) -> float:
-        """How far a prediction is from an observation, in tolerances; `like`: the correct value, for its size."""
-        size = float(abs(predicted).max(initial=0.0))
-        correct = float(abs(like).max(initial=0.0))
-        ratio = max(1.0, size / correct) if correct else 1.0
-        allowed = SLACK * seen.tolerance * ratio + FLOOR * self.arithmetic.unit * size
-        with np.errstate(all="ignore"):
-            off = narrow(abs(seen.values - predicted)) / (allowed + self.arithmetic.tiny)
-        return float(np.nan_to_num(off, nan=np.inf).max(initial=0.0))
-
-    # --- words ------------------------------------------------------------------------------------------------
-
-    def when(self, moments: Sequence[Moment]) -> str:
-        """Which of the kept steps these are, in words; nothing where they are all."""
-        numbers, kept = [m.number for m in moments], [m.number for m in self.moments]
-        if numbers == kept:
+    def when(self, snapshots: Sequence[StepSnapshot]) -> str:
+        """Which of the case's steps these are, as the end of a sentence; nothing where they are all."""
+        numbers, all_numbers = [s.number for s in snapshots], [s.number for s in self.snapshots]
+        if numbers == all_numbers:
             return ""
-        if all(self.partial(m) for m in moments):
+        if all(self.is_partial(snapshot) for snapshot in snapshots):
             return " on the partial batch"
-        if len(moments) > 1 and all(self.place(m)[1] == 0 for m in moments):
+        if len(snapshots) > 1 and all(self.position(snapshot)[1] == 0 for snapshot in snapshots):
             return " at the first step of an epoch"
-        if len(numbers) > 1 and numbers == [n for n in kept if n >= numbers[0]]:
+        if len(numbers) > 1 and numbers == [n for n in all_numbers if n >= numbers[0]]:
             return f" from step {numbers[0]} on"
         return f" at step {numbers[0]}" + (f" and {len(numbers) - 1} more" if len(numbers) > 1 else "")
+
+
+def outcome(step: ReferenceStep) -> Outcome:
+    """Loss and gradients of a step."""
+    return Outcome(step.loss, flat(step.gradients))
 
 
 def flat(arrays: Arrays) -> Array:
@@ -195,17 +164,11 @@ def flat(arrays: Arrays) -> Array:
     return np.concatenate([np.asarray(array).ravel() for array in arrays.values()])
 
 
-def flat_tolerance(arrays: Arrays) -> NDArray[np.float64]:
-    """Each tensor's largest bound for all of it: a wrong program's numbers may be large elsewhere."""
-    sizes = [(narrow(array).max(initial=0.0), array.size) for array in map(np.asarray, arrays.values())]
-    return np.concatenate([np.full(size, largest) for largest, size in sizes])
-
-
-def split(values: Array, shapes: dict[str, Any]) -> Arrays:
-    """The tensors of a flat array."""
-    found, start = {}, 0
+def split(values: Array, shapes: Mapping[str, tuple[int, ...]]) -> Arrays:
+    """The tensors of a flat array, by name."""
+    tensors, start = {}, 0
     for name, shape in shapes.items():
         size = int(np.prod(shape))
-        found[name] = values[start : start + size].reshape(shape)
+        tensors[name] = values[start : start + size].reshape(shape)
         start += size
-    return found
+    return tensors

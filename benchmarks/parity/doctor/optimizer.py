@@ -14,24 +14,26 @@ import numpy as np
 from ...record.proof import Cause
 from ..reference.arithmetic import Array
 from ..reference.step import Arrays
-from .case import Case, Finding, Moment, Seen, flat, split
-from .fits import combination, factors, law, near
-from .learning_rates import by_step
+from .case import Case, Finding, StepSnapshot, flat
+from .fits import Observation, buffers_before, combination, describe_factors, factors, near, observe
+from .learning_rates import explain_lengths
 
 
 @dataclass(frozen=True)
-class Rule:
-    """Coefficients of gradient, buffer and parameters."""
+class UpdateCoefficients:
+    """Coefficients of gradient, buffer and parameters in a buffer or a direction."""
 
     gradient: float
     buffer: float
     theta: float
 
-    def matches(self, other: Rule) -> bool:
+    def matches(self, other: UpdateCoefficients) -> bool:
+        """Whether all coefficients are those of another, to within what fits can tell."""
         return all(near(a, b) for a, b in zip(self.numbers, other.numbers, strict=True))
 
     @property
     def numbers(self) -> tuple[float, float, float]:
+        """The three coefficients."""
         return self.gradient, self.buffer, self.theta
 
     def __str__(self) -> str:
@@ -40,172 +42,219 @@ class Rule:
         return " ".join(f"{term[0]} {term[1:]}" for term in terms).removeprefix("+ ") or "nothing"
 
 
-def correct(case: Case, quantity: str) -> Rule:
+def correct_coefficients(case: Case, quantity: str) -> UpdateCoefficients:
     """The coefficients as they should be, after the first step."""
     c = case.reference.sgd
-    mu, keep, decay = float(c.momentum), 1 - float(c.dampening), float(c.weight_decay)
-    if not mu:
-        return Rule(c.sign, 0, decay)
+    momentum, gain, decay = float(c.momentum), 1 - float(c.dampening), float(c.weight_decay)
+    if not momentum:
+        return UpdateCoefficients(c.sign, 0, decay)
     if quantity == "params" and c.nesterov:
-        return Rule(c.sign * (1 + mu), mu * mu, decay * (1 + mu))
-    return Rule(c.sign * keep, mu, decay * keep)
+        return UpdateCoefficients(c.sign * (1 + momentum), momentum * momentum, decay * (1 + momentum))
+    return UpdateCoefficients(c.sign * gain, momentum, decay * gain)
 
 
-def read_off(
-    case: Case, seen: Sequence[Seen], *, tensor: str | None = None, rated: bool = False
-) -> Rule | None:
+def first_coefficients(case: Case) -> UpdateCoefficients:
+    """The coefficients of the first step: b = g, and Nesterov looks ahead by it."""
+    c = case.reference.sgd
+    ahead = 1 + float(c.momentum) if c.nesterov else 1.0
+    return UpdateCoefficients(c.sign * ahead, 0.0, float(c.weight_decay) * ahead)
+
+
+def fit_coefficients(
+    case: Case, observations: Sequence[Observation], *, tensor: str | None = None, rated: bool = False
+) -> UpdateCoefficients | None:
     """The coefficients that explain these steps, of one tensor or all; `rated`: the gradient times the rate."""
-    use_buffer = bool(case.reference.sgd.momentum) and not all(one.moment.first for one in seen)
-    known = [(one, buffers) for one in seen if (buffers := case.buffers(one.moment)) is not None]
+    use_buffer = bool(case.reference.sgd.momentum) and not all(
+        one.snapshot.start.first for one in observations
+    )
+    pairs = [
+        (observation, buffers)
+        for observation in observations
+        if (buffers := buffers_before(case, observation.snapshot)) is not None
+    ]
 
     def part(arrays: Arrays) -> Array:
         return flat(arrays) if tensor is None else np.asarray(arrays[tensor]).ravel()
 
     vectors = []
-    for one, buffers in known:
-        moment = one.moment
-        gradient = part(case.exact(moment).gradients) * (moment.learning_rate if rated else 1)
-        vectors.append([gradient, part(moment.before), *([part(buffers)] if use_buffer else [])])
-    fit = combination(case, [one for one, _ in known], vectors)
+    for observation, buffers in pairs:
+        snapshot = observation.snapshot
+        gradient = part(case.exact(snapshot).gradients) * (snapshot.learning_rate if rated else 1)
+        vectors.append([gradient, part(snapshot.start.params), *([part(buffers)] if use_buffer else [])])
+    fit = combination(case, [observation for observation, _ in pairs], vectors)
     if fit is None:
         return None
-    found, theta, *kept = (clean(float(number)) for number in fit)
-    return Rule(found, kept[0] if kept else 0.0, theta)
+    # a coefficient below 1e-6 is rounding
+    gradient, theta, *buffer = (0.0 if abs(number) < 1e-6 else float(number) for number in fit)
+    return UpdateCoefficients(gradient, buffer[0] if buffer else 0.0, theta)
 
 
-def clean(number: float) -> float:
-    """Nothing, where it is nothing but rounding."""
-    return 0.0 if abs(number) < 1e-6 else number
-
-
-def explain(case: Case, quantity: str, seen: Sequence[Seen], moments: Sequence[Moment]) -> Finding | None:
+def explain_update(
+    case: Case, quantity: str, observations: Sequence[Observation], failing: Sequence[StepSnapshot]
+) -> Finding | None:
     """The mistake behind wrong buffers ("buffers") or wrong steps ("params") with right gradients."""
-    when = case.when(moments)
-    later, begin = ([one for one in seen if one.moment.first is first] for first in (False, True))
-    if quantity == "buffers" and (rule := read_off(case, seen, rated=True)) and near(abs(rule.gradient), 1.0):
-        return "momentum", f"the learning rate is inside the buffer{when}: a gradient enters times its rate"
-    for chosen, first in ((later, False), (begin, True)):
-        if chosen and (rule := read_off(case, chosen)):
-            right = first_rule(case) if first else correct(case, quantity)
-            if not rule.matches(right):
-                return name(case, quantity, rule, right, chosen, when, first=first)
-    return by_step(case, seen, when) or by_tensor(case, quantity, seen, when) or begun_anew(case, moments)
+    when = case.when(failing)
+    if quantity == "buffers":
+        fitted = fit_coefficients(case, observations, rated=True)
+        if fitted and near(abs(fitted.gradient), 1.0):
+            sentence = f"the learning rate is inside the buffer{when}: a gradient enters times its rate"
+            return "momentum", sentence
+    for first in (False, True):
+        chosen = [one for one in observations if one.snapshot.start.first is first]
+        if chosen and (fitted := fit_coefficients(case, chosen)):
+            correct = first_coefficients(case) if first else correct_coefficients(case, quantity)
+            if not fitted.matches(correct):
+                return name_difference(case, quantity, fitted, correct, chosen, when, first=first)
+    return (
+        explain_lengths(case, observations, when)
+        or by_tensor(case, quantity, observations, when)
+        or restarted(case, failing)
+    )
 
 
-def begun_anew(case: Case, moments: Sequence[Moment]) -> Finding | None:
+def restarted(case: Case, failing: Sequence[StepSnapshot]) -> Finding | None:
     """Buffers that forget at some steps: there they are the gradient alone."""
-    seen = case.seen("buffers", moments)
-    fit = combination(case, seen, [[flat(case.exact(one.moment).gradients)] for one in seen])
+    observations = observe("buffers", failing)
+    gradients = [[flat(case.exact(observation.snapshot).gradients)] for observation in observations]
+    fit = combination(case, observations, gradients)
     if fit is None:
         return None
-    return "momentum", f"the buffer is begun anew{case.when(moments)}: it is {fit[0]:.6g} times the gradient"
+    when = case.when(failing)
+    return "momentum", f"the buffer is begun anew{when}: it is {fit[0]:.6g} times the gradient"
 
 
-def first_rule(case: Case) -> Rule:
-    """The first step: b = g, and Nesterov looks ahead by it."""
-    c = case.reference.sgd
-    ahead = 1 + float(c.momentum) if c.nesterov else 1.0
-    return Rule(c.sign * ahead, 0.0, float(c.weight_decay) * ahead)
+# --- coefficients in words ------------------------------------------------------------------------------------
 
 
-def name(
-    case: Case, quantity: str, rule: Rule, right: Rule, seen: Sequence[Seen], when: str, *, first: bool
+def name_difference(
+    case: Case,
+    quantity: str,
+    fitted: UpdateCoefficients,
+    correct: UpdateCoefficients,
+    observations: Sequence[Observation],
+    when: str,
+    *,
+    first: bool,
 ) -> Finding:
     """The coefficients that differ, and what is known to do that."""
-    c, h = case.reference.sgd, seen[-1].moment.learning_rate
-    mu, tau = float(c.momentum), float(c.dampening)
     what = "the buffer" if quantity == "buffers" else "the step over the learning rate"
-    found = f"{what} is {rule}{when}, not {right}"
-    if first:
-        if mu and near(rule.gradient, c.sign * (1 - tau)):
-            return "dampening", f"the first step is dampened already: {found}"
-        if mu and near(rule.gradient, c.sign) and c.nesterov:
-            return "nesterov", f"no look ahead: {found}"
-    if not (near(rule.gradient, right.gradient) and near(rule.buffer, right.buffer)):
-        ratio = rule.gradient / right.gradient if right.gradient else np.inf
-        if near(rule.buffer, right.buffer * ratio) and near(rule.theta, right.theta * ratio):
-            return scaled(case, quantity, ratio, found, seen)
-        if near(rule.gradient, -right.gradient):
-            return "sign", f"the gradient has the other sign: {found}"
-        if c.nesterov and near(rule.gradient, c.sign) and near(rule.buffer, mu):
-            return "nesterov", f"plain momentum, without the look ahead: {found}"
-        if mu and not c.nesterov and near(rule.gradient, c.sign * (1 + mu)):
-            return "nesterov", f"it looks ahead, as Nesterov's does: {found}"
-        if tau and near(rule.gradient, c.sign) and near(rule.buffer, mu):
-            return "dampening", f"dampening is left out: {found}"
-        if mu and near(rule.buffer, mu) and near(rule.gradient, h * right.gradient):
-            return "momentum", f"the learning rate is inside the buffer: {found}"
-        if mu and near(rule.buffer, mu) and near(rule.gradient, c.sign * (1 - mu)):
-            return "dampening", f"an average, momentum against 1 - momentum: {found}"
-        if near(rule.buffer, mu) and not near(rule.gradient, right.gradient) and mu:
-            return "dampening", f"the gradient enters the buffer in another measure: {found}"
-        return "momentum", f"another momentum: {found}"
-    return decayed(rule, right, h, found)
+    learning_rate = observations[-1].snapshot.learning_rate
+    finding = wrong_first_step(case, fitted) if first else None
+    if finding is None:
+        if near(fitted.gradient, correct.gradient) and near(fitted.buffer, correct.buffer):
+            finding = wrong_decay(fitted, correct, learning_rate)
+        else:
+            finding = wrong_scale(case, quantity, fitted, correct, observations)
+            finding = finding or wrong_mixture(case, fitted, correct, learning_rate)
+    cause, lead = finding
+    return cause, f"{lead}: {what} is {fitted}{when}, not {correct}"
 
 
-def scaled(case: Case, quantity: str, ratio: float, found: str, seen: Sequence[Seen]) -> Finding:
-    if ratio < 0:
-        return "sign", f"the step goes the other way: {found}"
-    moments = [one.moment for one in seen]
-    cause: Cause = "momentum" if quantity == "buffers" else "learning rate"
-    return cause, f"the step is multiplied by {law(case, moments, [ratio] * len(moments))}: {found}"
+def wrong_first_step(case: Case, fitted: UpdateCoefficients) -> Finding | None:
+    """Mistakes that show in the first step alone."""
+    c = case.reference.sgd
+    if c.momentum and near(fitted.gradient, c.sign * (1 - float(c.dampening))):
+        return "dampening", "the first step is dampened already"
+    if c.momentum and near(fitted.gradient, c.sign) and c.nesterov:
+        return "nesterov", "no look ahead"
+    return None
 
 
-def decayed(rule: Rule, right: Rule, h: float, found: str) -> Finding:
-    """Right in gradient and buffer: the decay is another."""
-    if not rule.theta:
-        return "weight decay", f"weight decay is left out: {found}"
-    if near(rule.theta, -right.theta):
-        return "weight decay", f"weight decay has the other sign: {found}"
-    for factor, words in (
-        (1 / h if h else np.inf, "after the learning rate, not multiplied by it"),
-        (2.0, "twice"),
-        (h, "multiplied by the learning rate twice"),
-    ):
-        if near(abs(rule.theta), abs(right.theta * factor), 1e-2):
-            return "weight decay", f"weight decay is applied {words}: {found}"
-    return "weight decay", f"another weight decay: {found}"
-
-
-def by_tensor(case: Case, quantity: str, seen: Sequence[Seen], when: str) -> Finding | None:
-    """Each parameter by itself: those that do not move, decay otherwise, or have a rate of their own."""
-    found: list[tuple[str, Rule]] = []
-    right = correct(case, quantity)
-    later = [one for one in seen if not (one.moment.first and case.reference.sgd.momentum)]
-    for tensor in case.workload.task.parameters:
-        alone = [only(case, one, tensor) for one in later]
-        rule = read_off(case, alone, tensor=tensor)
-        if rule is None:
-            return own_rate(case, tensor, alone, when)
-        if not rule.matches(right):
-            found.append((tensor, rule))
-    if not found:
+def wrong_scale(
+    case: Case,
+    quantity: str,
+    fitted: UpdateCoefficients,
+    correct: UpdateCoefficients,
+    observations: Sequence[Observation],
+) -> Finding | None:
+    """All coefficients are off by the same factor."""
+    ratio = fitted.gradient / correct.gradient if correct.gradient else np.inf
+    if not (near(fitted.buffer, correct.buffer * ratio) and near(fitted.theta, correct.theta * ratio)):
         return None
-    tensor, rule = found[0]
-    names = " and ".join(name for name, _ in found)
-    if all(not any(rule.numbers) for _, rule in found):
+    if ratio < 0:
+        return "sign", "the step goes the other way"
+    snapshots = [observation.snapshot for observation in observations]
+    cause: Cause = "momentum" if quantity == "buffers" else "learning rate"
+    return cause, f"the step is multiplied by {describe_factors(case, snapshots, [ratio] * len(snapshots))}"
+
+
+def wrong_mixture(
+    case: Case, fitted: UpdateCoefficients, correct: UpdateCoefficients, learning_rate: float
+) -> Finding:
+    """Gradient and buffer enter in another proportion."""
+    c, gradient = case.reference.sgd, fitted.gradient
+    momentum = float(c.momentum)
+    undampened, same_buffer = near(gradient, c.sign), bool(momentum) and near(fitted.buffer, momentum)
+    looks_ahead = bool(momentum) and not c.nesterov and near(gradient, c.sign * (1 + momentum))
+    rated = same_buffer and near(gradient, learning_rate * correct.gradient)
+    average = same_buffer and near(gradient, c.sign * (1 - momentum))
+    other_gain = same_buffer and not near(gradient, correct.gradient)
+    cases: tuple[tuple[bool, Cause, str], ...] = (
+        (near(gradient, -correct.gradient), "sign", "the gradient has the other sign"),
+        (c.nesterov and undampened and same_buffer, "nesterov", "plain momentum, without the look ahead"),
+        (looks_ahead, "nesterov", "it looks ahead, as Nesterov's does"),
+        (bool(c.dampening) and undampened and same_buffer, "dampening", "dampening is left out"),
+        (rated, "momentum", "the learning rate is inside the buffer"),
+        (average, "dampening", "an average, momentum against 1 - momentum"),
+        (other_gain, "dampening", "the gradient enters the buffer in another measure"),
+        (True, "momentum", "another momentum"),
+    )
+    return next((cause, lead) for applies, cause, lead in cases if applies)
+
+
+def wrong_decay(fitted: UpdateCoefficients, correct: UpdateCoefficients, learning_rate: float) -> Finding:
+    """Right in gradient and buffer: the decay is another."""
+    if not fitted.theta:
+        return "weight decay", "weight decay is left out"
+    if near(fitted.theta, -correct.theta):
+        return "weight decay", "weight decay has the other sign"
+    for factor, manner in (
+        (1 / learning_rate if learning_rate else np.inf, "after the learning rate, not multiplied by it"),
+        (2.0, "twice"),
+        (learning_rate, "multiplied by the learning rate twice"),
+    ):
+        if near(abs(fitted.theta), abs(correct.theta * factor), 1e-2):
+            return "weight decay", f"weight decay is applied {manner}"
+    return "weight decay", "another weight decay"
+
+
+# --- one parameter by itself ----------------------------------------------------------------------------------
+
+
+def by_tensor(case: Case, quantity: str, observations: Sequence[Observation], when: str) -> Finding | None:
+    """Each parameter by itself: those that do not move, decay otherwise, or have a learning rate of their own."""
+    task, correct = case.workload.task, correct_coefficients(case, quantity)
+    wrong: list[tuple[str, UpdateCoefficients]] = []
+    later = [one for one in observations if not (one.snapshot.start.first and case.reference.sgd.momentum)]
+    for tensor in task.parameters:
+        alone = [observation.only(tensor, task) for observation in later]
+        fitted = fit_coefficients(case, alone, tensor=tensor)
+        if fitted is None:
+            return tensor_rate(case, tensor, alone, when)
+        if not fitted.matches(correct):
+            wrong.append((tensor, fitted))
+    if not wrong:
+        return None
+    _, fitted = wrong[0]
+    names = " and ".join(tensor for tensor, _ in wrong)
+    if all(not any(coefficients.numbers) for _, coefficients in wrong):
         return "left out", f"{names} is not updated{when}"
-    if near(rule.gradient, right.gradient):
-        return "weight decay", f"{names}: the step over the learning rate is {rule}{when}, not {right}"
-    return "learning rate", f"{names} alone: the step over the learning rate is {rule}{when}, not {right}"
+    difference = f"the step over the learning rate is {fitted}{when}, not {correct}"
+    if near(fitted.gradient, correct.gradient):
+        return "weight decay", f"{names}: {difference}"
+    return "learning rate", f"{names} alone: {difference}"
 
 
-def own_rate(case: Case, tensor: str, alone: Sequence[Seen], when: str) -> Finding | None:
+def tensor_rate(case: Case, tensor: str, alone: Sequence[Observation], when: str) -> Finding | None:
     """One parameter's steps have the right direction, and a rate of their own: always the same, or any."""
-    moments = [one.moment for one in alone]
-    directions = [case.exact(moment).directions[tensor].ravel() for moment in moments]
-    learning_rates = [moment.learning_rate for moment in moments]
-    fit = combination(case, alone, [[d / rate] for d, rate in zip(directions, learning_rates, strict=True)])
+    snapshots = [observation.snapshot for observation in alone]
+    directions = [case.exact(snapshot).directions[tensor].ravel() for snapshot in snapshots]
+    rates = [snapshot.learning_rate for snapshot in snapshots]
+    fit = combination(case, alone, [[d / rate] for d, rate in zip(directions, rates, strict=True)])
     if fit is not None:
         return "learning rate", f"the rate of {tensor} alone stays {fit[0]:.6g}{when}"
-    found = factors(case, alone, directions)
-    if found is None:
+    numbers = factors(case, alone, directions)
+    if numbers is None:
         return None
-    return "learning rate", f"the steps of {tensor} alone are multiplied by {law(case, moments, found)}{when}"
-
-
-def only(case: Case, one: Seen, tensor: str) -> Seen:
-    """The part of an observation that is one tensor's."""
-    shapes = case.workload.task.parameters
-    values, tolerance = (split(part, shapes)[tensor].ravel() for part in (one.values, one.tolerance))
-    return Seen(one.moment, values, tolerance)
+    text = describe_factors(case, snapshots, numbers)
+    return "learning rate", f"the steps of {tensor} alone are multiplied by {text}{when}"

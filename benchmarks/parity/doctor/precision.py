@@ -8,11 +8,11 @@ import numpy as np
 
 from samestep.backends import spec
 
-from ...record.proof import Cause
+from ..comparison import QUANTITIES
 from ..reference.arithmetic import Arithmetic, Array, narrow
 from ..reference.bounds import Bounds
 from ..reference.step import Arrays, Magnitudes, Reference
-from .case import Case, Moment, flat
+from .case import Case, Finding, StepSnapshot, flat
 
 SINGLE = 24  # bits of float32's significand
 NARROWER = ((11, "TF32 and float16"), (8, "bfloat16"))
@@ -21,65 +21,65 @@ FEWEST = 8  # numbers that have few bits, for that to mean something
 EXPLAINED = 0.5  # of the deviation, at most, may be left when a step is played with narrower inputs
 
 
-def narrower(case: Case) -> tuple[Cause, str] | None:
+def narrower_arithmetic(case: Case) -> Finding | None:
     """All deviations are what a narrower arithmetic makes: the finest that explains them.
 
     float32 in a float64 task is known by its size alone. Deviations as large as those of 11 or 8 bits could be
     any small mistake: there a step played with inputs cut so must come nearer to what was recorded.
     """
     dtype, failing = case.workload.task.dtype, case.failing
-    if dtype == "float64" and all(within(case, moment, SINGLE) for moment in failing) and coarse(case):
+    if dtype == "float64" and all(within(case, s, SINGLE) for s in failing) and as_large_as_float32(case):
         return "precision", "what is wrong in this float64 task is as small as float32 arithmetic makes it"
-    for bits, words in NARROWER[1:] if case.arithmetic.inputs else NARROWER:  # what is declared is no finding
-        if all(within(case, moment, bits) for moment in failing):
-            if held := held_in(failing, bits):
-                return "precision", f"{held} are numbers of {bits} bits, as in {words}"
-            left = min(unexplained(case, form, failing, bits) for form in COARSE)
+    declared = bool(case.arithmetic.input_error)  # TF32 that is declared is no finding
+    for bits, formats in NARROWER[1:] if declared else NARROWER:
+        if all(within(case, snapshot, bits) for snapshot in failing):
+            if quantity := short_quantity(failing, bits):
+                return "precision", f"{quantity} are numbers of {bits} bits, as in {formats}"
+            left = min(unexplained(case, form, failing, bits) for form in ROUNDED_REFERENCES)
             if left <= EXPLAINED:
-                found = f"inputs cut to {bits} bits, as {words} do, explain {1 - left:.0%} of what is wrong"
-                return "precision", found
+                explained = f"explain {1 - left:.0%} of what is wrong"
+                return "precision", f"inputs cut to {bits} bits, as {formats} do, {explained}"
     return None
 
 
-def coarse(case: Case) -> bool:
+def as_large_as_float32(case: Case) -> bool:
     """Whether some deviation is of the size of float32's roundings, and not far below it."""
-    for moment in case.failing:
-        step = case.exact(moment)
-        for name, values in moment.recorded["params"].items():
-            size = narrow(abs(step.params[name] - moment.before[name])).max(initial=0.0)
+    for snapshot in case.failing:
+        step = case.exact(snapshot)
+        for name, values in snapshot.recorded["params"].items():
+            size = narrow(abs(step.params[name] - snapshot.start.params[name])).max(initial=0.0)
             if narrow(abs(values - step.params[name])).max(initial=0.0) > size * LEAST:
                 return True
-        if "gradients" in moment.recorded:
-            recorded, exact = flat(moment.recorded["gradients"]), flat(step.gradients)
+        if "gradients" in snapshot.recorded:
+            recorded, exact = flat(snapshot.recorded["gradients"]), flat(step.gradients)
             if narrow(abs(recorded - exact)).max() > LEAST * narrow(abs(exact)).max():
                 return True
     return False
 
 
-def within(case: Case, moment: Moment, bits: int) -> bool:
-    """Whether a step lies within what so many bits likely do; their worst case would hide the next narrower."""
-    step, plain = case.exact(moment), case.arithmetic
+def within(case: Case, snapshot: StepSnapshot, bits: int) -> bool:
+    """Whether a step lies within the probabilistic bound of so many bits.
+
+    The worst-case bound would hide the next narrower format.
+    """
+    step, plain, start = case.exact(snapshot), case.arithmetic, snapshot.start
     arithmetic = Arithmetic(2.0**-bits, plain.tiny, plain.largest, probabilistic=True)
-    sizes = Magnitudes(step, moment.before, plain.tiny)
-    errors = Bounds(case.reference, arithmetic, step, sizes).errors(
-        {}, moment.learning_rate, first=moment.first
-    )
-    pairs = [("loss", {"": step.loss}, {"": errors.loss})]
-    pairs += [
-        (name, getattr(step, name), getattr(errors, name)) for name in ("gradients", "buffers", "params")
-    ]
+    bounds = Bounds(case.reference, arithmetic, step, Magnitudes(step, start.params, plain.tiny))
+    errors = bounds.errors({}, snapshot.learning_rate, first=start.first)
+    triples = [("loss", {"": step.loss}, {"": errors.loss})]
+    triples += [(quantity, getattr(step, quantity), getattr(errors, quantity)) for quantity in QUANTITIES]
     return all(
-        bool(np.all(abs(moment.recorded[quantity][name] - exact[name]) <= bounds[name]))
-        for quantity, exact, bounds in pairs
-        for name in moment.recorded.get(quantity, {})
+        bool(np.all(abs(snapshot.recorded[quantity][name] - exact[name]) <= allowed[name]))
+        for quantity, exact, allowed in triples
+        for name in snapshot.recorded.get(quantity, {})
     )
 
 
-def held_in(moments: Sequence[Moment], bits: int) -> str:
+def short_quantity(snapshots: Sequence[StepSnapshot], bits: int) -> str:
     """The wrong quantity whose numbers all have so few bits, or nothing; a few could have them by chance."""
-    for quantity in ("gradients", "buffers", "params"):
-        found = [flat(moment.recorded[quantity]) for moment in moments if moment.has_wrong(quantity)]
-        numbers = np.concatenate(found) if found else np.zeros(0)
+    for quantity in QUANTITIES:
+        parts = [flat(snapshot.recorded[quantity]) for snapshot in snapshots if snapshot.has_wrong(quantity)]
+        numbers = np.concatenate(parts) if parts else np.zeros(0)
         if np.count_nonzero(numbers) >= FEWEST and np.array_equal(cut(numbers, bits), numbers):
             return quantity
     return ""
@@ -91,7 +91,7 @@ def cut(array: Array, bits: int) -> Array:
     return np.ldexp(np.round(fraction * 2**bits) / 2**bits, exponent)
 
 
-class Coarse(Reference):
+class RoundedInputs(Reference):
     """A reference that cuts the rows of the data."""
 
     def __init__(self, task: spec.Task, bits: int) -> None:
@@ -99,50 +99,62 @@ class Coarse(Reference):
         self.bits = bits
 
     def forward(self, params: Arrays, x: Array) -> list[Array]:
+        """The forward pass from cut rows."""
         return super().forward(params, cut(x, self.bits))
 
 
-class CoarseWeights(Coarse):
+class RoundedWeights(RoundedInputs):
     """The weights too."""
 
     def forward(self, params: Arrays, x: Array) -> list[Array]:
+        """The forward pass from cut rows through cut weights."""
         return super().forward({k: cut(v, self.bits) for k, v in params.items()}, x)
 
 
-class CoarseResults(CoarseWeights):
+class RoundedPredictions(RoundedWeights):
     """The predictions too."""
 
     def forward(self, params: Arrays, x: Array) -> list[Array]:
+        """The forward pass, its result cut as well."""
         *inner, last = super().forward(params, x)
         return [*inner, cut(last, self.bits)]
 
 
-class CoarseProducts(Coarse):
+class RoundedProducts(RoundedInputs):
     """Both inputs of every product instead, those of the backward pass included: what a GPU does with TF32."""
 
     def forward(self, params: Arrays, x: Array) -> list[Array]:
+        """The forward pass from whole rows."""
         return Reference.forward(self, params, x)
 
     def product(self, a: Array, b: Array) -> Array:
+        """A product of cut matrices."""
         return cut(a, self.bits) @ cut(b, self.bits)
 
 
-COARSE = (Coarse, CoarseWeights, CoarseResults, CoarseProducts)
+ROUNDED_REFERENCES = (RoundedInputs, RoundedWeights, RoundedPredictions, RoundedProducts)
 
 
-def unexplained(case: Case, form: type[Coarse], moments: Sequence[Moment], bits: int) -> float:
-    """The share of the deviations that is left when the steps are played with narrower inputs."""
-    actor = form(case.workload.task, bits)
+def unexplained(case: Case, form: type[RoundedInputs], snapshots: Sequence[StepSnapshot], bits: int) -> float:
+    """The part of the deviations that is left when the steps are played with narrower inputs, by norms."""
+    rounded = form(case.workload.task, bits)
     quantity = next(
-        q for q in ("gradients", "loss", "buffers", "params") if any(m.has_wrong(q) for m in moments)
+        quantity
+        for quantity in ("gradients", "loss", "buffers", "params")
+        if any(snapshot.has_wrong(quantity) for snapshot in snapshots)
     )
     before = after = 0.0
-    for moment in moments:
-        x, y = case.workload.x[moment.rows], case.workload.y[moment.rows]
-        recorded = flat(moment.recorded[quantity])
-        for played, right in ((actor, False), (None, True)):
-            step = case.play(moment, x, y, reference=played)
-            values = np.atleast_1d(step.loss) if quantity == "loss" else flat(getattr(step, quantity))
-            off = float(np.square(narrow(recorded - values)).sum())
-            before, after = (before + off, after) if right else (before, after + off)
+    for snapshot in snapshots:
+        recorded = flat(snapshot.recorded[quantity])
+        before += squared_deviation(case, snapshot, quantity, recorded, None)
+        after += squared_deviation(case, snapshot, quantity, recorded, rounded)
     return float(np.sqrt(after / before)) if before else 0.0
+
+
+def squared_deviation(
+    case: Case, snapshot: StepSnapshot, quantity: str, recorded: Array, reference: Reference | None
+) -> float:
+    """Squared distance of a quantity from what a reference gives, the case's own by default."""
+    step = case.play_step(snapshot, *case.batch(snapshot), reference=reference)
+    values = np.atleast_1d(step.loss) if quantity == "loss" else flat(getattr(step, quantity))
+    return float(np.square(narrow(recorded - values)).sum())

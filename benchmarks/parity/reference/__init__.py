@@ -1,1 +1,11 @@
-"""One training step from the mathematics, in higher precision, and how far a correct one can be from it."""
+"""What does one correct training step compute, and how far from it may correct arithmetic land?
+
+`step` takes one step from the mathematics, wider than the task's dtype; `bounds` bounds the rounding of every
+component of it, and `drift` that of a whole run where it can be said.
+"""
+
+from .arithmetic import Arithmetic
+from .bounds import Bounds, Errors
+from .step import WIDE, Arrays, Magnitudes, Reference, ReferenceStep
+
+__all__ = ["WIDE", "Arithmetic", "Arrays", "Bounds", "Errors", "Magnitudes", "Reference", "ReferenceStep"]

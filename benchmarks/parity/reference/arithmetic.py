@@ -32,19 +32,20 @@ TF32 = 2.0**-11  # unit roundoff of TF32: 10 explicit bits and the leading one, 
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """The rounding of one dtype; `likely` puts the square root of n in the place of n.
+    """The rounding of one dtype: unit roundoff, smallest normal number and largest number.
 
-    `inputs` is how far a product of two numbers is off, relatively, where both are rounded to fewer bits first:
-    (1 + v)^2 - 1 with the unit roundoff v of those bits. It counts in matrix products alone.
-    The second form is what independent roundings of mean zero would do (Higham and Mary, SIAM J. Sci. Comput. 41,
-    2019); it is shown beside the worst case, and nothing is judged by it.
+    `input_error` is how far a product of two numbers is off, relatively, where both are rounded to fewer bits
+    first: (1 + v)^2 - 1 with the unit roundoff v of those bits. It counts in matrix products alone.
+    `probabilistic` puts the square root of n in the place of n: what independent roundings of mean zero do with
+    high probability (Higham and Mary, SIAM J. Sci. Comput. 41, 2019). It is shown beside the worst case, and
+    nothing is judged by it.
     """
 
     unit: float
     tiny: float
     largest: float
     probabilistic: bool = False
-    inputs: float = 0.0
+    input_error: float = 0.0
 
     @classmethod
     def of(
@@ -53,11 +54,12 @@ class Arithmetic:
         """The arithmetic of a program in `dtype`, judged by a reference in `wide`; only float32 has TF32."""
         info = np.finfo(dtype)
         unit = float(info.eps) / 2 + float(np.finfo(wide).eps) / 2
-        inputs = 2 * TF32 + TF32**2 if matmul_precision == "tf32" and dtype == "float32" else 0.0
-        return cls(unit, float(info.tiny), float(info.max), probabilistic, inputs)
+        narrowed = matmul_precision == "tf32" and dtype == "float32"
+        input_error = 2 * TF32 + TF32**2 if narrowed else 0.0
+        return cls(unit, float(info.tiny), float(info.max), probabilistic, input_error)
 
     def gamma(self, n: float) -> float:
-        """n u / (1 - n u).
+        """n u / (1 - n u), Higham's (3.1).
 
         Raises:
             InputError: n u is 1 or more, where no bound of this kind exists.
@@ -71,8 +73,8 @@ class Arithmetic:
         return nu / (1 - nu)
 
     def product(self, n: float) -> float:
-        """gamma_n for a sum of products whose inputs may be rounded first: (1 + inputs)(1 + gamma_n) - 1."""
-        return self.gamma(n) * (1 + self.inputs) + self.inputs
+        """gamma_n for a sum of products whose inputs are rounded first: (1 + input_error)(1 + gamma_n) - 1."""
+        return self.gamma(n) * (1 + self.input_error) + self.input_error
 
     def rounding(self, n: float, magnitude: Any) -> Any:
         """What n roundings do to terms whose absolute values add up to `magnitude`."""

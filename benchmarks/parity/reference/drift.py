@@ -8,12 +8,15 @@ theorem for deep chains, kinks and momentum.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from samestep.backends.interface import Host
 from samestep.backends.spec import Linear
 
 from ...record.proof import Overall
-from ..workload import Host, ScheduledBatch, Workload
+from ..workload import ScheduledBatch, Workload
 from .arithmetic import Array, narrow
 from .bounds import Errors
 from .step import Arrays, Reference, ReferenceStep
@@ -24,26 +27,25 @@ MOST_SOLVED = 1e8  # n d^2 of a least-squares problem that is solved in passing
 
 
 class Drift:
-    """Follows a run: `apart[t]` is what two correct runs may be apart after step t + 1."""
+    """Follows a run: `allowances[t]` is what two correct runs may be apart after step t + 1."""
 
     def __init__(self, workload: Workload, reference: Reference) -> None:
         self.workload, self.reference = workload, reference
         task = workload.task
         layer, sgd = task.layers[0], task.optimizer
-        self.linear = (
-            len(task.layers) == 1 and task.loss.name == "mse" and not sgd.momentum and not sgd.maximize
-        )
-        self.contracts = self.linear and isinstance(layer, Linear) and layer.in_features <= MOST_FEATURES
-        self.apart: list[float] = []
-        self.shares_of_steps: list[float] = []
-        self.own = reference.widen(workload.start)
-        self.last: Arrays = self.own
-        self.eps, self.share, self.meaningful = 0.0, 0.0, self.contracts
+        plain_sgd = not sgd.momentum and not sgd.maximize
+        linear = len(task.layers) == 1 and task.loss.name == "mse" and plain_sgd
+        self.contracts = linear and isinstance(layer, Linear) and layer.in_features <= MOST_FEATURES
+        self.allowances: list[float] = []
+        self.tau_ratios: list[float] = []
+        self.reference_run = reference.widen(workload.start)
+        self.recorded: Arrays = self.reference_run
+        self.eps, self.largest_ratio, self.meaningful = 0.0, 0.0, self.contracts
 
     @property
     def resolution(self) -> float | None:
         """Median over the steps of ||tau|| over the length of the step."""
-        return float(np.median(self.shares_of_steps)) if self.shares_of_steps else None
+        return float(np.median(self.tau_ratios)) if self.tau_ratios else None
 
     def add(
         self,
@@ -51,23 +53,23 @@ class Drift:
         before: Arrays,
         step: ReferenceStep,
         errors: Errors,
-        after: dict[str, Host],
+        after: Mapping[str, Host],
     ) -> None:
-        """One more step, from `before` to the recorded `after`."""
+        """Follow one more step, from `before` to the recorded `after`."""
         tau, moved = norm(errors.params), distance(step.params, before)
-        self.shares_of_steps.append(tau / moved if moved else np.inf if tau else 0.0)
+        self.tau_ratios.append(tau / moved if moved else np.inf if tau else 0.0)
         growth = self.growth(batch) if self.contracts else 1.0
-        self.apart.append(growth * (self.apart[-1] if self.apart else 0.0) + 2 * tau)
+        first = not self.allowances
+        self.allowances.append(growth * (0.0 if first else self.allowances[-1]) + 2 * tau)
         if not self.meaningful:
             return
-        self.last = self.reference.widen(after)
-        self.own = self.reference.step(
-            self.own, {}, batch.x, batch.y, batch.learning_rate, first=not self.apart[1:]
+        self.recorded = self.reference.widen(after)
+        self.reference_run = self.reference.step(
+            self.reference_run, {}, batch.x, batch.y, batch.learning_rate, first=first
         ).params
         self.eps = growth * self.eps + tau
-        used = distance(self.last, self.own) / self.eps
-        self.share = max(self.share, used)
-        self.meaningful = self.eps < MEANS_SOMETHING * norm(self.own)
+        self.largest_ratio = max(self.largest_ratio, distance(self.recorded, self.reference_run) / self.eps)
+        self.meaningful = self.eps < MEANS_SOMETHING * norm(self.reference_run)
 
     def growth(self, batch: ScheduledBatch) -> float:
         """||(1 - h decay) I - (2h/N) Z^T Z||_2, from the eigenvalues of Z^T Z."""
@@ -83,27 +85,37 @@ class Drift:
         """The distance from the reference's own run, where the propagated bound means something."""
         if not self.meaningful:
             return None
-        far, size = distance(self.last, self.own), norm(self.own)
+        far, size = distance(self.recorded, self.reference_run), norm(self.reference_run)
         ulp = float(np.spacing(np.asarray(size, dtype=self.workload.task.dtype)))
         return Overall(
-            distance=far, bound=self.eps, share=self.share, ulps=far / ulp, to_solution=self.to_solution()
+            distance=far,
+            bound=self.eps,
+            share=self.largest_ratio,
+            ulps=far / ulp,
+            to_solution=self.to_solution(),
         )
 
     def to_solution(self) -> float | None:
-        """Distance from the exact least-squares solution of the whole data."""
+        """Distance from the exact least-squares solution of the whole data; None under weight decay."""
         x, y = narrow(self.workload.x), narrow(self.workload.y)
         if self.workload.task.optimizer.weight_decay or x.size * x.shape[1] > MOST_SOLVED:
             return None
         solution = np.linalg.lstsq(np.column_stack([x, np.ones(len(x))]), y, rcond=None)[0]
-        weight, bias = (narrow(self.last[f"0.{name}"]) for name in ("weight", "bias"))
+        weight, bias = (narrow(self.recorded[f"0.{name}"]) for name in ("weight", "bias"))
         return float(np.linalg.norm(np.vstack([weight, bias]) - solution))
 
 
-def norm(arrays: dict[str, Array]) -> float:
+def norm(arrays: Mapping[str, Array]) -> float:
     """Euclidean norm of all arrays together."""
     return float(np.sqrt(sum(float(np.square(narrow(array)).sum()) for array in arrays.values())))
 
 
-def distance(a: dict[str, Array], b: dict[str, Array]) -> float:
+def distance(first: Mapping[str, Array], second: Mapping[str, Array]) -> float:
     """Euclidean distance of two sets of arrays; differences are taken before anything is narrowed."""
-    return norm({name: a[name] - b[name] for name in a})
+    return norm({name: first[name] - second[name] for name in first})
+
+
+def exact_distance(first: Mapping[str, Host], second: Mapping[str, Host]) -> float:
+    """Euclidean distance of narrow arrays, subtracted in the widest precision there is: nothing is lost."""
+    wide = ({name: value.astype(np.longdouble) for name, value in side.items()} for side in (first, second))
+    return distance(*wide)

@@ -31,7 +31,7 @@ class ResidualLoss(ElementwiseLoss):
 
 
 class SquaredError(ResidualLoss):
-    """e^2; slope 2 e."""
+    """e^2; derivative 2 e."""
 
     roundings = (2, 1)
 
@@ -43,7 +43,7 @@ class SquaredError(ResidualLoss):
 
 
 class AbsoluteError(ResidualLoss):
-    """|e|; slope sign e."""
+    """|e|; derivative sign e."""
 
     roundings = (1, 1)
 
@@ -55,9 +55,9 @@ class AbsoluteError(ResidualLoss):
 
 
 class SmoothAbsoluteError(ResidualLoss):
-    """e^2 / (2 beta) within |e| < beta, else |e| - beta/2; slope clip(e / beta, -1, 1). L1 at beta 0."""
+    """e^2 / (2 beta) within |e| < beta, else |e| - beta/2; derivative clip(e / beta, -1, 1). L1 at beta 0."""
 
-    roundings = (6, 2)  # the slope: once for 1/beta, once for the product
+    roundings = (6, 2)  # the derivative: once for 1/beta, once for the product
 
     def value(self, a: Array, t: Array) -> Array:
         beta = self.round(self.options["beta"])
@@ -72,7 +72,7 @@ class SmoothAbsoluteError(ResidualLoss):
 
 
 class HuberLoss(ResidualLoss):
-    """e^2 / 2 within |e| <= delta, else delta (|e| - delta/2); slope clip(e, -delta, delta)."""
+    """e^2 / 2 within |e| <= delta, else delta (|e| - delta/2); derivative clip(e, -delta, delta)."""
 
     def value(self, a: Array, t: Array) -> Array:
         delta = self.round(self.options["delta"])
@@ -88,10 +88,10 @@ class HuberLoss(ResidualLoss):
 
 
 class LogisticLoss(ElementwiseLoss):
-    """w (p t softplus(-x) + (1-t) softplus(x)); slope w ((1-t) sigmoid(x) - p t sigmoid(-x)).
+    """w (p t softplus(-x) + (1-t) softplus(x)); derivative w ((1-t) sigmoid(x) - p t sigmoid(-x)).
 
-    Magnitudes are those of the longest usual form, (1-t) x + (1 + (p-1) t) softplus(-x), whose slope is
-    (1-t) - (1 + (p-1) t) sigmoid(-x). Where the slope of softplus is taken as exp(x - softplus(x)), the
+    Magnitudes are those of the longest usual form, (1-t) x + (1 + (p-1) t) softplus(-x), whose derivative is
+    (1-t) - (1 + (p-1) t) sigmoid(-x). Where the derivative of softplus is taken as exp(x - softplus(x)), the
     subtraction adds a relative error of a few u |x|.
     """
 
@@ -118,7 +118,7 @@ class MultiLabelLogisticLoss(LogisticLoss):
 
 
 class SoftMarginLoss(ElementwiseLoss):
-    """log(1 + exp(-t x)); slope -t sigmoid(-t x)."""
+    """log(1 + exp(-t x)); derivative -t sigmoid(-t x)."""
 
     roundings = (2 * FUNCTION + 4, FUNCTION + 4)
 
@@ -136,7 +136,7 @@ class SoftMarginLoss(ElementwiseLoss):
 
 
 class HingeEmbeddingLoss(ElementwiseLoss):
-    """x where t = 1; max(0, margin - x) where t = -1; slope 1, or -1 where margin > x. Here a = x - margin."""
+    """x where t = 1; max(0, margin - x) where t = -1; derivative 1, or -1 where margin > x. a = x - margin."""
 
     def offset(self, t: Array) -> Array:
         return np.where(t == 1, 0, self.round(self.options["margin"]))
@@ -149,7 +149,7 @@ class HingeEmbeddingLoss(ElementwiseLoss):
 
 
 class DivergenceLoss(ElementwiseLoss):
-    """t (log t - x), 0 log 0 = 0, slope -t; with log_target exp(t) (t - x), slope -exp(t)."""
+    """t (log t - x), 0 log 0 = 0, derivative -t; with log_target exp(t) (t - x), derivative -exp(t)."""
 
     roundings = (FUNCTION + 4, FUNCTION + 1)
 
@@ -170,7 +170,10 @@ class DivergenceLoss(ElementwiseLoss):
 
 
 class BinaryCrossEntropy(ElementwiseLoss):
-    """-w (t max(log x, -100) + (1-t) max(log(1-x), -100)); slope w (x-t) / max(x (1-x), 1e-12), x in [0, 1]."""
+    """-w (t max(log x, -100) + (1-t) max(log(1-x), -100)), x in [0, 1].
+
+    Its derivative is w (x-t) / max(x (1-x), 1e-12).
+    """
 
     roundings = (FUNCTION + 4, 6)
     floor = np.float32(1e-12)  # a float32 constant in float64 too
@@ -190,8 +193,9 @@ class BinaryCrossEntropy(ElementwiseLoss):
     def error_through_sigmoid(self, x: Sum, t: Array) -> Array:
         """Error of the gradient with respect to z where x = sigmoid(z), before the divisor.
 
-        slope times x (1-x) is w (x-t) min(1, x (1-x) / floor). Both factors hold the same computed x, so what is
-        lost in 1 - x cancels; only where x may round to within the floor of 0 or 1 is anything up to x - t lost.
+        The derivative times x (1-x) is w (x-t) min(1, x (1-x) / floor). Both factors hold the same computed x, so
+        that what is lost in 1 - x cancels; only where x may round to within the floor of 0 or 1 is anything up to
+        x - t lost.
         """
         w, size = narrow(self.weight()), narrow(abs(x.value - t))
         ends = (np.clip(narrow(x.value) + side * x.error, 0, 1) for side in (-1, 1))

@@ -1,8 +1,8 @@
-"""What a loss is to the reference and its bounds: values, slopes, and how far rounding can move both.
+"""What a loss is to the reference and its bounds: values, derivatives, and how far rounding can move both.
 
 Every loss here is a convex function of the prediction, so that over an interval of predictions the value and the
-slope move farthest at its two ends: kinks and saturated parts need no case of their own. A slope is what one
-element contributes before the reduction's divisor.
+derivative move farthest at its two ends: kinks and saturated parts need no case of their own. A derivative is
+what one element contributes before the reduction's divisor.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Round: TypeAlias = Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class Terms:
-    """A loss before its reduction: values, slopes by prediction, and what both are divided by.
+    """A loss before its reduction: values, derivatives by prediction, and what both are divided by.
 
     `roundings` are those of the divisor and of dividing by it, once as 1/divisor and once as a product.
     """
@@ -48,11 +48,11 @@ class ReferenceLoss(ABC):
 
     @abstractmethod
     def terms(self, x: Array, t: Array) -> Terms:
-        """Values and slopes at the predictions x (n, m), wide."""
+        """Values and derivatives at the predictions x (n, m), wide."""
 
     @abstractmethod
     def errors(self, x: Sum, t: Array) -> tuple[Array, Array]:
-        """Bounds of the errors of values and slopes, float64, given the error of the predictions."""
+        """Bounds of the errors of values and derivatives, float64, given the error of the predictions."""
 
     def largest(self, x: Array, t: Array) -> Array:
         """What the formula as documented meets on its way that is larger than its value."""
@@ -66,7 +66,7 @@ def spread(f: Callable[[Array], Array], a: Array, error: Array) -> Array:
 
 
 class ElementwiseLoss(ReferenceLoss):
-    """f(x - offset) for every element by itself; `roundings` are those of one value and one slope."""
+    """f(x - offset) for every element by itself; `roundings` are those of one value and one derivative."""
 
     roundings = (6, 1)
 
@@ -81,7 +81,7 @@ class ElementwiseLoss(ReferenceLoss):
     def derivative(self, a: Array, t: Array) -> Array: ...
 
     def magnitudes(self, a: Array, t: Array) -> tuple[Array, Array]:
-        """Sums of the absolute values of the terms that make up value and slope."""
+        """Sums of the absolute values of the terms that make up value and derivative."""
         return abs(self.value(a, t)), abs(self.derivative(a, t))
 
     def divisor(self, shape: tuple[int, ...]) -> tuple[int, int]:

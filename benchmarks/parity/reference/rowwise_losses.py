@@ -52,7 +52,10 @@ class LogLikelihood(ReferenceLoss):
 
 
 class CrossEntropy(LogLikelihood):
-    """-sum_c q_c log p_c with p = softmax(x), slope p sum(q) - q; smoothing s spreads s of q over the classes."""
+    """-sum_c q_c log p_c with p = softmax(x); derivative p sum(q) - q.
+
+    Label smoothing s spreads s of q over the classes.
+    """
 
     def target(self, x: Array, t: Array) -> tuple[Array, Any, int]:
         s, w = self.round(self.options["label_smoothing"]), np.broadcast_to(self.weight(), x.shape[1:])
@@ -90,7 +93,10 @@ class CrossEntropy(LogLikelihood):
 
 
 class MultiClassMargin(ReferenceLoss):
-    """sum over pairs (j right, i wrong) of w max(0, margin - x_j + x_i)^p / C; +slope at i, -slope at j."""
+    """Sum over pairs (j right, i wrong) of w max(0, margin - x_j + x_i)^p / C.
+
+    The derivative of a pair counts positive at i and negative at j.
+    """
 
     def __init__(self, options: Mapping[str, Any], round_: Round) -> None:
         super().__init__({"margin": 1.0, "p": 1, **options}, round_)

@@ -9,7 +9,7 @@ a layer's output is called its delta; coefficients are first rounded to the task
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -25,6 +25,19 @@ from .rowwise_losses import reference_loss
 Arrays: TypeAlias = dict[str, Array]
 
 WIDE: dict[str, Any] = {"float32": np.float64, "float64": np.longdouble}
+
+
+@dataclass(frozen=True, eq=False)
+class StepStart:
+    """Where a step begins, in wide precision.
+
+    `buffer_errors` bound the errors of momentum buffers that were not recorded. `first`: no momentum yet.
+    """
+
+    params: Arrays
+    buffers: Arrays
+    buffer_errors: Arrays = field(default_factory=dict)
+    first: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,13 +80,13 @@ class Reference:
         self.wide = WIDE[task.dtype]
         self.layers: Sequence[spec.Layer] = task.layers
         self.loss: ReferenceLoss = reference_loss(task.loss, self.round)
-        o = task.optimizer
+        sgd = task.optimizer
         self.sgd = RoundedCoefficients(
-            self.round(o.momentum),
-            self.round(o.dampening),
-            self.round(o.weight_decay),
-            -1 if o.maximize else 1,
-            o.nesterov,
+            momentum=self.round(sgd.momentum),
+            dampening=self.round(sgd.dampening),
+            weight_decay=self.round(sgd.weight_decay),
+            sign=-1 if sgd.maximize else 1,
+            nesterov=sgd.nesterov,
         )
 
     def round(self, value: Any) -> Any:
@@ -81,6 +94,7 @@ class Reference:
         return np.asarray(value).astype(self.dtype).astype(self.wide)[()]
 
     def widen(self, arrays: Mapping[str, Array]) -> Arrays:
+        """Arrays by name in the reference's precision."""
         return {name: array.astype(self.wide) for name, array in arrays.items()}
 
     def step(
@@ -120,14 +134,13 @@ class Reference:
             if isinstance(layer, spec.Linear):
                 gradients[f"{index}.weight"] = self.product(a.T, delta)
                 gradients[f"{index}.bias"] = delta.sum(axis=0)
-            if index:
-                linear = isinstance(layer, spec.Linear)
-                below = (
-                    self.product(delta, params[f"{index}.weight"].T)
-                    if linear
-                    else delta * activation_derivative(layer, a, values[index + 1], self.round)
-                )
-                deltas.insert(0, below)
+            if not index:
+                break
+            if isinstance(layer, spec.Linear):
+                below = self.product(delta, params[f"{index}.weight"].T)
+            else:
+                below = delta * activation_derivative(layer, a, values[index + 1], self.round)
+            deltas.insert(0, below)
         return deltas, {name: gradients[name] for name in params}
 
     def optimize(
@@ -135,7 +148,7 @@ class Reference:
     ) -> tuple[Arrays, Arrays]:
         """g = +-grad + decay theta; b = g at first, then momentum b + (1 - dampening) g; Nesterov adds to g."""
         c = self.sgd
-        new, directions = {}, {}
+        new, directions = {}, {}  # torch.optim.SGD: the learning rate stays outside the buffer
         for name, theta in params.items():
             g = c.sign * gradients[name] + c.weight_decay * theta
             if not c.momentum:
@@ -183,8 +196,8 @@ def activate(layer: spec.Layer, z: Array, round_: Any) -> Array:
     match layer:
         case spec.ReLU():
             return np.where(z > 0, z, z.dtype.type(0))
-        case spec.LeakyReLU(negative_slope=derivative):
-            return np.where(z > 0, z, round_(derivative) * z)
+        case spec.LeakyReLU(negative_slope=below):
+            return np.where(z > 0, z, round_(below) * z)
         case spec.Sigmoid():
             return sigmoid(z)
         case spec.Tanh():
@@ -198,8 +211,8 @@ def activation_derivative(layer: spec.Layer, z: Array, value: Array, round_: Any
     match layer:
         case spec.ReLU():
             return (z > 0).astype(z.dtype)
-        case spec.LeakyReLU(negative_slope=derivative):
-            return np.where(z > 0, z.dtype.type(1), round_(derivative))
+        case spec.LeakyReLU(negative_slope=below):
+            return np.where(z > 0, z.dtype.type(1), round_(below))
         case spec.Sigmoid():
             return value * (1 - value)
         case _:

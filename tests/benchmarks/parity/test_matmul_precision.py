@@ -192,7 +192,7 @@ def test_the_bound_adds_two_roundings_to_every_product_and_to_nothing_else() -> 
 def test_float64_has_no_tf32() -> None:
     wide = np.longdouble
     assert Arithmetic.of("float64", wide, matmul_precision="tf32") == Arithmetic.of("float64", wide)
-    assert Arithmetic.of("float32", np.float64, matmul_precision="tf32").inputs == pytest.approx(
+    assert Arithmetic.of("float32", np.float64, matmul_precision="tf32").input_error == pytest.approx(
         2.0**-10, rel=1e-3
     )
 

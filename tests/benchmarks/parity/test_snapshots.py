@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from samestep.backends.spec import SGD
 from samestep.benchmarks.parity import Workload, judge
 from samestep.benchmarks.parity.judge import judge_kept_steps
-from samestep.benchmarks.parity.snapshots import MOST_BYTES, kept_step_numbers
+from samestep.benchmarks.parity.kept_steps import MOST_BYTES, kept_step_numbers
 from samestep.benchmarks.record.arrays import decode, encode
 from samestep.benchmarks.record.plan import MOST_STEPS
 from samestep.benchmarks.record.proof import Judgement

@@ -1,0 +1,76 @@
+"""The form of a trace: the names, shapes, dtypes and number of steps that a task asks for."""
+
+from __future__ import annotations
+
+from samestep.backends.interface import Trace
+
+from ..record.proof import Cause, Diagnosis
+from .comparison import QUANTITIES
+from .reference.step import Arrays, ReferenceStep
+from .workload import Workload
+
+
+def malformed(workload: Workload, trace: Trace, expected: int | None = None) -> Diagnosis | None:
+    """What is wrong with the form of a trace of `expected` steps, or None."""
+    steps = step_count(trace)
+    if expected is not None and steps != expected:
+        return wrong_count(workload, steps, expected)
+    if trace.buffers and not workload.task.optimizer.momentum:
+        return Diagnosis(cause="momentum", sentence="momentum buffers in a task without momentum")
+    if trace.losses.size:
+        if trace.losses.shape != (steps,):
+            sentence = f"the losses have shape {trace.losses.shape}, not ({steps},): one number for each step"
+            return Diagnosis(cause="shape", sentence=sentence)
+        if trace.losses.dtype != workload.task.dtype:
+            sentence = f"the losses are {trace.losses.dtype} in a {workload.task.dtype} task"
+            return Diagnosis(cause="dtype", sentence=sentence)
+    for quantity in QUANTITIES:
+        table = getattr(trace, quantity)
+        if table or quantity == "params":
+            fault = malformed_table(workload, quantity, table, steps)
+            if fault:
+                return fault
+    return None
+
+
+def wrong_count(workload: Workload, steps: int, expected: int) -> Diagnosis:
+    """Too few or too many steps in an epoch; exactly the full batches say that the partial one is missing."""
+    dropped = steps == len(workload.x) // workload.task.batch_size
+    why = ": the last, partial batch is dropped" if dropped else ""
+    cause: Cause = "partial batch" if dropped else "shape"
+    return Diagnosis(cause=cause, sentence=f"{steps} steps were recorded of {expected}{why}")
+
+
+def malformed_table(workload: Workload, quantity: str, table: Arrays, steps: int) -> Diagnosis | None:
+    """What is wrong with the arrays of one quantity, (steps, *shape) by parameter name, or None."""
+    shapes, dtype = workload.task.parameters, workload.task.dtype
+    if set(table) != set(shapes):
+        sentence = f"the {quantity} are named {sorted(table)}, not {sorted(shapes)}"
+        return Diagnosis(cause="shape", sentence=sentence)
+    for name, values in table.items():
+        shape = (steps, *shapes[name])
+        if values.shape != shape:
+            sentence = f"{quantity} {name} have shape {values.shape}, not {shape}: one entry a step"
+            return Diagnosis(cause="shape", sentence=sentence)
+        if values.dtype != dtype:
+            sentence = f"{quantity} {name} are {values.dtype} in a {dtype} task"
+            return Diagnosis(cause="dtype", sentence=sentence)
+    return None
+
+
+def step_count(trace: Trace) -> int:
+    """The number of steps of a trace."""
+    return len(next(iter(trace.params.values()), ()))
+
+
+def in_order(workload: Workload, trace: Trace) -> Trace:
+    """The same trace, its tensors in the order of the task's parameters; JAX gives them in alphabetical order."""
+    names = workload.task.parameters
+    tables = ({k: t[k] for k in names if k in t} for t in (trace.params, trace.buffers, trace.gradients))
+    return Trace(trace.losses, *tables)
+
+
+def unrecorded(trace: Trace, step: ReferenceStep) -> set[str]:
+    """The quantities of a step that were not recorded."""
+    absent = {quantity for quantity in QUANTITIES if getattr(step, quantity) and not getattr(trace, quantity)}
+    return absent if trace.losses.size else absent | {"loss"}
