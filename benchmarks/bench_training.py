@@ -1,7 +1,7 @@
 """The entry of `pytest --benchmark-only`: one benchmark for each task and lane.
 
-The relay measures all of them first, in workers of their own; each test then checks its lane's gates and hands
-the samples, in seconds per training step, to pytest-benchmark.
+All of them are measured first, in workers of their own; each test then checks its lane's gates and hands the
+samples, in seconds per training step, to pytest-benchmark.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from typing import Any
 import pytest
 
 from samestep.benchmarks.pytest_plugin import BENCH
-from samestep.benchmarks.pytest_plugin.replay import CLOCK, Race
+from samestep.benchmarks.pytest_plugin.replay import CLOCK, Replay
 
 
 @pytest.mark.benchmark(timer=CLOCK, disable_gc=False, warmup=False)
-def test_training(task: str, lane: str, race: Race, benchmark: Any) -> None:
+def test_training(task: str, lane: str, replay: Replay, benchmark: Any) -> None:
     """Proven first: a lane whose certificate or gates fail shows its reason and no time."""
     benchmark.group = task
     benchmark.fullname = f"{BENCH.name}::{benchmark.name}"  # the same from every rootdir, to be compared by
     if benchmark.disabled:
-        benchmark(race.run_once, task, lane)
+        benchmark(replay.run_once, task, lane)
         return
-    if reason := race.barred(task, lane):
+    if reason := replay.barred(task, lane):
         pytest.fail(reason, pytrace=False)
-    samples = race.seconds_per_step(task, lane)
+    samples = replay.seconds_per_step(task, lane)
     replayed = iter(samples)
-    benchmark.extra_info.update(race.facts(task, lane))
+    benchmark.extra_info.update(replay.extra_info(task, lane))
     benchmark.pedantic(
         lambda: CLOCK.advance(next(replayed)), setup=CLOCK.rewind, rounds=len(samples), iterations=1
     )

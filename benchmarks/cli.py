@@ -5,10 +5,13 @@ Exit codes: 0 done, 1 a check failed, 2 bad usage or input, 130 interrupted. Err
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
+from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
@@ -17,62 +20,15 @@ from samestep import backends
 from .console.errors import InputError
 from .console.escapes import visible
 from .console.interrupts import kept
+from .measure.options import Declaration, Options, declared
 
+F = TypeVar("F", bound=Callable[..., Any])
 app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="The same training step in NumPy, PyTorch and JAX: proven the same, then timed.",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-def _lanes(default: str) -> Any:
-    """The option --lane; lists are made anew for every call, so their default is not behind a parameter."""
-    words = f"A lane, such as torch:fused; repeat for more. Default: {default}."
-    return typer.Option("--lane", metavar="LANE", default_factory=list, show_default=False, help=words)
-
-
-Lanes = Annotated[list[str], _lanes("all that can run here")]
-LessonLanes = Annotated[list[str], _lanes("numpy, torch and jax")]
-SweepLanes = Annotated[list[str], _lanes("all that can run here, but for those of --compiled")]
-Tasks = Annotated[
-    list[str],
-    typer.Option(
-        "--task",
-        metavar="TASK",
-        default_factory=list,
-        show_default=False,
-        help="A named task, see `samestep list`; repeat for more. Default: lesson and diabetes.",
-    ),
-]
-Data = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FILE",
-        help="A CSV or Parquet file as a task, instead of the default tasks or beside those of --task.",
-    ),
-]
-Target = Annotated[str | None, typer.Option(metavar="COLUMN", help="The column of --data to predict.")]
-Features = Annotated[
-    str | None,
-    typer.Option(metavar="COLUMNS", help="Columns of --data to predict from, with commas; default all."),
-]
-DtypeOption = Annotated[str, typer.Option(metavar="DTYPE", help="float32 or float64.")]
-Device = Annotated[
-    str, typer.Option(metavar="DEVICE", help="cpu, cuda (or gpu; the second: cuda:1), mps, tpu.")
-]
-Threads = Annotated[
-    str,
-    typer.Option(metavar="THREADS", help="one: each lane on one core; all: each framework as shipped."),
-]
-Effort = Annotated[
-    str,
-    typer.Option(metavar="EFFORT", help="smoke (to try), quick (6 blocks), standard (12), rigorous (24)."),
-]
-Baseline = Annotated[
-    str | None,
-    typer.Option(metavar="LANE", help="The lane that the others are compared with; default torch."),
-]
 RecordBaseline = Annotated[
     str | None,
     typer.Option(
@@ -81,14 +37,53 @@ RecordBaseline = Annotated[
         help="The lane that the others are compared with; default the record's own. Another is exploratory.",
     ),
 ]
-Out = Annotated[
-    str | None,
-    typer.Option(metavar="FOLDER", help="Folder for the run's results; default results/local/TIME."),
-]
-Resume = Annotated[
-    str | None, typer.Option(metavar="FOLDER", help="Go on with the interrupted run in this folder.")
-]
+Result = Annotated[Path, typer.Argument(metavar="RESULT", help="A run's folder, or its benchmark.json.")]
 Json = Annotated[bool, typer.Option("--json", help="Data instead of text.")]
+
+
+def takes(command: str) -> Callable[[F], F]:
+    """Give a function the options that a command is declared with; they come as keywords, for `Options`."""
+
+    def decorate(function: F) -> F:
+        own = [
+            parameter
+            for parameter in inspect.signature(function, eval_str=True).parameters.values()
+            if parameter.kind is not parameter.VAR_KEYWORD
+        ]
+        options = [_parameter(option) for option in declared(command)]
+        function.__signature__ = inspect.Signature([*options, *own])  # type: ignore[attr-defined]
+        return function
+
+    return decorate
+
+
+def _parameter(option: Declaration) -> inspect.Parameter:
+    """An option as typer reads it."""
+    made = typer.Option(f"--{option.name}", metavar=option.metavar or None, help=option.help)
+    kind: Any = bool if option.is_flag else str if option.default is not None else str | None
+    default: Any = option.default
+    if option.repeats:  # a list is made anew for every call, so that it is not behind the parameter
+        kind, default = list[str], inspect.Parameter.empty
+        made.default_factory, made.show_default = list, False
+    annotation = Annotated[kind, made]
+    return inspect.Parameter(
+        option.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+    )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"samestep {version('samestep')}")
+        raise typer.Exit
+
+
+@app.callback()
+def samestep(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """The same training step in NumPy, PyTorch and JAX: proven the same, then timed."""
 
 
 @app.command("list")
@@ -100,105 +95,78 @@ def list_() -> None:
 
 
 @app.command()
+@takes("lesson")
 def lesson(
-    lane: LessonLanes,
+    *,
     batch: Annotated[int, typer.Option(metavar="ROWS", help="Rows of a batch, 1 to 1000.")] = 10,
     json: Json = False,
+    **options: Any,
 ) -> None:
     """The linear-regression lesson, exercises included, in each backend side by side. Exit 1 if a lane fails."""
     from .commands.lesson import lesson as run
 
-    raise typer.Exit(run(lane, batch, json=json))
+    raise typer.Exit(run(options["lane"], batch, json=json))
 
 
 @app.command()
-def compare(
-    task: Tasks,
-    lane: Lanes,
-    data: Data = None,
-    target: Target = None,
-    features: Features = None,
-    dtype: DtypeOption = "float32",
-    device: Device = "cpu",
-    threads: Threads = "one",
-    effort: Effort = "quick",
-    baseline: Baseline = None,
-    out: Out = None,
-    resume: Resume = None,
-    phases: Annotated[
-        bool, typer.Option("--phases", help="Also show where the time of a step goes.")
-    ] = False,
-) -> None:
+@takes("compare")
+def compare(**options: Any) -> None:
     """Certify that the lanes do the same work, measure them, record it, and print the comparison."""
     from .commands.compare import compare as run
-    from .measure.options import Options
 
-    options = Options(
-        task, lane, data, target, features, dtype, device, threads, effort, baseline, out, resume, phases
-    )
-    raise typer.Exit(run(options))
+    raise typer.Exit(run(Options(**options)))
 
 
 @app.command()
+@takes("sweep")
 def sweep(
-    lane: SweepLanes,
+    *,
     compiled: Annotated[
         bool,
         typer.Option("--compiled", help="Also torch:compile and torch:fused, which compile for each size."),
     ] = False,
-    threads: Threads = "one",
-    device: Device = "cpu",
     minutes: Annotated[
         float,
         typer.Option(metavar="MINUTES", help="Time for the whole; it decides how many blocks are measured."),
     ] = 20.0,
-    baseline: Baseline = None,
-    out: Out = None,
-    resume: Resume = None,
+    **options: Any,
 ) -> None:
     """Batch sizes 1 to 4096 by feature counts 2 to 1024: which lane is fastest where, and what a step costs."""
     from .commands.sweep import sweep as run
-    from .measure.options import Options
 
-    options = Options(lane=lane, threads=threads, device=device, baseline=baseline, out=out, resume=resume)
-    raise typer.Exit(run(options, compiled=compiled, minutes=minutes))
+    raise typer.Exit(run(Options(**options), compiled=compiled, minutes=minutes))
 
 
 @app.command()
+@takes("parity")
 def parity(
-    task: Tasks,
-    lane: Lanes,
-    data: Data = None,
-    target: Target = None,
-    features: Features = None,
-    dtype: DtypeOption = "float32",
-    device: Device = "cpu",
+    *,
     against: Annotated[
         str | None, typer.Option(metavar="LANE", help="Also show how far the lanes end from this one.")
     ] = None,
     json: Annotated[
         str | None, typer.Option(metavar="FILE", help="Also write the certificates to this file.")
     ] = None,
+    **options: Any,
 ) -> None:
     """Certificates alone: is every lane's every step the same work? Exit 1 if any fails."""
     from .commands.parity import parity as run
-    from .measure.options import Options
 
-    raise typer.Exit(run(Options(task, lane, data, target, features, dtype, device), json, against))
+    raise typer.Exit(run(Options(**options), json, against))
 
 
 @app.command()
-def ceilings(task: Tasks, threads: Threads = "one", json: Json = False) -> None:
+@takes("ceilings")
+def ceilings(*, json: Json = False, **options: Any) -> None:
     """What this machine can do at a task's size: memory, BLAS, and each framework's cheapest call."""
     from .commands.ceilings import ceilings as run
-    from .measure.options import Options
 
-    raise typer.Exit(run(Options(task=task, threads=threads), json=json))
+    raise typer.Exit(run(Options(**options), json=json))
 
 
 @app.command()
 def verify(
-    result: Annotated[Path, typer.Argument(metavar="RESULT", help="A run's folder, or its benchmark.json.")],
+    result: Result,
     data: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="The file that was trained on, if it lies elsewhere now."),
@@ -212,7 +180,7 @@ def verify(
 
 @app.command()
 def table(
-    result: Annotated[Path, typer.Argument(metavar="RESULT", help="A run's folder, or its benchmark.json.")],
+    result: Result,
     format: Annotated[str, typer.Option(metavar="FORMAT", help="rich, markdown, csv or html.")] = "rich",
     baseline: RecordBaseline = None,
 ) -> None:
@@ -237,7 +205,7 @@ def diff(
 
 @app.command()
 def report(
-    result: Annotated[Path, typer.Argument(metavar="RESULT", help="A run's folder, or its benchmark.json.")],
+    result: Result,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -253,9 +221,10 @@ def report(
     raise typer.Exit(run(result, out, baseline))
 
 
-def main(arguments: list[str] | None = None, commands: typer.Typer = app) -> None:
+def main(arguments: list[str] | None = None, commands: typer.Typer = app) -> NoReturn:
     """Run a command; every expected error is one line and an exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    os.environ["PYTHONSAFEPATH"] = "1"  # no Python that is started imports from the current folder
     try:
         with kept():
             code: Any = commands(args=arguments or ["--help"], standalone_mode=False)

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import psutil
 
 from samestep.backends.spec import Linear, Loss, Synthetic, Task
-from samestep.benchmarks.measure import environment, measure, resume
-from samestep.benchmarks.measure.folder import Folder
+from samestep.benchmarks.measure import RunRequest, environment, measure, resume
+from samestep.benchmarks.measure.folder import RunFolder
 from samestep.benchmarks.record import Block, Record
 from samestep.benchmarks.record.plan import Effort, PlannedWork
 
@@ -84,14 +84,14 @@ def run(
         framework, begin = group.framework, time.monotonic()
         place, until = folder / framework, ready.get(framework, 0) + group.blocks
         ready[framework] = until
-        if Folder(place).begun and len(Folder(place).blocks()) >= until:
+        if RunFolder(place).begun and len(RunFolder(place).blocks()) >= until:
             continue
         if begin + took.get(framework, 0.0) > end or until > MOST_BLOCKS:
             break
         with load() if group.loaded else nullcontext():
             stretch(place, tasks, lanes(framework), effort, until, progress)
         took[framework] = time.monotonic() - begin
-    return {each: Folder(folder / each).record() for each in ready if Folder(folder / each).begun}
+    return {each: RunFolder(folder / each).record() for each in ready if RunFolder(folder / each).begun}
 
 
 def stretch(
@@ -102,13 +102,12 @@ def stretch(
     def said(phase: str, done: int, total: int, text: str) -> None:
         progress(place.name, done, total, f"{phase}: {text}")
 
-    if Folder(place).begun:
+    if RunFolder(place).begun:
         resume(place, progress=said, blocks=until)
     else:
         whole = effort.model_copy(update={"blocks": MOST_BLOCKS})
-        measure(
-            tasks, lanes, baseline=lanes[0], effort=whole, folder=place, progress=said, blocks=until, seed=0
-        )
+        request = RunRequest(tuple(tasks), tuple(lanes), lanes[0], whole, place, seed=0)
+        measure(request, progress=said, blocks=until)
 
 
 # --- load -----------------------------------------------------------------------------------------------------

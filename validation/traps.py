@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from samestep.benchmarks import tasks
 from samestep.benchmarks.analysis.verdicts import Verdict, judge
-from samestep.benchmarks.measure import measure
-from samestep.benchmarks.measure.efforts import Limits
+from samestep.benchmarks.measure import RunRequest, measure
+from samestep.benchmarks.measure.efforts import WorkerLimits
 from samestep.benchmarks.record.plan import Effort
 from validation.campaign import Progress
 from validation.store import lanes
@@ -18,7 +19,9 @@ from validation.trap_lanes import EXPECTED
 MODULE = "validation.trap_lanes"
 REPEATS = 10
 EFFORT = Effort(name="traps", blocks=2, rounds=(3, 3), slice_ms=10.0, controls=2)
-LIMITS = Limits(slice=5.0, memory=1 << 30)  # those of a real session would only take longer to be reached
+LIMITS = WorkerLimits(
+    slice=5.0, memory=1 << 30
+)  # those of a real session would only take longer to be reached
 
 
 def run(repeats: int, progress: Progress) -> dict[str, Any]:
@@ -38,9 +41,9 @@ def run(repeats: int, progress: Progress) -> dict[str, Any]:
 def session(own: list[str], progress: Progress) -> tuple[Verdict, ...]:
     """The verdicts of one session of these lanes and every trap; the first lane is the baseline."""
     everybody = [*own, *(f"{MODULE}:{trap}" for trap in EXPECTED)]
-    measured: dict[str, Any] = {"effort": EFFORT, "limits": LIMITS, "progress": progress}
     with tempfile.TemporaryDirectory() as folder:
-        return judge(measure([tasks.get("lesson")], everybody, baseline=own[0], folder=folder, **measured))
+        request = RunRequest((tasks.get("lesson"),), tuple(everybody), own[0], EFFORT, Path(folder))
+        return judge(measure(request, limits=LIMITS, progress=progress))
 
 
 def row(trap: str, verdicts: list[Verdict]) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from .. import datasets
-from ..measure import environment
-from ..measure import task_files as work
-from ..measure.efforts import Limits
-from ..measure.folder import Folder
-from ..measure.jobs import ceilings as measured
+from ..measure import RunRequest, environment, task_files
+from ..measure.efforts import WorkerLimits
+from ..measure.folder import MachineLimits, RunFolder
 from ..measure.limits import CALLS, floor
-from ..measure.options import Options, Session, resolve
+from ..measure.options import Options
+from ..measure.preparation import machine_limits
+from ..measure.request import resolve
 from ..parity.workload import initial_parameters
 from ..record.plan import PlannedWork
 from ..report import formatting as fmt
@@ -35,66 +35,74 @@ def ceilings(options: Options, *, json: bool) -> int:
     Raises:
         InputError: the options or the data cannot be used.
     """
-    asked = resolve(options, race=False)
-    found = measure(asked)
-    print(encoder.dumps(found, indent=2) if json else text(found))
-    return int(bool(found["failed"]))
+    limits = measure_here(resolve(options, race=False))
+    print(encoder.dumps(limits, indent=2) if json else text(limits))
+    return int(bool(limits["failed"]))
 
 
-def measure(asked: Session) -> dict[str, Any]:
+def measure_here(request: RunRequest) -> dict[str, Any]:
     """The limits as JSON has them: rates per second in bytes and operations, times in seconds.
 
-    `missing` are frameworks and default tasks that cannot run here, `failed` what was tried in vain.
+    `missing` are frameworks and default tasks that cannot run here, `failed` those that could not be measured.
     """
-    missing = {name: why for name, why in asked.missing.items() if name in CALLS} | asked.left_out
-    lanes = {name: name for name in CALLS if name in asked.lanes}
+    lanes = {name: name for name in CALLS if name in request.lanes}
     with tempfile.TemporaryDirectory() as scratch:
-        place, works = Folder(scratch), []
-        for index, task in enumerate(asked.tasks):
-            works.append(
-                work.write(place.work(index), task, datasets.load(task.dataset), initial_parameters(task))
-            )
-        found, failed = measured(place, works, lanes, asked.threads, Limits(), np.random.default_rng())
-    by_task = {each.task.name: each for each in works}
-    rates = [each.model_dump() | sizes(by_task[each.task]) for each in found.ceilings]
-    for row, each in zip(rates, found.ceilings, strict=True):
-        row["floor_s"] = floor(by_task[each.task], each)
+        folder, works = RunFolder(scratch), list[PlannedWork]()
+        for index, task in enumerate(request.tasks):
+            data, start = datasets.load(task.dataset), initial_parameters(task)
+            works.append(task_files.write(folder.work(index), task, data, start))
+        rng = np.random.default_rng()
+        limits, failed = machine_limits(folder, works, lanes, request.threads, WorkerLimits(), rng)
+    missing = {name: reason for name, reason in request.missing_lanes.items() if name in CALLS}
     return {
         "cpu": environment.cpu_model(),
         "allowed_cpus": len(environment.allowed_cpus()),
-        "threads": asked.threads,
-        "tasks": rates,
-        "calls": [each.model_dump() for each in found.dispatches],
-        "missing": missing,
+        "threads": request.threads,
+        "tasks": rates(limits, works),
+        "calls": [call.model_dump() for call in limits.dispatches],
+        "missing": missing | dict(request.left_out_tasks),
         "failed": failed,
     }
 
 
-def sizes(described: PlannedWork) -> dict[str, int]:
-    """The least that one full step moves and computes."""
-    return {"bytes_per_step": described.bytes_per_step, "flops_per_step": described.flops_per_step}
+def rates(limits: MachineLimits, works: list[PlannedWork]) -> list[dict[str, Any]]:
+    """The rates at each task, beside the least that one full step moves and computes."""
+    by_task = {work.task.name: work for work in works}
+    return [
+        rate.model_dump()
+        | {
+            "bytes_per_step": by_task[rate.task].bytes_per_step,
+            "flops_per_step": by_task[rate.task].flops_per_step,
+            "floor_s": floor(by_task[rate.task], rate),
+        }
+        for rate in limits.ceilings
+    ]
 
 
-def text(found: dict[str, Any]) -> str:
+def text(limits: dict[str, Any]) -> str:
     """Two small tables."""
-    heading = f"{found['cpu']}, {found['allowed_cpus']} CPUs, threads {found['threads']}"
-    reasons = [f"{name}: {why}" for name, why in {**found["missing"], **found["failed"]}.items()]
-    parts = [heading]
-    for table in (rates_table(found["tasks"]), calls_table(found["calls"], reasons)):
+    parts = [f"{limits['cpu']}, {limits['allowed_cpus']} CPUs, threads {limits['threads']}"]
+    reasons = [f"{name}: {why}" for name, why in {**limits["missing"], **limits["failed"]}.items()]
+    for table in (rates_table(limits["tasks"]), calls_table(limits["calls"], reasons)):
         parts += ["", boxed(table, WIDTH), *notes(table, WIDTH)]
     return "\n".join(parts)
 
 
 def rates_table(rows: list[dict[str, Any]]) -> Table:
     """Bandwidth at the working set of the timed run, and the BLAS rate at the shapes of its step."""
+    units = {
+        "working_set": "B",
+        "read_rate": "B/s",
+        "copy_rate": "B/s",
+        "blas_rate": "flop/s",
+        "bytes_per_step": "B",
+        "flops_per_step": "",
+    }
     names = ("task", "working set", "read", "copy", "BLAS", "bytes/step", "flop/step", "floor/step")
     table = Table("RATES", names, [], [READING, FLOOR])
     for row in rows:
-        sizes = [row["working_set"], row["bytes_per_step"], row["flops_per_step"]]
-        rates = [row["read_rate"], row["copy_rate"], row["blas_rate"]]
-        size, moved, computed = (unit(value, what) for value, what in zip(sizes, ("B", "B", ""), strict=True))
-        speeds = [unit(value, what) for value, what in zip(rates, ("B/s", "B/s", "flop/s"), strict=True)]
-        table.rows.append((row["task"], size, *speeds, moved, computed, fmt.duration(row["floor_s"])))
+        values = (quantity(row[name], unit) for name, unit in units.items())
+        table.rows.append((row["task"], *values, fmt.duration(row["floor_s"])))
     return table
 
 
@@ -105,7 +113,7 @@ def calls_table(rows: list[dict[str, Any]], reasons: list[str]) -> Table:
     return table
 
 
-def unit(value: float, what: str) -> str:
+def quantity(value: float, unit: str) -> str:
     """A number with a metric suffix before its unit: 12 kB, 144 B, 44.2 Gflop/s."""
     number, _, suffix = fmt.count(value).partition(" ")
-    return f"{number} {suffix}{what}".rstrip()
+    return f"{number} {suffix}{unit}".rstrip()

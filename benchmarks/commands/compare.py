@@ -1,38 +1,23 @@
-"""`samestep compare`: pytest drives the run, so that both ways of starting it are one run and one record."""
+"""`samestep compare`: certify, measure, record and show."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import sys
-from dataclasses import asdict
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import pytest
-
-from .. import pytest_plugin as plugin
-from ..console.errors import InputError
+from ..analysis.summary import summarize
+from ..console.progress import progress
 from ..console.terminal import width
-from ..measure.folder import Folder
-from ..measure.options import Options, resolve
-from ..pytest_plugin import BENCH
-from ..record import KEY, WHOLE
-from ..record.files import load, write_text
+from ..measure import BenchmarkRun
+from ..measure.folder import RunFolder
+from ..measure.options import Options
+from ..measure.request import resolve
+from ..pytest_plugin.run_folder import write_run
+from ..record import Record
 from ..report import tables
 
 INTERRUPTED = 130  # what a shell gives a program that Ctrl-C ended
-
-
-class Stopped:
-    """Hears why pytest left early: pytest.exit with a reason, or Ctrl-C without."""
-
-    reason: str | None = None
-
-    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        if isinstance(excinfo.value, pytest.exit.Exception):
-            self.reason = str(excinfo.value.msg)
 
 
 def compare(options: Options) -> int:
@@ -43,61 +28,39 @@ def compare(options: Options) -> int:
     Raises:
         InputError: the options or the data cannot be used.
     """
-    asked = resolve(options)
-    _make(asked.out)
-    log, stopped = asked.out / "pytest.log", Stopped()
-    os.environ.pop("PYTEST_ADDOPTS", None)  # a project's own options are not for this run
-    with log.open("w", encoding="utf-8") as file, contextlib.redirect_stdout(file):
-        place = {} if asked.resumed else {"out": str(asked.out)}
-        # the plugin itself and not its name, which would have it imported a second time
-        code = int(pytest.main(_arguments(asdict(options) | place), plugins=[plugin, stopped]))
-    if stopped.reason:
-        log.unlink()
-        raise InputError(stopped.reason)
-    if code == pytest.ExitCode.INTERRUPTED:
-        print(f"samestep: interrupted; {_kept(asked.out)}", file=sys.stderr)
-        return INTERRUPTED
-    written = asked.out / WHOLE
-    if not written.exists():
-        print(f"samestep: nothing was measured; {log} says why", file=sys.stderr)
-        return 1
-    print(tables.plain(load(written), width=width()))
-    print(f"\nrecord: {written}")
-    return int(code != 0)
-
-
-def _make(folder: Path) -> None:
+    request = resolve(options)
+    RunFolder(request.out).make()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{folder}: cannot be made ({error.strerror}); choose another folder with --out"
-        ) from error
+        with progress() as report:
+            run = BenchmarkRun.begin(request, progress=report)
+            run.certify()
+            run.race()
+    except KeyboardInterrupt:
+        return interrupted(request.out, "compare", show)
+    record = run.folder.record()
+    rows = summarize(record)
+    show(record, request.out)
+    return int(any(row.time is None for row in rows))
 
 
-def _kept(folder: Path) -> str:
-    """Print what an interrupted run had measured, and say where it is."""
-    try:
-        found = Folder(folder).record()
-    except InputError:
-        return "nothing was measured yet"
-    if not found.blocks:
-        return f"no block was finished yet; go on with: samestep compare --resume {folder}"
-    write_text(folder / WHOLE, json.dumps({KEY: found.model_dump(mode="json")}))
-    print(tables.plain(found, width=width()))
-    done = f"{len(found.blocks)} of {found.plan.effort.blocks} blocks are in {folder / WHOLE}"
-    return f"{done}; go on with: samestep compare --resume {folder}"
+def show(record: Record, out: Path) -> Path:
+    """Leave the run's folder whole and print the tables; gives the path of the JSON."""
+    path = write_run(record, out, tables.markdown(record))
+    print(tables.plain(record, width=width()))
+    print(f"\nrecord: {path}")
+    return path
 
 
-def _arguments(options: dict[str, Any]) -> list[str]:
-    """pytest's words for the options, and nothing of whatever project we stand in."""
-    words = [str(BENCH), "--benchmark-only", "-c", os.devnull, "--rootdir", str(BENCH.parent)]
-    words += ["-p", "no:cacheprovider", "--noconftest", "-q"]
-    words += ["-p", "no:unraisableexception"]  # with it, pytest would keep for itself what `kept` looks for
-    for name, value in options.items():
-        if isinstance(value, bool):
-            words += [f"--{name}"] if value else []
-            continue
-        given = value if isinstance(value, list | tuple) else [value]
-        words += [f"--{name}={each}" for each in given if each is not None]
-    return words
+def interrupted(out: Path, command: str, show: Callable[[Record, Path], Path]) -> int:
+    """Keep and show what was measured until Ctrl-C, and say how to go on; gives the exit code."""
+    folder, again = RunFolder(out), f"go on with: samestep {command} --resume {out}"
+    if not folder.begun:
+        message = "nothing was measured yet"
+    elif not folder.blocks():
+        message = f"no block was finished yet; {again}"
+    else:
+        record = folder.record()
+        path = show(record, out)
+        message = f"{len(record.blocks)} of {record.plan.effort.blocks} blocks are in {path}; {again}"
+    print(f"samestep: interrupted; {message}", file=sys.stderr)
+    return INTERRUPTED

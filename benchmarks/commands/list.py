@@ -8,7 +8,7 @@ from samestep import backends
 
 from .. import tasks
 from ..datasets.packaged import INSTALL, PIP
-from ..measure.options import by_tier
+from ..measure.request import by_tier
 
 DATA_PACKAGES = {  # by the name that Python imports: the tasks and options that need it
     "sklearn": "diabetes, mlp, digits, breast-cancer",

@@ -1,4 +1,4 @@
-"""How fast: workers in fresh processes, a relay that interleaves them, verdicts from the raw samples.
+"""How fast: workers in fresh processes, and a relay that interleaves them.
 
 Nothing is imported here until it is asked for, because a worker times what its own lane imports.
 """
@@ -8,14 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .session import certify, measure, resume
+    from .benchmark_run import BenchmarkRun, certify, measure, resume
+    from .request import RunRequest
 
-__all__ = ["certify", "measure", "resume"]
+__all__ = ["BenchmarkRun", "RunRequest", "certify", "measure", "resume"]
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import session
+    from . import benchmark_run
 
-    return getattr(session, name)
+    return getattr(benchmark_run, name)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from ..record.machine import SETTINGS, THROTTLES, Accelerator
 
-LIMIT_S = 10.0  # for an answer; a driver in trouble can take for ever
+LIMIT_S = 10.0  # for an answer; a broken driver may never answer
 FIELDS = (
     *("index", "name", "driver_version", "clocks.sm", "clocks.max.sm"),
     *("temperature.gpu", "power.draw", "memory.total"),
@@ -51,7 +51,7 @@ def accelerator(row: Sequence[str]) -> Accelerator:
         driver=driver,
         clock=quantity(clock, "MHz"),
         highest_clock=quantity(highest, "MHz"),
-        limits=words(limits),
+        limits=limit_names(limits),
         temperature=quantity(temperature, ""),
         power=quantity(power, "W"),
         memory=None if total is None else round(total * BYTES[unit]),
@@ -60,21 +60,21 @@ def accelerator(row: Sequence[str]) -> Accelerator:
 
 def quantity(text: str, unit: str) -> float | None:
     """The number in "1980 MHz"; None for another unit, or for none: [N/A], [Not Supported], [Unknown Error]."""
-    number, _, found = text.partition(" ")
-    if found != unit or not number.replace(".", "", 1).isdecimal():
+    number, _, text_unit = text.partition(" ")
+    if text_unit != unit or not number.replace(".", "", 1).isdecimal():
         return None
     return float(number)
 
 
-def words(bits: str) -> tuple[str, ...] | None:
-    """A mask such as 0x0000000000000004 in words; bits that nobody knows stay as numbers."""
+def limit_names(bits: str) -> tuple[str, ...] | None:
+    """The names of a mask such as 0x0000000000000004; bits without a name stay as numbers."""
     try:
         mask = int(bits, 16)
     except ValueError:
         return None
-    known = SETTINGS | THROTTLES
+    names = SETTINGS | THROTTLES
     bits_set = (1 << place for place in range(mask.bit_length()) if mask >> place & 1)
-    return tuple(known.get(bit, hex(bit)) for bit in bits_set)
+    return tuple(names.get(bit, hex(bit)) for bit in bits_set)
 
 
 def throttled(before: Sequence[Accelerator], after: Sequence[Accelerator]) -> str | None:

@@ -19,17 +19,17 @@ import numpy as np
 from samestep.backends.interface import Backend, Host, RowOrder, State
 
 from .counters import compilations, context_switches, steal_ns
-from .task_files import Prepared, digest, distance, load
+from .task_files import TaskFiles, digest, distance, load_arrays
 
-AGREE = 0.10  # two calls agree when they differ by at most this share
+AGREE = 0.10  # two runs agree when their times differ by at most this part
 MOST_WARMUPS = 5
 MOST_SPAN = 6  # a slice's resets may take this many times its target
 LONG_NS = 100_000_000  # above this a run is its own warm-up
-PAIRS = 7  # runs of unseen work, each beside one of the certified
+PAIRS = 7  # runs of unseen work, each beside a run of the certified
 
 
 @dataclass(frozen=True)
-class Reading:
+class TimedRun:
     """One run between two readings of the clock, and what became of it."""
 
     elapsed_ns: int
@@ -40,28 +40,28 @@ class Reading:
     apart: float
 
 
-class Run:
+class TimedWork:
     """One task in one backend, its data on the device, ready to be timed."""
 
-    def __init__(self, backend: Backend, work: Prepared, final: Path | None = None) -> None:
-        self.backend, self.work = backend, work
+    def __init__(self, backend: Backend, files: TaskFiles, final: Path | None = None) -> None:
+        self.backend, self.files = backend, files
         self.typical: float | None = None
-        self.final = load(final) if final else {}
+        self.final = load_arrays(final) if final else {}
         self.certified = digest(self.final)
         with self.precision():
-            self.data = backend.put(work.x), backend.put(work.y)
+            self.data = backend.put(files.x), backend.put(files.y)
             backend.sync(self.data)
 
     def precision(self) -> Any:
-        return self.backend.precision(self.work.task.dtype)
+        return self.backend.precision(self.files.task.dtype)
 
     @property
     def inputs(self) -> tuple[RowOrder, int, Host]:
-        return self.work.order, self.work.task.batch_size, self.work.rates
+        return self.files.row_order, self.files.task.batch_size, self.files.learning_rates
 
     def reset(self) -> State:
         """A state at the start, computed before the clock starts."""
-        state = self.backend.init(self.work.task, params=self.work.start)
+        state = self.backend.init(self.files.task, params=self.files.start)
         self.backend.sync(state)
         return state
 
@@ -72,7 +72,7 @@ class Run:
         params = self.backend.params(result[0])
         return time.perf_counter_ns() - begin, params
 
-    def time(self) -> Reading:
+    def time(self) -> TimedRun:
         """One run from the start."""
         backend = self.backend
         state, inputs = self.reset(), self.inputs
@@ -86,7 +86,7 @@ class Run:
         fetch, _ = self.fetch(result)
         final = digest(params)
         apart = 0.0 if final == self.certified else distance(params, self.final)
-        return Reading(end - begin, cpu, resync, fetch, final, apart)
+        return TimedRun(end - begin, cpu, resync, fetch, final, apart)
 
     def rewarm(self) -> int:
         """Untimed runs until two agree, the last slice's typical run being one of them; at most a few."""
@@ -104,25 +104,25 @@ class Run:
             warmups = self.rewarm()
             compiled, steal, switches = compilations(), steal_ns(), context_switches()
             begin = time.perf_counter_ns()
-            readings = [self.time() for _ in range(repeats)]
+            runs = [self.time() for _ in range(repeats)]
             span = time.perf_counter_ns() - begin
             after = context_switches()
-            elapsed = sum(reading.elapsed_ns for reading in readings)
+            elapsed = sum(run.elapsed_ns for run in runs)
             self.typical = elapsed / repeats
             return {
                 "repeats": repeats,
                 "warmups": warmups,
                 "elapsed_ns": elapsed,
-                "cpu_ns": sum(reading.cpu_ns for reading in readings),
+                "cpu_ns": sum(run.cpu_ns for run in runs),
                 "span_ns": span,
                 "steal_ns": steal_ns() - steal,
                 "switches": (after[0] - switches[0], after[1] - switches[1]),
-                "resync_ns": readings[-1].resync_ns,
-                "fetch_ns": readings[-1].fetch_ns,
+                "resync_ns": runs[-1].resync_ns,
+                "fetch_ns": runs[-1].fetch_ns,
                 "compilations": compilations() - compiled,
-                "final": readings[-1].final,
-                "finals": len({reading.final for reading in readings}),
-                "apart": max(reading.apart for reading in readings),
+                "final": runs[-1].final,
+                "finals": len({run.final for run in runs}),
+                "apart": max(run.apart for run in runs),
             }
 
     def calibrate(self, target_ns: int) -> dict[str, int]:
@@ -134,29 +134,30 @@ class Run:
                 begin = time.perf_counter_ns()
                 self.reset()
                 resets.append(time.perf_counter_ns() - begin)
-            run, reset = min(self.time().elapsed_ns for _ in range(3)), min(resets)
-        repeats = min(-(-target_ns // run), MOST_SPAN * target_ns // (run + reset))
-        return {"repeats": max(1, repeats), "run_ns": run, "reset_ns": reset}
+            run_ns, reset_ns = min(self.time().elapsed_ns for _ in range(3)), min(resets)
+        repeats = min(-(-target_ns // run_ns), MOST_SPAN * target_ns // (run_ns + reset_ns))
+        return {"repeats": max(1, repeats), "run_ns": run_ns, "reset_ns": reset_ns}
 
     def unseen(self, seed: int) -> dict[str, int]:
         """Runs from starts and in orders that nobody saw before, against the certified run beside them.
 
-        Who remembers a result instead of computing it takes longer for these, or ends where the other ends. The
-        least of several runs, since other programs may hold up any of them.
+        A lane that remembers a result instead of computing it takes longer for these, or ends where the certified
+        run ends. The least of several runs, since other programs may hold up any of them.
         """
-        rng, certified, known, unseen = np.random.default_rng(seed), self.work, [], []
+        rng, certified = np.random.default_rng(seed), self.files
+        certified_runs, unseen_runs = list[TimedRun](), list[TimedRun]()
         with self.precision(), garbage(False):
             for _ in range(PAIRS):
-                known.append(self.time())
-                self.work = shuffled(certified, rng)
-                unseen.append(self.time())
-                self.work = certified
+                certified_runs.append(self.time())
+                self.files = shuffled(certified, rng)
+                unseen_runs.append(self.time())
+                self.files = certified
         return {
-            "known_ns": min(reading.elapsed_ns for reading in known),
-            "known_cpu_ns": min(reading.cpu_ns for reading in known),
-            "unseen_ns": min(reading.elapsed_ns for reading in unseen),
-            "unseen_cpu_ns": min(reading.cpu_ns for reading in unseen),
-            "same": sum(reading.final == self.certified for reading in unseen),
+            "known_ns": min(run.elapsed_ns for run in certified_runs),
+            "known_cpu_ns": min(run.cpu_ns for run in certified_runs),
+            "unseen_ns": min(run.elapsed_ns for run in unseen_runs),
+            "unseen_cpu_ns": min(run.cpu_ns for run in unseen_runs),
+            "same": sum(run.final == self.certified for run in unseen_runs),
         }
 
     def first_call(self) -> float:
@@ -166,24 +167,24 @@ class Run:
 
     def train(self) -> dict[str, Host]:
         """The parameters after all epochs of the task, on all rows."""
-        task, rows = self.work.task, len(self.work.x)
-        rates = task.learning_rates(rows)
+        task, rows = self.files.task, len(self.files.x)
+        learning_rates = task.learning_rates(rows)
         with self.precision():
             state = self.reset()
             for epoch in range(task.epochs):
                 order = task.order(rows, epoch)
-                state, _ = self.backend.epoch(state, self.data, order, task.batch_size, rates[epoch])
+                state, _ = self.backend.epoch(state, self.data, order, task.batch_size, learning_rates[epoch])
             self.backend.sync(state)
             return self.backend.params(state)
 
 
-def shuffled(work: Prepared, rng: np.random.Generator) -> Prepared:
+def shuffled(files: TaskFiles, rng: np.random.Generator) -> TaskFiles:
     """The same amount of work from another start, its rows in another order."""
     start = {
         name: value + rng.normal(0, 0.01, value.shape).astype(value.dtype)
-        for name, value in work.start.items()
+        for name, value in files.start.items()
     }
-    return replace(work, start=start, order=rng.permutation(work.order))
+    return replace(files, start=start, row_order=rng.permutation(files.row_order))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from samestep.backends.spec import Count, Positive, Spec
 from ..record.plan import Effort
 
 
-class Limits(Spec):
+class WorkerLimits(Spec):
     """When a worker counts as hung or out of memory: seconds per request, bytes of resident memory."""
 
     start: Positive = 300.0

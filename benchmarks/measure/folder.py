@@ -1,36 +1,41 @@
-"""A session on disk: every finished piece is a file of its own, whole or absent, so that an end loses nothing.
+"""A run on disk: every finished piece is a file of its own, whole or absent, so that an end loses nothing.
 
-plan.json is written last of the preparations and first of the session; then one file per cold job, the
-ceilings, the calibrations, and one per block. work/ and cache/ are scratch, removed when all blocks are there.
+plan.json is written last of the planning and before anything is measured; then one file for each cold process,
+the limits of the machine, the calibrations, and one file for each block. work/ and cache/ are scratch, removed
+when all blocks are there.
 """
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import TypeVar
 
 from samestep.backends.spec import Spec
 
 from ..console.errors import InputError
 from ..record import (
+    WHOLE,
     Arm,
     Block,
     Calibration,
-    Ceiling,
     Certified,
     Cold,
     Dispatch,
     Failure,
-    Ledger,
+    PhaseBreakdown,
     Plan,
     Record,
+    RooflineLimits,
 )
 from ..record.files import read_model, write
-from . import task_files as work
+from . import task_files
+
+M = TypeVar("M", bound=Spec)
 
 
-class Job(Spec):
-    """What one cold process gave: its lane's words, its times, and the first time also the certificate."""
+class ColdResult(Spec):
+    """What one cold process gave: its lane's description, its times, and the first time also the certificate."""
 
     arm: Arm | None = None
     cold: Cold | None = None
@@ -38,122 +43,146 @@ class Job(Spec):
     failures: tuple[Failure, ...] = ()
 
 
-class Ceilings(Spec):
+class MachineLimits(Spec):
     """The machine's measured limits and each framework's cheapest call."""
 
-    ceilings: tuple[Ceiling, ...] = ()
+    ceilings: tuple[RooflineLimits, ...] = ()
     dispatches: tuple[Dispatch, ...] = ()
 
 
 class Calibrations(Spec):
-    """How many runs make a slice, for every task and lane that got so far."""
+    """How many runs make a slice, for every task and lane that came so far."""
 
     calibrations: tuple[Calibration, ...] = ()
 
 
-class Ledgers(Spec):
-    """Where the time goes, for every task and lane that was asked."""
+class PhaseBreakdowns(Spec):
+    """Where the time of a step goes, for every task and lane that is proven."""
 
-    ledgers: tuple[Ledger, ...] = ()
+    ledgers: tuple[PhaseBreakdown, ...] = ()
 
 
-class Folder:
-    """The files of one session."""
+PIECES: dict[type[Spec], str] = {
+    MachineLimits: "ceilings.json",
+    Calibrations: "calibrations.json",
+    PhaseBreakdowns: "ledgers.json",
+}
+
+
+class RunFolder:
+    """The files of one run; those of the relay are in the folder relay/ of the run's folder."""
 
     def __init__(self, run: str | Path) -> None:
-        self.root = Path(run) / "relay"
+        self.run = Path(run)
+        self.root = self.run / "relay"
         self.cache = self.root / "cache"
-        self.warm = self.cache / "warm"
+        self.warm = self.cache / "warm"  # compiled programs that the blocks share
 
-    def job_path(self, task: int, lane: int, repeat: int) -> Path:
+    def make(self) -> None:
+        """Make the folder.
+
+        Raises:
+            InputError: it cannot be made.
+        """
+        try:
+            self.run.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = f"cannot be made ({error.strerror}); choose another folder with --out"
+            raise InputError(f"{self.run}: {reason}") from error
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether a whole record lies here."""
+        return (self.run / WHOLE).exists()
+
+    @property
+    def begun(self) -> bool:
+        """Whether a run has been planned here."""
+        return (self.root / "plan.json").exists()
+
+    # --- places
+
+    def cold_path(self, task: int, lane: int, repeat: int) -> Path:
+        """The file of a cold process."""
         return self.root / "jobs" / f"{task}-{lane}-{repeat}.json"
 
     def block_path(self, index: int) -> Path:
+        """The file of a block."""
         return self.root / "blocks" / f"{index:03d}.json"
 
     def work(self, task: int) -> Path:
-        return self.root / "work" / str(task)
+        """The folder of a task's data, an absolute path, so that a worker can use it from anywhere."""
+        return (self.root / "work" / str(task)).resolve()
 
-    def scratch(self, task: int) -> str:
-        """The work of a task, in words that a worker can use from anywhere."""
-        return str(self.work(task).resolve())
+    def final(self, task: int, lane: int) -> Path:
+        """Where the certified final parameters of a lane's run are kept while the run goes on."""
+        return self.work(task) / f"final-{lane}.npz"
 
-    def final(self, task: int, lane: int) -> str:
-        """Where the certified final parameters of a lane's run are kept while the session runs."""
-        return str(self.work(task).resolve() / f"final-{lane}.npz")
+    # --- pieces
+
+    def begin(self, plan: Plan) -> None:
+        """Fix the plan; from here on the run can be resumed."""
+        write(self.root / "plan.json", plan)
 
     def plan(self) -> Plan:
-        """The plan of the session here.
+        """The plan of the run here.
 
         Raises:
             InputError: there is none, or it cannot be read.
         """
         return read_model(self.root / "plan.json", Plan)
 
-    @property
-    def begun(self) -> bool:
-        """Whether a session has been planned here."""
-        return (self.root / "plan.json").exists()
+    def keep(self, piece: MachineLimits | Calibrations | PhaseBreakdowns) -> None:
+        """Write a piece of which there is one in a run."""
+        write(self.root / PIECES[type(piece)], piece)
 
-    def begin(self, plan: Plan) -> None:
-        """Fix the plan; from here on the session can be resumed."""
-        write(self.root / "plan.json", plan)
+    def piece(self, kind: type[M]) -> M | None:
+        """The one piece of a kind, None where it has not been measured yet."""
+        path = self.root / PIECES[kind]
+        return read_model(path, kind) if path.exists() else None
 
-    def jobs(self) -> tuple[Job, ...]:
-        return tuple(read_model(path, Job) for path in sorted((self.root / "jobs").glob("*.json")))
+    def cold_results(self) -> tuple[ColdResult, ...]:
+        """What the cold processes gave so far."""
+        return tuple(read_model(path, ColdResult) for path in sorted((self.root / "jobs").glob("*.json")))
 
     def blocks(self) -> tuple[Block, ...]:
+        """The finished blocks, in their order."""
         return tuple(read_model(path, Block) for path in sorted((self.root / "blocks").glob("*.json")))
-
-    def ceilings(self) -> Ceilings | None:
-        path = self.root / "ceilings.json"
-        return read_model(path, Ceilings) if path.exists() else None
-
-    def calibrations(self) -> Calibrations | None:
-        path = self.root / "calibrations.json"
-        return read_model(path, Calibrations) if path.exists() else None
-
-    def ledgers(self) -> Ledgers | None:
-        path = self.root / "ledgers.json"
-        return read_model(path, Ledgers) if path.exists() else None
-
-    def keep(self, piece: Ceilings | Calibrations | Ledgers) -> None:
-        write(self.root / f"{type(piece).__name__.lower()}.json", piece)
-
-    def check_work(self, plan: Plan) -> None:
-        """Raise InputError unless the work on disk is the plan's."""
-        for index, planned in enumerate(plan.works):
-            if not work.matches(self.work(index), planned):
-                raise InputError(
-                    f"{self.work(index)}: not the data of task {planned.task.name!r}; start a new run"
-                )
 
     def record(self) -> Record:
         """All that was measured so far.
 
         Raises:
-            InputError: there is no session here, or a file of it cannot be read.
+            InputError: there is no run here, or a file of it cannot be read.
         """
-        jobs, blocks = self.jobs(), self.blocks()
-        ceilings, calibrations = self.ceilings() or Ceilings(), self.calibrations() or Calibrations()
-        failures = [
-            *(f for job in jobs for f in job.failures),
-            *(f for block in blocks for f in block.failures),
-        ]
+        cold_results, blocks = self.cold_results(), self.blocks()
+        limits = self.piece(MachineLimits) or MachineLimits()
+        failures = [failure for result in cold_results for failure in result.failures]
+        failures += [failure for block in blocks for failure in block.failures]
         return Record(
             plan=self.plan(),
-            arms=tuple({job.arm.lane: job.arm for job in jobs if job.arm}.values()),
-            certified=tuple(job.certified for job in jobs if job.certified),
-            colds=tuple(job.cold for job in jobs if job.cold),
-            calibrations=calibrations.calibrations,
-            ceilings=ceilings.ceilings,
-            dispatches=ceilings.dispatches,
+            arms=tuple({result.arm.lane: result.arm for result in cold_results if result.arm}.values()),
+            certified=tuple(result.certified for result in cold_results if result.certified),
+            colds=tuple(result.cold for result in cold_results if result.cold),
+            calibrations=(self.piece(Calibrations) or Calibrations()).calibrations,
+            ceilings=limits.ceilings,
+            dispatches=limits.dispatches,
             blocks=blocks,
             failures=tuple(failures),
-            ledgers=(self.ledgers() or Ledgers()).ledgers,
+            ledgers=(self.piece(PhaseBreakdowns) or PhaseBreakdowns()).ledgers,
         )
 
-    def sweep(self) -> None:
-        """Remove what only a running session needs."""
+    # --- scratch
+
+    def check_work(self, plan: Plan) -> None:
+        """Raise InputError unless the work on disk is the plan's."""
+        for index, planned in enumerate(plan.works):
+            if not task_files.matches(self.work(index), planned):
+                raise InputError(
+                    f"{self.work(index)}: not the data of task {planned.task.name!r}; start a new run"
+                )
+
+    def remove_scratch(self) -> None:
+        """Remove what only a running measurement needs."""
         shutil.rmtree(self.root / "work", ignore_errors=True)
         shutil.rmtree(self.cache, ignore_errors=True)

@@ -15,43 +15,43 @@ import numpy as np
 from samestep.backends.spec import Linear
 
 from ..record.plan import PlannedWork
-from .task_files import Prepared, describe
+from .task_files import TaskFiles, describe
 
 if TYPE_CHECKING:  # the record imports what measures
-    from ..record import Ceiling
+    from ..record import RooflineLimits
 
 SMALLEST = 128 * 1024  # bytes; in smaller arrays the call itself would be measured
 SPELL_S = 0.005
 SPELLS = 20
 
 
-def ceiling(work: Prepared) -> dict[str, Any]:
+def roofline_limits(files: TaskFiles) -> dict[str, Any]:
     """Rates at the working set of a run (the rows that it reads): read and copy in bytes per second, BLAS.
 
     Reading is a dot product of an array with itself; copying counts the bytes read and those written.
     """
-    words = describe(work)
-    size = words.samples * (work.x[:1].nbytes + work.y[:1].nbytes)
-    a = np.ones(max(size, SMALLEST) // work.x.itemsize, work.x.dtype)
+    planned = describe(files)
+    size = planned.samples * (files.x[:1].nbytes + files.y[:1].nbytes)
+    a = np.ones(max(size, SMALLEST) // files.x.itemsize, files.x.dtype)
     b = np.empty_like(a)
     return {
         "working_set": size,
         "read_rate": a.nbytes / fastest(lambda: np.dot(a, a)),
         "copy_rate": 2 * a.nbytes / fastest(lambda: np.copyto(b, a)),
-        "blas_rate": words.flops_per_step / fastest(products(work)),
+        "blas_rate": planned.flops_per_step / fastest(products(files)),
     }
 
 
-def floor(work: PlannedWork, ceiling: Ceiling) -> float:
+def floor(work: PlannedWork, limits: RooflineLimits) -> float:
     """The least seconds that these rates allow one full step."""
-    return max(work.bytes_per_step / ceiling.read_rate, work.flops_per_step / ceiling.blas_rate)
+    return max(work.bytes_per_step / limits.read_rate, work.flops_per_step / limits.blas_rate)
 
 
-def products(work: Prepared) -> Callable[[], Any]:
+def products(files: TaskFiles) -> Callable[[], Any]:
     """The matrix products of one step: forward, weight gradient and, above the first layer, input gradient."""
-    rows, dtype = min(work.task.batch_size, len(work.x)), work.x.dtype
+    rows, dtype = min(files.task.batch_size, len(files.x)), files.x.dtype
     pairs: list[tuple[Any, Any, Any]] = []
-    for layer in (layer for layer in work.task.layers if isinstance(layer, Linear)):
+    for layer in (layer for layer in files.task.layers if isinstance(layer, Linear)):
         d, m = layer.in_features, layer.out_features
         x, w, z = (np.ones(shape, dtype) for shape in ((rows, d), (d, m), (rows, m)))
         below = [(z, w.T, np.empty_like(x))] if pairs else []
@@ -68,8 +68,8 @@ def dispatch(framework: str) -> dict[str, Any]:
     """The cheapest call of a framework on one number, {} for a framework that has none declared here."""
     if framework not in CALLS:
         return {}
-    words, make = CALLS[framework]
-    return {"call": words, "seconds": fastest(make(importlib.import_module(framework)))}
+    call, make = CALLS[framework]
+    return {"call": call, "seconds": fastest(make(importlib.import_module(framework)))}
 
 
 def _in_place(framework: Any) -> Callable[[], Any]:

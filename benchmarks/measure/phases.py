@@ -13,21 +13,21 @@ from typing import Any, TypeAlias
 
 from samestep.backends.interface import Backend
 
-from .clock import Run, garbage
+from .clock import TimedWork, garbage
 
 ROUNDS = 9
 PHASES = ("row gathering", "forward and backward", "update", "Python")
-Loop: TypeAlias = Callable[[Run, Any], Any]
+Loop: TypeAlias = Callable[[TimedWork, Any], Any]
 
 
-def ledger(run: Run) -> dict[str, Any]:
+def phase_breakdown(run: TimedWork) -> dict[str, Any]:
     """Seconds per step by phase, of the run itself, and of the transfer of all data before it.
 
     `reason` says why a lane has no phases: one that hands its rows to a compiled program cannot be taken apart.
     """
-    steps, backend = len(run.work.rates), run.backend
+    steps, backend = len(run.files.learning_rates), run.backend
     with run.precision(), garbage(False):
-        transfer = seconds(lambda: backend.sync((backend.put(run.work.x), backend.put(run.work.y))))
+        transfer = seconds(lambda: backend.sync((backend.put(run.files.x), backend.put(run.files.y))))
         reason = indivisible(backend)
         times = interleaved(run, {"run": whole} if reason else LOOPS)
     took = {name: taken / steps for name, taken in times.items()}
@@ -50,7 +50,7 @@ def indivisible(backend: Backend) -> str:
     return ""
 
 
-def interleaved(run: Run, loops: Mapping[str, Loop]) -> dict[str, float]:
+def interleaved(run: TimedWork, loops: Mapping[str, Loop]) -> dict[str, float]:
     """The median seconds of each loop, all of them in every round; the first round warms up."""
     taken: dict[str, list[float]] = {name: [] for name in loops}
     for _ in range(ROUNDS + 1):
@@ -59,7 +59,7 @@ def interleaved(run: Run, loops: Mapping[str, Loop]) -> dict[str, float]:
     return {name: median(each[1:]) for name, each in taken.items()}
 
 
-def timed(run: Run, loop: Loop) -> float:
+def timed(run: TimedWork, loop: Loop) -> float:
     """Seconds of one loop from the certified start, to the end of what it computes."""
     state = run.reset()
     return seconds(lambda: run.backend.sync(loop(run, state)))
@@ -74,14 +74,14 @@ def seconds(call: Callable[[], Any]) -> float:
 # --- the loops, each a little more than the one before --------------------------------------------------------
 
 
-def bare(run: Run, state: Any) -> Any:
+def bare(run: TimedWork, state: Any) -> Any:
     order, size, rates = run.inputs
     for _ in zip(range(0, len(order), size), rates.tolist(), strict=True):
         pass
     return state
 
 
-def draw(run: Run, state: Any) -> Any:
+def draw(run: TimedWork, state: Any) -> Any:
     order, size, rates = run.inputs
     last: Any = None
     for batch, _ in zip(run.backend.batches(run.data, order, size), rates.tolist(), strict=True):
@@ -89,7 +89,7 @@ def draw(run: Run, state: Any) -> Any:
     return last
 
 
-def compute(run: Run, state: Any) -> Any:
+def compute(run: TimedWork, state: Any) -> Any:
     order, size, rates = run.inputs
     found = None
     for batch, _ in zip(run.backend.batches(run.data, order, size), rates.tolist(), strict=True):
@@ -97,14 +97,14 @@ def compute(run: Run, state: Any) -> Any:
     return found
 
 
-def step(run: Run, state: Any) -> Any:
+def step(run: TimedWork, state: Any) -> Any:
     order, size, rates = run.inputs
     for batch, rate in zip(run.backend.batches(run.data, order, size), rates.tolist(), strict=True):
         state, _ = run.backend.step(state, batch, rate)
     return state
 
 
-def whole(run: Run, state: Any) -> Any:
+def whole(run: TimedWork, state: Any) -> Any:
     return run.backend.epoch(state, run.data, *run.inputs)
 
 

@@ -21,6 +21,9 @@ from typing import Any, Self
 import numpy as np
 import psutil
 
+from samestep.backends.interface import Device
+
+from ..record import Threads
 from .worker import CPUS, Reply
 
 ONE_THREAD = dict.fromkeys(
@@ -33,7 +36,7 @@ SETTINGS = {
     "JAX_ENABLE_COMPILATION_CACHE": "false",
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
 }
-PHASES = {
+FAILURE_PHASES = {
     "open": "import",
     "load": "data",
     "first": "first call",
@@ -41,7 +44,7 @@ PHASES = {
     "train": "training",
 }
 LAST_BYTES = 4096
-LOOK_S = 0.25  # how often a busy worker's memory is looked at
+POLL_S = 0.25  # how often the memory of a busy worker is read
 
 
 class WorkerError(Exception):
@@ -52,32 +55,37 @@ class WorkerError(Exception):
         self.verb, self.alive = verb, alive
 
 
-def surroundings(
-    *, threads: str, cpus: Sequence[int], device: str, cache: Path, rng: np.random.Generator
+def worker_environment(
+    *, threads: Threads, cpus: Sequence[int], device: Device, cache: Path, rng: np.random.Generator
 ) -> dict[str, str]:
-    """The environment variables of a worker: thread limits before any import, a hash seed, a random size."""
-    env = dict(os.environ)
-    env["PYTHONPATH"] = os.pathsep.join(str(Path(part).resolve()) for part in sys.path)  # "" is this folder
-    env["PYTHONHASHSEED"] = str(rng.integers(2**32))
-    env["SAMESTEP_PADDING"] = "x" * int(rng.integers(4096))  # moves the stack
-    env["TORCHINDUCTOR_CACHE_DIR"], env["TRITON_CACHE_DIR"] = str(cache), str(cache / "triton")
+    """The environment variables of a worker: thread limits before any import, a hash seed, a random size.
+
+    A worker imports from where this process does, but never from the current folder: a file there that is called
+    numpy.py would run in place of NumPy.
+    """
+    variables = dict(os.environ)
+    variables["PYTHONPATH"] = os.pathsep.join(str(Path(folder).resolve()) for folder in sys.path if folder)
+    variables["PYTHONSAFEPATH"] = "1"
+    variables["PYTHONHASHSEED"] = str(rng.integers(2**32))
+    variables["SAMESTEP_PADDING"] = "x" * int(rng.integers(4096))  # moves the stack
+    variables["TORCHINDUCTOR_CACHE_DIR"] = str(cache)
+    variables["TRITON_CACHE_DIR"] = str(cache / "triton")
     if threads == "one":
-        env[CPUS] = ",".join(str(cpu) for cpu in cpus)
-    return env | settings(threads=threads, device=device)
+        variables[CPUS] = ",".join(str(cpu) for cpu in cpus)
+    return variables | settings(threads=threads, device=device)
 
 
-def settings(*, threads: str, device: str) -> dict[str, str]:
+def settings(*, threads: Threads, device: Device) -> dict[str, str]:
     """The libraries' settings that every worker gets, whatever the coordinator has."""
-    found = dict(SETTINGS)
-    if device.partition(":")[0] == "cpu":
-        found["JAX_PLATFORMS"] = "cpu"
+    variables = dict(SETTINGS)
+    if device.kind == "cpu":
+        variables["JAX_PLATFORMS"] = "cpu"
     if threads == "one":
-        found |= ONE_THREAD
+        variables |= ONE_THREAD
         if not hasattr(os, "sched_setaffinity"):  # nothing else holds XLA to one thread there
-            found["XLA_FLAGS"] = (
-                f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
-            )
-    return found
+            flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false"
+            variables["XLA_FLAGS"] = flags.strip()
+    return variables
 
 
 def without_folders(text: str) -> str:
@@ -88,7 +96,7 @@ def without_folders(text: str) -> str:
 class Worker:
     """A fresh process that serves `samestep.benchmarks.measure.worker`."""
 
-    def __init__(self, env: dict[str, str], *, memory: int) -> None:
+    def __init__(self, environment: dict[str, str], *, memory: int) -> None:
         self.memory = memory
         self.errors, name = tempfile.mkstemp()
         os.unlink(name)
@@ -97,14 +105,14 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
-            env=env,
+            env=environment,
             start_new_session=True,  # Ctrl-C reaches the coordinator alone
         )
         assert self.process.stdin
         assert self.process.stdout
         self.requests, self.pipe = self.process.stdin, self.process.stdout
         self.replies = b""
-        self.asked = threading.Lock()
+        self.lock = threading.Lock()  # one request at a time
 
     def ask(self, verb: str, *, limit: float, **arguments: Any) -> Reply:
         """The worker's reply within `limit` seconds.
@@ -113,15 +121,15 @@ class Worker:
             WorkerError: it raised, died, hung or outgrew its memory.
         """
         request = json.dumps({"verb": verb, **arguments}).encode() + b"\n"
-        with self.asked:
+        with self.lock:
             try:
                 self.requests.write(request)
                 self.requests.flush()
             except (BrokenPipeError, ValueError):  # ended before it could read, or closed
                 raise WorkerError(verb, self._death(), alive=False) from None
-            line, trouble = self._line(limit)
-        if trouble:
-            raise WorkerError(verb, trouble, alive=False)
+            line, reason = self._line(limit)
+        if reason:
+            raise WorkerError(verb, reason, alive=False)
         reply: Reply = json.loads(line)
         if "error" in reply:
             raise WorkerError(verb, without_folders(reply["error"]), alive=True)
@@ -131,7 +139,7 @@ class Worker:
         """The next whole line of its replies, or why there will be none; then it has been ended."""
         pipe, deadline = self.pipe.fileno(), time.monotonic() + limit
         while b"\n" not in self.replies:
-            if select.select([pipe], [], [], LOOK_S)[0]:
+            if select.select([pipe], [], [], POLL_S)[0]:
                 chunk = os.read(pipe, 1 << 20)
                 if not chunk:
                     return b"", self._death()
@@ -150,28 +158,28 @@ class Worker:
             return 0
 
     def _death(self) -> str:
-        """How it died: by which signal or with which status, and the last it said."""
+        """How it ended: by which signal or with which status, and the last line of its standard error."""
         self.kill()
         code = self.process.returncode
         how = f"exited with status {code}"
         if code < 0:
             how = f"died of {signal.Signals(-code).name}"
             how += " (out of memory?)" if -code == signal.SIGKILL else ""
-        last = self._last_words()
-        return f"{how}: {last}" if last else how
+        last_line = self._last_line()
+        return f"{how}: {last_line}" if last_line else how
 
     def _end(self, reason: str) -> str:
         self.kill()
         return reason
 
-    def _last_words(self) -> str:
+    def _last_line(self) -> str:
         """The last line of its standard error."""
         size = os.fstat(self.errors).st_size
         lines = (
             os.pread(self.errors, LAST_BYTES, max(0, size - LAST_BYTES)).decode(errors="replace").splitlines()
         )
-        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-        return without_folders(last)[:300]
+        last_line = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return without_folders(last_line)[:300]
 
     def kill(self) -> None:
         """End it and whatever it started."""
@@ -183,7 +191,7 @@ class Worker:
     def close(self) -> None:
         """End it, and let go of its files once nobody waits for an answer any more; again, it does nothing."""
         self.kill()
-        with self.asked, contextlib.suppress(BrokenPipeError):
+        with self.lock, contextlib.suppress(BrokenPipeError):
             if self.pipe.closed:
                 return
             self.pipe.close()
@@ -191,25 +199,25 @@ class Worker:
             self.requests.close()
 
 
-class Crew:
+class WorkerPool:
     """The workers of one block or phase; on the way out, however that happens, all are ended."""
 
     def __init__(self, memory: int | None = None) -> None:
         self.memory = memory or psutil.virtual_memory().available // 2
         self.workers: list[Worker] = []
         self.lock = threading.Lock()
-        self.dismissed = False
+        self.closed = False
 
-    def hire(self, env: dict[str, str]) -> Worker:
+    def start(self, environment: dict[str, str]) -> Worker:
         """A new worker.
 
         Raises:
-            WorkerError: the crew has been dismissed.
+            WorkerError: the pool has been closed.
         """
         with self.lock:
-            if self.dismissed:
+            if self.closed:
                 raise WorkerError("start", "interrupted", alive=False)
-            self.workers.append(Worker(env, memory=self.memory))
+            self.workers.append(Worker(environment, memory=self.memory))
             return self.workers[-1]
 
     def __enter__(self) -> Self:
@@ -219,6 +227,6 @@ class Crew:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self.lock:
-            self.dismissed = True
+            self.closed = True
         for worker in self.workers:
             worker.close()

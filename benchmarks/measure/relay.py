@@ -1,12 +1,13 @@
 """The race: blocks of fresh workers that hand a baton round, so that only one of them works at any time.
 
-In a round every arm runs one slice, in an order balanced for position and predecessor. The twin is a second,
-identical arm of one lane, another lane in each block.
+In a round every slot runs one slice, in an order balanced for position and predecessor. One slot is an A/A
+control: a second worker with the same lane as another slot, another lane in each block. In records and for
+readers it is the twin.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -14,209 +15,214 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from samestep.backends.interface import Device
+
 from ..record import Block, Calibration, Failure, Kind, Plan, Slice, Unseen
 from ..record.machine import Accelerator
 from ..record.plan import Effort
 from ..statistics.williams import orders
 from . import accelerator
-from .efforts import Limits
+from .efforts import WorkerLimits
 from .environment import allowed_cpus
-from .folder import Calibrations, Folder
-from .process import PHASES, Crew, Worker, WorkerError, surroundings
+from .folder import Calibrations, RunFolder
+from .process import FAILURE_PHASES, Worker, WorkerError, WorkerPool, worker_environment
 from .worker import Reply
 
-Step: TypeAlias = Callable[[float, str], None]  # the share of the block that is done, and what was just done
+BlockProgress: TypeAlias = Callable[[float, str], None]  # the part of the block that is done, and what it was
 STARTING = 0.5  # of a block's time, roughly: importing and compiling
-CONTROLS: tuple[Kind, ...] = ("gc", "alone")  # the second has no other arm before it
-BLOCKS = 1 << 20  # keeps the generators of blocks apart from those of the jobs
+CONTROLS: tuple[Kind, ...] = ("gc", "alone")  # the second has no other lane before it
+BLOCK_SEEDS = 1 << 20  # keeps the generators of blocks apart from those of the preparation
 
 
 @dataclass
-class Seat:
-    """An arm in this block; `tasks` are those that it can still run."""
+class Slot:
+    """A lane and its worker in this block; `tasks` are those that it can still run."""
 
     lane: str
-    twin: bool
+    is_control: bool
     tasks: list[str]
     worker: Worker
 
     @property
     def name(self) -> str:
-        return f"twin of {self.lane}" if self.twin else self.lane
+        return f"twin of {self.lane}" if self.is_control else self.lane
 
 
-class Race:
-    """One block of a session: `entrants` are the tasks that each lane may run; `step` hears of every round."""
+class BlockRace:
+    """One block of a run: `lane_tasks` are the tasks that each lane may run; `progress` hears of every round."""
 
     def __init__(
         self,
-        folder: Folder,
+        folder: RunFolder,
         plan: Plan,
-        limits: Limits,
+        limits: WorkerLimits,
         *,
         index: int,
-        entrants: dict[str, list[str]],
-        step: Step,
+        lane_tasks: Mapping[str, list[str]],
+        progress: BlockProgress,
     ) -> None:
-        self.folder, self.plan, self.limits, self.index, self.step = folder, plan, limits, index, step
-        self.entrants = entrants
-        self.twin = sorted(entrants)[(index + plan.seed) % len(entrants)]
-        self.rng = np.random.default_rng([plan.seed, BLOCKS + index])
+        self.folder, self.plan, self.limits, self.index = folder, plan, limits, index
+        self.lane_tasks, self.progress = lane_tasks, progress
+        self.control_lane = sorted(lane_tasks)[(index + plan.seed) % len(lane_tasks)]
+        self.rng = np.random.default_rng([plan.seed, BLOCK_SEEDS + index])
         self.tasks = [work.task.name for work in plan.works]
-        self.seats: list[Seat] = []
+        self.slots: list[Slot] = []
         self.slices: list[Slice] = []
         self.unseen: list[Unseen] = []
         self.failures: list[Failure] = []
 
     def run(self) -> Block:
         """The whole block; its workers are gone when it ends, however it ends."""
-        cpus, before = allowed_cpus(), self.gpus()
-        own = [cpus[-1 - self.index % len(cpus)]] if self.plan.threads == "one" else []
-        with ThreadPoolExecutor(len(self.entrants) + 1) as pool, Crew(self.limits.memory) as crew:
-            self.seats = self.hire(crew, cpus)
-            for ready in [pool.submit(self.start, seat) for seat in self.seats]:
-                ready.result()
-            for seat in self.seats:
-                self.ask(seat, self.limits.start, "pin", cpus=own)
-            calibrated = self.calibrate()
-            self.step(STARTING, "workers are ready")
-            for done, index in enumerate(self.rng.permutation(len(self.tasks))):
-                task = self.tasks[index]
-                found = {c.lane: c for c in calibrated if c.task == task}
-                self.race(task, found, done)
+        cpus, gpus_before = allowed_cpus(), self.gpus()
+        racing_cpus = [cpus[-1 - self.index % len(cpus)]] if self.plan.threads == "one" else []
+        with ThreadPoolExecutor(len(self.lane_tasks) + 1) as threads, WorkerPool(self.limits.memory) as pool:
+            self.slots = self.start(pool, cpus)
+            for opened in [threads.submit(self.open, slot) for slot in self.slots]:
+                opened.result()
+            for slot in self.slots:
+                self.ask(slot, self.limits.start, "pin", cpus=racing_cpus)
+            calibrations = self.calibrate()
+            self.progress(STARTING, "workers are ready")
+            for tasks_done, place in enumerate(self.rng.permutation(len(self.tasks))):
+                task = self.tasks[place]
+                by_lane = {c.lane: c for c in calibrations if c.task == task}
+                self.race(task, by_lane, tasks_done)
                 if self.index % self.plan.effort.controls == 0:
-                    self.control(task, found)
+                    self.control(task, by_lane)
         return Block(
             index=self.index,
-            cpus=tuple(own or cpus),
-            twin=self.twin,
-            started=tuple(seat.name for seat in self.seats),
+            cpus=tuple(racing_cpus or cpus),
+            twin=self.control_lane,
+            started=tuple(slot.name for slot in self.slots),
             slices=tuple(self.slices),
             failures=tuple(self.failures),
             unseen=tuple(self.unseen),
-            gpus_before=before,
+            gpus_before=gpus_before,
             gpus_after=self.gpus(),
         )
 
     def gpus(self) -> tuple[Accelerator, ...]:
         """The clocks of the GPUs at this moment, where lanes run on one."""
-        return accelerator.read() if self.plan.device.startswith("cuda") else ()
+        return accelerator.read() if Device.parse(self.plan.device).kind == "cuda" else ()
 
-    def hire(self, crew: Crew, cpus: tuple[int, ...]) -> list[Seat]:
-        """A worker for every arm, in random order, spread over the CPUs while they start."""
-        arms = [(lane, False) for lane in self.entrants] + [(self.twin, True)]
-        seats = []
-        for place, arm in enumerate(self.rng.permutation(len(arms))):
-            lane, twin = arms[arm]
-            env = surroundings(
+    def start(self, pool: WorkerPool, cpus: tuple[int, ...]) -> list[Slot]:
+        """A worker for every lane and the control, in random order, spread over the CPUs while they start."""
+        lanes = [(lane, False) for lane in self.lane_tasks] + [(self.control_lane, True)]
+        slots = []
+        for place, chosen in enumerate(self.rng.permutation(len(lanes))):
+            lane, is_control = lanes[chosen]
+            environment = worker_environment(
                 threads=self.plan.threads,
                 cpus=[cpus[place % len(cpus)]],
-                device=self.plan.device,
+                device=Device.parse(self.plan.device),
                 cache=self.folder.warm,
                 rng=self.rng,
             )
-            seats.append(Seat(lane, twin, list(self.entrants[lane]), crew.hire(env)))
-        return seats
+            slots.append(Slot(lane, is_control, list(self.lane_tasks[lane]), pool.start(environment)))
+        return slots
 
-    def start(self, seat: Seat) -> None:
+    def open(self, slot: Slot) -> None:
         """Import, load every task, and let it compile what it compiles."""
-        self.ask(seat, self.limits.start, "open", lane=seat.lane, device=self.plan.device)
-        for task in list(seat.tasks):
-            at = self.tasks.index(task)
-            final = self.folder.final(at, self.plan.lanes.index(seat.lane))
-            folder = self.folder.scratch(at)
-            self.ask(seat, self.limits.start, "load", task=task, folder=folder, final=final)
-            if task in seat.tasks:
-                self.ask(seat, self.limits.start, "first", task=task)
+        self.ask(slot, self.limits.start, "open", lane=slot.lane, device=self.plan.device)
+        for task in list(slot.tasks):
+            index = self.tasks.index(task)
+            final = str(self.folder.final(index, self.plan.lanes.index(slot.lane)))
+            folder = str(self.folder.work(index))
+            self.ask(slot, self.limits.start, "load", task=task, folder=folder, final=final)
+            if task in slot.tasks:
+                self.ask(slot, self.limits.start, "first", task=task)
 
-    def ask(self, seat: Seat, limit: float, verb: str, **arguments: Any) -> Reply | None:
-        """The reply, or None after noting why the arm is out: of this task, or of all if its worker is gone."""
-        if not seat.tasks:
+    def ask(self, slot: Slot, limit: float, verb: str, **arguments: Any) -> Reply | None:
+        """The reply, or None after noting why the slot is out: of this task, or of all if its worker is gone."""
+        if not slot.tasks:
             return None
         try:
-            return seat.worker.ask(verb, limit=limit, **arguments)
+            return slot.worker.ask(verb, limit=limit, **arguments)
         except WorkerError as error:
             task: str | None = arguments.get("task")
-            for lost in [task] if task else seat.tasks:
-                phase = PHASES.get(error.verb, error.verb)
-                self.failures.append(Failure(task=lost, lane=seat.lane, phase=phase, reason=str(error)))
-            seat.tasks = [t for t in seat.tasks if error.alive and task and t != task]
+            phase = FAILURE_PHASES.get(error.verb, error.verb)
+            for lost in [task] if task else slot.tasks:
+                self.failures.append(Failure(task=lost, lane=slot.lane, phase=phase, reason=str(error)))
+            slot.tasks = [other for other in slot.tasks if error.alive and task and other != task]
             return None
 
     def calibrate(self) -> tuple[Calibration, ...]:
         """How many runs make a slice, for every task and lane; found when first needed, then frozen."""
-        known = self.folder.calibrations()
-        found = {(c.task, c.lane): c for c in known.calibrations} if known else {}
+        frozen = self.folder.piece(Calibrations)
+        calibrations = {(c.task, c.lane): c for c in frozen.calibrations} if frozen else {}
         target = round(self.plan.effort.slice_ms * 1e6)
-        for seat in self.seats:
-            for task in [task for task in seat.tasks if (task, seat.lane) not in found]:
-                if reply := self.ask(seat, self.limits.slice, "calibrate", task=task, target_ns=target):
-                    found[task, seat.lane] = Calibration(task=task, lane=seat.lane, **reply)
-        self.folder.keep(Calibrations(calibrations=tuple(found.values())))
-        return tuple(found.values())
+        for slot in self.slots:
+            for task in [task for task in slot.tasks if (task, slot.lane) not in calibrations]:
+                if reply := self.ask(slot, self.limits.slice, "calibrate", task=task, target_ns=target):
+                    calibrations[task, slot.lane] = Calibration(task=task, lane=slot.lane, **reply)
+        self.folder.keep(Calibrations(calibrations=tuple(calibrations.values())))
+        return tuple(calibrations.values())
 
-    def race(self, task: str, found: dict[str, Calibration], done: int) -> None:
-        """All rounds of a task: in each, every arm runs one slice."""
-        seats = sorted(
-            (seat for seat in self.seats if task in seat.tasks and seat.lane in found),
-            key=lambda seat: (seat.twin, seat.lane),  # the same arm in every block, so that squares go on
+    def race(self, task: str, calibrations: dict[str, Calibration], tasks_done: int) -> None:
+        """All rounds of a task: in each, every slot runs one slice."""
+        slots = sorted(
+            (slot for slot in self.slots if task in slot.tasks and slot.lane in calibrations),
+            key=lambda slot: (slot.is_control, slot.lane),  # the same place in every block: squares go on
         )
-        count = rounds(self.plan.effort, found.values())
-        rng = np.random.default_rng([self.plan.seed, self.tasks.index(task), len(seats)])
+        if not slots:
+            return
+        count = rounds(self.plan.effort, calibrations.values())
+        rng = np.random.default_rng([self.plan.seed, self.tasks.index(task), len(slots)])
         first = self.index * count
-        for number, order in enumerate(
-            islice(orders(len(seats), rng), first, first + count) if seats else ()
-        ):
-            before: Seat | None = None
+        for number, order in enumerate(islice(orders(len(slots), rng), first, first + count)):
+            before: Slot | None = None
             for position, place in enumerate(order):
-                seat = seats[place]
-                self.slice(seat, task, found, kind="race", round=number, position=position, before=before)
-                before = seat
-            share = (done + (number + 1) / count) / len(self.tasks)
-            self.step(STARTING + (1 - STARTING) * share, f"{task}, round {number + 1} of {count}")
+                slot = slots[place]
+                self.slice(slot, task, calibrations, "race", number, position, before)
+                before = slot
+            part = (tasks_done + (number + 1) / count) / len(self.tasks)
+            self.progress(STARTING + (1 - STARTING) * part, f"{task}, round {number + 1} of {count}")
 
-    def control(self, task: str, found: dict[str, Calibration]) -> None:
-        """Each arm: work that it never saw; a slice with the garbage collector on; one without handing over."""
-        seats = [seat for seat in self.seats if task in seat.tasks and seat.lane in found and not seat.twin]
-        before: Seat | None = None
-        for position, place in enumerate(self.rng.permutation(len(seats))):
-            seat = seats[place]
+    def control(self, task: str, calibrations: dict[str, Calibration]) -> None:
+        """Each lane: work that it never saw; a slice with the garbage collector on; one without handing over."""
+        slots = [
+            slot
+            for slot in self.slots
+            if task in slot.tasks and slot.lane in calibrations and not slot.is_control
+        ]
+        before: Slot | None = None
+        for position, place in enumerate(self.rng.permutation(len(slots))):
+            slot = slots[place]
             seed = int(self.rng.integers(2**32))
-            if not self.out(seat, task) and (
-                reply := self.ask(seat, self.limits.slice, "unseen", task=task, seed=seed)
+            if not self.has_failed(slot, task) and (
+                reply := self.ask(slot, self.limits.slice, "unseen", task=task, seed=seed)
             ):
-                self.unseen.append(Unseen(task=task, lane=seat.lane, **reply))
+                self.unseen.append(Unseen(task=task, lane=slot.lane, **reply))
             for number, kind in enumerate(CONTROLS):
-                self.slice(seat, task, found, kind=kind, round=number, position=position, before=before)
-                before = seat
+                self.slice(slot, task, calibrations, kind, number, position, before)
+                before = slot
 
-    def out(self, seat: Seat, task: str) -> bool:
-        """Whether the arm, or its twin, has failed on this task."""
-        return any(f.task == task and f.lane == seat.lane for f in self.failures)
+    def has_failed(self, slot: Slot, task: str) -> bool:
+        """Whether the lane has failed on this task, in this slot or in its control's."""
+        return any(failure.task == task and failure.lane == slot.lane for failure in self.failures)
 
     def slice(
         self,
-        seat: Seat,
+        slot: Slot,
         task: str,
-        found: dict[str, Calibration],
-        *,
+        calibrations: dict[str, Calibration],
         kind: Kind,
         round: int,
         position: int,
-        before: Seat | None,
+        before: Slot | None,
     ) -> None:
-        """One slice of one arm, unless it is out of this task by now."""
-        if self.out(seat, task):
+        """One slice of one slot, unless it is out of this task by now."""
+        if self.has_failed(slot, task):
             return
-        calibration = found[seat.lane]
+        calibration = calibrations[slot.lane]
         repeats = calibration.repeats
         limit = self.limits.slice + 20 * repeats * (calibration.run_ns + calibration.reset_ns) / 1e9
-        reply = self.ask(seat, limit, "slice", task=task, repeats=repeats, collect=kind == "gc")
+        reply = self.ask(slot, limit, "slice", task=task, repeats=repeats, collect=kind == "gc")
         if reply is None:
             return
-        place: dict[str, Any] = {"round": round, "position": position, "predecessor": before and before.name}
+        reply |= {"round": round, "position": position, "predecessor": before and before.name}
         reply["switches"] = tuple(reply["switches"])
-        self.slices.append(Slice(task=task, lane=seat.lane, twin=seat.twin, kind=kind, **place | reply))
+        self.slices.append(Slice(task=task, lane=slot.lane, twin=slot.is_control, kind=kind, **reply))
 
 
 def rounds(effort: Effort, calibrations: Iterable[Calibration]) -> int:

@@ -1,4 +1,4 @@
-"""The work of a task on disk, so that every worker gets the same bytes and needs no data library.
+"""A task on disk for workers: every worker gets the same bytes, and needs no data library.
 
 The *run* is what is timed: the first `RUN_STEPS` steps (or all, if there are fewer) of the first epoch, in the
 task's own order and at its learning rates, from the start values.
@@ -28,16 +28,20 @@ ARRAYS = ("x", "y", "x_test", "y_test")
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
-    """A task with its data and start, as read back from its folder; `split` is memory-mapped float64."""
+class TaskFiles:
+    """A task as read back from its folder.
+
+    split: all data in float64, memory-mapped. x (n, k), y (n, m) or classes (n,): the training rows in the task's
+    dtype. start: the initial parameters by name. row_order, learning_rates: those of the run's steps.
+    """
 
     task: Task
     split: Split
     x: Host
     y: Host
     start: dict[str, Host]
-    order: RowOrder
-    rates: Host
+    row_order: RowOrder
+    learning_rates: Host
 
 
 def write(folder: Path, task: Task, split: Split, start: Mapping[str, Host]) -> PlannedWork:
@@ -53,11 +57,12 @@ def write(folder: Path, task: Task, split: Split, start: Mapping[str, Host]) -> 
         np.save(folder / f"{name}64.npy", getattr(split, name))
     np.save(folder / "x.npy", x)
     np.save(folder / "y.npy", y)
-    save(folder / "start.npz", {name: value.astype(task.dtype) for name, value in start.items()})
+    save_arrays(folder / "start.npz", {name: value.astype(task.dtype) for name, value in start.items()})
     truth = None if split.truth is None else (split.truth[0].tolist(), split.truth[1])
-    words = {name: getattr(split, name) for name in ("features", "target", "source", "dropped", "classes")}
-    words |= {"skipped_rows": split.skipped_rows, "truth": truth, "transform": split.transform.model_dump()}
-    (folder / "split.json").write_text(json.dumps(words))
+    facts_of_split = ("features", "target", "source", "dropped", "classes")
+    values = {name: getattr(split, name) for name in facts_of_split}
+    values |= {"skipped_rows": split.skipped_rows, "truth": truth, "transform": split.transform.model_dump()}
+    (folder / "split.json").write_text(json.dumps(values))
     (folder / "task.json").write_text(task.model_dump_json())
     facts = Facts(
         source=split.source,
@@ -71,56 +76,55 @@ def write(folder: Path, task: Task, split: Split, start: Mapping[str, Host]) -> 
     return describe(read(folder), facts)
 
 
-def read(folder: Path) -> Prepared:
+def read(folder: Path) -> TaskFiles:
     """The work in a folder, ready for a worker."""
     task = Task.model_validate_json((folder / "task.json").read_text())
     x, y = np.load(folder / "x.npy"), np.load(folder / "y.npy")
-    start = load(folder / "start.npz")
+    start = load_arrays(folder / "start.npz")
     steps = min(task.steps(len(x)), RUN_STEPS)
-    order = task.order(len(x), 0)[: steps * task.batch_size]
-    return Prepared(task, _split(folder), x, y, start, order, task.learning_rates(len(x))[0][:steps])
+    row_order = task.order(len(x), 0)[: steps * task.batch_size]
+    learning_rates = task.learning_rates(len(x))[0][:steps]
+    return TaskFiles(task, _split(folder), x, y, start, row_order, learning_rates)
 
 
-def save(path: Path, values: Mapping[str, Host]) -> None:
+def save_arrays(path: Path, values: Mapping[str, Host]) -> None:
     """Write named arrays to a file."""
     arrays: dict[str, Any] = dict(values)
     np.savez(path, **arrays)
 
 
-def load(path: Path) -> dict[str, Host]:
+def load_arrays(path: Path) -> dict[str, Host]:
     """The named arrays of a file."""
     with np.load(path) as file:
         return {name: file[name] for name in file.files}
 
 
 def _split(folder: Path) -> Split:
-    words = json.loads((folder / "split.json").read_text())
-    truth = words.pop("truth")
-    return Split(
-        **{name: np.load(folder / f"{name}64.npy", mmap_mode="r") for name in ARRAYS},
-        **words
-        | {
-            "features": tuple(words["features"]),
-            "dropped": tuple(words["dropped"]),
-            "transform": Transform.model_validate_json(json.dumps(words["transform"])),
-            "truth": truth and (np.array(truth[0]), truth[1]),
-        },
-    )
+    values = json.loads((folder / "split.json").read_text())
+    truth = values["truth"]
+    values |= {
+        "features": tuple(values["features"]),
+        "dropped": tuple(values["dropped"]),
+        "transform": Transform.model_validate_json(json.dumps(values["transform"])),
+        "truth": truth and (np.array(truth[0]), truth[1]),
+    }
+    arrays = {name: np.load(folder / f"{name}64.npy", mmap_mode="r") for name in ARRAYS}
+    return Split(**arrays, **values)
 
 
-def describe(work: Prepared, facts: Facts | None = None) -> PlannedWork:
+def describe(files: TaskFiles, facts: Facts | None = None) -> PlannedWork:
     """Sizes and digests for the record, and the least that one full step must move and compute."""
-    task, rows = work.task, min(work.task.batch_size, len(work.x))
-    batch = rows * (work.x[:1].nbytes + work.y[:1].nbytes)
-    parameters = sum(value.nbytes for value in work.start.values())
+    task, rows = files.task, min(files.task.batch_size, len(files.x))
+    batch = rows * (files.x[:1].nbytes + files.y[:1].nbytes)
+    parameters = sum(value.nbytes for value in files.start.values())
     return PlannedWork(
         task=task,
-        rows=len(work.x),
-        features=work.x.shape[1],
-        steps=len(work.rates),
-        samples=len(work.order),
-        data=work.split.digest(),
-        start=digest(work.start),
+        rows=len(files.x),
+        features=files.x.shape[1],
+        steps=len(files.learning_rates),
+        samples=len(files.row_order),
+        data=files.split.digest(),
+        start=digest(files.start),
         # the batch and the parameters are read once, the parameters written once
         bytes_per_step=batch + 2 * parameters,
         flops_per_step=rows * flops_per_row(task),
@@ -132,10 +136,10 @@ def matches(folder: Path, planned: PlannedWork) -> bool:
     """Whether a folder holds the work that was planned, to the last bit."""
     if not (folder / "task.json").exists():
         return False
-    work = read(folder)
-    rounded = zip(work.split.rounded(work.task.dtype), (work.x, work.y), strict=True)
-    return describe(work, planned.facts) == planned and all(
-        np.array_equal(one, other) for one, other in rounded
+    files = read(folder)
+    rounded = zip(files.split.rounded(files.task.dtype), (files.x, files.y), strict=True)
+    return describe(files, planned.facts) == planned and all(
+        np.array_equal(remade, stored) for remade, stored in rounded
     )
 
 
@@ -151,7 +155,7 @@ def digest(values: Mapping[str, Host]) -> str:
     return sha256(values)[:16]
 
 
-def distance(one: Mapping[str, Host], other: Mapping[str, Host]) -> float:
+def distance(params: Mapping[str, Host], reference: Mapping[str, Host]) -> float:
     """The norm over all parameters of the difference, in float64."""
-    gaps = (one[name].astype(np.float64) - other[name].astype(np.float64) for name in other)
+    gaps = (params[name].astype(np.float64) - reference[name].astype(np.float64) for name in reference)
     return math.sqrt(sum(float(np.square(gap).sum()) for gap in gaps))

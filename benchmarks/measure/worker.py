@@ -1,4 +1,4 @@
-"""A process for one arm: imports one framework, answers one JSON line with another.
+"""A process for one lane: it imports one framework, and answers one JSON line with another.
 
 Requests come on standard input and replies go to the original standard output; whatever libraries print goes to
 standard error. The end of the input, even in the middle of some work, is the end of the process.
@@ -19,19 +19,19 @@ if TYPE_CHECKING:  # nothing heavy is imported here: what a lane imports is time
     from samestep.backends.interface import Backend
 
     from ..record.proof import KeptStep
-    from .clock import Run
+    from .clock import TimedWork
 
-CPUS = "SAMESTEP_CPUS"
+CPUS = "SAMESTEP_CPUS"  # the variable that names the CPUs of a worker
 Reply = dict[str, Any]
 
 
-class Arm:
+class LaneServer:
     """The verbs that a request can name; each gives a JSON object."""
 
     def __init__(self) -> None:
         self.backend: Backend
-        self.runs: dict[str, Run] = {}
-        self.kept: dict[str, tuple[KeptStep, ...]] = {}  # the steps that a task's certificate keeps
+        self.work: dict[str, TimedWork] = {}
+        self.kept_steps: dict[str, tuple[KeptStep, ...]] = {}  # those that a task's certificate keeps
 
     def open(self, lane: str, device: str) -> Reply:
         """Import the lane; `import_s` counts from a bare interpreter, NumPy included."""
@@ -44,48 +44,50 @@ class Arm:
         from .environment import pools
 
         watch_compilations()
-        words = {
+        description = {
             "lane": lane,
             "device": device,
             "framework": self.backend.framework,
             "tier": self.backend.tier,
+            **asdict(self.backend.traits),
+            "versions": self.backend.versions(),
+            "pools": [pool.model_dump() for pool in pools()],
         }
-        found = {"versions": self.backend.versions(), "pools": [pool.model_dump() for pool in pools()]}
-        return {"import_s": import_s, "arm": {**words, **asdict(self.backend.traits), **found}}
+        return {"import_s": import_s, "arm": description}
 
     def load(self, task: str, folder: str, final: str | None = None) -> Reply:
-        """Read a task's work, put its data on the device; `final` holds the certified final parameters."""
-        from .clock import Run
+        """Read a task's files, put its data on the device; `final` holds the certified final parameters."""
+        from .clock import TimedWork
         from .task_files import read
 
-        self.runs[task] = Run(self.backend, read(Path(folder)), Path(final) if final else None)
+        self.work[task] = TimedWork(self.backend, read(Path(folder)), Path(final) if final else None)
         return {}
 
     def first(self, task: str) -> Reply:
-        """The first run in this process."""
+        """The first run in this process: seconds, and the peak memory after it in bytes."""
         from .counters import peak_memory
 
-        return {"first_call_s": self.runs[task].first_call(), "peak_memory": peak_memory()}
+        return {"first_call_s": self.work[task].first_call(), "peak_memory": peak_memory()}
 
     def certify(self, task: str, lane: str, final: str, keep: int) -> Reply:
-        """The certificate; the parameters in which the certified run ended are kept in the file `final`."""
+        """The certificate, with at most `keep` steps; the file `final` gets the certified final parameters."""
         from ..parity.certificate import certify_backend
-        from .task_files import save
+        from .task_files import save_arrays
 
-        run = self.runs[task]
-        steps, ends = len(run.work.rates), dict[int, dict[str, Any]]()
+        files = self.work[task].files
+        run_steps, ends = len(files.learning_rates), dict[int, dict[str, Any]]()
         certificate = certify_backend(
             self.backend,
-            run.work.task,
-            run.work.split,
+            files.task,
+            files.split,
             lane=lane,
-            run_steps=steps,
+            run_steps=run_steps,
             max_kept_steps=keep,
             ends=ends,
         )
         if certificate.status == "pass":
-            save(Path(final), ends[steps])
-            self.kept[task] = certificate.evidence[-1].judgement.kept
+            save_arrays(Path(final), ends[run_steps])
+            self.kept_steps[task] = certificate.evidence[-1].judgement.kept
         return {"certificate": certificate.model_dump(mode="json")}
 
     def pin(self, cpus: list[int]) -> Reply:
@@ -94,39 +96,45 @@ class Arm:
         return {}
 
     def calibrate(self, task: str, target_ns: int) -> Reply:
-        return self.runs[task].calibrate(target_ns)
+        """How many runs make a slice of a length in nanoseconds."""
+        return self.work[task].calibrate(target_ns)
 
     def slice(self, task: str, repeats: int, collect: bool) -> Reply:
-        return self.runs[task].slice(repeats, collect=collect)
+        """One timed slice; `collect` leaves the garbage collector on."""
+        return self.work[task].slice(repeats, collect=collect)
 
     def unseen(self, task: str, seed: int) -> Reply:
-        return self.runs[task].unseen(seed)
+        """The certified run beside as much work that this process never saw."""
+        return self.work[task].unseen(seed)
 
-    def ceiling(self, folder: str) -> Reply:
-        from .limits import ceiling
+    def roofline_limits(self, folder: str) -> Reply:
+        """What memory and BLAS can do at a task's size."""
+        from .limits import roofline_limits
         from .task_files import read
 
-        return ceiling(read(Path(folder)))
+        return roofline_limits(read(Path(folder)))
 
     def dispatch(self) -> Reply:
+        """The cheapest call of the lane's framework."""
         from .limits import dispatch
 
         return dispatch(self.backend.framework)
 
     def phases(self, task: str) -> Reply:
-        from .phases import ledger
+        """Where the time of a step goes."""
+        from .phases import phase_breakdown
 
-        return ledger(self.runs[task])
+        return phase_breakdown(self.work[task])
 
     def train(self, task: str) -> Reply:
         """All epochs by the timed program: how good the parameters are that it ends in, and on the way there."""
         from ..accuracy.learning_curve import learning_curve
         from ..accuracy.scores import accuracy
 
-        run = self.runs[task]
-        about = run.work.task, run.work.split
-        curve = [point.model_dump(mode="json") for point in learning_curve(*about, self.kept[task])]
-        return {"accuracy": accuracy(*about, run.train()).model_dump(mode="json"), "curve": curve}
+        work = self.work[task]
+        about = work.files.task, work.files.split
+        curve = [point.model_dump(mode="json") for point in learning_curve(*about, self.kept_steps[task])]
+        return {"accuracy": accuracy(*about, work.train()).model_dump(mode="json"), "curve": curve}
 
 
 def load(lane: str, device: str) -> Backend:
@@ -141,6 +149,7 @@ def load(lane: str, device: str) -> Backend:
 
 
 def pin(cpus: list[int]) -> None:
+    """Move every thread of this process to the given CPUs, where the system can."""
     if not cpus or not hasattr(os, "sched_setaffinity"):
         return
     for thread in os.listdir("/proc/self/task"):
@@ -166,11 +175,11 @@ def listen(requests: BinaryIO, inbox: queue.SimpleQueue[bytes]) -> None:
     os._exit(0)
 
 
-def answer(arm: Arm, line: bytes) -> Reply:
+def answer(server: LaneServer, line: bytes) -> Reply:
     """The reply to a request; an exception is a reply too, on one line."""
     request = json.loads(line)
     try:
-        reply: Reply = getattr(arm, request.pop("verb"))(**request)
+        reply: Reply = getattr(server, request.pop("verb"))(**request)
     except Exception as error:
         text = " ".join(str(error).split())[:300]
         return {"error": f"{type(error).__name__}: {text}" if text else type(error).__name__}
@@ -183,9 +192,9 @@ def main() -> None:
     requests, replies = private_pipes()
     inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=listen, args=(requests, inbox), daemon=True).start()
-    arm = Arm()
+    server = LaneServer()
     while True:
-        replies.write(json.dumps(answer(arm, inbox.get())).encode() + b"\n")
+        replies.write(json.dumps(answer(server, inbox.get())).encode() + b"\n")
         replies.flush()
 
 

@@ -1,7 +1,8 @@
-"""What pytest-benchmark is given to time: the race of a session, and a clock that replays its samples."""
+"""What pytest-benchmark is given to time: a run's samples, and a clock that replays them."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +11,15 @@ import pytest
 from ..console.errors import InputError
 
 if TYPE_CHECKING:  # the plugin is loaded with every pytest run: nothing heavy before it is needed
-    from ..measure.options import Session
+    from ..analysis.summary import Row
+    from ..measure import RunRequest
     from ..record import Record
 
 
 class ReplayClock:
     """A timer that stands still except while a sample is replayed; seconds, like time.perf_counter."""
 
-    __name__ = "worker-measured time"
+    __name__ = "worker-measured time"  # adapter.TIMER
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -37,44 +39,40 @@ class ReplayClock:
 CLOCK = ReplayClock()
 
 
-class Race:
-    """The record of this session, measured when first asked for."""
+class Replay:
+    """The run of the selected tasks and lanes, measured when first needed, and its samples."""
 
-    def __init__(self, config: pytest.Config, asked: Session, chosen: set[tuple[str, str]]) -> None:
-        self.config, self.asked = config, asked
-        self.tasks = [task for task in self.asked.tasks if task.name in {name for name, _ in chosen}]
-        selected = {lane for _, lane in chosen} | {
-            self.asked.baseline
-        }  # -k torch:tuned still needs its yardstick
-        self.lanes = [lane for lane in self.asked.lanes if lane in selected]
+    def __init__(self, config: pytest.Config, request: RunRequest, selected: set[tuple[str, str]]) -> None:
+        tasks, lanes = ({pair[place] for pair in selected} for place in (0, 1))
+        lanes.add(request.baseline)  # -k torch:tuned still needs its yardstick
+        self.config = config
+        self.request = replace(
+            request,
+            tasks=tuple(task for task in request.tasks if task.name in tasks),
+            lanes=tuple(lane for lane in request.lanes if lane in lanes),
+        )
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether there is a record."""
+        return "record" in vars(self)
 
     @cached_property
     def record(self) -> Record:
+        """Everything measured, by the same calls as `samestep compare`."""
         from ..console.progress import progress
-        from ..measure import measure, resume
+        from ..measure import measure
 
         capture = self.config.pluginmanager.getplugin("capturemanager")
         with capture.global_and_fixture_disabled(), progress() as report:
             try:
-                if self.asked.resumed:
-                    return resume(self.asked.out, progress=report)
-                return measure(
-                    self.tasks,
-                    self.lanes,
-                    baseline=self.asked.baseline,
-                    effort=self.asked.effort,
-                    threads=self.asked.threads,
-                    device=self.asked.device,
-                    folder=self.asked.out,
-                    progress=report,
-                    missing=self.asked.missing | self.asked.left_out,
-                    phases=self.asked.phases,
-                )
+                return measure(self.request, progress=report)
             except InputError as error:  # data that cannot be used concern every test alike
                 pytest.exit(str(error), returncode=int(pytest.ExitCode.USAGE_ERROR))
 
     @cached_property
-    def rows(self) -> dict[tuple[str, str], Any]:
+    def rows(self) -> dict[tuple[str, str], Row]:
+        """The figures of every task and lane."""
         from ..analysis.summary import summarize
 
         return {(row.task, row.lane): row for row in summarize(self.record)}
@@ -90,10 +88,11 @@ class Race:
 
         return seconds_per_step(self.record, task, lane)
 
-    def facts(self, task: str, lane: str) -> dict[str, Any]:
+    def extra_info(self, task: str, lane: str) -> dict[str, Any]:
         """What pytest-benchmark's JSON says beside the samples."""
-        row = self.rows[task, lane]
-        return {"task": task, "lane": lane, "unit": "seconds per training step", "verdict": row.verdict.word}
+        from .adapter import extra_info
+
+        return extra_info(self.rows[task, lane])
 
     def run_once(self, task: str, lane: str) -> None:
         """Under --benchmark-disable: one untimed epoch in this process, to see that it runs."""
@@ -101,11 +100,12 @@ class Race:
 
         from .. import datasets, parity
 
-        spec = next(each for each in self.asked.tasks if each.name == task)
-        backend = backends.load(lane, self.asked.device)
+        spec = next(spec for spec in self.request.tasks if spec.name == task)
+        backend = backends.load(lane, str(self.request.device))
         x, y = datasets.load(spec.dataset).rounded(spec.dtype)
         with backend.precision(spec.dtype):
             state = backend.init(spec, params=parity.initial_parameters(spec))
             data = backend.put(x), backend.put(y)
-            rates = spec.learning_rates(len(x))[0]
-            backend.sync(backend.epoch(state, data, spec.order(len(x), 0), spec.batch_size, rates))
+            learning_rates = spec.learning_rates(len(x))[0]
+            order = spec.order(len(x), 0)
+            backend.sync(backend.epoch(state, data, order, spec.batch_size, learning_rates))

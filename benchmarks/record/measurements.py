@@ -66,7 +66,7 @@ class Dispatch(Spec):
     seconds: float
 
 
-class Ceiling(Spec):
+class RooflineLimits(Spec):
     """What the machine can do at a task's size: bytes read and copied, BLAS operations, per second."""
 
     task: str
@@ -76,7 +76,7 @@ class Ceiling(Spec):
     blas_rate: Positive
 
 
-class Ledger(Spec):
+class PhaseBreakdown(Spec):
     """Where a step's time goes, seconds: phases that add up to `run_s`, or the reason why there are none.
 
     `transfer_s` is what putting all data on the device took, once.

@@ -6,8 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from samestep.backends.interface import Device
 from samestep.backends.spec import Count, Positive, Spec, Task
 
+from .. import tasks
 from ..datasets.split import Transform
 from .machine import Environment
 
@@ -103,4 +105,14 @@ class Plan(Spec):
     @property
     def on_cpu(self) -> bool:
         """Whether the lanes run on a CPU, whichever of several."""
-        return self.device.partition(":")[0] == "cpu"
+        return Device.parse(self.device).kind == "cpu"
+
+    @property
+    def left_out_tasks(self) -> dict[str, str]:
+        """The default tasks among what is missing: tasks have names that lanes do not."""
+        return {name: reason for name, reason in self.missing.items() if name in tasks.names()}
+
+    @property
+    def missing_lanes(self) -> dict[str, str]:
+        """The lanes among what is missing."""
+        return {name: reason for name, reason in self.missing.items() if name not in self.left_out_tasks}

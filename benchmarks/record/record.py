@@ -18,11 +18,11 @@ from .measurements import (
     Arm,
     Block,
     Calibration,
-    Ceiling,
     Cold,
     Dispatch,
     Failure,
-    Ledger,
+    PhaseBreakdown,
+    RooflineLimits,
     Slice,
     Unseen,
 )
@@ -61,16 +61,16 @@ class Record(Spec):
     certified: tuple[Certified, ...]
     colds: tuple[Cold, ...]
     calibrations: tuple[Calibration, ...]
-    ceilings: tuple[Ceiling, ...]
+    ceilings: tuple[RooflineLimits, ...]
     dispatches: tuple[Dispatch, ...]
     blocks: tuple[Block, ...]
     failures: tuple[Failure, ...]
-    ledgers: tuple[Ledger, ...] = ()
+    ledgers: tuple[PhaseBreakdown, ...] = ()
 
     @model_validator(mode="after")
     def _speaks_of_its_plan(self) -> Self:
         """Every piece is about a task and a lane of the plan, so that no figure comes from a stray one."""
-        pieces: list[Certified | Cold | Calibration | Failure | Slice | Unseen | Ledger]
+        pieces: list[Certified | Cold | Calibration | Failure | Slice | Unseen | PhaseBreakdown]
         pieces = [*self.certified, *self.colds, *self.calibrations, *self.failures, *self.ledgers]
         for block in self.blocks:
             pieces += [*block.slices, *block.unseen]

@@ -49,11 +49,11 @@ def test_compare_prints_tables_and_keeps_stdout_clean(smoke: Smoke) -> None:
     assert max(len(line) for line in done.stdout.splitlines() if str(folder) not in line) <= 100
     assert "certify" in done.stderr  # progress is visible without a terminal too
     assert "certify" not in done.stdout
-    for path in re.findall(r"Wrote benchmark data in: (\S+)", done.stderr):
-        assert Path(path).exists()
+    (path,) = re.findall(r"^record: (\S+)$", done.stdout, re.MULTILINE)
+    assert Path(path).exists()
 
 
-def test_one_folder_holds_the_record_the_table_and_the_log(smoke: Smoke) -> None:
+def test_one_folder_holds_the_record_and_the_table(smoke: Smoke) -> None:
     folder, _ = smoke
     document = json.loads((folder / "benchmark.json").read_text())
     assert {b["name"] for b in document["benchmarks"]} == {
@@ -62,9 +62,8 @@ def test_one_folder_holds_the_record_the_table_and_the_log(smoke: Smoke) -> None
     }
     assert document["samestep"]["schema_version"] == 1
     assert "### lesson" in (folder / "table.md").read_text()
-    log = (folder / "pytest.log").read_text()
-    assert "2 passed" in log
-    assert "Warning" not in log
+    assert sorted(path.name for path in folder.iterdir()) == ["benchmark.json", "table.md"]
+    assert "Warning" not in smoke[1].stderr
 
 
 def test_samples_in_the_json_are_the_raw_slices(smoke: Smoke) -> None:
@@ -270,7 +269,6 @@ def test_interrupted_is_130_and_what_was_measured_is_kept(tmp_path: Path) -> Non
     assert len(after["benchmarks"]) == 1
     assert sorted(file.name for file in (tmp_path / "run").iterdir()) == [
         "benchmark.json",
-        "pytest.log",
         "table.md",
     ]
 

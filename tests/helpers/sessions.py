@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from samestep.backends.spec import Linear, Synthetic, Task
-from samestep.benchmarks.measure import measure
-from samestep.benchmarks.measure.efforts import Limits
+from samestep.benchmarks.measure import RunRequest, measure
+from samestep.benchmarks.measure.efforts import WorkerLimits
 from samestep.benchmarks.record import Effort, Record
 
 TINY = Effort(name="tiny", blocks=2, rounds=(2, 2), slice_ms=1.0, controls=2)
-LIMITS = Limits(slice=1.5, memory=300 << 20)
+LIMITS = WorkerLimits(slice=1.5, memory=300 << 20)
 TASKS = [
     Task(
         name=name,
@@ -23,5 +23,12 @@ TASKS = [
 ]
 
 
-def run(folder: Path, *lanes: str, **more: Any) -> Record:
-    return measure(TASKS, lanes, baseline=lanes[0], effort=TINY, folder=folder, limits=LIMITS, seed=1, **more)
+def requested(folder: Path, *lanes: str, **fields: Any) -> RunRequest:
+    """A small run; the first lane is the baseline."""
+    values: dict[str, Any] = {"tasks": tuple(TASKS), "effort": TINY, "seed": 1}
+    return RunRequest(**values | {"lanes": lanes, "baseline": lanes[0], "out": folder} | fields)
+
+
+def run(folder: Path, *lanes: str, phases: bool = False, **more: Any) -> Record:
+    """Measure it."""
+    return measure(requested(folder, *lanes, phases=phases), limits=LIMITS, **more)

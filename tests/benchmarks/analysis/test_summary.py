@@ -7,7 +7,7 @@ import math
 import pytest
 
 from samestep.benchmarks.analysis.summary import Row, break_even, control, floor_per_step, summarize
-from samestep.benchmarks.record import Ceiling, Failure, Record
+from samestep.benchmarks.record import Failure, Record, RooflineLimits
 from tests.helpers.records import piece, record
 
 RATIOS = [0.5, 0.501, 0.499, 0.5, 0.502, 0.498]
@@ -73,7 +73,7 @@ def test_the_floor_is_the_slower_of_memory_and_arithmetic() -> None:
     made = record({"jax": RATIOS})
     assert floor_per_step(made, "lesson") is None
     for read, blas, floor in ((132e6, 1e12, 1e-6), (1e12, 80e6, 1e-6)):
-        ceiling = Ceiling(task="lesson", working_set=1, read_rate=read, copy_rate=1.0, blas_rate=blas)
+        ceiling = RooflineLimits(task="lesson", working_set=1, read_rate=read, copy_rate=1.0, blas_rate=blas)
         known = made.model_copy(update={"ceilings": (ceiling,)})
         assert floor_per_step(known, "lesson") == pytest.approx(floor)
         assert row(known).above_floor == pytest.approx(50, rel=1e-2)

@@ -14,18 +14,18 @@ import pytest
 
 from samestep.benchmarks import cli
 from samestep.benchmarks.commands import ceilings
-from samestep.benchmarks.measure.efforts import Limits
-from samestep.benchmarks.measure.folder import Ceilings, Folder
-from samestep.benchmarks.measure.jobs import ceilings as measured
-from samestep.benchmarks.measure.jobs import measure_ceilings
-from samestep.benchmarks.measure.options import Options, resolve
+from samestep.benchmarks.measure.efforts import WorkerLimits
+from samestep.benchmarks.measure.folder import MachineLimits, RunFolder
+from samestep.benchmarks.measure.options import Options
+from samestep.benchmarks.measure.preparation import machine_limits, measure_limits
+from samestep.benchmarks.measure.request import resolve
 from tests.helpers.lanes import LANES
 from tests.helpers.records import plan
 
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, Any]:
-    return ceilings.measure(resolve(Options(task=("lesson", "wide")), race=False))
+    return ceilings.measure_here(resolve(Options(task=("lesson", "wide")), race=False))
 
 
 def test_rates_are_those_of_a_computer(found: dict[str, Any]) -> None:
@@ -60,7 +60,7 @@ def test_the_table_says_the_same(found: dict[str, Any]) -> None:
     assert max(len(line) for line in shown.splitlines()) <= 100
     (lesson,) = [line.split() for line in shown.splitlines() if line.strip().startswith("lesson")]
     assert lesson[1:3] == ["12", "kB"]
-    assert " ".join(lesson[3:5]) == ceilings.unit(found["tasks"][0]["read_rate"], "B/s")
+    assert " ".join(lesson[3:5]) == ceilings.quantity(found["tasks"][0]["read_rate"], "B/s")
     assert "numpy.add(a, a, out=b)" in shown
 
 
@@ -69,7 +69,7 @@ def test_the_table_says_the_same(found: dict[str, Any]) -> None:
     [(144, "B", "144 B"), (12000, "B", "12 kB"), (4.42e10, "flop/s", "44.2 Gflop/s"), (80, "", "80")],
 )
 def test_units(value: float, what: str, words: str) -> None:
-    assert ceilings.unit(value, what) == words
+    assert ceilings.quantity(value, what) == words
 
 
 def test_a_framework_that_is_not_here_is_named_and_json_is_data(tmp_path: Path) -> None:
@@ -107,7 +107,9 @@ def test_what_cannot_be_measured_is_named(tmp_path: Path) -> None:
     works = plan(["numpy"], "numpy", 1, "one").works
     lanes = {"numpy": "numpy", "other": "no_such_module:Lane"}
     rng = np.random.default_rng(0)
-    found, failed = measured(Folder(tmp_path), works, lanes, "one", Limits(), rng)  # no work was laid out
+    found, failed = machine_limits(
+        RunFolder(tmp_path), works, lanes, "one", WorkerLimits(), rng
+    )  # no work was laid out
     assert found.ceilings == ()
     assert [call.framework for call in found.dispatches] == ["numpy"]
     assert "FileNotFoundError" in failed[works[0].task.name]
@@ -117,7 +119,7 @@ def test_what_cannot_be_measured_is_named(tmp_path: Path) -> None:
 def test_a_race_on_an_accelerator_has_no_ceilings_of_the_cpu(tmp_path: Path) -> None:
     """Floors from NumPy's rates would say nothing of it."""
     begun = plan(["numpy"], "numpy", 1, "one").model_copy(update={"device": "cuda"})
-    place = Folder(tmp_path)
+    place = RunFolder(tmp_path)
     place.begin(begun)
-    measure_ceilings(place, begun, Limits())
-    assert place.ceilings() == Ceilings()
+    measure_limits(place, begun, WorkerLimits())
+    assert place.piece(MachineLimits) == MachineLimits()

@@ -21,7 +21,7 @@ from samestep.benchmarks.analysis.summary import summarize
 from samestep.benchmarks.commands import sweep
 from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.measure import grid as grid_of_sizes
-from samestep.benchmarks.measure.folder import Folder
+from samestep.benchmarks.measure.folder import RunFolder
 from samestep.benchmarks.measure.options import Options
 from samestep.benchmarks.parity.workload import initial_parameters
 from samestep.benchmarks.record import Record
@@ -153,19 +153,19 @@ def test_lanes_that_compile_for_every_cell_are_left_out_unless_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(grid_of_sizes, "BATCHES", (1,))
-    monkeypatch.setattr(sweep, "FEATURES", (2,))
+    monkeypatch.setattr(grid_of_sizes, "FEATURES", (2,))
     slow = set(sweep.COMPILED)
     assert slow < set(backends.names())
     usual = sweep.chosen(Options(), compiled=False)
     assert slow.isdisjoint(usual.lanes)
-    assert slow <= set(usual.missing)
-    assert "--compiled" in usual.missing["torch:fused"]
-    for asked in (
+    assert slow <= set(usual.missing_lanes)
+    assert "--compiled" in usual.missing_lanes["torch:fused"]
+    for request in (
         sweep.chosen(Options(), compiled=True),
         sweep.chosen(Options(lane=[*slow]), compiled=False),
     ):
-        assert slow <= {*asked.lanes, *asked.missing}
-        assert not [why for why in asked.missing.values() if "--compiled" in why]
+        assert slow <= {*request.lanes, *request.missing_lanes}
+        assert not [why for why in request.missing_lanes.values() if "--compiled" in why]
 
 
 # --- options --------------------------------------------------------------------------------------
@@ -194,7 +194,7 @@ def test_bad_usage_is_one_line_and_exit_2(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Folder("begun").begin(record_maker.plan(("numpy",), "numpy", 2, "one"))  # a comparison, not a sweep
+    RunFolder("begun").begin(record_maker.plan(("numpy",), "numpy", 2, "one"))  # a comparison, not a sweep
     with pytest.raises(SystemExit) as left:
         cli.main(["sweep", *words])
     told = capsys.readouterr()

@@ -1,4 +1,4 @@
-"""The ledger: phases add up to the run, a lane that cannot be taken apart says why, and the table shows both."""
+"""Phases add up to the run, a lane that cannot be taken apart says why, and the table shows both."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from samestep.backends.numpy_modes import NumpyTuned
 from samestep.backends.spec import Linear, Synthetic, Task
 from samestep.benchmarks import datasets
 from samestep.benchmarks.measure import task_files as work
-from samestep.benchmarks.measure.clock import Run
-from samestep.benchmarks.measure.phases import LOOPS, PHASES, differences, indivisible, ledger
+from samestep.benchmarks.measure.clock import TimedWork
+from samestep.benchmarks.measure.phases import LOOPS, PHASES, differences, indivisible, phase_breakdown
 from samestep.benchmarks.parity.workload import initial_parameters
 from samestep.benchmarks.record.files import load
 from tests.helpers.lanes import LANES
@@ -24,7 +24,7 @@ from tests.helpers.processes import samestep
 POSITIVE = st.floats(1e-9, 1.0)
 
 
-def prepared(folder: Path) -> work.Prepared:
+def prepared(folder: Path) -> work.TaskFiles:
     task = Task(
         name="t",
         dataset=Synthetic(rows=95, held_out=20, features=2),
@@ -40,7 +40,7 @@ def test_phases_add_up_to_the_run(took: dict[str, float]) -> None:
 
 
 def test_a_lane_that_takes_steps_is_taken_apart(tmp_path: Path) -> None:
-    found = ledger(Run(backends.load("numpy"), prepared(tmp_path)))
+    found = phase_breakdown(TimedWork(backends.load("numpy"), prepared(tmp_path)))
     assert tuple(found["phases"]) == PHASES
     assert sum(found["phases"].values()) == pytest.approx(found["run_s"])
     assert found["reason"] == ""
@@ -59,7 +59,7 @@ class SlowUpdate(NumpyTuned):
 
 
 def test_extra_work_shows_in_its_own_phase(tmp_path: Path) -> None:
-    phases = ledger(Run(SlowUpdate(), prepared(tmp_path)))["phases"]
+    phases = phase_breakdown(TimedWork(SlowUpdate(), prepared(tmp_path)))["phases"]
     assert phases["update"] > 2 * max(time for name, time in phases.items() if name != "update")
 
 

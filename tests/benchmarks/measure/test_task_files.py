@@ -18,7 +18,7 @@ from samestep.benchmarks.datasets.split import Split
 from samestep.benchmarks.measure import counters, environment
 from samestep.benchmarks.measure import limits as ceilings
 from samestep.benchmarks.measure import task_files as work
-from samestep.benchmarks.measure.clock import AGREE, MOST_WARMUPS, Run
+from samestep.benchmarks.measure.clock import AGREE, MOST_WARMUPS, TimedWork
 from samestep.benchmarks.measure.process import without_folders
 from samestep.benchmarks.measure.relay import rounds
 from samestep.benchmarks.measure.worker import load
@@ -38,7 +38,7 @@ def task(rows: int = 95, batch: int = 10, dtype: str = "float32", **more: object
     return Task.model_validate(fields | more)
 
 
-def prepared(folder: Path, wanted: Task) -> work.Prepared:
+def prepared(folder: Path, wanted: Task) -> work.TaskFiles:
     work.write(folder, wanted, datasets.load(wanted.dataset), initial_parameters(wanted))
     return work.read(folder)
 
@@ -90,10 +90,10 @@ def test_a_run_is_the_first_hundred_steps_or_the_epoch(
     described = work.write(folder, wanted, split, initial_parameters(wanted))
     found = work.read(folder)
     steps = min(wanted.steps(rows), 100)
-    assert described.steps == steps == len(found.rates)
-    assert described.samples == len(found.order) == min(rows, steps * batch)
-    np.testing.assert_array_equal(found.order, wanted.order(rows, 0)[: steps * batch])
-    np.testing.assert_array_equal(found.rates, wanted.learning_rates(rows)[0][:steps])
+    assert described.steps == steps == len(found.learning_rates)
+    assert described.samples == len(found.row_order) == min(rows, steps * batch)
+    np.testing.assert_array_equal(found.row_order, wanted.order(rows, 0)[: steps * batch])
+    np.testing.assert_array_equal(found.learning_rates, wanted.learning_rates(rows)[0][:steps])
 
 
 def test_the_digest_is_the_certificates(tmp_path: Path) -> None:
@@ -101,8 +101,8 @@ def test_the_digest_is_the_certificates(tmp_path: Path) -> None:
     values = {"b": rng.normal(size=(3, 2)).T, "a": rng.normal(size=4).astype(np.float32)}
     assert digest(values).startswith(work.digest(values))
     assert len(work.digest(values)) == 16
-    work.save(tmp_path / "v.npz", values)
-    assert work.digest(work.load(tmp_path / "v.npz")) == work.digest(values)
+    work.save_arrays(tmp_path / "v.npz", values)
+    assert work.digest(work.load_arrays(tmp_path / "v.npz")) == work.digest(values)
     assert work.distance(values, values) == 0
     assert (
         work.distance({"a": np.array([3.0]), "b": np.array([4.0])}, {"a": np.zeros(1), "b": np.zeros(1)}) == 5
@@ -120,11 +120,11 @@ def test_operations_of_a_step_are_counted_by_hand() -> None:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
-    return Run(backends.load("numpy:tuned"), prepared(tmp_path, task()))
+def run(tmp_path: Path) -> TimedWork:
+    return TimedWork(backends.load("numpy:tuned"), prepared(tmp_path, task()))
 
 
-def test_every_run_ends_in_the_same_parameters_and_leaves_the_collector_off(run: Run) -> None:
+def test_every_run_ends_in_the_same_parameters_and_leaves_the_collector_off(run: TimedWork) -> None:
     try:
         piece = run.slice(3, collect=False)
         assert not gc.isenabled()
@@ -137,19 +137,21 @@ def test_every_run_ends_in_the_same_parameters_and_leaves_the_collector_off(run:
     assert 0 < piece["elapsed_ns"] < piece["span_ns"]
 
 
-def test_a_run_far_from_the_certified_end_says_how_far(run: Run, tmp_path: Path) -> None:
+def test_a_run_far_from_the_certified_end_says_how_far(run: TimedWork, tmp_path: Path) -> None:
     certified = run.backend.params(run.backend.epoch(run.reset(), run.data, *run.inputs)[0])
-    work.save(tmp_path / "final.npz", certified)
+    work.save_arrays(tmp_path / "final.npz", certified)
     moved = {name: value + np.float32(1) for name, value in certified.items()}
-    work.save(tmp_path / "moved.npz", moved)
-    assert Run(run.backend, run.work, tmp_path / "final.npz").time().apart == 0
-    assert Run(run.backend, run.work, tmp_path / "moved.npz").time().apart == pytest.approx(3**0.5, rel=1e-5)
+    work.save_arrays(tmp_path / "moved.npz", moved)
+    assert TimedWork(run.backend, run.work, tmp_path / "final.npz").time().apart == 0
+    assert TimedWork(run.backend, run.work, tmp_path / "moved.npz").time().apart == pytest.approx(
+        3**0.5, rel=1e-5
+    )
 
 
-def test_rewarm_stops_when_two_runs_agree(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rewarm_stops_when_two_runs_agree(run: TimedWork, monkeypatch: pytest.MonkeyPatch) -> None:
     def script(*times: float) -> int:
         left = iter(times)
-        reading = Run.time(run)
+        reading = TimedWork.time(run)
         monkeypatch.setattr(run, "time", lambda: type(reading)(int(next(left)), 1, 1, 1, "", 0.0))
         try:
             return run.rewarm()
@@ -164,7 +166,7 @@ def test_rewarm_stops_when_two_runs_agree(run: Run, monkeypatch: pytest.MonkeyPa
     assert script(1050) == 1
 
 
-def test_calibration_fills_a_slice_but_does_not_drown_in_resets(run: Run) -> None:
+def test_calibration_fills_a_slice_but_does_not_drown_in_resets(run: TimedWork) -> None:
     try:
         found = run.calibrate(2_000_000)
     finally:
@@ -176,7 +178,7 @@ def test_calibration_fills_a_slice_but_does_not_drown_in_resets(run: Run) -> Non
 
 def test_training_takes_all_epochs_and_all_rows(tmp_path: Path) -> None:
     wanted = task(rows=1005, batch=5)  # more steps than a run has
-    found = Run(backends.load("numpy"), prepared(tmp_path, wanted)).train()
+    found = TimedWork(backends.load("numpy"), prepared(tmp_path, wanted)).train()
     assert abs(found["0.weight"] - datasets.load(wanted.dataset).truth[0]).max() < 0.05
 
 
@@ -193,7 +195,7 @@ def test_counters_count() -> None:
 
 
 def test_ceilings_are_positive_and_the_cheapest_call_is_cheap(tmp_path: Path) -> None:
-    found = ceilings.ceiling(prepared(tmp_path, task()))
+    found = ceilings.roofline_limits(prepared(tmp_path, task()))
     assert found["working_set"] == 95 * 3 * 4
     assert min(found["read_rate"], found["copy_rate"]) > 1e8
     assert 0 < ceilings.dispatch("numpy")["seconds"] < 1e-3

@@ -20,8 +20,9 @@ def test_benchmark_only_is_the_comparison(tmp_path: Path) -> None:
     assert "2 passed" in done.stdout
     document = json.loads((tmp_path / "run" / "benchmark.json").read_text())
     assert document["samestep"]["plan"]["lanes"] == ["numpy", "numpy:tuned"]
-    (told,) = re.findall(r"Wrote benchmark data in: (\S+)", done.stdout + done.stderr)
-    assert Path(told) == tmp_path / "run" / "benchmark.json"
+    (path,) = re.findall(r"^record: (\S+)$", done.stdout, re.MULTILINE)
+    assert Path(path) == tmp_path / "run" / "benchmark.json"
+    assert sorted(file.name for file in (tmp_path / "run").iterdir()) == ["benchmark.json", "table.md"]
     assert "AssertRewriteWarning" not in done.stdout
 
 

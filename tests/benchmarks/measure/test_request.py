@@ -10,8 +10,9 @@ import pytest
 from samestep import backends
 from samestep.benchmarks.commands.parity import parity
 from samestep.benchmarks.console.errors import InputError
-from samestep.benchmarks.measure.folder import Folder
-from samestep.benchmarks.measure.options import Options, choose_device, resolve
+from samestep.benchmarks.measure.folder import RunFolder
+from samestep.benchmarks.measure.options import Options
+from samestep.benchmarks.measure.request import choose_device, resolve
 from tests.helpers.records import plan
 
 NUMPY = ("numpy",)
@@ -26,9 +27,9 @@ def no_sklearn(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_default_task_without_its_data_is_left_out_with_the_reason(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    asked = resolve(Options(lane=NUMPY))
-    assert [task.name for task in asked.tasks] == ["lesson"]
-    assert "scikit-learn is needed here" in asked.left_out["diabetes"]
+    request = resolve(Options(lane=NUMPY))
+    assert [task.name for task in request.tasks] == ["lesson"]
+    assert "scikit-learn is needed here" in request.left_out_tasks["diabetes"]
     assert parity(Options(lane=NUMPY), None) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert "diabetes: not run: scikit-learn is needed here" in shown
@@ -44,10 +45,10 @@ def test_a_task_that_was_asked_for_is_an_error_without_its_data() -> None:
 def test_a_resumed_run_still_tells_lanes_and_tasks_apart(tmp_path: Path) -> None:
     missing = {"jax": "not installed", "diabetes": "scikit-learn is needed here"}
     begun = plan(["numpy"], "numpy", 1, "one").model_copy(update={"missing": missing})
-    Folder(tmp_path).begin(begun)
-    asked = resolve(Options(resume=str(tmp_path)))
-    assert asked.missing == {"jax": "not installed"}
-    assert asked.left_out == {"diabetes": "scikit-learn is needed here"}
+    RunFolder(tmp_path).begin(begun)
+    request = resolve(Options(resume=str(tmp_path)))
+    assert request.missing_lanes == {"jax": "not installed"}
+    assert request.left_out_tasks == {"diabetes": "scikit-learn is needed here"}
 
 
 def test_lanes_that_lack_the_same_thing_are_told_together() -> None:
@@ -61,7 +62,7 @@ def test_lanes_that_lack_the_same_thing_are_told_together() -> None:
     [("cpu", "cpu"), ("gpu", "cuda"), ("cuda:0", "cuda"), ("cuda:1", "cuda:1"), ("gpu:12", "cuda:12")],
 )
 def test_one_of_several_devices_is_named_by_its_number(given: str, meant: str) -> None:
-    assert choose_device(given) == meant
+    assert str(choose_device(given)) == meant
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,7 @@ def test_a_device_that_is_not_here_is_one_line(given: str, line: str) -> None:
 def test_a_lane_for_devices_that_are_not_here_is_no_default_and_has_a_reason() -> None:
     if backends.missing("torch:tf32") is None:
         pytest.skip("there is a GPU here")
-    asked = resolve(Options())
-    assert "torch:tf32" not in {*asked.lanes, *asked.missing}
+    request = resolve(Options())
+    assert "torch:tf32" not in {*request.lanes, *request.missing_lanes}
     with pytest.raises(InputError, match="torch:tf32: TF32 is arithmetic of NVIDIA GPUs"):
         resolve(Options(lane=("torch:tf32",)), race=False)

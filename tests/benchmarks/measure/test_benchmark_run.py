@@ -1,4 +1,4 @@
-"""Whole sessions with real workers, small ones: what is recorded, what goes wrong, what an end leaves behind."""
+"""Whole runs with real workers, small ones: what is recorded, what goes wrong, what an end leaves behind."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ import pytest
 from samestep.backends.spec import Task
 from samestep.benchmarks.analysis.verdicts import Verdict, judge
 from samestep.benchmarks.console.errors import InputError
-from samestep.benchmarks.measure import certify, measure, resume
-from samestep.benchmarks.measure.folder import Folder
+from samestep.benchmarks.measure import RunRequest, certify, measure, resume
+from samestep.benchmarks.measure.folder import RunFolder
 from samestep.benchmarks.record import Record
 from samestep.benchmarks.record.plan import Effort
-from tests.helpers.sessions import LIMITS, TASKS, TINY, run
+from tests.helpers.sessions import LIMITS, TASKS, TINY, requested, run
 from validation.trap_lanes import EXPECTED
 
 
@@ -35,7 +35,7 @@ def trapped(tmp_path_factory: pytest.TempPathFactory) -> Record:
     """One session of everything that goes wrong, beside lanes that do not."""
     lanes = ["numpy", "numpy:tuned", *map(lane, ("Talks", *EXPECTED))]
     folder = tmp_path_factory.mktemp("trapped")
-    return measure(TASKS[:1], lanes, baseline="numpy", effort=TINY, folder=folder, limits=LIMITS, seed=1)
+    return measure(requested(folder, *lanes, tasks=tuple(TASKS[:1])), limits=LIMITS)
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_a_finished_session_leaves_no_scratch_and_is_not_measured_again(tmp_path
         *("plan.json", "jobs", "blocks", "ceilings.json", "calibrations.json")
     }
     assert resume(tmp_path) == begun
-    with pytest.raises(InputError, match="already holds a session"):
+    with pytest.raises(InputError, match="already holds a run"):
         run(tmp_path, "numpy", "numpy:tuned")
 
 
@@ -135,7 +135,7 @@ def cells(found: Record) -> set[tuple[object, ...]]:
 def test_places_and_predecessors_are_balanced_over_the_blocks(tmp_path: Path) -> None:
     """Three arms make a square of six rounds: three blocks of two."""
     effort = Effort(name="square", blocks=3, rounds=(2, 2), slice_ms=1.0, controls=9)
-    found = measure(TASKS[:1], ["numpy", "numpy:tuned"], baseline="numpy", effort=effort, folder=tmp_path)
+    found = measure(requested(tmp_path, "numpy", "numpy:tuned", tasks=tuple(TASKS[:1]), effort=effort))
     arm = {True: "twin"}
     race = [s for block in found.blocks for s in block.slices if s.kind == "race"]
     places = Counter((arm.get(s.twin, s.lane), s.position) for s in race)
@@ -157,7 +157,7 @@ def test_phases_that_an_end_left_out_are_measured_on_resumption(tmp_path: Path) 
 
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, "numpy", phases=True, progress=stop)
-    assert len(Folder(tmp_path).blocks()) == TINY.blocks
+    assert len(RunFolder(tmp_path).blocks()) == TINY.blocks
     assert {ledger.task for ledger in resume(tmp_path).ledgers} == {task.name for task in TASKS}
 
 
@@ -177,7 +177,7 @@ def test_an_interrupted_session_is_finished_to_the_same_cells(tmp_path: Path) ->
     while stops:
         with pytest.raises(KeyboardInterrupt):
             resume(tmp_path / "broken", progress=stop)
-    partial = Folder(tmp_path / "broken").record()
+    partial = RunFolder(tmp_path / "broken").record()
     assert 0 < len(partial.blocks) < TINY.blocks
     assert [one.word for one in judge(partial)].count("UNDECIDED") == 2
     finished = resume(tmp_path / "broken", progress=stop)
@@ -190,10 +190,10 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from samestep.benchmarks.measure import resume
-from samestep.benchmarks.measure.folder import Folder
+from samestep.benchmarks.measure.folder import RunFolder
 from tests.helpers.sessions import run
 folder = Path(sys.argv[1])
-resume(folder) if Folder(folder).begun else run(folder, "numpy", "numpy:tuned")
+resume(folder) if RunFolder(folder).begun else run(folder, "numpy", "numpy:tuned")
 """
 
 
@@ -208,7 +208,7 @@ def test_a_session_that_is_killed_again_and_again_is_finished_to_the_same_cells(
             process.send_signal(signal.SIGKILL)
         _, alive = psutil.wait_procs(workers, timeout=10)
         assert not alive  # whoever was left alone has ended
-    finished = resume(tmp_path) if Folder(tmp_path).begun else run(tmp_path, "numpy", "numpy:tuned")
+    finished = resume(tmp_path) if RunFolder(tmp_path).begun else run(tmp_path, "numpy", "numpy:tuned")
     blocks = Counter((index, task) for index, _, task, *_ in cells(finished))
     # a race of 3 arms and 2 rounds, and in the first block two control slices of both lanes
     assert blocks == {(b, t.name): 6 + 4 * (b == 0) for b in range(TINY.blocks) for t in TASKS}
@@ -227,7 +227,7 @@ def stopped(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("field", ["boot", "installed", "source"])
 def test_a_session_of_another_boot_lock_or_code_is_refused(field: str, stopped: Path) -> None:
-    folder = Folder(stopped)
+    folder = RunFolder(stopped)
     plan = folder.plan()
     folder.begin(
         plan.model_copy(update={"environment": plan.environment.model_copy(update={field: "other"})})
@@ -244,21 +244,20 @@ def test_a_session_with_other_data_is_refused(stopped: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tasks", "lanes", "baseline", "effort", "words"),
+    ("tasks", "lanes", "baseline", "message"),
     [
-        ([], ["numpy"], "numpy", "quick", "no task"),
-        (TASKS, [], "numpy", "quick", "no lane"),
-        (TASKS, ["numpy", "numpy"], "numpy", "quick", "named twice"),
-        (TASKS * 2, ["numpy"], "numpy", "quick", "named twice"),
-        (TASKS, ["numpy"], "torch", "quick", "not among the lanes"),
-        (TASKS, ["numpy"], "numpy", "quik", "unknown effort 'quik'"),
+        ([], ["numpy"], "numpy", "no task"),
+        (TASKS, [], "numpy", "no lane"),
+        (TASKS, ["numpy", "numpy"], "numpy", "named twice"),
+        (TASKS * 2, ["numpy"], "numpy", "named twice"),
+        (TASKS, ["numpy"], "torch", "not among the lanes"),
     ],
 )
 def test_a_selection_that_makes_no_sense_is_refused(
-    tasks: list[Task], lanes: list[str], baseline: str, effort: str, words: str, tmp_path: Path
+    tasks: list[Task], lanes: list[str], baseline: str, message: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match=words):
-        measure(tasks, lanes, baseline=baseline, effort=effort, folder=tmp_path)
+    with pytest.raises(InputError, match=message):
+        measure(RunRequest(tuple(tasks), tuple(lanes), baseline, TINY, tmp_path))
     with pytest.raises(InputError, match="cannot be read"):
         resume(tmp_path)
 

@@ -1,0 +1,276 @@
+"""A whole run, step by step: plan, certify, race. It prints nothing; `progress` is told of everything."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from samestep.backends.interface import Device
+from samestep.backends.spec import Task
+
+from .. import datasets
+from ..console.errors import InputError
+from ..console.progress import Progress, silent
+from ..parity.workload import initial_parameters
+from ..record import Certified, Comparison, Failure, Plan, Record
+from ..record.files import write
+from ..record.plan import Effort
+from ..record.proof import Certificate
+from . import environment, task_files
+from .efforts import WorkerLimits
+from .folder import MachineLimits, PhaseBreakdowns, RunFolder
+from .preparation import Done, Preparation, measure_limits, measure_phases, proven_pairs
+from .process import settings
+from .relay import BlockRace
+from .request import RunRequest
+
+PROOF = Effort(name="proof", blocks=1)  # of a run that certifies and measures nothing
+MUST_AGREE = {
+    "boot": "boot of this host",
+    "installed": "set of packages",
+    "source": "version of the code",
+    "allowed_cpus": "number of CPUs",
+    "settings": "set of thread and library settings",
+}
+
+
+class BenchmarkRun:
+    """A run in its folder: certify, then race. What an earlier end left there is not measured again."""
+
+    def __init__(
+        self, folder: str | Path, *, progress: Progress = silent, limits: WorkerLimits | None = None
+    ) -> None:
+        """Open the run that was begun in a folder.
+
+        Raises:
+            InputError: there is none, or its plan cannot be read.
+        """
+        self.folder, self.progress, self.limits = RunFolder(folder), progress, limits or WorkerLimits()
+        self.plan = self.folder.plan()
+
+    @classmethod
+    def begin(
+        cls, request: RunRequest, *, progress: Progress = silent, limits: WorkerLimits | None = None
+    ) -> Self:
+        """Plan what is requested in the folder of the request, or open the run that was begun there.
+
+        Raises:
+            InputError: the selection makes no sense, data cannot be loaded, or the folder holds another run.
+        """
+        folder = RunFolder(request.out)
+        if not request.resumed:
+            if folder.begun:
+                raise InputError(f"{request.out}: already holds a run; name another folder")
+            folder.begin(make_plan(request, folder, progress))
+        return cls(request.out, progress=progress, limits=limits)
+
+    def lacks(self, blocks: int | None = None) -> bool:
+        """Whether anything of the run, or of its first so many blocks, is still to be measured."""
+        return len(self.folder.blocks()) < self.until(blocks) or self.lacks_phases
+
+    @property
+    def lacks_phases(self) -> bool:
+        return self.plan.phases and not self.folder.piece(PhaseBreakdowns)
+
+    def until(self, blocks: int | None) -> int:
+        """How many blocks there are in the end, by default all of the plan's."""
+        total = self.plan.effort.blocks
+        return total if blocks is None else min(blocks, total)
+
+    def certify(self) -> None:
+        """Cold first calls, certificates and accuracy of every lane on every task; the machine's limits.
+
+        Raises:
+            InputError: the run was begun on another boot, with other packages, settings, code or data.
+        """
+        if not self.lacks():
+            return
+        check_same(self.plan)
+        self.folder.check_work(self.plan)
+        Preparation(self.folder, self.plan, self.limits, certifying(self)).run()
+        if not self.folder.piece(MachineLimits):
+            measure_limits(self.folder, self.plan, self.limits)
+        self.progress("ceilings", 1, 1, "memory, BLAS, calls")
+
+    def race(self, blocks: int | None = None) -> None:
+        """The blocks that are missing, by default all; then phases, where the plan has them."""
+        until = self.until(blocks)
+        present = {block.index for block in self.folder.blocks()}
+        for index in (index for index in range(until) if index not in present):
+            if lane_tasks := runnable(self.folder.record()):
+                self.block(index, until, lane_tasks)
+        self.progress("race", 100 * until, 100 * until, "done")
+        if self.lacks_phases:
+            measure_phases(
+                self.folder, self.plan, self.limits, lambda text: self.progress("phases", 0, 0, text)
+            )
+        if until == self.plan.effort.blocks:
+            self.folder.remove_scratch()
+
+    def block(self, index: int, until: int, lane_tasks: dict[str, list[str]]) -> None:
+        """Measure one block and keep it."""
+
+        def report(part: float, text: str) -> None:
+            self.progress("race", round(100 * (index + part)), 100 * until, f"block {index + 1}: {text}")
+
+        report(0, "starting workers")
+        race = BlockRace(
+            self.folder, self.plan, self.limits, index=index, lane_tasks=lane_tasks, progress=report
+        )
+        write(self.folder.block_path(index), race.run())
+
+    def finish(self, blocks: int | None = None) -> Record:
+        """Certify and race whatever is missing, or go no further than so many blocks; gives the record."""
+        if self.lacks(blocks):
+            self.certify()
+            self.race(blocks)
+        elif self.until(blocks) == self.plan.effort.blocks:
+            self.folder.remove_scratch()
+        return self.folder.record()
+
+
+def measure(
+    request: RunRequest,
+    *,
+    progress: Progress = silent,
+    limits: WorkerLimits | None = None,
+    blocks: int | None = None,
+) -> Record:
+    """Certify and race; every finished piece is kept in the request's folder, so that `resume` can go on.
+
+    Lanes that cannot run are failures in the record, not errors. `blocks`: go no further than so many for now.
+
+    Raises:
+        InputError: as for `BenchmarkRun.begin`.
+    """
+    return BenchmarkRun.begin(request, progress=progress, limits=limits).finish(blocks)
+
+
+def resume(
+    folder: str | Path,
+    *,
+    progress: Progress = silent,
+    limits: WorkerLimits | None = None,
+    blocks: int | None = None,
+) -> Record:
+    """Finish the run in a folder, or take it to `blocks` blocks in all; what is there is not measured again.
+
+    Raises:
+        InputError: there is no run, or it was begun on another boot, with other packages or other code.
+    """
+    return BenchmarkRun(folder, progress=progress, limits=limits).finish(blocks)
+
+
+def certify(
+    tasks: Sequence[Task],
+    lanes: Sequence[str],
+    *,
+    device: Device = Device("cpu"),  # noqa: B008 - frozen
+    progress: Progress = silent,
+    limits: WorkerLimits | None = None,
+) -> tuple[Certified, ...]:
+    """The certificate of every lane on every task, each from a process of its own, nothing timed.
+
+    A lane that raises, dies or hangs gets a certificate that says so.
+
+    Raises:
+        InputError: as for `measure`.
+    """
+    baseline = lanes[0] if lanes else ""
+    with tempfile.TemporaryDirectory() as out:
+        request = RunRequest(tuple(tasks), tuple(lanes), baseline, PROOF, Path(out), device=device, seed=0)
+        run = BenchmarkRun.begin(request, progress=progress, limits=limits)
+        Preparation(run.folder, run.plan, run.limits, certifying(run), train=False).run()
+        record = run.folder.record()
+    failures = {(failure.task, failure.lane): failure for failure in record.failures}
+    pairs = [(task, lane) for task in record.tasks for lane in lanes]
+    return tuple(record.certificate(*pair) or _uncertified(run.plan, failures[pair]) for pair in pairs)
+
+
+def certifying(run: BenchmarkRun) -> Done:
+    """Progress of the cold processes, by the files that they leave."""
+    total = len(run.plan.works) * len(run.plan.lanes) * run.plan.effort.cold
+    return lambda text: run.progress("certify", len(run.folder.cold_results()), total, text)
+
+
+def _uncertified(plan: Plan, failure: Failure) -> Certified:
+    """The certificate of a lane that did not live to get one."""
+    work = next(work for work in plan.works if work.task.name == failure.task)
+    certificate = Certificate(
+        lane=failure.lane,
+        device=plan.device,
+        versions={},
+        task=failure.task,
+        task_digest=work.task.digest(),
+        dtype=work.task.dtype,
+        data=work.data,
+        order="",
+        status="fail",
+        reason=f"{failure.phase}: {failure.reason}",
+    )
+    return Certified(task=failure.task, lane=failure.lane, certificate=certificate)
+
+
+def make_plan(request: RunRequest, folder: RunFolder, progress: Progress) -> Plan:
+    """Check the selection, lay out the work on disk, and write down what will be compared.
+
+    Raises:
+        InputError: the selection makes no sense, or data cannot be loaded.
+    """
+    check_selection(request)
+    works = []
+    for index, task in enumerate(request.tasks):
+        data = datasets.load(task.dataset)
+        works.append(task_files.write(folder.work(index), task, data, initial_parameters(task)))
+        progress("prepare", index + 1, len(request.tasks), task.name)
+    compared = [lane for lane in request.lanes if lane != request.baseline]
+    seed = int(np.random.SeedSequence().generate_state(1)[0]) if request.seed is None else request.seed
+    return Plan(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        works=tuple(works),
+        lanes=request.lanes,
+        baseline=request.baseline,
+        family=tuple(Comparison(task=task.name, lane=lane) for task in request.tasks for lane in compared),
+        effort=request.effort,
+        threads=request.threads,
+        device=str(request.device),
+        seed=seed,
+        environment=environment.read(),
+        settings=settings(threads=request.threads, device=request.device),
+        missing=request.missing,
+        phases=request.phases,
+    )
+
+
+def check_selection(request: RunRequest) -> None:
+    """Raise InputError unless there are tasks and lanes, none twice, and the baseline among the lanes."""
+    for what, names in (("task", [task.name for task in request.tasks]), ("lane", list(request.lanes))):
+        if not names:
+            raise InputError(f"no {what} to measure: name at least one")
+        if repeated := {name for name in names if names.count(name) > 1}:
+            raise InputError(f"{what} {min(repeated)!r} is named twice: name it once")
+    if request.baseline not in request.lanes:
+        lanes = ", ".join(request.lanes)
+        raise InputError(f"the baseline {request.baseline!r} is not among the lanes {lanes}: add it")
+
+
+def check_same(plan: Plan) -> None:
+    """Raise InputError unless boot, packages, code and settings are those that the run began with."""
+    now = environment.read()
+    for name, what in MUST_AGREE.items():
+        if getattr(now, name) != getattr(plan.environment, name):
+            raise InputError(
+                f"this run was begun with another {what}, so its times would not compare: start anew"
+            )
+
+
+def runnable(record: Record) -> dict[str, list[str]]:
+    """The tasks that each lane may still run: those that it is certified for and has not failed."""
+    pairs = proven_pairs(record) - {(failure.task, failure.lane) for failure in record.failures}
+    tasks = {lane: [task for task in record.tasks if (task, lane) in pairs] for lane in record.plan.lanes}
+    return {lane: names for lane, names in tasks.items() if names}

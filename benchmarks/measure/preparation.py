@@ -1,0 +1,223 @@
+"""What is measured outside the race: cold first calls with certificates and accuracy before it, and phases after.
+
+Each task and lane gets processes of its own, with empty compiler caches. What the first of them compiled is kept
+as the warm cache of the race.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import queue
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+
+import numpy as np
+from pydantic import BaseModel
+
+from samestep.backends.interface import Device
+
+from ..record import (
+    Arm,
+    Certified,
+    Cold,
+    Dispatch,
+    Failure,
+    PhaseBreakdown,
+    Plan,
+    Record,
+    RooflineLimits,
+    Threads,
+)
+from ..record.files import write
+from ..record.plan import PlannedWork
+from .efforts import WorkerLimits
+from .environment import allowed_cpus
+from .folder import ColdResult, MachineLimits, PhaseBreakdowns, RunFolder
+from .process import FAILURE_PHASES, Worker, WorkerError, WorkerPool, worker_environment
+
+Done: TypeAlias = Callable[[str], None]  # hears what was just done
+M = TypeVar("M", bound=BaseModel)
+
+
+class ColdKey(NamedTuple):
+    """A cold process: its task and lane by their places in the plan, and how many there were before it."""
+
+    task: int
+    lane: int
+    repeat: int
+
+
+class Preparation:
+    """The cold processes of a run; `train` asks for the accuracy of every lane that is certified."""
+
+    def __init__(
+        self, folder: RunFolder, plan: Plan, limits: WorkerLimits, done: Done, *, train: bool = True
+    ) -> None:
+        self.folder, self.plan, self.limits, self.done, self.train = folder, plan, limits, done, train
+
+    def run(self) -> None:
+        """All that are still missing: those that certify side by side, the repeats one by one."""
+        # from the last lane on: those that compile longest stand there, and the shortest fill up the end
+        lanes, works = reversed(range(len(self.plan.lanes))), range(len(self.plan.works))
+        first = [ColdKey(task, lane, 0) for lane in lanes for task in works]
+        self.batch(first, side_by_side=min(self.plan.effort.jobs, len(allowed_cpus())))
+        proven = proven_pairs(self.folder.record())
+        again = [key for key in first if self.names(key) in proven]
+        for repeat in range(1, self.plan.effort.cold):
+            self.batch([key._replace(repeat=repeat) for key in again], side_by_side=1)
+
+    def names(self, key: ColdKey) -> tuple[str, str]:
+        """Task and lane."""
+        return self.plan.works[key.task].task.name, self.plan.lanes[key.lane]
+
+    def batch(self, keys: list[ColdKey], *, side_by_side: int) -> None:
+        """Run cold processes, as many at a time as have a CPU of their own."""
+        cpus: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for cpu in allowed_cpus()[-side_by_side:]:
+            cpus.put(cpu)
+
+        def run(key: ColdKey) -> None:
+            cpu = cpus.get()
+            result = self.cold_process(pool, key, cpu, beside=side_by_side - 1)
+            cpus.put(cpu)
+            if not pool.closed:  # else it was interrupted, which is not a result
+                write(self.folder.cold_path(*key), result)
+                self.done(", ".join(self.names(key)))
+
+        with ThreadPoolExecutor(side_by_side) as threads, WorkerPool(self.limits.memory) as pool:
+            list(threads.map(run, [key for key in keys if not self.folder.cold_path(*key).exists()]))
+
+    def cold_process(self, pool: WorkerPool, key: ColdKey, cpu: int, *, beside: int) -> ColdResult:
+        """One cold process, from its start to its last answer; a failure is a result too."""
+        task, lane = self.names(key)
+        cache = self.folder.cache / "-".join(map(str, key))
+        shutil.rmtree(cache, ignore_errors=True)
+        environment = worker_environment(
+            threads=self.plan.threads,
+            cpus=[cpu],
+            device=Device.parse(self.plan.device),
+            cache=cache,
+            rng=np.random.default_rng([self.plan.seed, *key]),
+        )
+        result: dict[str, Any] = {}
+        try:
+            with contextlib.closing(pool.start(environment)) as worker:
+                self.first_call(worker, key, beside, result)
+                if key.repeat == 0:
+                    self.certify(worker, key, result)
+                    if cache.exists():
+                        shutil.copytree(cache, self.folder.warm, dirs_exist_ok=True)
+        except WorkerError as error:
+            phase = FAILURE_PHASES.get(error.verb, error.verb)
+            result["failures"] = (Failure(task=task, lane=lane, phase=phase, reason=str(error)),)
+        shutil.rmtree(cache, ignore_errors=True)
+        return ColdResult(**result)
+
+    def first_call(self, worker: Worker, key: ColdKey, beside: int, result: dict[str, Any]) -> None:
+        """Import the lane, load the data and run for the first time; the result holds what came of each."""
+        (task, lane), limit = self.names(key), self.limits.start
+        opened = worker.ask("open", limit=limit, lane=lane, device=self.plan.device)
+        result["arm"] = from_json(Arm, opened["arm"])
+        worker.ask("load", limit=limit, task=task, folder=str(self.folder.work(key.task)))
+        times = worker.ask("first", limit=limit, task=task) | {"import_s": opened["import_s"]}
+        result["cold"] = Cold(task=task, lane=lane, repeat=key.repeat, beside=beside, **times)
+
+    def certify(self, worker: Worker, key: ColdKey, result: dict[str, Any]) -> None:
+        """The certificate, and for a lane that passes the accuracy that its training reaches, step by step."""
+        (task, lane), limit = self.names(key), self.limits.certify
+        final, kept_steps = str(self.folder.final(key.task, key.lane)), self.plan.effort.kept
+        reply = worker.ask("certify", limit=limit, task=task, lane=lane, final=final, keep=kept_steps)
+        certified = {"task": task, "lane": lane, "certificate": reply["certificate"]}
+        result["certified"] = from_json(Certified, certified)
+        if self.train and reply["certificate"]["status"] == "pass":
+            outcome = worker.ask("train", limit=limit, task=task)
+            result["certified"] = from_json(Certified, certified | outcome)
+
+
+def proven_pairs(record: Record) -> set[tuple[str, str]]:
+    """Task and lane of every certificate that passes."""
+    return {(c.task, c.lane) for c in record.certified if c.certificate.status == "pass"}
+
+
+def measure_limits(folder: RunFolder, plan: Plan, limits: WorkerLimits) -> None:
+    """The machine's limits for the record; whatever of them cannot be measured is left out.
+
+    They are those of the CPU: to a lane on an accelerator they say nothing.
+    """
+    if not plan.on_cpu:
+        folder.keep(MachineLimits())
+        return
+    lanes = {arm.framework: arm.lane for arm in reversed(folder.record().arms)}
+    rng = np.random.default_rng([plan.seed, len(plan.works)])
+    folder.keep(machine_limits(folder, plan.works, lanes, plan.threads, limits, rng)[0])
+
+
+def machine_limits(
+    folder: RunFolder,
+    works: Sequence[PlannedWork],
+    lanes: Mapping[str, str],
+    threads: Threads,
+    limits: WorkerLimits,
+    rng: np.random.Generator,
+) -> tuple[MachineLimits, dict[str, str]]:
+    """Memory and BLAS rates in a worker with NumPy alone; each framework's cheapest call in one of its own.
+
+    `lanes`: one of each framework. Also gives the reason for every task or framework that could not be measured.
+    """
+    reasons: dict[str, str] = {}
+    environment = worker_environment(
+        threads=threads, cpus=allowed_cpus()[-1:], device=Device("cpu"), cache=folder.warm, rng=rng
+    )
+    rates, calls = [], []
+    for index, work in enumerate(works):
+        with WorkerPool(limits.memory) as pool, _noted(reasons, work.task.name):
+            worker = pool.start(environment)
+            reply = worker.ask("roofline_limits", limit=limits.start, folder=str(folder.work(index)))
+            rates.append(RooflineLimits(task=work.task.name, **reply))
+    for framework, lane in lanes.items():
+        with WorkerPool(limits.memory) as pool, _noted(reasons, framework):
+            worker = pool.start(environment)
+            worker.ask("open", limit=limits.start, lane=lane, device="cpu")
+            if reply := worker.ask("dispatch", limit=limits.start):
+                calls.append(Dispatch(framework=framework, **reply))
+    return MachineLimits(ceilings=tuple(rates), dispatches=tuple(calls)), reasons
+
+
+@contextlib.contextmanager
+def _noted(reasons: dict[str, str], name: str) -> Iterator[None]:
+    """Note under a name why a worker gave nothing."""
+    try:
+        yield
+    except WorkerError as error:
+        reasons[name] = str(error)
+
+
+def measure_phases(folder: RunFolder, plan: Plan, limits: WorkerLimits, done: Done) -> None:
+    """Where the time goes in every lane that is proven, each in a worker of its own, one after another."""
+    rng = np.random.default_rng([plan.seed, len(plan.works) + 1])
+    tasks, breakdowns = [work.task.name for work in plan.works], []
+    for task, lane in [(c.task, c.lane) for c in folder.record().certified if c.certificate.status == "pass"]:
+        environment = worker_environment(
+            threads=plan.threads,
+            cpus=allowed_cpus()[-1:],
+            device=Device.parse(plan.device),
+            cache=folder.warm,
+            rng=rng,
+        )
+        with WorkerPool(limits.memory) as pool, contextlib.suppress(WorkerError):
+            worker = pool.start(environment)
+            worker.ask("open", limit=limits.start, lane=lane, device=plan.device)
+            work = str(folder.work(tasks.index(task)))
+            worker.ask("load", limit=limits.start, task=task, folder=work)
+            reply = worker.ask("phases", limit=limits.start, task=task)
+            breakdowns.append(PhaseBreakdown(task=task, lane=lane, **reply))
+        done(f"{task}, {lane}")
+    folder.keep(PhaseBreakdowns(ledgers=tuple(breakdowns)))
+
+
+def from_json(kind: type[M], value: dict[str, Any]) -> M:
+    """A strict model from decoded JSON, where tuples have become lists."""
+    return kind.model_validate_json(json.dumps(value))

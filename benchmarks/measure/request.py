@@ -1,0 +1,212 @@
+"""What a run is to measure: the options resolved, every name checked, once and here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import get_args
+
+from samestep import backends
+from samestep.backends.interface import Device, LaneName
+from samestep.backends.spec import Dtype, Task
+
+from .. import datasets, tasks
+from ..console.choices import by_reason, pick
+from ..console.errors import InputError
+from ..record import Effort, Threads
+from .efforts import EFFORTS
+from .folder import RunFolder
+from .options import Options
+
+DEFAULT_TASKS = ("lesson", "diabetes")
+DEFAULT_BASELINE = "torch"
+FRAMEWORKS = ("numpy", "torch", "jax")  # the order of the lesson's columns; others follow
+DEVICES = ("cpu", "cuda", "mps", "tpu")
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What to measure, and the folder that keeps it.
+
+    lanes: registered names, or "module:Class"; those that can run here.
+    missing_lanes, left_out_tasks: lanes and default tasks that cannot run here, each with the reason.
+    phases: also measure where the time of a step goes.
+    resumed: the run was begun earlier in the folder `out`; its plan decides.
+    seed: of everything that is drawn; another one for each run where it is None.
+    """
+
+    tasks: tuple[Task, ...]
+    lanes: tuple[str, ...]
+    baseline: str
+    effort: Effort
+    out: Path
+    threads: Threads = "one"
+    device: Device = Device("cpu")  # noqa: RUF009 - frozen
+    missing_lanes: Mapping[str, str] = field(default_factory=dict)
+    left_out_tasks: Mapping[str, str] = field(default_factory=dict)
+    phases: bool = False
+    resumed: bool = False
+    seed: int | None = None
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """All that cannot run here, with the reasons."""
+        return {**self.missing_lanes, **self.left_out_tasks}
+
+
+def resolve(options: Options, *, race: bool = True) -> RunRequest:
+    """A request from options; a race always has its baseline among the lanes.
+
+    Raises:
+        InputError: an unknown task, lane, device, effort or thread regime, data that cannot be used, a folder
+            that holds another run, or none to resume.
+    """
+    if options.resume:
+        return interrupted(options, options.resume)
+    device = choose_device(options.device)
+    baseline = pick("baseline", options.baseline or DEFAULT_BASELINE, by_tier(backends.names()))
+    lanes = choose_lanes(options.lane)
+    if race and baseline not in lanes and (options.baseline or why_not(baseline, device) is None):
+        lanes = by_tier((*lanes, baseline))
+    missing = {lane: reason for lane in lanes if (reason := why_not(lane, device))}
+    able = tuple(lane for lane in lanes if lane not in missing)
+    if not able:
+        raise InputError(f"no lane can run here: {by_reason(missing)}")
+    if options.baseline and baseline in missing:
+        raise InputError(f"the baseline {baseline} cannot run here: {missing[baseline]}")
+    chosen, left_out = choose_tasks(options)
+    return RunRequest(
+        tasks=chosen,
+        left_out_tasks=left_out,
+        lanes=able,
+        missing_lanes=missing,
+        baseline=baseline if baseline in able else able[0],
+        effort=choose_effort(options.effort),
+        threads=pick("threads", options.threads, get_args(Threads)),
+        device=device,
+        out=_free(Path(options.out)) if options.out else default_folder(),
+        phases=options.phases,
+    )
+
+
+def interrupted(options: Options, folder: str) -> RunRequest:
+    """The run that was begun in a folder, as it was planned then; no other option goes with it."""
+    for option in fields(Options):
+        if option.name != "resume" and (getattr(options, option.name) or option.default) != option.default:
+            raise InputError(
+                f"--resume goes on as {folder} was begun: leave out --{option.name}, or start a new run"
+            )
+    place = RunFolder(folder)
+    if not place.begun:
+        content = "a finished run" if place.is_finished else "no run"
+        raise InputError(f"--resume {folder}: holds {content}, so there is nothing to go on with")
+    plan = place.plan()
+    return RunRequest(
+        tasks=tuple(work.task for work in plan.works),
+        left_out_tasks=plan.left_out_tasks,
+        lanes=plan.lanes,
+        missing_lanes=plan.missing_lanes,
+        baseline=plan.baseline,
+        effort=plan.effort,
+        threads=plan.threads,
+        device=Device.parse(plan.device),
+        out=Path(folder),
+        phases=plan.phases,
+        resumed=True,
+        seed=plan.seed,
+    )
+
+
+def choose_effort(effort: str) -> Effort:
+    """The effort of a name."""
+    return EFFORTS[pick("effort", effort, tuple(EFFORTS))]
+
+
+def choose_device(text: str) -> Device:
+    """A kind of device, or one of several of a kind: cuda, cuda:1. Whether it is here is asked of each lane."""
+    kind, colon, number = text.partition(":")
+    kind = pick("device", {"gpu": "cuda"}.get(kind, kind), DEVICES)
+    try:
+        return Device.parse(f"{kind}{colon}{number}")
+    except ValueError:
+        message = f"--device {text}: give its number after the colon, as in {kind}:1"
+        raise InputError(message) from None
+
+
+def why_not(lane: str, device: Device) -> str | None:
+    """Why a lane cannot run on a device here; None when it can."""
+    if reason := backends.missing(lane):
+        return reason
+    devices = backends.lane_class(lane).devices()
+    return None if str(device) in devices else f"no device {device} here, only {', '.join(devices)}"
+
+
+def _free(folder: Path) -> Path:
+    """The folder, if no run is in it yet."""
+    place = RunFolder(folder)
+    if folder.is_file():
+        raise InputError(f"--out {folder} is a file: name a folder")
+    if place.is_finished or place.begun:
+        raise InputError(f"--out {folder} already holds a run: name another folder")
+    return folder
+
+
+def choose_lanes(chosen: Sequence[str]) -> tuple[str, ...]:
+    """The lanes of --lane, by default all that have a device; a framework's name alone means that lane only."""
+    names = by_tier(backends.names())
+    named = dict.fromkeys(pick("lane", lane, names) for lane in chosen)
+    return tuple(named or filter(has_device, names))
+
+
+def has_device(lane: str) -> bool:
+    """Whether a lane has a device here, or lacks more than that: a lane for absent devices is no default."""
+    try:
+        return bool(backends.lane_class(lane).devices())
+    except backends.Unavailable:
+        return True
+
+
+def by_tier(names: Sequence[str]) -> tuple[str, ...]:
+    """Documented lanes first, then their modes, the frameworks in the same order within each."""
+
+    def place(text: str) -> tuple[bool, bool, int, str]:
+        name = LaneName.parse(text)
+        framework = FRAMEWORKS.index(name.framework) if name.framework in FRAMEWORKS else len(FRAMEWORKS)
+        return bool(name.form), name.form == "fused", framework, text
+
+    return tuple(sorted(names, key=place))
+
+
+def choose_tasks(options: Options) -> tuple[tuple[Task, ...], dict[str, str]]:
+    """The tasks of --task and of --data; when neither is given the defaults, and why any of them is left out."""
+    dtype: Dtype = pick("dtype", options.dtype, get_args(Dtype))
+    chosen = [tasks.get(name, dtype=dtype) for name in dict.fromkeys(options.task)]
+    if options.data:
+        if not options.target:
+            raise InputError(f"--data {options.data} needs --target COLUMN: the column to predict")
+        features = tuple(name.strip() for name in options.features.split(",")) if options.features else None
+        chosen.append(tasks.from_file(options.data, options.target, features, dtype=dtype))
+    elif options.target or options.features:
+        raise InputError("--target and --features need --data FILE")
+    return (tuple(chosen), {}) if chosen else default_tasks(dtype)
+
+
+def default_tasks(dtype: Dtype) -> tuple[tuple[Task, ...], dict[str, str]]:
+    """The default tasks whose data can be had here, and why the others cannot: nobody asked for those by name."""
+    able, left_out = [], {}
+    for name in DEFAULT_TASKS:
+        task = tasks.get(name, dtype=dtype)
+        try:
+            datasets.load(task.dataset)
+        except InputError as error:
+            left_out[name] = str(error)
+        else:
+            able.append(task)
+    return tuple(able), left_out
+
+
+def default_folder() -> Path:
+    """results/local/ and the time: one folder for each run, never committed."""
+    return Path("results", "local", datetime.now(UTC).strftime("%Y%m%d-%H%M%S"))

@@ -1,0 +1,140 @@
+"""pytest-benchmark's insides, all that is used of them, in one file: pinned below version 6.
+
+Its JSON is the document that every run leaves, whether pytest ran or not. An entry of a lane on a task is the
+same in both cases, so that `--benchmark-compare` takes any two of them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_benchmark
+from pytest_benchmark import plugin as benchmark_plugin
+from pytest_benchmark.session import PerformanceRegression
+from pytest_benchmark.stats import Stats
+from pytest_benchmark.utils import get_commit_info
+
+from ..analysis.samples import seconds_per_step
+from ..analysis.summary import Row, summarize
+from ..record import KEY, Record
+
+__all__ = ["PerformanceRegression", "Saver", "document", "machine_info"]
+
+FILE, TEST = "bench_training.py", "test_training"
+TIMER = "worker-measured time"
+OPTIONS: dict[str, Any] = {  # what pytest-benchmark writes of our benchmarks; the samples are not its own
+    "disable_gc": False,
+    "timer": TIMER,
+    "min_rounds": 5,
+    "max_time": 1.0,
+    "min_time": 0.000005,
+    "precision": None,
+    "confidence": None,
+    "warmup": False,
+}
+
+
+def document(record: Record) -> dict[str, Any]:
+    """The JSON of a run: machine, commit, an entry for each lane that has times, and the record."""
+    return {
+        "machine_info": machine_info(),
+        "commit_info": get_commit_info(),
+        "benchmarks": [entry(record, row) for row in summarize(record) if row.time is not None],
+        "datetime": datetime.now(UTC).isoformat(),
+        "version": pytest_benchmark.__version__,
+        KEY: record.model_dump(mode="json"),
+    }
+
+
+def entry(record: Record, row: Row) -> dict[str, Any]:
+    """The samples of a lane on a task, seconds per training step, with pytest-benchmark's own statistics."""
+    stats = Stats()
+    for seconds in seconds_per_step(record, row.task, row.lane):
+        stats.update(seconds)
+    parameter = f"{row.task}-{row.lane}".encode("unicode_escape").decode("ascii")  # as pytest names a test
+    name = f"{TEST}[{parameter}]"
+    return {
+        "group": row.task,
+        "name": name,
+        "fullname": f"{FILE}::{name}",
+        "params": {"task": row.task, "lane": row.lane},
+        "param": parameter,
+        "extra_info": extra_info(row),
+        "options": OPTIONS,
+        "stats": stats.as_dict() | {"data": stats.data, "iterations": 1},
+    }
+
+
+def extra_info(row: Row) -> dict[str, Any]:
+    """What an entry says beside the samples."""
+    unit = "seconds per training step"
+    return {"task": row.task, "lane": row.lane, "unit": unit, "verdict": row.verdict.word}
+
+
+def machine_info() -> dict[str, Any]:
+    """pytest-benchmark's facts of the machine, those that stay the same."""
+    with safe_path():
+        return stable_facts(benchmark_plugin.pytest_benchmark_generate_machine_info())
+
+
+def stable_facts(machine_info: Mapping[str, Any]) -> dict[str, Any]:
+    """No name of a host, and no momentary clock, which would differ in every comparison."""
+    cpu = {name: value for name, value in machine_info.get("cpu", {}).items() if not name.startswith("hz_")}
+    return {name: value for name, value in machine_info.items() if name != "node"} | {"cpu": cpu}
+
+
+@contextmanager
+def safe_path() -> Iterator[None]:
+    """Within it every Python that is started leaves the current folder out of its path."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before
+
+
+class Saver:
+    """pytest-benchmark's own session in this pytest run: what its options say, and what it will save."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._session: Any = config.pluginmanager.getplugin("pytest-benchmark")
+
+    @property
+    def measures(self) -> bool:
+        """Whether benchmarks are run and timed."""
+        return not (self._session.disabled or self._session.skip)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether tables are left out."""
+        return bool(self._session.quiet)
+
+    @property
+    def json_file(self) -> Path | None:
+        """Where the user wants the JSON, and gets it: pytest-benchmark writes none when no benchmark ran."""
+        path = self._session.json
+        return Path(path) if path and self._session.benchmarks else None
+
+    def misuse(self) -> str | None:
+        """Which of pytest-benchmark's options cannot end well, in one line."""
+        session = self._session
+        if session.compare_fail and not session.compared_mapping:
+            return (
+                "--benchmark-compare-fail needs --benchmark-compare, and a saved run in --benchmark-storage"
+            )
+        if session.cprofile_sort_by:
+            return "--benchmark-cprofile: lanes run in processes of their own; --phases says where time goes"
+        if session.json and not Path(session.json).absolute().parent.is_dir():
+            folder = Path(session.json).parent
+            return f"--benchmark-json {session.json}: there is no folder {folder}; make it first"
+        return None
