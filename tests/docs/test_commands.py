@@ -25,7 +25,7 @@ import typer.main
 from samestep import backends
 from samestep.backends.spec import Dtype
 from samestep.benchmarks import cli, tasks
-from samestep.benchmarks.measure import options as session
+from samestep.benchmarks.measure import request as run_request
 from samestep.benchmarks.measure.efforts import EFFORTS
 from samestep.benchmarks.record import Threads
 from samestep.benchmarks.report import tables
@@ -77,7 +77,7 @@ VALUES = {  # what the values of an option may be
     "effort": tuple(EFFORTS),
     "threads": get_args(Threads),
     "dtype": get_args(Dtype),
-    "device": (*session.DEVICES, "gpu"),
+    "device": (*run_request.DEVICES, "gpu"),
     "format": tables.FORMATS,
 }
 

@@ -142,8 +142,8 @@ def test_a_run_far_from_the_certified_end_says_how_far(run: TimedWork, tmp_path:
     work.save_arrays(tmp_path / "final.npz", certified)
     moved = {name: value + np.float32(1) for name, value in certified.items()}
     work.save_arrays(tmp_path / "moved.npz", moved)
-    assert TimedWork(run.backend, run.work, tmp_path / "final.npz").time().apart == 0
-    assert TimedWork(run.backend, run.work, tmp_path / "moved.npz").time().apart == pytest.approx(
+    assert TimedWork(run.backend, run.files, tmp_path / "final.npz").time().apart == 0
+    assert TimedWork(run.backend, run.files, tmp_path / "moved.npz").time().apart == pytest.approx(
         3**0.5, rel=1e-5
     )
 
