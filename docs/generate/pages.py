@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from docs.generate import code_parts, experiment_parts, reference_parts, sweep_parts
@@ -15,6 +16,7 @@ SCHEMA = ROOT / "docs" / "record.schema.json"
 SHOWN = ("examples/packed/samestep_packed.py", "examples/packed/pyproject.toml")
 
 
+@cache
 def parts() -> dict[str, dict[str, str]]:
     """The generated text of every page by the name of its markers."""
     reference = reference_parts.Reference(load(REFERENCE))

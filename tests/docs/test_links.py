@@ -68,6 +68,18 @@ def test_every_page_of_the_documentation_is_listed_once() -> None:
     assert listed == Counter(page.name for page in DOCS.glob("*.md") if page.name != "README.md")
 
 
+def test_contributing_names_places_that_exist() -> None:
+    """Those of its tree, and every path in code type; a star stands for several files."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    tree = text.partition("```\n")[2].partition("\n```")[0]
+    places = {*re.findall(r"[\w/*]+(?:/|\.py)(?=[ ,]|$)", tree, re.MULTILINE)}
+    places |= {*re.findall(r"`([\w.*-]+/[\w./*-]*|[\w*.]+\.(?:md|toml|lock))`", text)}
+    rooms = ("", "backends/", "benchmarks/", "benchmarks/parity/")
+    assert len(places) > 40
+    missing = [place for place in places if not any(any(ROOT.glob(room + place)) for room in rooms)]
+    assert not missing
+
+
 def test_headings_are_named_as_github_names_them(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("# One: `two`, three\n## A/B\n## A/B\n```\n# no heading\n```\n## 什么是 *twin*？\n")
