@@ -12,8 +12,7 @@ from typing import Any
 
 from scipy import stats
 
-from samestep.benchmarks.analysis.samples import log_times
-from samestep.benchmarks.analysis.verdicts import judge
+from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.record import Block, Record
 from samestep.benchmarks.record.plan import Effort
 from samestep.benchmarks.statistics.inference import ALPHA, MARGIN
@@ -61,7 +60,7 @@ def row(framework: str, condition: str, size: int, found: Sequence[Record]) -> d
     """Counts over the comparisons of all sessions; every arm copies the baseline, so the true ratio is 1."""
     words, covered, intervals, naive = Counter[str](), 0, 0, Counter[str]()
     for record in found:
-        for verdict in judge(record):
+        for verdict in RecordAnalysis(record).verdicts:
             if verdict.word == "BASELINE":
                 continue
             words[verdict.word] += 1
@@ -89,7 +88,8 @@ def readings(record: Record, lane: str) -> Iterator[str]:
     both arms, whatever their block, by Welch's t test at 5%.
     """
     task, baseline = record.tasks[0], record.plan.baseline
-    own, other = log_times(record, task, lane), log_times(record, task, baseline)
+    analysis = RecordAnalysis(record)
+    own, other = analysis[task, lane].log_times(), analysis[task, baseline].log_times()
     blocks = sorted(own.keys() & other.keys())
     if len(blocks) < 2:
         return

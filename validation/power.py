@@ -10,8 +10,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from samestep.benchmarks.analysis.samples import block_ratios, log_times
-from samestep.benchmarks.analysis.verdicts import judge
+from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.measure.efforts import EFFORTS
 from samestep.benchmarks.record import Record
 from validation import arms, packed
@@ -56,7 +55,7 @@ def summary(records: dict[str, Record]) -> list[dict[str, Any]]:
 def row(framework: str, percent: int, found: Sequence[Record]) -> dict[str, Any]:
     """How the sessions judged the lanes with so much more work, and their mean ratio over all of them."""
     own = doing(framework, percent)
-    verdicts = [each for record in found for each in judge(record) if each.lane in own]
+    verdicts = [each for record in found for each in RecordAnalysis(record).verdicts if each.lane in own]
     logs = [log for record in found for lane in own for log in ratios(record, lane)]
     return {
         "framework": framework,
@@ -70,8 +69,7 @@ def row(framework: str, percent: int, found: Sequence[Record]) -> dict[str, Any]
 
 def ratios(record: Record, lane: str) -> list[float]:
     """The log ratio of every block."""
-    task, baseline = record.tasks[0], record.plan.baseline
-    return list(block_ratios(log_times(record, task, lane), log_times(record, task, baseline)).values())
+    return RecordAnalysis(record)[record.tasks[0], lane].block_ratios
 
 
 def result(folder: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the charts show, from a record alone: plain figures, worked out here and never in the browser.
+"""What the charts show, from an analysis alone: plain figures, worked out here and never in the browser.
 
 A lane without a time in the table has none here either.
 """
@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from statistics import median
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from ..record import Record, Slice
-from ..record.outcome import Point
-from ..record.proof import Judgement
-from .summary import Row
+from ..record import Point, Record, Slice
+from .lane_times import run_seconds
+
+if TYPE_CHECKING:
+    from .record_analysis import LaneAnalysis, RecordAnalysis
 
 CLOSE = 0.01  # above the exact solution's loss
 MOST_POINTS = 2_000  # of a kind of chart over all tasks, so that the page of a large record stays small
@@ -21,7 +22,7 @@ MOST_POINTS = 2_000  # of a kind of chart over all tasks, so that the page of a 
 T = TypeVar("T")
 
 
-class Reached(NamedTuple):
+class LossPoint(NamedTuple):
     """The loss on all training rows after a step, and the seconds of steady training until then."""
 
     lane: str
@@ -30,14 +31,14 @@ class Reached(NamedTuple):
     loss: float
 
 
-class Close(NamedTuple):
+class CloseSteps(NamedTuple):
     """The first kept step within 1% of the exact solution's loss, and the one from which all kept steps are."""
 
     first: int
-    last: int
+    stays: int
 
 
-class Ended(NamedTuple):
+class TrainingEnd(NamedTuple):
     """Where a lane's whole training ends, and when; seconds.
 
     `cold_s` begins with the first call, compilation included. `above` is the loss over that of the exact
@@ -50,7 +51,7 @@ class Ended(NamedTuple):
     step_s: float
     cold_s: float | None
     above: float | None
-    close: Close | None
+    close: CloseSteps | None
     reason: str
 
     @property
@@ -59,16 +60,16 @@ class Ended(NamedTuple):
         return self.steps * self.step_s
 
 
-class Share(NamedTuple):
-    """The largest share of its rounding bound that a quantity used at a step."""
+class BoundRatioPoint(NamedTuple):
+    """The largest ratio of a rounding error to its bound at a step, and the quantity that has it."""
 
     lane: str
     step: int
-    share: float
+    bound_ratio: float
     quantity: str
 
 
-class Moment(NamedTuple):
+class SlicePoint(NamedTuple):
     """One timed slice: when (blocks since the start), and by how many percent it is off its lane's median."""
 
     lane: str
@@ -79,117 +80,100 @@ class Moment(NamedTuple):
     twin: bool
 
 
-def judgement(record: Record, task: str, lane: str) -> Judgement | None:
-    """The judgement in the task's own dtype."""
-    certified = record.certificate(task, lane)
-    evidence = certified.certificate.evidence if certified else ()
-    return evidence[-1].judgement if evidence else None
-
-
-def whole_steps(record: Record, task: str) -> int:
+def whole_steps(lane: LaneAnalysis) -> int:
     """Steps of a task's whole training, of which the timed run is the beginning."""
-    work = record.work(task)
-    return work.task.epochs * work.task.steps(work.rows)
+    return lane.work.task.epochs * lane.work.task.steps(lane.work.rows)
 
 
-def reached(record: Record, rows: Sequence[Row]) -> list[Reached]:
+def loss_curves(analysis: RecordAnalysis, task: str) -> list[LossPoint]:
     """The learning curves of one task, on each lane's own clock."""
-    found = []
-    for row in rows:
-        if row.time is not None:
-            points = thinned(curve(record, row.task, row.lane), record)
-            found += [Reached(row.lane, p.step, p.step * row.time.value, p.loss) for p in points]
-    return [each for each in found if math.isfinite(each.loss)]
+    points = []
+    for lane in analysis.of_task(task):
+        if time := lane.row.time:
+            curve = thinned(learning_curve(lane), analysis.record)
+            points += [LossPoint(lane.lane, p.step, p.step * time.value, p.loss) for p in curve]
+    return [point for point in points if math.isfinite(point.loss)]
 
 
-def curve(record: Record, task: str, lane: str) -> Sequence[Point]:
+def learning_curve(lane: LaneAnalysis) -> Sequence[Point]:
     """The learning curve of a lane on a task, which a lane without proof does not have."""
-    certified = record.certificate(task, lane)
-    return sorted(certified.curve, key=lambda point: point.step) if certified else ()
+    return sorted(lane.certified.curve, key=lambda point: point.step) if lane.certified else ()
 
 
-def thinned(pieces: Sequence[T], record: Record) -> Sequence[T]:
-    """Evenly spread pieces of a lane on a task, first and last among them, at most this lane's part of all."""
+def thinned(points: Sequence[T], record: Record) -> Sequence[T]:
+    """Evenly spread points of a lane on a task, first and last among them, at most this lane's part of all."""
     most = max(8, MOST_POINTS // (len(record.tasks) * len(record.plan.lanes)))
-    if len(pieces) <= most:
-        return pieces
-    return [pieces[round(index * (len(pieces) - 1) / (most - 1))] for index in range(most)]
+    if len(points) <= most:
+        return points
+    return [points[round(index * (len(points) - 1) / (most - 1))] for index in range(most)]
 
 
-def endings(record: Record, rows: Sequence[Row]) -> list[Ended]:
+def training_ends(analysis: RecordAnalysis, task: str) -> list[TrainingEnd]:
     """The whole training of one task in each lane: how long, and how near to the exact solution."""
-    return [ended for row in rows if (ended := _ending(record, row))]
+    return [end for lane in analysis.of_task(task) if (end := _training_end(lane))]
 
 
-def _ending(record: Record, row: Row) -> Ended | None:
+def _training_end(lane: LaneAnalysis) -> TrainingEnd | None:
+    row = lane.row
     if row.time is None:
         return None
-    steps, run = whole_steps(record, row.task), record.work(row.task).steps
-    cold = None if row.first_call_s is None else row.first_call_s + (steps - run) * row.time.value
+    steps, reached = whole_steps(lane), row.accuracy
+    cold = None if row.first_call_s is None else row.first_call_s + (steps - lane.work.steps) * row.time.value
     times = row.lane, steps, row.time.value, cold
-    got, points = row.accuracy, curve(record, row.task, row.lane)
-    if got is None or got.best_loss is None or got.excess is None:
-        return Ended(*times, None, None, (got.no_excess if got else None) or "accuracy not worked out")
-    above = got.excess / got.best_loss if got.best_loss else math.inf
-    reason = "" if points else "the record keeps no steps"
-    return Ended(*times, above, _close(points, got.best_loss), reason)
+    if reached is None or reached.best_loss is None or reached.excess is None:
+        return TrainingEnd(*times, None, None, (reached and reached.no_excess) or "accuracy not worked out")
+    above = reached.excess / reached.best_loss if reached.best_loss else math.inf
+    curve = learning_curve(lane)
+    reason = "" if curve else "the record keeps no steps"
+    return TrainingEnd(*times, above, _close_steps(curve, reached.best_loss), reason)
 
 
-def _close(points: Sequence[Point], best: float) -> Close | None:
+def _close_steps(points: Sequence[Point], best: float) -> CloseSteps | None:
     """None where the last kept step is not within 1%."""
-    near = [p.step for p in points if p.excess is not None and p.excess <= CLOSE * best]
-    far = max((p.step for p in points if p.step not in near), default=0)
-    stays = next((step for step in near if step > far), None)
-    return None if stays is None else Close(near[0], stays)
+    near = [point.step for point in points if point.excess is not None and point.excess <= CLOSE * best]
+    last_far = max((point.step for point in points if point.step not in near), default=0)
+    stays = next((step for step in near if step > last_far), None)
+    return None if stays is None else CloseSteps(near[0], stays)
 
 
-def shares(record: Record, rows: Sequence[Row]) -> list[Share]:
-    """The largest share at each sampled step of one task; for a lane without a sample its worst step alone."""
-    return [share for row in rows for share in _shares(record, row) if not math.isnan(share.share)]
+def bound_ratios(analysis: RecordAnalysis, task: str) -> list[BoundRatioPoint]:
+    """The largest ratio at each sampled step of one task; for a lane without a sample its worst step alone."""
+    points = (point for lane in analysis.of_task(task) for point in _bound_ratios(lane))
+    return [point for point in points if not math.isnan(point.bound_ratio)]
 
 
-def _shares(record: Record, row: Row) -> Iterator[Share]:
-    judged = judgement(record, row.task, row.lane)
-    if judged is None:
+def _bound_ratios(lane: LaneAnalysis) -> Iterator[BoundRatioPoint]:
+    judgement = lane.judgement
+    if judgement is None:
         return
-    for sampled in thinned(judged.sample, record):
+    for sampled in thinned(judgement.sample, lane.record):
         if sampled.shares:
-            quantity, share = max(sampled.shares.items(), key=lambda pair: pair[1])
-            yield Share(row.lane, sampled.step, share, quantity)
-    if not judged.sample:
-        for name, worst in judged.quantities.items():
-            yield Share(row.lane, worst.step, worst.share, name)
+            quantity, ratio = max(sampled.shares.items(), key=lambda pair: pair[1])
+            yield BoundRatioPoint(lane.lane, sampled.step, ratio, quantity)
+    if not judgement.sample:
+        for name, worst in judgement.quantities.items():
+            yield BoundRatioPoint(lane.lane, worst.step, worst.share, name)
 
 
-def moments(record: Record, rows: Sequence[Row]) -> list[Moment]:
-    """Every timed slice of one task's race in the order of measuring, the twins' too."""
-    timed = {row.lane for row in rows if row.time}
-    task = rows[0].task
-    blocks = {block.index: _race(block.slices, task, timed) for block in record.blocks}
-    typical = {
-        lane: median(
-            _seconds(p) for race in blocks.values() for p in race if (p.lane, p.twin) == (lane, False)
-        )
-        for lane in timed
-    }
+def slice_points(analysis: RecordAnalysis, task: str) -> list[SlicePoint]:
+    """Every timed slice of one task's race in the order of measuring, those of the A/A controls too."""
+    timed = {lane.lane for lane in analysis.of_task(task) if lane.row.time}
+    races = {block.index: _race(block.slices, task, timed) for block in analysis.record.blocks}
+    typical = {lane: median(map(run_seconds, analysis[task, lane].slices())) for lane in timed}
     return [
-        Moment(
+        SlicePoint(
             lane=piece.lane,
             block=index,
             round=piece.round,
             when=index + place / len(race),
-            percent=100 * (_seconds(piece) / typical[piece.lane] - 1),
+            percent=100 * (run_seconds(piece) / typical[piece.lane] - 1),
             twin=piece.twin,
         )
-        for index, race in blocks.items()
+        for index, race in races.items()
         for place, piece in enumerate(race)
     ]
 
 
 def _race(slices: Sequence[Slice], task: str, lanes: set[str]) -> list[Slice]:
-    found = [piece for piece in slices if (piece.task, piece.kind) == (task, "race") and piece.lane in lanes]
-    return sorted(found, key=lambda piece: (piece.round, piece.position))
-
-
-def _seconds(piece: Slice) -> float:
-    return piece.elapsed_ns / piece.repeats / 1e9
+    race = [piece for piece in slices if (piece.task, piece.kind) == (task, "race") and piece.lane in lanes]
+    return sorted(race, key=lambda piece: (piece.round, piece.position))

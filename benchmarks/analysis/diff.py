@@ -1,32 +1,31 @@
-"""`samestep diff A B`: two records by their ratios to the baseline; pure, and without any framework.
+"""Two records by their ratios to the baseline: what changed between them.
 
 A ratio is a mean of log ratios over blocks; the two records are independent, so that the difference of their
-means has Welch's t interval. A lane changed when B over A surely lies beyond the verdicts' own margin, and is the
-same when it surely lies within. Holm's correction counts every lane that is in both records, tested or not.
+means has Welch's t interval. A lane changed when B over A lies beyond the verdicts' own margin at the 5%
+level, and is the same when it lies within it at that level. Holm's correction counts every lane that is in
+both records, tested or not.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from samestep.backends.spec import File, Spec, Task
 
 from ..console.errors import InputError
-from ..record import Record
-from ..record.plan import PlannedWork
+from ..record import PlannedWork, Record
 from ..statistics.inference import ALPHA, Claims, Interval, Sample, claims, holm
-from .samples import block_ratios, log_times
-from .summary import Row, summarize
+from .record_analysis import LaneAnalysis, RecordAnalysis
+from .rows import Row
 
-Word: TypeAlias = Literal["changed", "same", "undecided", "not compared"]
-Pair: TypeAlias = tuple[str, str]
+ChangeWord: TypeAlias = Literal["changed", "same", "undecided", "not compared"]
 TESTED = ("FASTER", "SLOWER", "EQUIVALENT", "UNDECIDED")
 SCHEMA_VERSION: Literal[1] = 1
 
 
-class Side(Spec):
+class LaneSide(Spec):
     """A lane in one record: time over the baseline's, the verdict on it, and seconds per step."""
 
     verdict: str
@@ -35,7 +34,7 @@ class Side(Spec):
     time: Interval | None = None
 
 
-class Change(Spec):
+class LaneChange(Spec):
     """A lane on a task in both records: `change` is ratio B over ratio A, `p` the word's after Holm.
 
     `reason` says why a lane was not compared.
@@ -43,15 +42,15 @@ class Change(Spec):
 
     task: str
     lane: str
-    a: Side
-    b: Side
-    word: Word
+    a: LaneSide
+    b: LaneSide
+    word: ChangeWord
     change: Interval | None = None
     p: float | None = None
     reason: str = ""
 
 
-class Differs(Spec):
+class EnvironmentChange(Spec):
     """Something that the times may depend on, and that is not the same in both records; None: it has none."""
 
     what: str
@@ -59,97 +58,98 @@ class Differs(Spec):
     b: str | None
 
 
-class Diff(Spec):
+class RecordDiff(Spec):
     """Two records compared. `exploratory`: the baseline is not the one that both had fixed before measuring.
 
-    `only_a` and `only_b` are tasks and lanes that one of them lacks; `other_work` are tasks of one name that are
-    not the same work, with the reason, and are not compared.
+    `only_a` and `only_b` are tasks and lanes that one of them lacks; `other_work` are tasks of one name that
+    are not the same work, with the reason, and are not compared.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
     baseline: str
     exploratory: bool
-    environment: tuple[Differs, ...]
+    environment: tuple[EnvironmentChange, ...]
     only_a: tuple[str, ...]
     only_b: tuple[str, ...]
     other_work: dict[str, str]
-    changes: tuple[Change, ...]
-    baselines: dict[str, tuple[Side, Side]]
+    changes: tuple[LaneChange, ...]
+    baselines: dict[str, tuple[LaneSide, LaneSide]]
 
 
-def diff(a: Record, b: Record, *, baseline: str | None = None) -> Diff:
+def diff(a: Record, b: Record, *, baseline: str | None = None) -> RecordDiff:
     """What changed from record A to record B.
 
-    Raises:
-        InputError: the records have different baselines and none was named, or one does not have the named one.
+    Raises: InputError: the records have different baselines and none was named, or one does not have the
+    named one.
     """
-    own = {a.plan.baseline, b.plan.baseline}
-    if baseline is None and len(own) > 1:
+    planned = {a.plan.baseline, b.plan.baseline}
+    if baseline is None and len(planned) > 1:
         raise InputError(
             f"the baselines differ ({a.plan.baseline} in A, {b.plan.baseline} in B), so their ratios cannot be "
             "compared; name one lane of both with --baseline"
         )
     chosen = baseline or a.plan.baseline
-    rows = [{(row.task, row.lane): row for row in summarize(each, baseline=chosen)} for each in (a, b)]
-    other = dict(_other_work(a, b))
-    both = [key for key in rows[0] if key in rows[1] and key[0] not in other]
-    compared = [_Compared.of(a, b, rows[0][key], rows[1][key], chosen) for key in both if key[1] != chosen]
-    return Diff(
+    first, second = RecordAnalysis(a, chosen), RecordAnalysis(b, chosen)
+    other_work = dict(_other_work(a, b))
+    pairs = [
+        _Pair.of(lane, second[lane.task, lane.lane])
+        for lane in first
+        if lane.task in second.tasks and lane.lane in second.lanes and lane.task not in other_work
+    ]
+    return RecordDiff(
         baseline=chosen,
-        exploratory=own != {chosen},
+        exploratory=planned != {chosen},
         environment=tuple(_environment(a, b)),
         only_a=tuple(_only(a, b)),
         only_b=tuple(_only(b, a)),
-        other_work=other,
-        changes=tuple(_judged(compared)),
-        baselines={key[0]: (_side(rows[0][key]), _side(rows[1][key])) for key in both if key[1] == chosen},
+        other_work=other_work,
+        changes=tuple(_judged([pair for pair in pairs if pair.a.lane != chosen])),
+        baselines={pair.a.task: (_side(pair.a), _side(pair.b)) for pair in pairs if pair.a.lane == chosen},
     )
 
 
 # --- ratios ---------------------------------------------------------------------------------------------------
 
 
-class _Compared(NamedTuple):
+class _Pair(NamedTuple):
     """A lane in both records, and B less A of the mean log ratios, or why it is not to be tested."""
 
     a: Row
     b: Row
     change: Sample | None
-    barred: str
+    untested: str
 
     @classmethod
-    def of(cls, one: Record, other: Record, a: Row, b: Row, baseline: str) -> _Compared:
-        untested = [
+    def of(cls, a: LaneAnalysis, b: LaneAnalysis) -> _Pair:
+        reasons = [
             f"{row.verdict.word} in {name}: {row.blank or row.verdict.reason}"
-            for name, row in (("A", a), ("B", b))
+            for name, row in (("A", a.row), ("B", b.row))
             if row.verdict.word not in TESTED or row.verdict.ratio is None
         ]
-        if untested:
-            return cls(a, b, None, "; ".join(untested))
-        before, after = (_sample(record, a.task, a.lane, baseline) for record in (one, other))
-        return cls(a, b, after.less(before), "")
+        if reasons:
+            return cls(a.row, b.row, None, "; ".join(reasons))
+        return cls(a.row, b.row, Sample.of(b.block_ratios).less(Sample.of(a.block_ratios)), "")
 
 
-def _sample(record: Record, task: str, lane: str, baseline: str) -> Sample:
-    ratios = block_ratios(log_times(record, task, lane), log_times(record, task, baseline))
-    return Sample.of(list(ratios.values()))
-
-
-def _judged(compared: list[_Compared]) -> Iterator[Change]:
+def _judged(pairs: Sequence[_Pair]) -> Iterator[LaneChange]:
     """Every lane with its word, corrected for their number."""
-    found = [claims(each.change) for each in compared if each.change]
-    adjusted = iter(zip(found, holm([min(claim) for claim in found], family=len(compared)), strict=True))
-    for each in compared:
-        sides: dict[str, Any] = {"a": _side(each.a), "b": _side(each.b)}
-        sides |= {"task": each.a.task, "lane": each.a.lane}
-        if each.change is None:
-            yield Change(**sides, word="not compared", reason=each.barred)
+    tested = [claims(pair.change) for pair in pairs if pair.change]
+    adjusted = iter(zip(tested, holm([min(claim) for claim in tested], family=len(pairs)), strict=True))
+    for pair in pairs:
+        sides: dict[str, Any] = {
+            "a": _side(pair.a),
+            "b": _side(pair.b),
+            "task": pair.a.task,
+            "lane": pair.a.lane,
+        }
+        if pair.change is None:
+            yield LaneChange(**sides, word="not compared", reason=pair.untested)
             continue
         claim, p = next(adjusted)
-        yield Change(**sides, word=_word(claim, p), change=_ratio(each.change), p=p)
+        yield LaneChange(**sides, word=_word(claim, p), change=_ratio(pair.change), p=p)
 
 
-def _word(claim: Claims, p: float) -> Word:
+def _word(claim: Claims, p: float) -> ChangeWord:
     if p > ALPHA:
         return "undecided"
     return "same" if claim.equivalent <= min(claim.faster, claim.slower) else "changed"
@@ -157,39 +157,31 @@ def _word(claim: Claims, p: float) -> Word:
 
 def _ratio(change: Sample) -> Interval:
     """The difference of logs as a ratio with its 95% interval; an end beyond all numbers is infinite."""
-    value, low, high = (_exp(log) for log in (change.mean, *change.ends(0.95)))
+    value, low, high = (math.exp(log) if log < 700 else math.inf for log in (change.mean, *change.ends(0.95)))
     return Interval(value=value, low=low, high=high)
 
 
-def _exp(log: float) -> float:
-    return math.exp(log) if log < 700 else math.inf
-
-
-def _side(row: Row) -> Side:
-    return Side(
-        verdict=row.verdict.word,
-        reason=row.blank or row.verdict.reason,
-        ratio=row.verdict.ratio,
-        time=row.time,
-    )
+def _side(row: Row) -> LaneSide:
+    reason = row.blank or row.verdict.reason
+    return LaneSide(verdict=row.verdict.word, reason=reason, ratio=row.verdict.ratio, time=row.time)
 
 
 # --- what differs ---------------------------------------------------------------------------------------------
 
 
-def _only(one: Record, other: Record) -> Iterator[str]:
+def _only(record: Record, other: Record) -> Iterator[str]:
     """Tasks of one record that the other lacks, and lanes."""
-    yield from (f"task {task}" for task in one.tasks if task not in other.tasks)
-    yield from (f"lane {lane}" for lane in one.plan.lanes if lane not in other.plan.lanes)
+    yield from (f"task {task}" for task in record.tasks if task not in other.tasks)
+    yield from (f"lane {lane}" for lane in record.plan.lanes if lane not in other.plan.lanes)
 
 
-def _other_work(a: Record, b: Record) -> Iterator[Pair]:
+def _other_work(a: Record, b: Record) -> Iterator[tuple[str, str]]:
     """Tasks of both records that are not the same work, with the reason."""
     for task in (task for task in a.tasks if task in b.tasks):
-        one, two = a.work(task), b.work(task)
-        if one.data != two.data:
+        first, second = a.work(task), b.work(task)
+        if first.data != second.data:
             yield task, "the data differ"
-        elif _content(one.task) != _content(two.task) or _run(one) != _run(two):
+        elif _content(first.task) != _content(second.task) or _run(first) != _run(second):
             yield task, "the task differs"
 
 
@@ -205,13 +197,13 @@ def _run(work: PlannedWork) -> tuple[int, int, str]:
     return work.steps, work.samples, work.start
 
 
-def _environment(a: Record, b: Record) -> Iterator[Differs]:
+def _environment(a: Record, b: Record) -> Iterator[EnvironmentChange]:
     """What differs of host, libraries, settings and plan."""
-    both = set(a.plan.lanes) & set(b.plan.lanes)
-    one, two = _facts(a, both), _facts(b, both)
-    for what in dict.fromkeys([*one, *two]):
-        if one.get(what) != two.get(what):
-            yield Differs(what=what, a=one.get(what), b=two.get(what))
+    common = set(a.plan.lanes) & set(b.plan.lanes)
+    first, second = _facts(a, common), _facts(b, common)
+    for what in dict.fromkeys([*first, *second]):
+        if first.get(what) != second.get(what):
+            yield EnvironmentChange(what=what, a=first.get(what), b=second.get(what))
 
 
 def _facts(record: Record, lanes: Container[str]) -> dict[str, str]:
@@ -235,8 +227,8 @@ def _facts(record: Record, lanes: Container[str]) -> dict[str, str]:
 
 def _flat(prefix: str, values: Mapping[str, object]) -> dict[str, object]:
     """Nested names with spaces between them."""
-    found: dict[str, object] = {}
+    flat: dict[str, object] = {}
     for name, value in values.items():
-        place = f"{prefix} {name}".strip()
-        found |= _flat(place, value) if isinstance(value, dict) else {place: value}
-    return found
+        path = f"{prefix} {name}".strip()
+        flat |= _flat(path, value) if isinstance(value, dict) else {path: value}
+    return flat

@@ -1,24 +1,27 @@
-"""Which lane is faster, from the raw samples of a record alone. Pure: a record in, verdicts out.
+"""Which lane is faster, from the raw samples of a record alone.
 
-Per block the median over rounds of log(t_arm / t_baseline); the estimate is the mean over blocks. A lane is
-faster or slower when the ratio surely lies beyond the margin of 2%, equivalent when it surely lies within. Of
-the claims the best supported one is kept: for any true ratio the others are wrong, so that Holm's correction
-counts comparisons.
+For each block the median over rounds of log(t_lane / t_baseline); the estimate is the mean over blocks. A
+lane is faster or slower when its ratio lies beyond the margin of 2% at the 5% level, equivalent when it lies
+within it at that level. Of these claims the best supported one is kept: for any true ratio the others are
+wrong, so that Holm's correction counts comparisons and not claims.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from samestep.backends.spec import Spec
 
-from ..console.errors import InputError
 from ..record import Record
 from ..statistics.inference import ALPHA, Claims, Interval, Sample, claims, detectable, holm, interval
-from .gates import failed, invalid, unstable
-from .samples import block_ratios, log_times
+from .gates import unstable
 
-Word = Literal["BASELINE", "INVALID", "UNSTABLE", "FASTER", "SLOWER", "EQUIVALENT", "UNDECIDED", "FAILED"]
+if TYPE_CHECKING:
+    from .record_analysis import LaneAnalysis, RecordAnalysis
+
+VerdictWord = Literal[
+    "BASELINE", "INVALID", "UNSTABLE", "FASTER", "SLOWER", "EQUIVALENT", "UNDECIDED", "FAILED"
+]
 
 
 class Verdict(Spec):
@@ -31,7 +34,7 @@ class Verdict(Spec):
 
     task: str
     lane: str
-    word: Word
+    word: VerdictWord
     reason: str = ""
     ratio: Interval | None = None
     p: float | None = None
@@ -39,76 +42,73 @@ class Verdict(Spec):
     exploratory: bool = False
 
 
-class _Comparison(NamedTuple):
-    """A lane against the baseline: the log ratio of every block, or the gate that bars a test."""
+class _Gate(NamedTuple):
+    """The word and the reason of a comparison that must not be tested."""
 
-    task: str
-    lane: str
-    logs: list[float]
-    barred: tuple[Word, str] | None
-
-    @property
-    def claims(self) -> Claims:
-        return claims(Sample.of(self.logs))
+    word: VerdictWord
+    reason: str
 
 
 def judge(record: Record, *, baseline: str | None = None) -> tuple[Verdict, ...]:
-    """A verdict for every task and lane of the record, in the plan's order.
+    """A verdict for every task and lane of a record, in the plan's order."""
+    from .record_analysis import RecordAnalysis
 
-    Raises:
-        InputError: the baseline is not a lane of this record.
-    """
-    baseline = record.plan.baseline if baseline is None else baseline
-    if baseline not in record.plan.lanes:
-        raise InputError(f"no lane {baseline!r} in this record; its lanes are {', '.join(record.plan.lanes)}")
-    comparisons = [
-        _compare(record, task, lane, baseline) for task in record.tasks for lane in record.plan.lanes
-    ]
-    family = len(record.tasks) * (len(record.plan.lanes) - 1)
-    tested = [c for c in comparisons if not c.barred]
-    adjusted = iter(holm([min(c.claims) for c in tested], family=family))
-    exploratory = baseline != record.plan.baseline
-    return tuple(_verdict(c, 1.0 if c.barred else next(adjusted), family, exploratory) for c in comparisons)
+    return RecordAnalysis(record, baseline).verdicts
 
 
-def _compare(record: Record, task: str, lane: str, baseline: str) -> _Comparison:
-    ratios = block_ratios(log_times(record, task, lane), log_times(record, task, baseline))
-    logs = list(ratios.values())
-    return _Comparison(task, lane, logs, _bar(record, task, lane, baseline, len(logs)))
+def judge_all(analysis: RecordAnalysis) -> tuple[Verdict, ...]:
+    """A verdict for every lane of an analysis, in its order; the whole record is one family of comparisons."""
+    comparisons = [(lane, _gate(lane)) for lane in analysis]
+    family = len(analysis.tasks) * (len(analysis.lanes) - 1)
+    tested = [lane for lane, gate in comparisons if not gate]
+    adjusted = iter(holm([min(_claims(lane)) for lane in tested], family=family))
+    return tuple(
+        _barred(lane, gate) if gate else _tested(lane, next(adjusted), family) for lane, gate in comparisons
+    )
 
 
-def _bar(record: Record, task: str, lane: str, baseline: str, blocks: int) -> tuple[Word, str] | None:
-    """The word and reason of a comparison that must not be tested, in the order in which the gates count."""
-    if reason := invalid(record, task, lane):
-        return "INVALID", reason
-    if reason := failed(record, task, lane):
-        return "FAILED", reason
-    if reason := unstable(record, task, lane, baseline):
-        return "UNSTABLE", reason
-    if lane == baseline:
-        return "BASELINE", ""
-    if reason := invalid(record, task, baseline) or failed(record, task, baseline):
-        return "UNDECIDED", f"the baseline {baseline} has no times ({reason})"
+def _gate(lane: LaneAnalysis) -> _Gate | None:
+    """The first gate that a lane does not pass, in the order in which they count."""
+    baseline, blocks = lane.baseline, len(lane.block_ratios)
+    if reason := lane.invalid:
+        return _Gate("INVALID", reason)
+    if reason := lane.failed:
+        return _Gate("FAILED", reason)
+    if reason := unstable(lane, baseline):
+        return _Gate("UNSTABLE", reason)
+    if lane is baseline:
+        return _Gate("BASELINE", "")
+    if reason := baseline.invalid or baseline.failed:
+        return _Gate("UNDECIDED", f"the baseline {baseline.lane} has no times ({reason})")
     if blocks < 2:
-        return "UNDECIDED", f"{blocks} of {record.plan.effort.blocks} blocks were measured; a test needs 2"
+        planned = lane.record.plan.effort.blocks
+        return _Gate("UNDECIDED", f"{blocks} of {planned} blocks were measured; a test needs 2")
     return None
 
 
-def _verdict(c: _Comparison, p: float, family: int, exploratory: bool) -> Verdict:
-    known: dict[str, Any] = {"task": c.task, "lane": c.lane, "exploratory": exploratory}
-    if c.barred:
-        word, reason = c.barred
-        ratio = interval(c.logs) if c.logs and word == "UNSTABLE" else None
-        return Verdict(**known, word=word, reason=reason, ratio=ratio)
-    ratio = interval(c.logs)
+def _claims(lane: LaneAnalysis) -> Claims:
+    return claims(Sample.of(lane.block_ratios))
+
+
+def _names(lane: LaneAnalysis) -> dict[str, Any]:
+    return {"task": lane.task, "lane": lane.lane, "exploratory": lane.analysis.exploratory}
+
+
+def _barred(lane: LaneAnalysis, gate: _Gate) -> Verdict:
+    ratio = interval(lane.block_ratios) if lane.block_ratios and gate.word == "UNSTABLE" else None
+    return Verdict(**_names(lane), word=gate.word, reason=gate.reason, ratio=ratio)
+
+
+def _tested(lane: LaneAnalysis, p: float, family: int) -> Verdict:
+    ratio = interval(lane.block_ratios)
     if p <= ALPHA:
-        return Verdict(**known, word=_best(c.claims), ratio=ratio, p=p)
-    least = detectable(Sample.of(c.logs), family=family)
+        return Verdict(**_names(lane), word=_best_supported(_claims(lane)), ratio=ratio, p=p)
+    least = detectable(Sample.of(lane.block_ratios), family=family)
     reason = f"a ratio between {1 / least:.3g} and {least:.3g} would not have been seen"
-    return Verdict(**known, word="UNDECIDED", reason=reason, ratio=ratio, p=p, detectable=least)
+    return Verdict(**_names(lane), word="UNDECIDED", reason=reason, ratio=ratio, p=p, detectable=least)
 
 
-def _best(claims: Claims) -> Word:
+def _best_supported(claims: Claims) -> VerdictWord:
     if claims.equivalent <= min(claims.faster, claims.slower):
         return "EQUIVALENT"
     return "FASTER" if claims.faster < claims.slower else "SLOWER"

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import TypeAlias
 
-from ..analysis.summary import Row, summarize
-from ..analysis.tier_rank import Marks, standings
+from ..analysis import RecordAnalysis, Row
+from ..analysis.summary import summarize
+from ..analysis.tier_rank import TierRanks as Marks
 from ..console.escapes import visible
 from ..record import Record
 
@@ -17,7 +18,10 @@ from ..record import Record
 def as_csv(record: Record, *, baseline: str | None = None) -> str:
     """One line for each task and lane, plain numbers in SI units, blank where not measured."""
     rows, text = summarize(record, baseline=baseline), io.StringIO()
-    columns = (*CSV, *_of_record(record, baseline or record.plan.baseline, standings(record, rows)))
+    columns = (
+        *CSV,
+        *_of_record(record, baseline or record.plan.baseline, RecordAnalysis(record, baseline).tier_ranks),
+    )
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(name for name, _ in columns)
     for row in rows:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from ..analysis.diff import Change, Diff, Side
+from ..analysis.diff import LaneChange as Change
+from ..analysis.diff import LaneSide as Side
+from ..analysis.diff import RecordDiff as Diff
 from ..console.escapes import visible
 from ..record import Record
 from ..statistics.inference import Interval

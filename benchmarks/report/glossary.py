@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ..analysis.tier_rank import Mark
-from ..analysis.verdicts import Word
+from ..analysis.tier_rank import TierRank as Mark
+from ..analysis.verdicts import VerdictWord as Word
 
 MEANINGS: Mapping[tuple[Word, ...], str] = {
     ("FASTER", "SLOWER"): "the ratio surely lies beyond 2%, corrected for the number of comparisons.",

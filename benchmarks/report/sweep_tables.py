@@ -5,7 +5,11 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable
 
-from ..analysis.crossover import Cell, Crossover, Fit, crossover, fits
+from ..analysis import RecordAnalysis
+from ..analysis.crossover import Crossover
+from ..analysis.crossover import SizeCell as Cell
+from ..analysis.step_cost import StepCost as Fit
+from ..analysis.step_cost import step_costs
 from ..record import Record
 from . import formatting as fmt
 from . import tables
@@ -35,7 +39,7 @@ def render(record: Record, format: str, *, baseline: str | None = None) -> str:
     Raises:
         InputError: an unknown format, or a baseline that is not a lane of the record.
     """
-    grid = crossover(record) is not None
+    grid = RecordAnalysis(record).crossover is not None
     if grid and format == "html":
         return tables.as_html(record, baseline=baseline, over_all=parts_of(record))
     rest = tables.render(record, format, baseline=baseline)
@@ -62,8 +66,8 @@ def markdown(record: Record) -> str:
 
 def parts_of(record: Record) -> list[Table]:
     """The fastest lanes and their times, where the record is a grid, and the lines."""
-    found = crossover(record)
-    return [*([fastest(found), times(found)] if found else []), lines(fits(record))]
+    found = RecordAnalysis(record).crossover
+    return [*([fastest(found), times(found)] if found else []), lines(step_costs(RecordAnalysis(record)))]
 
 
 def scope(record: Record) -> list[str]:

@@ -14,8 +14,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from ..analysis.summary import Row, summarize, time_per_step
-from ..analysis.tier_rank import Marks, standings
+from ..analysis import RecordAnalysis, Row
+from ..analysis.summary import summarize
+from ..analysis.tier_rank import TierRanks as Marks
 from ..console.errors import InputError
 from ..console.escapes import visible
 from ..measure.accelerator import throttled
@@ -69,7 +70,7 @@ def render(record: Record, format: str, *, baseline: str | None = None) -> str:
 def plain(record: Record, *, baseline: str | None = None, width: int = 100) -> str:
     """For a terminal, at most `width` columns."""
     rows = summarize(record, baseline=baseline)
-    marks = standings(record, rows)
+    marks = RecordAnalysis(record, baseline).tier_ranks
     parts = [text for work in record.plan.works for text in _plain_task(record, work, rows, marks, width)]
     return "\n".join([*parts, *(_filled(line, width) for line in scope(record, baseline, rows, marks))])
 
@@ -108,7 +109,7 @@ def boxed(table: Table, width: int) -> str:
 def markdown(record: Record, *, baseline: str | None = None) -> str:
     """For GitHub. Everything from the record is escaped: names are data."""
     rows = summarize(record, baseline=baseline)
-    marks, parts = standings(record, rows), list[str]()
+    marks, parts = RecordAnalysis(record, baseline).tier_ranks, list[str]()
     for work in record.plan.works:
         parts.append(f"### {_escape(heading(record, work))}\n")
         parts += [f"{_escape(line)}\n" for line in data_facts(work)]
@@ -140,7 +141,10 @@ def as_html(record: Record, *, baseline: str | None = None, over_all: Sequence[T
     rows = summarize(record, baseline=baseline)
     first: dict[str, object] = {"heading": "Over all sizes", "facts": [], "tables": over_all}
     sections = [first] if over_all else []
-    marks, tiers = standings(record, rows), {row.lane: row.tier or "not run" for row in rows}
+    marks, tiers = (
+        RecordAnalysis(record, baseline).tier_ranks,
+        {row.lane: row.tier or "not run" for row in rows},
+    )
     for work in record.plan.works:
         own = [_grouped(table, tiers) for table in task_tables(record, work, rows, marks)]
         sections.append({"heading": heading(record, work), "facts": data_facts(work), "tables": own})
@@ -290,7 +294,7 @@ def phases(record: Record, task: str) -> Table | None:
         return None
     table = Table("PHASES", ("lane", *PHASES, "sum", "sum/race", "all data to device"), [])
     for ledger in ledgers:
-        raced = time_per_step(record, task, ledger.lane)
+        raced = RecordAnalysis(record)[task, ledger.lane].time_per_step
         parts = [fmt.duration(ledger.phases.get(name)) for name in PHASES]
         share = f"{ledger.run_s / raced.value:.2f}" if raced else ""
         whole = fmt.duration(ledger.run_s), share, fmt.duration(ledger.transfer_s)

@@ -1,7 +1,7 @@
 """Intervals, tests and power from one log ratio per block; every distribution is SciPy's.
 
-With K blocks, mean d and standard error se = s / sqrt(K), (d - truth) / se follows Student's t on K - 1 degrees
-of freedom. se has a floor, the clock's own resolution, so that exact ties stay finite.
+With K blocks, mean d and standard error se = s / sqrt(K), (d - truth) / se follows Student's t on K - 1
+degrees of freedom. se has a floor, the clock's own resolution, so that exact ties stay finite.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ def holm(p: Sequence[float], *, family: int) -> list[float]:
 def detectable(sample: Sample, *, family: int) -> float:
     """The smallest ratio above 1 that would have been called different with 80% power at this standard error.
 
-    Under a true log ratio theta, (d - margin) / se follows the noncentral t with parameter (theta - margin) / se.
+    Under a true log ratio theta, (d - margin) / se follows the noncentral t with parameter (theta - margin) /
+    se.
     """
     critical = float(stats.t.isf(ALPHA / 2 / family, sample.df))
     # the power passes 1/2 near nc = critical; the bracket is wide enough for one degree of freedom

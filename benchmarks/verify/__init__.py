@@ -19,8 +19,7 @@ from pydantic import BaseModel
 
 from ..accuracy.learning_curve import learning_curve
 from ..accuracy.scores import accuracy
-from ..analysis import samples
-from ..analysis.summary import Row, summarize
+from ..analysis import RecordAnalysis, Row
 from ..console.errors import InputError
 from ..console.escapes import visible
 from ..datasets import Split
@@ -118,9 +117,10 @@ def verify(
     with np.errstate(all="ignore"):
         for planned in record.plan.works:
             steps(findings, record, planned, data)
-    rows = summarize(record)
+    analysis = RecordAnalysis(record)
+    rows = analysis.rows
     slices(findings, record, rows)
-    benchmark(findings, record, rows, document.benchmarks)
+    benchmark(findings, analysis, document.benchmarks)
     if table is not None:
         same = table.strip() in (made(record).strip() for made in (tables.markdown, sweep.markdown))
         findings.compare("tables", same, "table.md is not the table of this record")
@@ -222,10 +222,10 @@ def slices(findings: Findings, record: Record, rows: Sequence[Row]) -> None:
             findings.compare("slices", proven, f"{where}: not the certified parameters")
 
 
-def benchmark(findings: Findings, record: Record, rows: Sequence[Row], found: Sequence[Entry]) -> None:
+def benchmark(findings: Findings, analysis: RecordAnalysis, found: Sequence[Entry]) -> None:
     """pytest-benchmark's own numbers are the raw samples, and the verdict beside them follows from these."""
     entries = {(entry.extra_info.task, entry.extra_info.lane): entry for entry in found}
-    known = {(row.task, row.lane): row for row in rows}
+    known = {(row.task, row.lane): row for row in analysis.rows}
     for key, row in known.items():
         if row.time is not None:
             findings.compare(
@@ -236,7 +236,7 @@ def benchmark(findings: Findings, record: Record, rows: Sequence[Row], found: Se
         if key not in known or entries[key] is not entry:
             findings.compare("benchmarks", False, f"{entry.name}: not a lane of the record, or there twice")
             continue
-        same = samples_agree(entry.stats, samples.seconds_per_step(record, *key))
+        same = samples_agree(entry.stats, analysis[key].seconds_per_step)
         findings.compare("benchmarks", same, f"{entry.name}: its samples are not the raw slices")
         word, recorded = known[key].verdict.word, entry.extra_info.verdict
         fault = f"{entry.name}: the verdict is {word}, {recorded} was recorded"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from ..analysis.summary import Row
+from ..analysis import Row
 from ..console.errors import InputError
 from ..record import Record
 from ..report.page import page as made_page

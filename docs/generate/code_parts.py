@@ -8,7 +8,7 @@ from pathlib import Path
 from docs.generate.markdown import table
 from samestep.backends import losses as registry
 from samestep.benchmarks.analysis import gates
-from samestep.benchmarks.analysis.summary import BUSY
+from samestep.benchmarks.analysis.rows import BUSY
 from samestep.benchmarks.measure.efforts import EFFORTS
 from samestep.benchmarks.measure.task_files import RUN_STEPS
 from samestep.benchmarks.statistics import inference

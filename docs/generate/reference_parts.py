@@ -8,8 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from docs.generate.markdown import bullets, quoted, table
-from samestep.benchmarks.analysis.summary import Row, summarize
-from samestep.benchmarks.analysis.tier_rank import standings
+from samestep.benchmarks.analysis import RecordAnalysis, Row
 from samestep.benchmarks.record import WHOLE, Record
 from samestep.benchmarks.report import formatting as fmt
 from samestep.benchmarks.report import tables
@@ -28,8 +27,8 @@ class Reference:
 
     def __init__(self, record: Record) -> None:
         self.record = record
-        self.rows = summarize(record)
-        self.marks = standings(record, self.rows)
+        analysis = RecordAnalysis(record)
+        self.rows, self.marks = analysis.rows, analysis.tier_ranks
         self.scope = tables.scope(record, None, self.rows, self.marks)
 
     def of(self, task: str) -> list[Row]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from docs.generate.markdown import bullets, quoted
-from samestep.benchmarks.analysis.crossover import crossover, fits
+from samestep.benchmarks.analysis import RecordAnalysis
+from samestep.benchmarks.analysis.step_cost import step_costs
 from samestep.benchmarks.record import Record
 from samestep.benchmarks.report import sweep_tables as sweep
 from samestep.benchmarks.report import tables
@@ -16,7 +17,8 @@ def parts(record: Record) -> dict[str, str]:
     Raises:
         ValueError: the record is of no sweep.
     """
-    grid, costs = crossover(record), sweep.lines(fits(record))
+    analysis = RecordAnalysis(record)
+    grid, costs = analysis.crossover, sweep.lines(step_costs(analysis))
     if grid is None:
         raise ValueError("the record is of no sweep")
     fastest = sweep.fastest(grid)

@@ -13,9 +13,8 @@ import vl_convert
 from markupsafe import Markup
 from pydantic import TypeAdapter, ValidationError
 
-from ...analysis.crossover import crossover
-from ...analysis.summary import Row, summarize
-from ...analysis.tier_rank import standings
+from ...analysis import RecordAnalysis, Row
+from ...analysis.summary import summarize
 from ...console.errors import InputError
 from ...record import Record
 from ...record.plan import PlannedWork
@@ -44,9 +43,9 @@ def page(record: Record, *, baseline: str | None = None) -> str:
     """
     chosen = baseline or record.plan.baseline
     rows, looks = summarize(record, baseline=baseline), Looks(record)
-    marks = standings(record, rows)
+    marks = RecordAnalysis(record, baseline).tier_ranks
     lines, notes = columns.lines(rows, marks)
-    grid = crossover(record)
+    grid = RecordAnalysis(record).crossover
     parts = [_part(record, work, rows, looks, brief=grid is not None) for work in record.plan.works]
     sizes = across.of_grid(grid, record, rows, looks)
     figures = [*sizes, *(figure for part in parts for figure in part.figures)]

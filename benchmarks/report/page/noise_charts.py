@@ -8,6 +8,7 @@ from statistics import median
 
 import altair as alt
 
+from ...analysis import RecordAnalysis
 from ...analysis import curves as series
 from ...analysis.summary import Row
 from ...record import Record
@@ -23,7 +24,7 @@ LEAST, MOST = 2, 100  # percent: the limits of that height
 
 def moments(record: Record, rows: Sequence[Row], looks: Looks) -> Figure | None:
     """Every raw slice in the order in which it was timed, against its lane's median."""
-    found = series.moments(record, rows)
+    found = series.slice_points(RecordAnalysis(record), rows[0].task)
     if not found:
         return None
     far = sorted(abs(m.percent) for m in found)[int(SHOWN * (len(found) - 1))]
@@ -67,7 +68,7 @@ def moments(record: Record, rows: Sequence[Row], looks: Looks) -> Figure | None:
     return Figure("Raw slices over time", says, spec, _by_block(found, lanes), wide=True)
 
 
-def _by_block(found: Sequence[series.Moment], lanes: Sequence[str]) -> Table:
+def _by_block(found: Sequence[series.SlicePoint], lanes: Sequence[str]) -> Table:
     """The medians of the blocks: what is left of the slices once their noise is taken out."""
     blocks = sorted({m.block for m in found})
     names = ("lane", *(f"block {block}" for block in blocks))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ...analysis.crossover import Crossover
 from ...analysis.summary import Row
-from ...analysis.verdicts import Word
+from ...analysis.verdicts import VerdictWord as Word
 from ...record import Record
 from .. import formatting as fmt
 from ..glossary import listed, shown

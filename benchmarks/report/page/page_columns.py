@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ...analysis.summary import TIMELESS, Row
-from ...analysis.tier_rank import Marks
+from ...analysis.rows import TIMELESS, Row
+from ...analysis.tier_rank import TierRanks as Marks
 from .. import formatting as fmt
 
 

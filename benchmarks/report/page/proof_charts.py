@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import altair as alt
 
+from ...analysis import RecordAnalysis
 from ...analysis import curves as series
 from ...analysis.summary import Row
 from ...record import Record
@@ -24,7 +25,7 @@ FEWEST = 3  # steps of a curve
 
 def training(record: Record, rows: Sequence[Row], looks: Looks) -> Figure | None:
     """The learning curve of each lane over its own wall time."""
-    points = [point for point in series.reached(record, rows) if point.loss > 0]
+    points = [point for point in series.loss_curves(RecordAnalysis(record), rows[0].task) if point.loss > 0]
     if len({point.step for point in points}) < FEWEST:
         return None
     values = [
@@ -40,7 +41,10 @@ def training(record: Record, rows: Sequence[Row], looks: Looks) -> Figure | None
     limit = data([{"loss": short(loss), "says": "1% above the exact solution's loss"} for loss in exact])
     rule = limit.mark_rule(color=INK, opacity=0.6, strokeDash=[4, 3], size=1.5)
     layers = [rule.encode(y=y, tooltip=told("says")), *layers] if exact else layers
-    kept, steps = len({p.step for p in points}), series.whole_steps(record, rows[0].task)
+    kept, steps = (
+        len({p.step for p in points}),
+        series.whole_steps(RecordAnalysis(record)[rows[0].task, rows[0].lane]),
+    )
     says = (
         "The same losses in every lane, within rounding, each on its own clock: a curve further left is the same "
         f"training sooner. {kept} of {steps:,} steps are drawn and joined by lines; first calls are left out. A "
@@ -51,7 +55,7 @@ def training(record: Record, rows: Sequence[Row], looks: Looks) -> Figure | None
     return Figure("Accuracy against time", says, spec, _kept(points), legend)
 
 
-def _kept(points: Sequence[series.Reached]) -> Table:
+def _kept(points: Sequence[series.LossPoint]) -> Table:
     """The loss after each kept step, and when each lane had it."""
     lanes = list(dict.fromkeys(p.lane for p in points))
     own = {(p.step, p.lane): p for p in points}
@@ -70,7 +74,7 @@ def _kept(points: Sequence[series.Reached]) -> Table:
 
 def endings(record: Record, rows: Sequence[Row]) -> Figure | None:
     """When training ends, and when the exact solution is near."""
-    found = series.endings(record, rows)
+    found = series.training_ends(RecordAnalysis(record), rows[0].task)
     if not found:
         return None
     names = ("lane", "steady", "with first call", "excess", "within 1%", "stays so")
@@ -87,7 +91,7 @@ def endings(record: Record, rows: Sequence[Row]) -> Figure | None:
     return Figure("Time to the exact solution", says, None, table)
 
 
-def _near(ended: series.Ended) -> tuple[str, str]:
+def _near(ended: series.TrainingEnd) -> tuple[str, str]:
     """When first and when for good, or why not."""
     if ended.close is None:
         return ended.reason or "not in this run", ""
@@ -95,13 +99,13 @@ def _near(ended: series.Ended) -> tuple[str, str]:
     return first, stays
 
 
-def _kept_by(record: Record, found: Sequence[series.Ended], task: str) -> str:
+def _kept_by(record: Record, found: Sequence[series.TrainingEnd], task: str) -> str:
     """At which steps that was, and how many steps lie between kept ones."""
     near = {ended.lane: ended.close for ended in found if ended.close}
     if not near:
         return ""
     first, stays = (sorted(set(steps)) for steps in zip(*near.values(), strict=True))
-    kept = [point.step for point in series.curve(record, task, next(iter(near)))]
+    kept = [point.step for point in series.learning_curve(RecordAnalysis(record)[task, next(iter(near))])]
     gap = max(later - step for step, later in pairwise([0, *kept]))
     steps = (f"{ends[0]:,}" if len(ends) == 1 else f"{ends[0]:,} to {ends[-1]:,}" for ends in (first, stays))
     return f" These are steps {' and '.join(steps)}; kept steps are up to {gap} apart."
@@ -109,13 +113,13 @@ def _kept_by(record: Record, found: Sequence[series.Ended], task: str) -> str:
 
 def parity(record: Record, rows: Sequence[Row], looks: Looks) -> Figure | None:
     """The share of the rounding bound that steps used."""
-    points = series.shares(record, rows)
+    points = series.bound_ratios(RecordAnalysis(record), rows[0].task)
     if not points:
         return None
-    low = max(SHARES[0], min(1.0, *(p.share for p in points)) / 1.5)
-    high = max(2.0, min(SHARES[1], max(p.share for p in points) * 1.5))
+    low = max(SHARES[0], min(1.0, *(p.bound_ratio for p in points)) / 1.5)
+    high = max(2.0, min(SHARES[1], max(p.bound_ratio for p in points) * 1.5))
     values = [
-        {"lane": p.lane, "step": p.step, "used": short(min(max(p.share, low), high)), "by": p.quantity}
+        {"lane": p.lane, "step": p.step, "used": short(min(max(p.bound_ratio, low), high)), "by": p.quantity}
         for p in points
     ]
     axis = alt.Axis(format="~s", tickMinStep=1, grid=False, labelOverlap="greedy", labelSeparation=8)
@@ -140,7 +144,7 @@ def parity(record: Record, rows: Sequence[Row], looks: Looks) -> Figure | None:
 
 def _worst(record: Record, rows: Sequence[Row]) -> Table:
     """The worst step of each quantity over all steps, not only the sampled ones."""
-    judged = {row.lane: series.judgement(record, row.task, row.lane) for row in rows}
+    judged = {row.lane: RecordAnalysis(record)[row.task, row.lane].judgement for row in rows}
     names = list(dict.fromkeys(name for one in judged.values() if one for name in one.quantities))
     table = Table("The worst of all steps, by quantity", ("lane", *names), [])
     for lane, one in judged.items():

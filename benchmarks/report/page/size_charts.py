@@ -9,7 +9,11 @@ from typing import Any
 
 import altair as alt
 
-from ...analysis.crossover import Cell, Crossover, Fit, fits
+from ...analysis import RecordAnalysis
+from ...analysis.crossover import Crossover
+from ...analysis.crossover import SizeCell as Cell
+from ...analysis.step_cost import StepCost as Fit
+from ...analysis.step_cost import step_costs
 from ...analysis.summary import Row
 from ...record import Record
 from .. import formatting as fmt
@@ -114,7 +118,7 @@ def _tile(cell: Cell, place: dict[str, Any], looks: Looks) -> dict[str, Any]:
 
 def lines(record: Record, rows: Sequence[Row], looks: Looks) -> Figure:
     """Time against work with each lane's fitted line; the table says overhead, rate and R squared."""
-    fitted = fits(record)
+    fitted = step_costs(RecordAnalysis(record))
     bytes_of = {work.task.name: work.bytes_per_step for work in record.plan.works}
     values: Values = [
         {

@@ -8,6 +8,7 @@ from typing import Any
 
 import altair as alt
 
+from ...analysis import RecordAnalysis
 from ...analysis.curves import whole_steps
 from ...analysis.summary import Row
 from ...record import Record
@@ -85,7 +86,7 @@ def break_even(record: Record, rows: Sequence[Row], looks: Looks) -> Figure | No
     known = [(row.lane, row.break_even) for row in rows if row.break_even]
     if not known:
         return None
-    own = whole_steps(record, rows[0].task)
+    own = whole_steps(RecordAnalysis(record)[rows[0].task, rows[0].lane])
     spans = [even.steps for _, even in known if even.steps]
     ends = span([own, 10 * own, *(v for s in spans for v in (s.value, s.low, s.high))], pad=1.5)
     values: Values = []

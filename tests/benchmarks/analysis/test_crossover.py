@@ -11,13 +11,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samestep.backends.spec import Loss
-from samestep.benchmarks.analysis.crossover import cell, crossover, fits
+from samestep.benchmarks.analysis import RecordAnalysis
+from samestep.benchmarks.analysis import crossover as crossover_module
+from samestep.benchmarks.analysis.crossover import Crossover, SizeCell, size_cell
+from samestep.benchmarks.analysis.step_cost import StepCost, step_costs
 from samestep.benchmarks.record import Record
-from samestep.benchmarks.statistics import inference
 from samestep.benchmarks.statistics.line import fit_line
 from tests.helpers.grid_records import Size, grid, steady
 
 SIZES: list[Size] = [(batch, features) for batch in (1, 8, 64) for features in (2, 64)]
+
+
+def cell(record: Record, task: str) -> SizeCell:
+    return size_cell(RecordAnalysis(record), task)
+
+
+def crossover(record: Record) -> Crossover | None:
+    return RecordAnalysis(record).crossover
+
+
+def fits(record: Record) -> tuple[StepCost, ...]:
+    return step_costs(RecordAnalysis(record))
 
 
 # --- the map --------------------------------------------------------------------------------------
@@ -105,14 +119,14 @@ def test_a_fastest_lane_that_was_picked_by_chance_is_not_called_faster(
 
     Corrected for the seven pairs that are looked at alone, it would be in about 12%.
     """
-    monkeypatch.setattr(inference, "MARGIN", 0.0)
+    monkeypatch.setattr(crossover_module, "MARGIN", 0.0)
     rng, lanes, cells = np.random.default_rng(8), "abcdefgh", 300
     sizes = {
         (batch, 2): {lane: (10 * np.exp(rng.normal(0, 0.02, 6))).tolist() for lane in lanes}
         for batch in range(1, cells + 1)
     }
-    record = grid(sizes)
-    wrong = sum(len(cell(record, f"b{batch}-f2").tied) < len(lanes) - 1 for batch, _ in sizes)
+    analysis = RecordAnalysis(grid(sizes))
+    wrong = sum(len(size_cell(analysis, f"b{batch}-f2").tied) < len(lanes) - 1 for batch, _ in sizes)
     assert wrong / cells <= 0.05
 
 
@@ -195,7 +209,7 @@ def test_every_lane_has_its_line() -> None:
     assert flat.overhead == pytest.approx(1e-4)
     assert flat.word == "good"
     assert "no rate seen" in flat.reason
-    by_flops = fits(record, work="flops")[0]
+    by_flops = step_costs(RecordAnalysis(record), work="flops")[0]
     assert by_flops.rate is not None
     assert by_flops.rate < 1e9
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from samestep.benchmarks.analysis.diff import Diff, diff
+from samestep.benchmarks.analysis.diff import RecordDiff, diff
 from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.record import Failure, Record
 from samestep.benchmarks.record.files import load
@@ -30,7 +30,7 @@ def around(ratio: float, spread: float = 0.002, blocks: int = 12) -> list[float]
     return [ratio * math.exp(step) for step in RNG.normal(0, spread, blocks)]
 
 
-def words(found: Diff) -> dict[str, str]:
+def words(found: RecordDiff) -> dict[str, str]:
     return {change.lane: change.word for change in found.changes}
 
 
@@ -236,7 +236,7 @@ def test_the_command(tmp_path: Path) -> None:
     assert "changed" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 100
     data = samestep("diff", "a.json", "b.json", "--json", cwd=tmp_path)
-    assert Diff.model_validate_json(data.stdout) == diff(load(tmp_path / "a.json"), b)
+    assert RecordDiff.model_validate_json(data.stdout) == diff(load(tmp_path / "a.json"), b)
 
 
 def test_the_margin_is_the_verdicts() -> None:

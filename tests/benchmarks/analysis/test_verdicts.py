@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from samestep.benchmarks.analysis.verdicts import Verdict, judge
+from samestep.benchmarks.analysis import RecordAnalysis, Verdict
 from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.record import Failure, Record, Unseen
 from tests.helpers.records import record
@@ -15,6 +15,10 @@ from tests.helpers.records import record
 
 def around(ratio: float, sd: float = 0.003, blocks: int = 6) -> list[float]:
     return [ratio * math.exp(x) for x in np.random.default_rng(11).normal(0, sd, blocks)]
+
+
+def judge(found: Record, baseline: str | None = None) -> tuple[Verdict, ...]:
+    return RecordAnalysis(found, baseline).verdicts
 
 
 def verdict(found: Record, lane: str = "jax", baseline: str | None = None) -> Verdict:

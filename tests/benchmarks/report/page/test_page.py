@@ -20,10 +20,9 @@ from typer.testing import CliRunner
 
 from samestep.backends.spec import File
 from samestep.benchmarks import cli
+from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.analysis import curves as series
-from samestep.benchmarks.analysis.crossover import crossover
 from samestep.benchmarks.analysis.summary import summarize
-from samestep.benchmarks.analysis.tier_rank import standings
 from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.record import Record
 from samestep.benchmarks.record.files import load
@@ -228,8 +227,8 @@ def test_marks_name_the_fastest_of_a_tier_and_those_level_with_it() -> None:
     made = record(
         {"a": [0.5 * w for w in wobble], "b": [0.502 * w for w in reversed(wobble)], "c": [0.9] * 6}
     )
-    assert standings(made, summarize(made)) == {("lesson", "a"): "fastest", ("lesson", "b"): "level"}
-    assert standings(record({"torch": wobble}), summarize(record({"torch": wobble}))) == {}
+    assert RecordAnalysis(made).tier_ranks == {("lesson", "a"): "fastest", ("lesson", "b"): "level"}
+    assert RecordAnalysis(record({"torch": wobble})).tier_ranks == {}
 
 
 # --- series ---------------------------------------------------------------------------------------
@@ -237,7 +236,11 @@ def test_marks_name_the_fastest_of_a_tier_and_those_level_with_it() -> None:
 
 def test_losses_lie_on_each_lane_s_own_clock(reference: Record) -> None:
     rows = [row for row in summarize(reference) if row.task == "lesson"]
-    found = [point for point in series.reached(reference, rows) if point.lane == "jax:fused"]
+    found = [
+        point
+        for point in series.loss_curves(RecordAnalysis(reference), rows[0].task)
+        if point.lane == "jax:fused"
+    ]
     row = next(row for row in rows if row.lane == "jax:fused")
     assert row.time
     assert row.accuracy
@@ -251,7 +254,7 @@ def test_the_end_of_training_is_within_one_percent_where_the_excess_is(reference
     rows = summarize(reference)
     for task, close in (("lesson", True), ("diabetes", False), ("wide", False)):
         own = [row for row in rows if row.task == task]
-        for ended, row in zip(series.endings(reference, own), own, strict=True):
+        for ended, row in zip(series.training_ends(RecordAnalysis(reference), own[0].task), own, strict=True):
             assert row.time
             assert row.accuracy
             assert row.accuracy.best_loss
@@ -259,7 +262,7 @@ def test_the_end_of_training_is_within_one_percent_where_the_excess_is(reference
             assert ended.above == row.accuracy.excess / row.accuracy.best_loss
             assert ended.steady_s == ended.steps * row.time.value
             assert (ended.close is not None) is close is (ended.above <= series.CLOSE)
-            assert ended.close is None or 0 < ended.close.first < ended.close.last < ended.steps
+            assert ended.close is None or 0 < ended.close.first < ended.close.stays < ended.steps
 
 
 @pytest.mark.parametrize(
@@ -281,15 +284,13 @@ def test_close_is_close_for_good(excesses: list[float], close: tuple[int, int] |
     reached = Accuracy(loss=2.0, best_loss=1.0, excess=1.0)
     update = {"accuracy": reached, "curve": points}
     made = made.model_copy(update={"certified": tuple(c.model_copy(update=update) for c in made.certified)})
-    rows = [row for row in summarize(made) if row.lane == "torch"]
-    (ended,) = series.endings(made, rows)
+    ended, _ = series.training_ends(RecordAnalysis(made), "lesson")
     assert (ended.reason != "") is (not points)
     assert ended.close == close
 
 
 def test_moments_are_all_slices_of_the_race_around_their_median(reference: Record) -> None:
-    rows = [row for row in summarize(reference) if row.task == "wide"]
-    found = series.moments(reference, rows)
+    found = series.slice_points(RecordAnalysis(reference), "wide")
     slices = [p for b in reference.blocks for p in b.slices if (p.task, p.kind) == ("wide", "race")]
     assert len(found) == len(slices)
     own = sorted(m.percent for m in found if m.lane == "torch" and not m.twin)
@@ -309,7 +310,7 @@ def test_a_grid_has_a_map_and_lines_and_nothing_else_has(text: str) -> None:
 
 
 def test_a_grid_is_summed_up_by_its_sizes() -> None:
-    made = crossover(grid())
+    made = RecordAnalysis(grid()).crossover
     assert made
     raced = "Of the 3 lanes that raced, at 6 sizes of a batch, 1 x 2 to 64 x 32 values, "
     said = overview.over_sizes(made, grid())

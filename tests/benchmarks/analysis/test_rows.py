@@ -6,15 +6,19 @@ import math
 
 import pytest
 
-from samestep.benchmarks.analysis.summary import Row, break_even, control, floor_per_step, summarize
+from samestep.benchmarks.analysis import LaneAnalysis, RecordAnalysis, Row
 from samestep.benchmarks.record import Failure, Record, RooflineLimits
 from tests.helpers.records import piece, record
 
 RATIOS = [0.5, 0.501, 0.499, 0.5, 0.502, 0.498]
 
 
+def lane_of(made: Record, lane: str = "jax", baseline: str | None = None) -> LaneAnalysis:
+    return RecordAnalysis(made, baseline)["lesson", lane]
+
+
 def row(made: Record, lane: str = "jax", baseline: str | None = None) -> Row:
-    return next(one for one in summarize(made, baseline=baseline) if one.lane == lane)
+    return lane_of(made, lane, baseline).row
 
 
 def test_time_ratio_and_throughput() -> None:
@@ -38,7 +42,7 @@ def test_a_barred_lane_shows_its_reason_and_no_times() -> None:
 def test_break_even_is_where_the_two_lines_meet() -> None:
     # torch: 0.1 s first, 100 us a step; jax: 2.05 s first, of which a steady run of 5 ms, 50 us a step
     made = record({"jax": RATIOS}, cold={"torch": 0.11, "jax": 2.105})
-    found = break_even(made, "lesson", "jax", "torch")
+    found = row(made).break_even
     assert found is not None
     assert found.steps is not None
     assert found.steps.value == pytest.approx((2.1 - 0.1) / 50e-6, rel=1e-2)
@@ -55,27 +59,27 @@ def test_break_even_is_where_the_two_lines_meet() -> None:
 )
 def test_break_even_says_when_the_lines_do_not_meet(ratio: float, first: float, reason: str) -> None:
     made = record({"jax": [2 * ratio * each for each in RATIOS]}, cold={"torch": 0.11, "jax": first})
-    found = break_even(made, "lesson", "jax", "torch")
+    found = row(made).break_even
     assert found is not None
     assert (found.steps, found.reason) == (None, reason)
 
 
 def test_break_even_may_never_come_for_all_that_is_known() -> None:
     made = record({"jax": [0.8, 1.1, 0.9, 1.05, 0.85, 1.0]}, cold={"torch": 0.1, "jax": 1.0})
-    found = break_even(made, "lesson", "jax", "torch")
+    found = row(made).break_even
     assert found is not None
     assert found.steps is not None
     assert found.steps.high == math.inf
-    assert break_even(record({"jax": RATIOS}), "lesson", "jax", "torch") is None  # no first call
+    assert row(record({"jax": RATIOS})).break_even is None  # no first call
 
 
 def test_the_floor_is_the_slower_of_memory_and_arithmetic() -> None:
     made = record({"jax": RATIOS})
-    assert floor_per_step(made, "lesson") is None
+    assert lane_of(made).floor is None
     for read, blas, floor in ((132e6, 1e12, 1e-6), (1e12, 80e6, 1e-6)):
         ceiling = RooflineLimits(task="lesson", working_set=1, read_rate=read, copy_rate=1.0, blas_rate=blas)
         known = made.model_copy(update={"ceilings": (ceiling,)})
-        assert floor_per_step(known, "lesson") == pytest.approx(floor)
+        assert lane_of(known).floor == pytest.approx(floor)
         assert row(known).above_floor == pytest.approx(50, rel=1e-2)
     fast = made.model_copy(update={"ceilings": (ceiling.model_copy(update={"blas_rate": 1e6}),)})
     assert any(note.startswith("below the measured floor") for note in row(fast).notes)
@@ -91,11 +95,11 @@ def test_controls_are_set_against_the_race_of_their_own_block() -> None:
             extra = piece("jax", False, run, 0, 1, {}, "alone")
             blocks.append(block.model_copy(update={"slices": (*block.slices, extra)}))
         changed = made.model_copy(update={"blocks": tuple(blocks)})
-        found = control(changed, "lesson", "jax", "alone")
+        found = lane_of(changed).control("alone")
         assert found is not None
         assert found.value == pytest.approx(factor, rel=1e-3)
         assert any(note.startswith("run alone") for note in row(changed).notes) == noted
-    assert control(made, "lesson", "jax", "gc") is None
+    assert lane_of(made).control("gc") is None
 
 
 def test_a_shared_core_and_missing_blocks_are_noted() -> None:

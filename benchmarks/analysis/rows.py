@@ -1,0 +1,182 @@
+"""One row for every task and lane: everything a table prints, worked out from the raw samples of a record.
+
+Times per step are those of a run over its steps. A figure that was not measured is None, and `blank` says
+why.
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import median
+from typing import TYPE_CHECKING
+
+from samestep.backends.interface import Tier
+from samestep.backends.spec import Number, Spec
+
+from ..record import Accuracy, Kind, PlannedWork, RooflineLimits
+from ..statistics.inference import MARGIN, Interval, interval
+from .verdicts import Verdict
+
+if TYPE_CHECKING:
+    from .record_analysis import LaneAnalysis
+
+CONTROLS: dict[Kind, str] = {"alone": "run alone", "gc": "with the garbage collector on"}
+BUSY = 0.95  # of a core: below it other programs were on it
+TIMELESS = ("INVALID", "FAILED")
+NEVER = "never: "
+
+
+class BreakEven(Spec):
+    """The number of steps after which a lane has paid for its first call against the baseline.
+
+    `steps` is None where that never comes or is so from the start; `reason` says which.
+    """
+
+    steps: Interval | None
+    reason: str = ""
+
+    @property
+    def kind(self) -> str:
+        """In a word or two: "after some steps", "from the first step" or "never"."""
+        if self.steps:
+            return "after some steps"
+        return "never" if self.reason.startswith(NEVER) else self.reason
+
+
+class Row(Spec):
+    """A lane on a task. Times are seconds for each step, `first_call_s` the whole first run's, memory in bytes.
+
+    `floor` is what the machine's measured rates allow at best, and `above_floor` how many times it the lane
+    takes. `proof` is the certificate's status, `parity_share` the largest ratio of a rounding error to its
+    bound at any step. `notes` are what a reader must know to trust the row.
+    """
+
+    task: str
+    lane: str
+    tier: Tier | None
+    gradient: str
+    buffers: str
+    compiled: str
+    verdict: Verdict
+    blank: str = ""
+    time: Interval | None = None
+    samples_per_second: float | None = None
+    import_s: float | None = None
+    first_call_s: float | None = None
+    break_even: BreakEven | None = None
+    cpu_per_wall: float | None = None
+    peak_memory: int | None = None
+    floor: float | None = None
+    above_floor: float | None = None
+    parity_share: Number | None = None
+    accuracy: Accuracy | None = None
+    notes: tuple[str, ...] = ()
+    proof: str = "not run"
+
+
+def make_row(lane: LaneAnalysis, verdict: Verdict) -> Row:
+    """The figures of a lane on a task beside its verdict."""
+    arm = next((arm for arm in lane.record.arms if arm.lane == lane.lane), None)
+    certified = lane.certified
+    untimed = Row(
+        task=lane.task,
+        lane=lane.lane,
+        tier=arm.tier if arm else None,
+        gradient=arm.gradient if arm else "",
+        buffers=arm.buffers if arm else "",
+        compiled=arm.compiled if arm else "",
+        verdict=verdict,
+        parity_share=lane.bound_ratio,
+        proof=certified.certificate.status if certified else "not run",
+        accuracy=certified.accuracy if certified else None,
+    )
+    time = None if verdict.word in TIMELESS else lane.time_per_step
+    if time is None:
+        return untimed.model_copy(update={"blank": verdict.reason or "no block was finished"})
+    times = {
+        "time": time,
+        "samples_per_second": lane.work.samples / lane.work.steps / time.value,
+        **_cold(lane),
+        "break_even": None if lane is lane.baseline else break_even(lane),
+        "cpu_per_wall": lane.cpu_per_wall,
+        "floor": lane.floor,
+        "above_floor": lane.floor and time.value / lane.floor,
+    }
+    return untimed.model_copy(update=times | {"notes": _notes(lane, time)})
+
+
+def roofline_floor(work: PlannedWork, limits: RooflineLimits) -> float:
+    """The least seconds that the machine's measured rates allow one full step.
+
+    max(bytes / read rate, operations / BLAS rate). Fusion and caches can legally go below it.
+    """
+    return max(work.bytes_per_step / limits.read_rate, work.flops_per_step / limits.blas_rate)
+
+
+def _cold(lane: LaneAnalysis) -> dict[str, float | int | None]:
+    colds = lane.cold_calls
+    if not colds:
+        return {}
+    return {
+        "import_s": median(cold.import_s for cold in colds),
+        "first_call_s": median(cold.first_call_s for cold in colds),
+        "peak_memory": max(cold.peak_memory for cold in colds),
+    }
+
+
+def break_even(lane: LaneAnalysis) -> BreakEven | None:
+    """(C_lane - C_baseline) / (s_baseline - s_lane), C being a first call beyond its own run's steady time.
+
+    The interval takes the ends of the ratio's 95% interval and the extremes of the cold calls. None where no
+    first call or no ratio was measured.
+    """
+    ratios, base = lane.block_ratios, lane.baseline.time_per_step
+    start_up, base_start_up = _start_up(lane), _start_up(lane.baseline)
+    if not (ratios and start_up and base_start_up and base):
+        return None
+    ratio = interval(ratios)
+    cost = median(start_up) - median(base_start_up)
+    if cost <= 0:
+        if ratio.value <= 1:
+            return BreakEven(steps=None, reason="from the first step")
+        return BreakEven(steps=None, reason=f"{NEVER}cheaper to start, slower for each step")
+    if ratio.value >= 1:
+        return BreakEven(steps=None, reason=f"{NEVER}no faster for each step")
+    least = max(0.0, min(start_up) - max(base_start_up))
+    most = max(start_up) - min(base_start_up)
+    saved = [base.value * (1 - end) for end in (ratio.low, ratio.high)]
+    high = most / saved[1] if saved[1] > 0 else math.inf
+    steps = Interval(value=cost / (base.value * (1 - ratio.value)), low=least / saved[0], high=high)
+    return BreakEven(steps=steps)
+
+
+def _start_up(lane: LaneAnalysis) -> list[float]:
+    """What each first call took beyond a steady run, seconds."""
+    if lane.time_per_step is None:
+        return []
+    steady = lane.time_per_step.value * lane.work.steps
+    return [cold.first_call_s - steady for cold in lane.cold_calls]
+
+
+def _notes(lane: LaneAnalysis, time: Interval) -> tuple[str, ...]:
+    plan, notes = lane.record.plan, []
+    for kind, condition in CONTROLS.items():
+        control = lane.control(kind)
+        if control and (math.log(control.low) > MARGIN or math.log(control.high) < -MARGIN):
+            notes.append(f"{condition} it takes {control.value:.3f} times as long")
+    if plan.threads == "one" and plan.on_cpu and lane.cpu_per_wall < BUSY:
+        notes.append(
+            f"it had the CPU for only {lane.cpu_per_wall:.0%} of the time: other programs were running"
+        )
+    if lane.certified and lane.certified.certificate.products == "tf32":
+        notes.append(
+            "matrix products of TF32 inputs (11 bits): proven within their bound, wider than float32's"
+        )
+    if lane.floor is None:
+        cpu, gpu = "the machine's limits were not measured", "only the CPU's limits are measured"
+        notes.append(f"no floor: {cpu if plan.on_cpu else gpu}")
+    elif time.high < lane.floor:
+        notes.append("below the measured floor: caches or fusion can do that; look at it")
+    if lane.blocks_measured < plan.effort.blocks:
+        notes.append(f"{lane.blocks_measured} of {plan.effort.blocks} blocks")
+    return tuple(notes)
