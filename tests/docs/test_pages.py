@@ -15,7 +15,7 @@ from docs.generate.markdown import fill
 from docs.generate.reference_parts import Reference
 from samestep import backends
 from samestep.benchmarks.analysis.summary import summarize
-from samestep.benchmarks.analysis.verdicts import Word
+from samestep.benchmarks.analysis.verdicts import VerdictWord
 from samestep.benchmarks.measure.phases import PHASES
 from samestep.benchmarks.record.files import load
 from samestep.benchmarks.report import tables
@@ -94,7 +94,7 @@ def test_every_column_is_explained() -> None:
 
 
 def test_every_verdict_is_explained() -> None:
-    assert {word.lower() for word in get_args(Word)} <= {word.lower() for word in explained()}
+    assert {word.lower() for word in get_args(VerdictWord)} <= {word.lower() for word in explained()}
 
 
 def test_every_tier_of_a_lane_is_explained() -> None:
