@@ -130,10 +130,16 @@ def identical(rows: Sequence[Json]) -> str:
     """A row for every framework, condition and length; verdicts that no comparison got are 0."""
     body = []
     for row in rows:
-        words = Counter[str](row["words"])
-        false = words["FASTER"] + words["SLOWER"]
-        counts = (words.total(), goals.decisions(words), false, words["UNDECIDED"], words["UNSTABLE"])
-        barred = words["INVALID"] + words["FAILED"]
+        verdicts = Counter[str](row["words"])
+        false = verdicts["FASTER"] + verdicts["SLOWER"]
+        counts = (
+            verdicts.total(),
+            goals.decisions(verdicts),
+            false,
+            verdicts["UNDECIDED"],
+            verdicts["UNSTABLE"],
+        )
+        barred = verdicts["INVALID"] + verdicts["FAILED"]
         covered = f"{row['covered'] / max(1, row['intervals']):.1%}"
         place = row["framework"], row["condition"], str(row["blocks"])
         body.append((*place, *(f"{count:,}" for count in counts), str(barred), covered))
@@ -147,11 +153,11 @@ def readings(rows: Sequence[Json]) -> str:
     for condition in ("idle", "loaded"):
         for blocks in sorted({row["blocks"] for row in rows}):
             sessions = [row for row in rows if (row["condition"], row["blocks"]) == (condition, blocks)]
-            words, naive = goals.pooled(sessions), Counter[str]()
+            verdicts, naive = goals.pooled(sessions), Counter[str]()
             for row in sessions:
                 naive.update(row["naive"])
-            total = words.total()
-            counts = (words["FASTER"] + words["SLOWER"], naive["medians"], naive["welch"])
+            total = verdicts.total()
+            counts = (verdicts["FASTER"] + verdicts["SLOWER"], naive["medians"], naive["welch"])
             shown = (count_of(count, max(1, total), digits=1) for count in counts)
             body.append((condition, str(blocks), f"{total:,}", *shown))
     head = ("machine", "blocks", "comparisons", "this suite", "medians, one after another", "Welch's test")
@@ -160,13 +166,13 @@ def readings(rows: Sequence[Json]) -> str:
 
 def more_work(rows: Sequence[Json]) -> str:
     """A row for every amount of work and framework."""
-    verdicts = ("SLOWER", "EQUIVALENT", "UNDECIDED", "UNSTABLE", "FASTER")
+    columns = ("SLOWER", "EQUIVALENT", "UNDECIDED", "UNSTABLE", "FASTER")
     body = []
     for row in sorted(rows, key=lambda row: (row["percent"], row["framework"])):
-        words = Counter[str](row["words"])
+        verdicts = Counter[str](row["words"])
         place = f"{row['percent']}%", row["framework"], str(row["comparisons"])
-        body.append((*place, *(str(words[word]) for word in verdicts), f"{row['mean_ratio']:.4f}"))
-    return table(("more work", "framework", "comparisons", *verdicts, "mean ratio"), body)
+        body.append((*place, *(str(verdicts[column]) for column in columns), f"{row['mean_ratio']:.4f}"))
+    return table(("more work", "framework", "comparisons", *columns, "mean ratio"), body)
 
 
 def traps(rows: Sequence[Json]) -> str:

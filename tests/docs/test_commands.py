@@ -42,8 +42,10 @@ COMMANDS = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined
 
 def project(folder: Path) -> dict[str, Any]:
     """What a pyproject.toml says of its package."""
-    found: dict[str, Any] = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return found
+    declared: dict[str, Any] = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))[
+        "project"
+    ]
+    return declared
 
 
 LANES = [lane for folder in (ROOT, EXAMPLE) for lane in project(folder)["entry-points"][backends.GROUP]]
@@ -84,22 +86,22 @@ VALUES = {  # what the values of an option may be
 
 def lines(text: str) -> list[str]:
     """The commands in a page's blocks, without prompts, comments and the folder of the environment."""
-    found = []
+    commands = []
     for language, block in FENCED.findall(text):
         shell = block if language.strip() in SHELLS else ""
         for line in shell.replace("\\\n", " ").replace("&&", "\n").splitlines():
             plain = line.strip().removeprefix("$ ").removeprefix(".venv/bin/")
             if plain.partition(" ")[0] in PROGRAMS:
-                found.append(shlex.join(shlex.split(plain, comments=True)))
-    return found
+                commands.append(shlex.join(shlex.split(plain, comments=True)))
+    return commands
 
 
 SHOWN = sorted({line for page in PAGES for line in lines(page.read_text(encoding="utf-8"))})
 
 
 def of(program: str) -> list[list[str]]:
-    """The shown commands of a program, as words without its name."""
-    return [words[1:] for line in SHOWN if (words := shlex.split(line))[0] == program]
+    """The arguments of the commands of a program that the pages show."""
+    return [arguments[1:] for line in SHOWN if (arguments := shlex.split(line))[0] == program]
 
 
 def unrun(line: str) -> str | None:
@@ -115,20 +117,20 @@ def test_every_kind_of_command_is_shown() -> None:
 # --- parsed ---------------------------------------------------------------------------------------------------
 
 
-def parse(words: list[str]) -> None:
+def parse(arguments: list[str]) -> None:
     """The options of `samestep`, by its own parser; the values as far as they can be known."""
-    assert words[0] in COMMANDS, f"no command {words[0]}; there are {', '.join(COMMANDS)}"
-    context = COMMANDS[words[0]].make_context(words[0], words[1:])
-    for name, known in VALUES.items():
+    assert arguments[0] in COMMANDS, f"no command {arguments[0]}; there are {', '.join(COMMANDS)}"
+    context = COMMANDS[arguments[0]].make_context(arguments[0], arguments[1:])
+    for name, values in VALUES.items():
         given = context.params.get(name) or []
         for value in [given] if isinstance(given, str) else given:
             plain = re.sub(r":\d+$", "", value)  # cuda:1 is the second cuda
-            assert plain in known, f"--{name} {value}: not of {', '.join(known)}"
+            assert plain in values, f"--{name} {value}: not of {', '.join(values)}"
 
 
-@pytest.mark.parametrize("words", of("samestep"), ids=shlex.join)
-def test_samestep_parses(words: list[str]) -> None:
-    parse(words)
+@pytest.mark.parametrize("arguments", of("samestep"), ids=shlex.join)
+def test_samestep_parses(arguments: list[str]) -> None:
+    parse(arguments)
 
 
 @pytest.mark.parametrize("line", ["compare --efort quick", "compare --task lession", "compete", "table"])
@@ -143,52 +145,52 @@ def test_commands_are_found_in_blocks_of_a_shell_alone() -> None:
     assert lines(page) == ["pip a", "make b", "make e"]
 
 
-@pytest.mark.parametrize("words", of("make"), ids=shlex.join)
-def test_make_has_the_target_and_its_arguments_parse(words: list[str]) -> None:
-    done = subprocess.run(["make", "-n", *words], cwd=ROOT, capture_output=True, text=True, timeout=60)
+@pytest.mark.parametrize("arguments", of("make"), ids=shlex.join)
+def test_make_has_the_target_and_its_arguments_parse(arguments: list[str]) -> None:
+    done = subprocess.run(["make", "-n", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    given = [shlex.split(word.removeprefix("ARGS=")) for word in words if word.startswith("ARGS=")]
-    if words[0] == "compare":
+    given = [shlex.split(word.removeprefix("ARGS=")) for word in arguments if word.startswith("ARGS=")]
+    if arguments[0] == "compare":
         parse(["compare", *(given[0] if given else [])])
 
 
 @pytest.mark.filterwarnings(
     "ignore:Setuptools is replacing distutils"
 )  # where another test imported the latter
-@pytest.mark.parametrize("words", of("pip"), ids=shlex.join)
-def test_pip_parses_and_finds_its_files_and_extras(words: list[str]) -> None:
+@pytest.mark.parametrize("arguments", of("pip"), ids=shlex.join)
+def test_pip_parses_and_finds_its_files_and_extras(arguments: list[str]) -> None:
     from pip._internal.commands import create_command
 
-    options, what = create_command(words[0]).parse_args(words[1:])
+    options, requirements = create_command(arguments[0]).parse_args(arguments[1:])
     extras = project(ROOT)["optional-dependencies"]
     for place in [*options.requirements, *(edit.partition("[")[0] for edit in options.editables)]:
         assert (ROOT / place).exists(), place
-    for each in what:
-        place, _, asked = each.partition("[")
+    for requirement in requirements:
+        place, _, names = requirement.partition("[")
         if place.startswith("."):
             assert (ROOT / place / "pyproject.toml").exists(), place
         if place == ".":
-            assert set(filter(None, asked.rstrip("]").split(","))) <= set(extras), each
+            assert set(filter(None, names.rstrip("]").split(","))) <= set(extras), requirement
 
 
-@pytest.mark.parametrize("words", [*of("python"), *of("python3")], ids=shlex.join)
-def test_python_has_the_module(words: list[str]) -> None:
-    assert words[0] == "-m"
-    assert find_spec(words[1]), words[1]
-    if words[1] in ("samestep", "validation", "docs.generate"):
-        assert find_spec(f"{words[1]}.__main__")
+@pytest.mark.parametrize("arguments", [*of("python"), *of("python3")], ids=shlex.join)
+def test_python_has_the_module(arguments: list[str]) -> None:
+    assert arguments[0] == "-m"
+    assert find_spec(arguments[1]), arguments[1]
+    if arguments[1] in ("samestep", "validation", "docs.generate"):
+        assert find_spec(f"{arguments[1]}.__main__")
 
 
 # --- run ------------------------------------------------------------------------------------------------------
 
 
-def small(words: list[str]) -> list[str]:
+def small(arguments: list[str]) -> list[str]:
     """A quick form of a command of `samestep`: the same options but for those that make it long."""
-    instead, dropped = (part.split() for part in SMALL.get(words[0], ("", "")))
-    if "numpy:packed" in words:
+    instead, dropped = (part.split() for part in SMALL.get(arguments[0], ("", "")))
+    if "numpy:packed" in arguments:
         instead = ["numpy:packed" if word == "numpy" else word for word in instead]
     rest, skip = [], False
-    for word in words:
+    for word in arguments:
         if not skip and word not in dropped:
             rest.append(word)
         skip = word in dropped
@@ -197,11 +199,13 @@ def small(words: list[str]) -> list[str]:
 
 def quick() -> list[list[str]]:
     """The small forms of what is run, each once; all options of `compare` go into one race."""
-    run = [small(words) for words in of("samestep") if not unrun(shlex.join(["samestep", *words]))]
+    run = [
+        small(arguments) for arguments in of("samestep") if not unrun(shlex.join(["samestep", *arguments]))
+    ]
     race: dict[str, None] = dict.fromkeys(
-        word for words in run if words[0] == "compare" for word in words[1:]
+        word for arguments in run if arguments[0] == "compare" for word in arguments[1:]
     )
-    others = dict.fromkeys(shlex.join(words) for words in run if words[0] != "compare")
+    others = dict.fromkeys(shlex.join(arguments) for arguments in run if arguments[0] != "compare")
     instead = SMALL["compare"][0].split()
     options = [word for word in race if word not in instead]
     return [["compare", *options, *instead], *map(shlex.split, others)]
@@ -223,9 +227,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
 
 
-def run(words: list[str], cwd: Path, env: dict[str, str]) -> str:
+def run(arguments: list[str], cwd: Path, env: dict[str, str]) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", *words], cwd=cwd, env=env, capture_output=True, text=True, timeout=240
+        [sys.executable, "-m", *arguments], cwd=cwd, env=env, capture_output=True, text=True, timeout=240
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout
@@ -235,23 +239,23 @@ def run(words: list[str], cwd: Path, env: dict[str, str]) -> str:
 def outcomes(
     tmp_path_factory: pytest.TempPathFactory, smoke: tuple[Path, object], site: dict[str, str]
 ) -> dict[str, dict[str, Any]]:
-    """Exit code and output of every quick command, all in one process.
+    """The outcome of every quick command, all in one process.
 
-    Each runs in a folder of its own, with a record in the places of the pages and the file that it asks for.
+    Each runs in a folder of its own, with a record where the pages have one, and the file that it reads.
     """
     commands = []
-    for words in quick():
+    for arguments in quick():
         folder = tmp_path_factory.mktemp("command")
         for place in ("results/reference", "results/local/TIME"):
             shutil.copytree(smoke[0], folder / place)
-        if "--data" in words:
-            write_table(folder, words)
-        out = ["--out", "out"] if words[0] == "compare" else []
-        commands.append({"words": [*words, *out], "folder": str(folder)})
+        if "--data" in arguments:
+            write_table(folder, arguments)
+        out = ["--out", "out"] if arguments[0] == "compare" else []
+        commands.append({"arguments": [*arguments, *out], "folder": str(folder)})
     listing = tmp_path_factory.mktemp("commands") / "commands.json"
     listing.write_text(json.dumps(commands))
     results = json.loads(run(["tests.helpers.command_runner", str(listing)], ROOT, site))
-    return {shlex.join(words): result for words, result in zip(quick(), results, strict=True)}
+    return {shlex.join(arguments): result for arguments, result in zip(quick(), results, strict=True)}
 
 
 @pytest.mark.parametrize("command", [*map(shlex.join, quick())])
@@ -266,19 +270,21 @@ def test_a_command_that_fails_says_so(tmp_path: Path) -> None:
     assert "nothing" in failed["output"]
 
 
-def write_table(folder: Path, words: list[str]) -> None:
+def write_table(folder: Path, arguments: list[str]) -> None:
     """The file that `--data` names, with its target and its features."""
-    given = dict(pairwise(words))
+    given = dict(pairwise(arguments))
     names = [given["--target"], *given.get("--features", "size,rooms").split(",")]
     values = np.random.default_rng(0).normal(size=(60, len(names)))
     np.savetxt(folder / given["--data"], values, delimiter=",", header=",".join(names), comments="")
 
 
 @pytest.mark.parametrize(
-    "words", [words for words in of("pytest") if not unrun(shlex.join(["pytest", *words]))], ids=shlex.join
+    "arguments",
+    [arguments for arguments in of("pytest") if not unrun(shlex.join(["pytest", *arguments]))],
+    ids=shlex.join,
 )
-def test_pytest_runs_or_collects(words: list[str], site: dict[str, str], tmp_path: Path) -> None:
+def test_pytest_runs_or_collects(arguments: list[str], site: dict[str, str], tmp_path: Path) -> None:
     """The contract tests of the example lane run; races are only collected."""
-    less = ["--collect-only"] if "--benchmark-only" in words else []
+    less = ["--collect-only"] if "--benchmark-only" in arguments else []
     base = f"--basetemp={tmp_path / 'base'}"
-    run(["pytest", "-q", "-p", "no:cacheprovider", base, *less, *words], ROOT, site)
+    run(["pytest", "-q", "-p", "no:cacheprovider", base, *less, *arguments], ROOT, site)

@@ -39,13 +39,13 @@ def links(page: Path) -> Iterator[str]:
 
 def headings(page: Path) -> set[str]:
     """The fragments that GitHub makes: lower case, punctuation dropped, spaces as hyphens, doubles numbered."""
-    found, seen = set(ANCHOR.findall(prose(page))), Counter[str]()
+    fragments, seen = set(ANCHOR.findall(prose(page))), Counter[str]()
     for title in re.findall(r"^#{1,6} (.+?)\s*#*$", prose(page), re.MULTILINE):
         plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", title)
         slug = re.sub(r"[^\w\- ]", "", plain.lower()).replace(" ", "-")
-        found.add(f"{slug}-{seen[slug]}" if seen[slug] else slug)
+        fragments.add(f"{slug}-{seen[slug]}" if seen[slug] else slug)
         seen[slug] += 1
-    return found
+    return fragments
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

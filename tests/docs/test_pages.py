@@ -89,8 +89,10 @@ def explained(column: int = 0) -> set[str]:
 def test_every_column_is_explained() -> None:
     record = load(pages.REFERENCE)
     rows = [row for row in summarize(record) if row.task == record.tasks[0]]
-    found = {name for table in (tables.speed, tables.cost, tables.accuracy) for name in table(rows).columns}
-    assert found | set(PHASES) | {"sum", "sum/race", "all data to device", "held-out accuracy"} <= explained()
+    columns = {name for table in (tables.speed, tables.cost, tables.accuracy) for name in table(rows).columns}
+    assert (
+        columns | set(PHASES) | {"sum", "sum/race", "all data to device", "held-out accuracy"} <= explained()
+    )
 
 
 def test_every_verdict_is_explained() -> None:

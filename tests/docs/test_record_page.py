@@ -86,12 +86,12 @@ def test_the_schema_says_what_it_is() -> None:
 
 
 def test_the_only_value_that_is_written_another_way_is_a_losss_options() -> None:
-    """Its schema is said by hand, since a function that writes a value says no type."""
+    """Its schema is written by hand, since a function that writes a value declares no type."""
     defs = schema.schema()["$defs"]
     untyped = [
         f"{name}.{field}"
-        for name, each in defs.items()
-        for field, kind in each.get("properties", {}).items()
+        for name, model in defs.items()
+        for field, kind in model.get("properties", {}).items()
         if kind.get("type") == "object" and "additionalProperties" not in kind
     ]
     assert untyped == ["Loss.options"]
@@ -119,7 +119,7 @@ def test_committed_records_obey_the_schema(path: Path) -> None:
 def test_what_is_written_obeys_the_schema_infinities_too(smoke: Any) -> None:
     checks = validator()
     record = load(smoke[0])
-    certified = [each.model_copy(update={"accuracy": None}) for each in record.certified]
+    certified = [entry.model_copy(update={"accuracy": None}) for entry in record.certified]
     first = record.blocks[0].slices[0].model_copy(update={"apart": float("inf")})
     block = record.blocks[0].model_copy(update={"slices": (first,)})
     record = record.model_copy(update={"blocks": (block,), "certified": tuple(certified)})
