@@ -61,6 +61,8 @@ def lane_class(name: str) -> type[Backend]:
     except ImportError as error:
         extra = LaneName.parse(name).framework
         hint = f"; pip install 'samestep[{extra}]'" if extra in ("torch", "jax") else ""
+        if error.name in ("backends", "benchmarks"):  # their names before there was one installed name
+            hint = f"; write `from samestep.{error.name} import ...`"
         raise Unavailable(f"{error}{hint}") from error
     except Exception as error:  # whatever goes wrong inside a framework's own import concerns its lanes alone
         raise Unavailable(f"its import fails: {type(error).__name__}: {error}") from error

@@ -73,7 +73,7 @@ def chosen(options: Options, compiled: bool) -> RunRequest:
         {} if compiled or options.lane else {name: COMPILED[name] for name in names if name in COMPILED}
     )
     lanes = options.lane or [name for name in names if name not in left_out]
-    request = resolve(replace(options, task=["lesson"], lane=lanes))  # whose data need no package
+    request = resolve(replace(options, task=["lesson"], lane=lanes))  # the cells take longer to make
     missing = {lane: reason for lane, reason in left_out.items() if lane not in request.lanes}
     return replace(request, tasks=grid(), missing_lanes={**request.missing_lanes, **missing}, effort=SWEEP)
 

@@ -9,6 +9,7 @@ import hashlib
 import os
 import platform
 import sys
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
@@ -16,13 +17,16 @@ from pathlib import Path
 import psutil
 from threadpoolctl import threadpool_info
 
+from samestep import backends
+
 from ..record.machine import Environment, Pool
 
 SETTINGS = (
     *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "BLIS_", "NVPL_", "VECLIB_", "NUMEXPR_", "ATEN_"),
     *("TORCH", "PYTORCH_", "TRITON_", "JAX_", "XLA_", "CUDA_", "NVIDIA_TF32_", "MALLOC_", "LD_PRELOAD"),
 )
-SOURCES = ("backends", *(f"benchmarks/{part}" for part in ("datasets", "parity", "measure")))
+# Parts of benchmarks/ that decide no result: how a run is started, and how it is shown.
+NOT_DECISIVE = ("cli.py", "bench_training.py", "commands", "pytest_plugin", "lesson", "report", "console")
 PACKAGES = (
     "numpy",
     "scipy",
@@ -92,9 +96,10 @@ def cpu_model() -> str:
 def settings() -> dict[str, str]:
     """Environment variables that change how the libraries compute, without the folders in them."""
     ours = "KMP_DUPLICATE_LIB_OK"  # threadpoolctl sets it when it is imported
-    found = {k: v for k, v in sorted(os.environ.items()) if k.startswith(SETTINGS) and k != ours}
     return {
-        name: ":".join(part.rpartition("/")[2] for part in value.split(":")) for name, value in found.items()
+        name: ":".join(part.rpartition("/")[2] for part in value.split(":"))
+        for name, value in sorted(os.environ.items())
+        if name.startswith(SETTINGS) and name != ours
     }
 
 
@@ -114,10 +119,24 @@ def boot() -> str:
 
 
 def source() -> str:
-    """Digest of the code that computes and measures, whether or not it is under version control."""
-    root = Path(__file__).resolve().parents[2]
-    files = sorted(path for part in SOURCES for path in (root / part).rglob("*.py"))
-    return _digest("\n".join(f"{path.relative_to(root)} {_digest(path.read_text())}" for path in files))
+    """Digest of the code that decides results, whether or not it is under version control."""
+    benchmarks = Path(__file__).resolve().parents[1]
+    return source_digest({"backends": Path(*backends.__path__), "benchmarks": benchmarks})
+
+
+def source_digest(packages: Mapping[str, Path]) -> str:
+    """Digest of all decisive Python files of packages, by their names; folders may be links."""
+    files = {f"{name}/{file}": path for name, root in packages.items() for file, path in _python_files(root)}
+    decisive = [name for name in sorted(files) if name.split("/")[1] not in NOT_DECISIVE]
+    return _digest(
+        "\n".join(f"{name} {_digest(files[name].read_text(encoding='utf-8'))}" for name in decisive)
+    )
+
+
+def _python_files(root: Path) -> Iterator[tuple[str, Path]]:
+    for folder, _, names in os.walk(root.resolve(), followlinks=True):
+        paths = [Path(folder, name) for name in names if name.endswith(".py")]
+        yield from ((path.relative_to(root.resolve()).as_posix(), path) for path in paths)
 
 
 def _digest(text: str) -> str:

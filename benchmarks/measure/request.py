@@ -56,8 +56,8 @@ class RunRequest:
         return {**self.missing_lanes, **self.left_out_tasks}
 
 
-def resolve(options: Options, *, race: bool = True) -> RunRequest:
-    """A request from options; a race always has its baseline among the lanes.
+def resolve(options: Options, *, tasks: Sequence[Task] = (), race: bool = True) -> RunRequest:
+    """A request from options and tasks of the caller's own; a race always has its baseline among the lanes.
 
     Raises:
         InputError: an unknown task, lane, device, effort or thread regime, data that cannot be used, a folder
@@ -76,7 +76,7 @@ def resolve(options: Options, *, race: bool = True) -> RunRequest:
         raise InputError(f"no lane can run here: {by_reason(missing)}")
     if options.baseline and baseline in missing:
         raise InputError(f"the baseline {baseline} cannot run here: {missing[baseline]}")
-    chosen, left_out = choose_tasks(options)
+    chosen, left_out = choose_tasks(options, tasks)
     return RunRequest(
         tasks=chosen,
         left_out_tasks=left_out,
@@ -179,10 +179,13 @@ def by_tier(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(names, key=place))
 
 
-def choose_tasks(options: Options) -> tuple[tuple[Task, ...], dict[str, str]]:
-    """The tasks of --task and of --data; when neither is given the defaults, and why any of them is left out."""
+def choose_tasks(options: Options, own_tasks: Sequence[Task] = ()) -> tuple[tuple[Task, ...], dict[str, str]]:
+    """The caller's own tasks and those of --task and --data; when there are none the defaults.
+
+    Also why any of the defaults is left out.
+    """
     dtype: Dtype = pick("dtype", options.dtype, get_args(Dtype))
-    chosen = [tasks.get(name, dtype=dtype) for name in dict.fromkeys(options.task)]
+    chosen = [*own_tasks, *(tasks.get(name, dtype=dtype) for name in dict.fromkeys(options.task))]
     if options.data:
         if not options.target:
             raise InputError(f"--data {options.data} needs --target COLUMN: the column to predict")

@@ -31,19 +31,8 @@ from samestep.benchmarks.report import tables
 from tests.helpers import records as record_maker
 from tests.helpers.grid_records import grid, steady
 from tests.helpers.processes import interrupted, samestep
+from tests.helpers.sweeps import LANES, SMALL
 
-SMALL = """
-import sys
-from samestep.benchmarks import cli
-from samestep.benchmarks.commands import sweep as command
-from samestep.benchmarks.measure import grid as sweep
-from samestep.benchmarks.record import Effort
-
-sweep.BATCHES, sweep.FEATURES = (1, 8), (2, 8)
-command.SWEEP = sweep.SWEEP = Effort(name="sweep", blocks=3, rounds=(1, 1), slice_ms=1.0, controls=9)
-cli.main(["sweep", *sys.argv[1:]])
-"""
-LANES = ("--lane", "numpy", "--lane", "numpy:tuned", "--baseline", "numpy")
 CELLS = ("b1-f2", "b1-f8", "b8-f2", "b8-f8")
 
 

@@ -1,0 +1,137 @@
+"""In a folder with files of the user's own that are called like modules, none of these files is run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from tests.helpers.paths import ROOT
+from tests.helpers.processes import SMOKE, samestep
+from tests.helpers.sweeps import LANES, SMALL
+
+NAMES = (
+    *(
+        "backends",
+        "benchmarks",
+        "numpy",
+        "scipy",
+        "torch",
+        "jax",
+        "flax",
+        "optax",
+        "pydantic",
+        "typer",
+        "rich",
+    ),
+    *(
+        "click",
+        "psutil",
+        "pytest",
+        "pytest_benchmark",
+        "cpuinfo",
+        "threadpoolctl",
+        "altair",
+        "jinja2",
+        "polars",
+    ),
+    *(
+        "json",
+        "statistics",
+        "random",
+        "typing",
+        "dataclasses",
+        "functools",
+        "contextlib",
+        "inspect",
+        "pathlib",
+    ),
+    *(
+        "queue",
+        "threading",
+        "subprocess",
+        "tempfile",
+        "logging",
+        "csv",
+        "signal",
+        "select",
+        "platform",
+        "copy",
+    ),
+    *("string", "secrets", "calendar", "datetime", "decimal", "numbers", "token", "types", "enum", "email"),
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Each file there says that it was run, and fails."""
+    place = tmp_path_factory.mktemp("own")
+    for name in NAMES:
+        path = place / f"{name}.py"
+        if name == "benchmarks":
+            path = place / name / "__init__.py"
+            path.parent.mkdir()
+        path.write_text(
+            f"open({str(place / 'ran')!r}, 'a').write('{name} ')\nraise SystemExit('{name} was run')\n"
+        )
+    return place
+
+
+@pytest.fixture(scope="module")
+def compared(folder: Path) -> Path:
+    done = samestep("compare", *SMOKE, "--out", "run", cwd=folder)
+    check(done, folder)
+    return folder / "run"
+
+
+def check(done: CompletedProcess[str], folder: Path) -> None:
+    """A command ended well, and none of the files was run."""
+    ran = (folder / "ran").read_text() if (folder / "ran").exists() else ""
+    assert ran == ""
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "list",
+        "--version",
+        "lesson --lane numpy",
+        "parity --task lesson --lane numpy --lane torch",
+        "ceilings --task lesson",
+        "table run --format markdown",
+        "report run",
+        "verify run",
+        "diff run run",
+    ],
+)
+def test_no_command_runs_them(command: str, folder: Path, compared: Path) -> None:
+    check(samestep(*command.split(), cwd=folder), folder)
+
+
+def test_a_sweep_runs_none_of_them(folder: Path) -> None:
+    """Python's own -P: with -c it would put the folder into the path by itself."""
+    command = [sys.executable, "-P", "-c", SMALL, *LANES, "--out", "sweep"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    check(done, folder)
+
+
+def test_a_lane_that_imports_the_former_names_is_told_what_to_write(tmp_path: Path) -> None:
+    package = tmp_path / "old-1.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: old\nVersion: 1\n")
+    (package / "entry_points.txt").write_text("[samestep.backends]\nnumpy:old = old_lane:Old\n")
+    (tmp_path / "old_lane.py").write_text("from backends.numpy_backend import NumpyBackend as Old\n")
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "samestep").symlink_to(ROOT / "samestep")  # the package and nothing beside it
+    path = os.pathsep.join([str(tmp_path), str(tmp_path / "site")])
+    command = [sys.executable, "-m", "samestep", "list"]
+    env = os.environ | {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if line.split()[:1] == ["numpy:old"]]
+    assert "write `from samestep.backends import ...`" in line
