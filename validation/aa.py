@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import cycle
-from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 from scipy import stats
 
 from samestep.benchmarks.analysis import RecordAnalysis
+from samestep.benchmarks.console.progress import Progress
 from samestep.benchmarks.record import Block, Record
 from samestep.benchmarks.record.plan import Effort
 from samestep.benchmarks.statistics.inference import ALPHA, MARGIN
-from validation import arms, packed
-from validation.campaign import FRAMEWORKS, Group, Progress, run, sessions
+from validation import arms, goals
+from validation.campaign import FRAMEWORKS, Group, run, sessions
 
 COPIES = 8
 GROUP = 6  # blocks, alternately idle and loaded
@@ -28,10 +28,11 @@ MINUTES = 40.0
 
 def measured(minutes: float, progress: Progress) -> dict[str, Record]:
     """Race the copies of every framework in turn, idle and loaded in turn, until the time is over."""
-    return run("aa", lambda each: arms.same(each, COPIES), EFFORT, groups(), minutes, progress)
+    return run("aa", lambda framework: arms.same(framework, COPIES), EFFORT, groups(), minutes, progress)
 
 
 def groups() -> Iterator[Group]:
+    """All frameworks on the idle machine, all beside other load, and so on."""
     for loaded in cycle((False, True)):
         for framework in FRAMEWORKS:
             yield Group(framework, GROUP, loaded)
@@ -50,55 +51,49 @@ def summary(records: dict[str, Record]) -> list[dict[str, Any]]:
 
 def conditions(record: Record) -> dict[str, list[Block]]:
     """The blocks that ran on an idle machine, and those beside other load."""
-    found: dict[str, list[Block]] = {"idle": [], "loaded": []}
+    blocks: dict[str, list[Block]] = {"idle": [], "loaded": []}
     for block in record.blocks:
-        found["loaded" if block.index // GROUP % 2 else "idle"].append(block)
-    return found
+        blocks["loaded" if block.index // GROUP % 2 else "idle"].append(block)
+    return blocks
 
 
-def row(framework: str, condition: str, size: int, found: Sequence[Record]) -> dict[str, Any]:
+def row(framework: str, condition: str, size: int, records: Sequence[Record]) -> dict[str, Any]:
     """Counts over the comparisons of all sessions; every arm copies the baseline, so the true ratio is 1."""
-    words, covered, intervals, naive = Counter[str](), 0, 0, Counter[str]()
-    for record in found:
-        for verdict in RecordAnalysis(record).verdicts:
-            if verdict.word == "BASELINE":
-                continue
-            words[verdict.word] += 1
-            if verdict.ratio:
-                intervals += 1
-                covered += verdict.ratio.low <= 1 <= verdict.ratio.high
-            naive.update(readings(record, verdict.lane))
+    analyses = [RecordAnalysis(record) for record in records]
+    judged = [(analysis, verdict) for analysis in analyses for verdict in analysis.verdicts]
+    judged = [(analysis, verdict) for analysis, verdict in judged if verdict.word != "BASELINE"]
+    ratios = [verdict.ratio for _, verdict in judged if verdict.ratio]
+    naive = (reading for analysis, verdict in judged for reading in readings(analysis, verdict.lane))
     return {
         "framework": framework,
         "condition": condition,
         "blocks": size,
-        "sessions": len(found),
-        "words": dict(words),
-        "intervals": intervals,
-        "covered": covered,
-        "naive": dict(naive),
+        "sessions": len(records),
+        "words": dict(Counter(verdict.word for _, verdict in judged)),
+        "intervals": len(ratios),
+        "covered": sum(ratio.low <= 1 <= ratio.high for ratio in ratios),
+        "naive": dict(Counter(naive)),
     }
 
 
-def readings(record: Record, lane: str) -> Iterator[str]:
+def readings(analysis: RecordAnalysis, lane: str) -> Iterator[str]:
     """Which usual readings of the same samples would have called the copy different.
 
     medians: as if the arms had been run one after another: all samples of the arm from the later half of the
     blocks against all of the baseline's from the earlier half; medians more than 2% apart. welch: all samples of
     both arms, whatever their block, by Welch's t test at 5%.
     """
-    task, baseline = record.tasks[0], record.plan.baseline
-    analysis = RecordAnalysis(record)
-    own, other = analysis[task, lane].log_times(), analysis[task, baseline].log_times()
-    blocks = sorted(own.keys() & other.keys())
+    (task,) = analysis.tasks
+    arm, baseline = analysis[task, lane].log_times(), analysis[task, analysis.baseline].log_times()
+    blocks = sorted(arm.keys() & baseline.keys())
     if len(blocks) < 2:
         return
     half = len(blocks) // 2
-    apart = median(logs(own, blocks[half:])) - median(logs(other, blocks[:half]))
-    if abs(apart) > MARGIN:
+    difference = median(logs(arm, blocks[half:])) - median(logs(baseline, blocks[:half]))
+    if abs(difference) > MARGIN:
         yield "medians"
-    one, two = ([math.exp(log) for log in logs(each, blocks)] for each in (own, other))
-    if stats.ttest_ind(one, two, equal_var=False).pvalue < ALPHA:
+    seconds = (np.exp(logs(times, blocks)) for times in (arm, baseline))
+    if stats.ttest_ind(*seconds, equal_var=False).pvalue < ALPHA:
         yield "welch"
 
 
@@ -107,6 +102,6 @@ def logs(times: dict[int, dict[int, float]], blocks: Sequence[int]) -> list[floa
     return [log for block in blocks for log in times[block].values()]
 
 
-def result(folder: Path) -> dict[str, Any]:
-    """The experiment's figures, from the raw data that were kept."""
-    return packed.result(folder / "aa", summary)
+def faults(result: dict[str, Any]) -> list[str]:
+    """A line for each goal that was not met."""
+    return goals.unmet(goals.aa(result["rows"]))

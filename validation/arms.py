@@ -1,20 +1,19 @@
-"""Lanes for the experiments on the relay itself: identical copies of a lane, and copies that do more work.
+"""Lanes for races with a known result: identical copies of a lane, and copies that do more work.
 
-A lane of a session can be any "module:Class"; here the class is made when it is asked for by name: `NumpySame3`
-is an identical copy of NumPy's tuned lane, `NumpyPlus5` does its run and 5% of the steps once more.
+A worker imports a lane by "module:Class". Here the name says what the class is, and it is made when it is asked
+for: `NumpySame3` is an identical copy of NumPy's tuned lane, `NumpyPlus5` takes 5% of its steps twice.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any
 
+from samestep import backends
 from samestep.backends.interface import Backend, Batch, Host, RowOrder
 from samestep.backends.spec import Task
 
-TUNED = {"numpy": "NumpyTuned", "torch": "TorchTuned", "jax": "JaxTuned"}
 NAME = re.compile(r"(Numpy|Torch|Jax)(Same|Plus)(\d+)")
 
 
@@ -28,20 +27,28 @@ def plus(framework: str, percent: int) -> str:
     return f"{__name__}:{framework.capitalize()}Plus{percent}"
 
 
-def __getattr__(name: str) -> type[Backend]:
-    """The class of that name, made now."""
+def lane_class(name: str) -> type[Backend]:
+    """The class with the meaning of its name.
+
+    Raises:
+        AttributeError: the name has no such meaning.
+    """
     match = NAME.fullmatch(name)
     if not match:
         raise AttributeError(name)
-    framework, kind, number = match[1].lower(), match[2], int(match[3])
-    tuned: Any = getattr(import_module(f"samestep.backends.{framework}_modes"), TUNED[framework])
-    return type(name, (tuned,), {}) if kind == "Same" else more(name, tuned, number / 100)
+    framework, kind, number = match.groups()
+    tuned = backends.lane_class(f"{framework.lower()}:tuned")
+    return type(name, (tuned if kind == "Same" else with_more_work(tuned, int(number) / 100),), {})
 
 
-def more(name: str, tuned: Any, share: float) -> type[Backend]:
-    """A copy that takes a share of the steps twice: first on a state that nobody looks at, then as it should."""
+def __getattr__(name: str) -> type[Backend]:
+    return lane_class(name)
 
-    class More(tuned):  # type: ignore[misc]
+
+def with_more_work(tuned: Any, fraction: float) -> type[Any]:
+    """A lane that takes a fraction of its steps twice: first on a spare state, then as it should."""
+
+    class MoreWork(tuned):  # type: ignore[misc]
         spare: Any
 
         def init(
@@ -55,12 +62,12 @@ def more(name: str, tuned: Any, share: float) -> type[Backend]:
             return super().init(task, params, buffers)
 
         def epoch(
-            self, state: Any, data: Batch, order: RowOrder, batch_size: int, learning_rates: Host
+            self, state: Any, data: Batch, rows: RowOrder, batch_size: int, learning_rates: Host
         ) -> Any:
-            count = round(share * len(learning_rates))
-            some = order[: count * batch_size], batch_size, learning_rates[:count]
-            self.spare, _ = super().epoch(self.spare, data, *some)
+            count = round(fraction * len(learning_rates))
+            first = rows[: count * batch_size], batch_size, learning_rates[:count]
+            self.spare, _ = super().epoch(self.spare, data, *first)
             self.sync(self.spare)
-            return super().epoch(state, data, order, batch_size, learning_rates)
+            return super().epoch(state, data, rows, batch_size, learning_rates)
 
-    return type(name, (More,), {})
+    return MoreWork

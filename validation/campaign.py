@@ -1,4 +1,4 @@
-"""The races of the experiments on the relay: many sessions out of one long run, within a time budget.
+"""The races of `aa` and `power`: many sessions out of one long run for each framework, within a time budget.
 
 A long run certifies and calibrates once; its blocks are groups of fresh workers, as in any session. Every so many
 blocks that follow one another make a session of one task, which is judged as any record is.
@@ -10,7 +10,8 @@ import hashlib
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 import psutil
 
 from samestep.backends.spec import Linear, Loss, Synthetic, Task
+from samestep.benchmarks.console.progress import Progress
 from samestep.benchmarks.measure import RunRequest, environment, measure, resume
 from samestep.benchmarks.measure.folder import RunFolder
 from samestep.benchmarks.record import Block, Record
@@ -41,11 +43,9 @@ def task(name: str, features: int, batch_size: int, loss: str = "mse") -> Task:
 
 
 SMALL = (task("2x10", 2, 10), task("8x32", 8, 32), task("2x10-huber", 2, 10, "huber"), task("30x16", 30, 16))
-LARGE = (
-    task("64x512", 64, 512),
-    task("128x128", 128, 128),
-    task("256x256", 256, 256),
-    task("512x64", 512, 64),
+LARGE = tuple(
+    task(f"{features}x{rows}", features, rows)
+    for features, rows in ((64, 512), (128, 128), (256, 256), (512, 64))
 )
 TASKS = (*SMALL, *LARGE)
 
@@ -58,14 +58,11 @@ class Group(NamedTuple):
     loaded: bool
 
 
-Progress = Callable[[str, int, int, str], None]
-
-
 def run(
     name: str,
     lanes: Callable[[str], Sequence[str]],
     effort: Effort,
-    groups: Iterator[Group],
+    groups: Iterable[Group],
     minutes: float,
     progress: Progress,
     tasks: Sequence[Task] = TASKS,
@@ -73,41 +70,40 @@ def run(
 ) -> dict[str, Record]:
     """Measure group after group until the time is over; those that are there already are not measured again.
 
-    `lanes` gives a framework's lanes, the baseline first. The record of each framework, by its name.
+    `lanes` gives a framework's lanes, the baseline first. Returns the record of each framework, by its name.
     """
     now = environment.read()
-    plan = repr([effort, tasks, *map(lanes, FRAMEWORKS)])
-    asked = hashlib.sha256(plan.encode()).hexdigest()[:8]
-    folder = root / name / f"{now.source}-{now.installed}-{now.boot}-{asked}"
-    end, took, ready = time.monotonic() + 60 * minutes, dict[str, float](), dict[str, int]()
-    for group in groups:
-        framework, begin = group.framework, time.monotonic()
-        place, until = folder / framework, ready.get(framework, 0) + group.blocks
-        ready[framework] = until
+    digest = hashlib.sha256(repr([effort, tasks, *map(lanes, FRAMEWORKS)]).encode()).hexdigest()[:8]
+    folder = root / name / f"{now.source}-{now.installed}-{now.boot}-{digest}"
+    end = time.monotonic() + 60 * minutes
+    last_s, planned = dict[str, float](), Counter[str]()  # by framework: its last group's seconds, its blocks
+    for framework, blocks, loaded in groups:
+        planned[framework] += blocks
+        place, until, begin = folder / framework, planned[framework], time.monotonic()
         if RunFolder(place).begun and len(RunFolder(place).blocks()) >= until:
             continue
-        if begin + took.get(framework, 0.0) > end or until > MOST_BLOCKS:
+        if begin + last_s.get(framework, 0.0) > end or until > MOST_BLOCKS:
             break
-        with load() if group.loaded else nullcontext():
-            stretch(place, tasks, lanes(framework), effort, until, progress)
-        took[framework] = time.monotonic() - begin
-    return {each: RunFolder(folder / each).record() for each in ready if RunFolder(folder / each).begun}
+        with load() if loaded else nullcontext():
+            extend(place, tasks, lanes(framework), effort, until, progress)
+        last_s[framework] = time.monotonic() - begin
+    return {name: RunFolder(folder / name).record() for name in planned if RunFolder(folder / name).begun}
 
 
-def stretch(
+def extend(
     place: Path, tasks: Sequence[Task], lanes: Sequence[str], effort: Effort, until: int, progress: Progress
 ) -> None:
     """Take the run in a folder to so many blocks."""
 
-    def said(phase: str, done: int, total: int, text: str) -> None:
+    def report(phase: str, done: int, total: int, text: str) -> None:
         progress(place.name, done, total, f"{phase}: {text}")
 
     if RunFolder(place).begun:
-        resume(place, progress=said, blocks=until)
+        resume(place, progress=report, blocks=until)
     else:
         whole = effort.model_copy(update={"blocks": MOST_BLOCKS})
         request = RunRequest(tuple(tasks), tuple(lanes), lanes[0], whole, place, seed=0)
-        measure(request, progress=said, blocks=until)
+        measure(request, progress=report, blocks=until)
 
 
 # --- load -----------------------------------------------------------------------------------------------------
@@ -142,18 +138,17 @@ def load() -> Iterator[None]:
 def sessions(record: Record, blocks: Sequence[Block], size: int) -> Iterator[Record]:
     """A record for every task and every `size` of the blocks in turn; what is left over is no session."""
     for start in range(0, len(blocks) - size + 1, size):
-        own = blocks[start : start + size]
         for work in record.plan.works:
-            yield of_one_task(record, work, own)
+            yield of_one_task(record, work, blocks[start : start + size])
 
 
 def of_one_task(record: Record, work: PlannedWork, blocks: Sequence[Block]) -> Record:
     """What a session of these blocks with this task alone would have been."""
     name, plan = work.task.name, record.plan
     effort = plan.effort.model_copy(update={"blocks": len(blocks)})
-    family = tuple(each for each in plan.family if each.task == name)
+    family = tuple(comparison for comparison in plan.family if comparison.task == name)
     alone: dict[str, Any] = {
-        field: tuple(each for each in getattr(record, field) if each.task == name)
+        field: tuple(entry for entry in getattr(record, field) if entry.task == name)
         for field in ("certified", "colds", "calibrations", "ceilings", "failures", "ledgers")
     }
     alone["plan"] = plan.model_copy(update={"works": (work,), "effort": effort, "family": family})
@@ -165,7 +160,7 @@ def of_task(block: Block, name: str) -> Block:
     """The block with what concerns one task."""
     return block.model_copy(
         update={
-            field: tuple(piece for piece in getattr(block, field) if piece.task == name)
+            field: tuple(entry for entry in getattr(block, field) if entry.task == name)
             for field in ("slices", "failures", "unseen")
         }
     )

@@ -11,7 +11,9 @@ from samestep.benchmarks.record import Certified, Record, Slice
 from samestep.benchmarks.record.files import read_model, write_text
 from validation import arms
 
-FORMER_MODULE = "benchmarks.experiments.arms"
+FORMER_MODULE = (
+    "benchmarks.experiments.arms"  # of `arms`, in the names of lanes in records made before it moved
+)
 
 
 def write(record: Record, folder: Path) -> None:
@@ -27,24 +29,21 @@ def write(record: Record, folder: Path) -> None:
     partial = folder / ".slices.parquet"
     frame.write_parquet(partial, compression="zstd", compression_level=19)
     partial.replace(folder / "slices.parquet")
-    bare = record.model_copy(
-        update={
-            "blocks": tuple(block.model_copy(update={"slices": ()}) for block in record.blocks),
-            "certified": tuple(without_steps(each) for each in record.certified),
-        }
-    )
-    write_text(folder / "record.json", bare.model_dump_json())
+    rest = {
+        "blocks": tuple(block.model_copy(update={"slices": ()}) for block in record.blocks),
+        "certified": tuple(without_steps(certified) for certified in record.certified),
+    }
+    write_text(folder / "record.json", record.model_copy(update=rest).model_dump_json())
 
 
-def without_steps(each: Certified) -> Certified:
+def without_steps(certified: Certified) -> Certified:
     """The certificate's word and end, without the steps and values that it kept."""
-    bare = {"kept": (), "sample": ()}
     evidence = tuple(
-        piece.model_copy(update={"judgement": piece.judgement.model_copy(update=bare)})
-        for piece in each.certificate.evidence
+        piece.model_copy(update={"judgement": piece.judgement.model_copy(update={"kept": (), "sample": ()})})
+        for piece in certified.certificate.evidence
     )
-    certificate = each.certificate.model_copy(update={"evidence": evidence, "final": None})
-    return each.model_copy(update={"certificate": certificate})
+    certificate = certified.certificate.model_copy(update={"evidence": evidence, "final": None})
+    return certified.model_copy(update={"certificate": certificate})
 
 
 def read(folder: Path) -> Record:
@@ -55,7 +54,8 @@ def read(folder: Path) -> Record:
     """
     import polars as pl
 
-    record = renamed(read_model(folder / "record.json", Record))
+    record = read_model(folder / "record.json", Record)
+    record = Record.model_validate_json(current(record.model_dump_json()))
     slices: dict[int, list[Slice]] = {}
     for row in pl.read_parquet(folder / "slices.parquet").iter_rows(named=True):
         row |= {name: current(row[name]) for name in ("lane", "predecessor")}
@@ -67,13 +67,8 @@ def read(folder: Path) -> Record:
     return record.model_copy(update={"blocks": blocks})
 
 
-def renamed(record: Record) -> Record:
-    """The record with the names that its lanes have now: a lane of an experiment is named by its module."""
-    return Record.model_validate_json(current(record.model_dump_json()))
-
-
 def current(text: str) -> str:
-    """Text with the present name of the lanes' module in the place of the one it had before."""
+    """Text with lanes of the module's former name under the present one: a lane is named by its module."""
     return text.replace(FORMER_MODULE, arms.__name__) if text else text
 
 
@@ -83,8 +78,8 @@ def result(folder: Path, summary: Callable[[dict[str, Record]], list[dict[str, A
     Raises:
         InputError: there is none, or one cannot be read.
     """
-    found = {place.name: read(place) for place in sorted(folder.iterdir())} if folder.is_dir() else {}
-    if not found:
+    records = {place.name: read(place) for place in sorted(folder.iterdir())} if folder.is_dir() else {}
+    if not records:
         raise InputError(f"{folder}: holds no record; run the experiment first")
-    machine = next(iter(found.values())).plan.environment.model_dump()
-    return {"machine": machine, "rows": summary(found)}
+    machine = next(iter(records.values())).plan.environment.model_dump()
+    return {"machine": machine, "rows": summary(records)}

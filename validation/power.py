@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import repeat
-from pathlib import Path
+from itertools import cycle
 from statistics import fmean
 from typing import Any
 
 from samestep.benchmarks.analysis import RecordAnalysis
+from samestep.benchmarks.console.progress import Progress
 from samestep.benchmarks.measure.efforts import EFFORTS
 from samestep.benchmarks.record import Record
-from validation import arms, packed
-from validation.campaign import FRAMEWORKS, Group, Progress, run, sessions
+from validation import arms, goals
+from validation.campaign import FRAMEWORKS, Group, run, sessions
 
 EXTRA = (0, 1, 2, 3, 5, 10)  # percent
 COPIES = 3  # the baseline, and two that do no more than it
@@ -28,7 +28,7 @@ def lanes(framework: str) -> list[str]:
     return [*arms.same(framework, COPIES), *(arms.plus(framework, percent) for percent in EXTRA if percent)]
 
 
-def doing(framework: str, percent: int) -> list[str]:
+def lanes_with(framework: str, percent: int) -> list[str]:
     """The lanes that do so much more work than the baseline."""
     return [arms.plus(framework, percent)] if percent else arms.same(framework, COPIES)[1:]
 
@@ -39,39 +39,39 @@ def measured(minutes: float, progress: Progress) -> dict[str, Record]:
 
 
 def groups() -> Iterator[Group]:
-    for framework in (each for whole in repeat(FRAMEWORKS) for each in whole):
-        yield Group(framework, BLOCKS, loaded=False)
+    """A session of every framework in turn, on the idle machine."""
+    return (Group(framework, BLOCKS, loaded=False) for framework in cycle(FRAMEWORKS))
 
 
 def summary(records: dict[str, Record]) -> list[dict[str, Any]]:
     """A row for every framework and amount of work."""
-    return [
-        row(framework, percent, list(sessions(record, record.blocks, BLOCKS)))
-        for framework, record in records.items()
-        for percent in EXTRA
-    ]
+    rows = []
+    for framework, record in records.items():
+        analyses = [RecordAnalysis(session) for session in sessions(record, record.blocks, BLOCKS)]
+        rows += [row(framework, percent, analyses) for percent in EXTRA]
+    return rows
 
 
-def row(framework: str, percent: int, found: Sequence[Record]) -> dict[str, Any]:
+def row(framework: str, percent: int, analyses: Sequence[RecordAnalysis]) -> dict[str, Any]:
     """How the sessions judged the lanes with so much more work, and their mean ratio over all of them."""
-    own = doing(framework, percent)
-    verdicts = [each for record in found for each in RecordAnalysis(record).verdicts if each.lane in own]
-    logs = [log for record in found for lane in own for log in ratios(record, lane)]
+    lanes = lanes_with(framework, percent)
+    words = [verdict.word for analysis in analyses for verdict in analysis.verdicts if verdict.lane in lanes]
+    logs = [
+        log
+        for analysis in analyses
+        for lane in lanes
+        for log in analysis[analysis.tasks[0], lane].block_ratios
+    ]
     return {
         "framework": framework,
         "percent": percent,
-        "sessions": len(found),
-        "comparisons": len(verdicts),
-        "words": dict(Counter(verdict.word for verdict in verdicts)),
+        "sessions": len(analyses),
+        "comparisons": len(words),
+        "words": dict(Counter(words)),
         "mean_ratio": math.exp(fmean(logs)),
     }
 
 
-def ratios(record: Record, lane: str) -> list[float]:
-    """The log ratio of every block."""
-    return RecordAnalysis(record)[record.tasks[0], lane].block_ratios
-
-
-def result(folder: Path) -> dict[str, Any]:
-    """The experiment's figures, from the raw data that were kept."""
-    return packed.result(folder / "power", summary)
+def faults(result: dict[str, Any]) -> list[str]:
+    """A line for each goal that was not met."""
+    return goals.unmet(goals.power(result["rows"]))

@@ -1,6 +1,6 @@
-"""Lanes that go wrong, each in its own way: the certificate or the relay must name the cause.
+"""Lanes that go wrong, each in its own way: the certificate or the session must name the cause.
 
-Those that turn bad only when they are timed count their calls: a cold process calls `epoch` fewer than `SOUND`
+Those that go wrong only when they are timed count their calls: a cold process calls `epoch` fewer than `SOUND`
 times, a racing one more often.
 """
 
@@ -23,7 +23,7 @@ from samestep.backends.spec import Task
 
 SOUND = 20
 
-EXPECTED = {  # trap: the verdict, and the words that its reason starts with
+EXPECTED = {  # trap: the verdict, and how its reason begins
     "DropsWork": ("INVALID", "final parameters"),
     "StopsTheClockEarly": ("INVALID", "sync"),
     "Recompiles": ("INVALID", "recompilation"),
@@ -44,56 +44,56 @@ EXPECTED = {  # trap: the verdict, and the words that its reason starts with
 
 
 class Trap(NumpyTuned):
-    """Correct for the first calls of `epoch`, then `trap` runs before each."""
+    """Correct for the first calls of `epoch`; then `go_wrong` runs before each."""
 
     def __init__(self, device: str = "cpu") -> None:
         super().__init__(device)
         self.calls = 0
 
-    def epoch(self, state: Any, data: Batch, order: RowOrder, batch_size: int, learning_rates: Host) -> Any:
+    def epoch(self, state: Any, data: Batch, rows: RowOrder, batch_size: int, learning_rates: Host) -> Any:
         self.calls += 1
         if self.calls > SOUND:
-            self.trap()
-        return super().epoch(state, data, order, batch_size, learning_rates)
+            self.go_wrong()
+        return super().epoch(state, data, rows, batch_size, learning_rates)
 
-    def trap(self) -> None:
-        """What goes wrong."""
+    def go_wrong(self) -> None:
+        """Does nothing here."""
 
 
 class Crashes(Trap):
-    def trap(self) -> None:
+    def go_wrong(self) -> None:
         os.kill(os.getpid(), signal.SIGSEGV)
 
 
 class Exits(Trap):
-    def trap(self) -> None:
+    def go_wrong(self) -> None:
         sys.stderr.write("cannot go on in /some/private/folder/library.so\n")
         sys.stderr.flush()
         os._exit(3)
 
 
 class Hangs(Trap):
-    def trap(self) -> None:
+    def go_wrong(self) -> None:
         time.sleep(600)
 
 
 class Raises(Trap):
-    def trap(self) -> None:
+    def go_wrong(self) -> None:
         raise RuntimeError("no\nmore")
 
 
 class Leaks(Trap):
-    def trap(self) -> None:
-        kept = []
+    def go_wrong(self) -> None:
+        arrays = []
         while True:
-            kept.append(np.ones(2**22))  # 32 MiB
+            arrays.append(np.ones(2**22))  # 32 MiB
             time.sleep(0.01)
 
 
 class Talks(Trap):
     """Correct, but prints where the protocol was, in Python and below it."""
 
-    def trap(self) -> None:
+    def go_wrong(self) -> None:
         print('{"error": "not a reply"}')
         os.write(1, b"{}\n")
 
@@ -101,10 +101,10 @@ class Talks(Trap):
 class DropsWork(Trap):
     """Certified with all steps, timed with one step fewer."""
 
-    def epoch(self, state: Any, data: Batch, order: RowOrder, batch_size: int, learning_rates: Host) -> Any:
+    def epoch(self, state: Any, data: Batch, rows: RowOrder, batch_size: int, learning_rates: Host) -> Any:
         if self.calls >= SOUND:
-            order, learning_rates = order[:-batch_size], learning_rates[:-1]
-        return super().epoch(state, data, order, batch_size, learning_rates)
+            rows, learning_rates = rows[:-batch_size], learning_rates[:-1]
+        return super().epoch(state, data, rows, batch_size, learning_rates)
 
 
 class StopsTheClockEarly(NumpyTuned):
@@ -125,13 +125,14 @@ class StopsTheClockEarly(NumpyTuned):
         if self.work.ident:
             self.work.join()
 
-    def epoch(self, state: Any, data: Batch, order: RowOrder, batch_size: int, learning_rates: Host) -> Any:
+    def epoch(self, state: Any, data: Batch, rows: RowOrder, batch_size: int, learning_rates: Host) -> Any:
         losses = np.zeros_like(learning_rates)
 
         def later() -> None:
             time.sleep(0.003)
-            found = super(StopsTheClockEarly, self).epoch(state, data, order, batch_size, learning_rates)
-            losses[:] = found[1]
+            _, losses[:] = super(StopsTheClockEarly, self).epoch(
+                state, data, rows, batch_size, learning_rates
+            )
 
         self.wait()
         self.work = threading.Thread(target=later)
@@ -156,15 +157,15 @@ class Recompiles(Trap):
 
         self.jax = jax
 
-    def trap(self) -> None:
+    def go_wrong(self) -> None:
         self.jax.jit(lambda x: x + self.calls)(np.float32(self.calls))
 
 
 class Wrong(NumpyTuned):
     """Trains with half the learning rate: never certified, so never raced."""
 
-    def epoch(self, state: Any, data: Batch, order: RowOrder, batch_size: int, learning_rates: Host) -> Any:
-        return super().epoch(state, data, order, batch_size, learning_rates / 2)
+    def epoch(self, state: Any, data: Batch, rows: RowOrder, batch_size: int, learning_rates: Host) -> Any:
+        return super().epoch(state, data, rows, batch_size, learning_rates / 2)
 
 
 class Absent(NumpyTuned):
@@ -179,41 +180,37 @@ class Remembers(Trap):
 
     def __init__(self, device: str = "cpu") -> None:
         super().__init__(device)
-        self.known: dict[bytes, tuple[dict[str, Host], Any]] = {}
+        self.results: dict[bytes, tuple[dict[str, Host], Any]] = {}
 
-    def epoch(self, state: Any, data: Batch, order: RowOrder, batch_size: int, learning_rates: Host) -> Any:
+    def epoch(self, state: Any, data: Batch, rows: RowOrder, batch_size: int, learning_rates: Host) -> Any:
         params = self.params(state)
-        key = b"".join(value.tobytes() for value in (*params.values(), order))
-        if key not in self.known:
-            state, losses = super().epoch(state, data, order, batch_size, learning_rates)
-            self.known[key] = self.params(state), losses
+        key = b"".join(value.tobytes() for value in (*params.values(), rows))
+        if key not in self.results:
+            state, losses = super().epoch(state, data, rows, batch_size, learning_rates)
+            self.results[key] = self.params(state), losses
             return state, losses
-        found, losses = self.known[key]
-        return self.again(state, found), losses
-
-    def again(self, state: Any, found: dict[str, Host]) -> Any:
-        """The state with parameters that were computed earlier."""
+        params, losses = self.results[key]
         for name, value in state.model.params.items():
-            value[...] = found[name]
-        return state
+            value[...] = params[name]
+        return state, losses
 
 
 class RemembersLast(Remembers):
     """Keeps only the result that it gave last: work that it has not seen makes it forget."""
 
-    def epoch(self, state: Any, data: Batch, order: RowOrder, batch_size: int, learning_rates: Host) -> Any:
-        state, losses = super().epoch(state, data, order, batch_size, learning_rates)
-        if len(self.known) > 1:
-            del self.known[next(iter(self.known))]
+    def epoch(self, state: Any, data: Batch, rows: RowOrder, batch_size: int, learning_rates: Host) -> Any:
+        state, losses = super().epoch(state, data, rows, batch_size, learning_rates)
+        if len(self.results) > 1:
+            del self.results[next(iter(self.results))]
         return state, losses
 
 
 class TimesAnotherProgram(NumpyTuned):
     """Every traced step is right; the program that is timed leaves the bias out."""
 
-    def epoch(self, state: Any, data: Batch, order: RowOrder, batch_size: int, learning_rates: Host) -> Any:
+    def epoch(self, state: Any, data: Batch, rows: RowOrder, batch_size: int, learning_rates: Host) -> Any:
         bias = self.params(state)["0.bias"]
-        state, losses = super().epoch(state, data, order, batch_size, learning_rates)
+        state, losses = super().epoch(state, data, rows, batch_size, learning_rates)
         state.model.params["0.bias"][...] = bias
         return state, losses
 
@@ -231,8 +228,8 @@ class UsesFloat64(NumpyBackend):
 class UsesTF32(NumpyTuned):
     """Takes its rows with ten bits after the leading one, as tensor cores do unless they are told otherwise."""
 
-    def batches(self, data: Batch, order: RowOrder, batch_size: int) -> Any:
-        for x, y in super().batches(data, order, batch_size):
+    def batches(self, data: Batch, rows: RowOrder, batch_size: int) -> Any:
+        for x, y in super().batches(data, rows, batch_size):
             yield (tf32(x) if x.dtype == np.float32 else x), y
 
 
@@ -245,5 +242,5 @@ def tf32(x: Host) -> Host:
 class OtherRows(NumpyTuned):
     """Trains on the rows in the order of the data, not in the order that was given."""
 
-    def batches(self, data: Batch, order: RowOrder, batch_size: int) -> Any:
-        return super().batches(data, np.arange(len(order)), batch_size)
+    def batches(self, data: Batch, rows: RowOrder, batch_size: int) -> Any:
+        return super().batches(data, np.arange(len(rows)), batch_size)

@@ -20,7 +20,7 @@ ORIGINS = {
 
 def parity(root: Path) -> dict[str, str]:
     """The parts of parity.md; `root` is the checkout's."""
-    results = {name: store.read(name, root / store.FOLDER) for name in ("mutants", "alarms", "slack")}
+    results = {name: store.read(name, root) for name in ("mutants", "alarms", "slack")}
     return {
         "versions": versions(results),
         "score": score(results["mutants"]["mutants"]),
@@ -32,9 +32,9 @@ def parity(root: Path) -> dict[str, str]:
 
 def trust(root: Path) -> dict[str, str]:
     """The parts of trust.md; `root` is the checkout's."""
-    results = {name: store.read(name, root / store.TRUST) for name in ("aa", "power", "traps")}
+    results = {name: store.read(name, root) for name in ("aa", "power", "traps")}
     aa, power = results["aa"]["rows"], results["power"]["rows"]
-    reached = [*goals.of("aa", aa), *goals.of("power", power), *goals.of("traps", results["traps"])]
+    reached = [*goals.aa(aa), *goals.power(power), *goals.traps(results["traps"])]
     body = [(goal.text, goal.reached, "met" if goal.met else "**not met**") for goal in reached]
     return {
         "versions": versions(results),

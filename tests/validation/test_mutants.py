@@ -1,0 +1,78 @@
+"""The seeded bugs, all of them, by the command that users run."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from typing import Any
+
+import pytest
+
+from samestep import backends
+from samestep.backends.numpy_backend import NumpyBackend
+from samestep.benchmarks import datasets
+from samestep.benchmarks.cli import main
+from samestep.benchmarks.parity import certify
+from tests.helpers.paths import ROOT
+from validation import store
+from validation.__main__ import app
+from validation.mutants import MUTANTS, experiment
+from validation.mutants.foreseen import FORESEEN
+from validation.mutants.mutant import replaced
+from validation.mutants.unseen_first import FIRST
+from validation.mutants.unseen_second import SECOND
+
+ALL = all(backends.missing(name) is None for name in ("torch", "jax"))
+Rows = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Rows:
+    folder, output = tmp_path_factory.mktemp("parity"), io.StringIO()
+    with pytest.raises(SystemExit) as end, contextlib.redirect_stdout(output):
+        main(["mutants", "--out", str(folder)], commands=app)
+    path = folder / "mutants.json"
+    assert (end.value.code, output.getvalue()) == (0, f"{path}\nas it should be\n")
+    result: Rows = json.loads(path.read_bytes())["mutants"]
+    return result
+
+
+def test_every_mutant_is_in_the_table_once() -> None:
+    assert (len(FORESEEN), len(FIRST), len(SECOND)) == (49, 30, 20)
+    assert len(FORESEEN | FIRST | SECOND) == 99
+    assert not ALL or len(MUTANTS) == 99
+    for origin, table in (("foreseen", FORESEEN), ("first", FIRST), ("second", SECOND)):
+        assert {mutant.origin for mutant in table.values()} == {origin}
+
+
+def test_a_mutant_replaces_a_method_that_is_there() -> None:
+    with pytest.raises(AttributeError, match="no_such_method"):
+        replaced(NumpyBackend, {"no_such_method": lambda *_: None})
+
+
+def test_every_mutant_is_caught(rows: Rows) -> None:
+    assert [row["what"] for row in rows if not row["caught"]] == []
+    assert experiment.faults({"mutants": [{"what": "a bug", "caught": False}]}) == ["not caught: a bug"]
+
+
+def test_the_doctor_answers_as_the_kept_result_says(rows: Rows) -> None:
+    kept = {row["what"]: row for row in store.read("mutants", ROOT)["mutants"]}
+    for row in rows:
+        for key in ("framework", "origin", "caught", "cause", "named", "right"):
+            assert row[key] == kept[row["what"]][key], row
+    if ALL:
+        assert [row["what"] for row in rows] == list(kept)
+
+
+def test_most_mutants_are_named_rightly(rows: Rows) -> None:
+    foreseen = [row["right"] for row in rows if row["origin"] == "foreseen"]
+    unseen = [row["right"] for row in rows if row["origin"] != "foreseen"]
+    assert all(foreseen)
+    assert sum(unseen) > 0.8 * len(unseen)
+
+
+def test_every_task_passes_without_its_mutant() -> None:
+    for task in {mutant.task.digest(): mutant.task for mutant in MUTANTS.values()}.values():
+        certificate = certify(NumpyBackend(), task, datasets.load(task.dataset))
+        assert certificate.status == "pass", certificate.reason
