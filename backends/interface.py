@@ -8,8 +8,9 @@ and never wait for the device inside a step.
 Conventions, stated once:
 - x is (n, k); y is floating (n, m) or integer classes (n,). Parameters carry torch Sequential's names
   ("0.weight") and one orientation: weights (in, out), biases (out,).
-- An Order is the int64 rows of one epoch, any length; the last batch may be partial.
-- State is opaque. The state passed to `update`, `step`, `epoch` or `trace` is consumed: rebind it.
+- A row order is the int64 rows of one epoch, any length; the last batch may be partial.
+- State is opaque to callers and typed inside a backend, as in `Backend[TorchState]`. The state passed to
+  `update`, `step`, `epoch` or `trace` is consumed: rebind it.
 - A learning rate is a number that the task's dtype represents exactly.
 """
 
@@ -19,17 +20,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Self, TypeAlias
+from typing import Any, ClassVar, Generic, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import TypeVar
 
 from .spec import Task
 
 Array: TypeAlias = Any  # the framework's own array: numpy.ndarray, torch.Tensor, jax.Array
-State: TypeAlias = Any
+State: TypeAlias = Any  # to callers
+StateT = TypeVar("StateT", default=Any)  # inside a backend
 Gradients: TypeAlias = Any
 Host: TypeAlias = NDArray[Any]
+Arrays: TypeAlias = Mapping[str, Host]  # by parameter name
+LossResult: TypeAlias = tuple[Host, dict[str, Host]]  # value, gradients by input name
 Batch: TypeAlias = tuple[Array, Array]
 RowOrder: TypeAlias = NDArray[np.int64]
 Tier: TypeAlias = Literal["documented", "tuned", "fused"]
@@ -104,13 +109,13 @@ class LaneName:
 class Traits:
     """What differs between lanes, in the words of the comparison table.
 
-    `products`: what a matrix product in float32 takes of its inputs: all 24 bits, or TF32's 11.
+    `matmul_precision`: the bits that a product in float32 takes of its inputs: all 24 ("full"), or 11 ("tf32").
     """
 
     gradient: Literal["by hand", "autodiff"]
     buffers: Literal["fresh", "reused", "donated"]
     compiled: str = "no"
-    products: MatmulPrecision = "full"
+    matmul_precision: MatmulPrecision = "full"
 
 
 @dataclass
@@ -127,7 +132,7 @@ class Trace:
     gradients: dict[str, Host] = field(default_factory=dict)
 
 
-class Backend(ABC):
+class Backend(ABC, Generic[StateT]):
     """One framework in one form."""
 
     framework: ClassVar[str]
@@ -173,8 +178,8 @@ class Backend(ABC):
         """Device to host, always a copy of its own."""
 
     @abstractmethod
-    def batches(self, data: Batch, order: RowOrder, batch_size: int) -> Iterator[Batch]:
-        """The framework's own iteration over `order`; a batch is valid until the next is drawn."""
+    def batches(self, data: Batch, row_order: RowOrder, batch_size: int) -> Iterator[Batch]:
+        """The framework's own iteration over the rows; a batch is valid until the next is drawn."""
 
     @abstractmethod
     def shuffled(self, data: Batch, batch_size: int, seed: int) -> Iterator[Batch]:
@@ -183,21 +188,19 @@ class Backend(ABC):
     # --- model and initialization
 
     @abstractmethod
-    def init(
-        self, task: Task, params: Mapping[str, Host] | None = None, buffers: Mapping[str, Host] | None = None
-    ) -> State:
+    def init(self, task: Task, params: Arrays | None = None, buffers: Arrays | None = None) -> StateT:
         """A State from given values (copied), or from the framework's own initializer seeded by the task."""
 
     @abstractmethod
-    def predict(self, state: State, x: Array) -> Array:
+    def predict(self, state: StateT, x: Array) -> Array:
         """Model output (n, m) for x (n, k)."""
 
     @abstractmethod
-    def params(self, state: State) -> dict[str, Host]:
+    def params(self, state: StateT) -> dict[str, Host]:
         """Parameters by name, copied to the host, weights (in, out)."""
 
     @abstractmethod
-    def buffers(self, state: State) -> dict[str, Host]:
+    def buffers(self, state: StateT) -> dict[str, Host]:
         """Momentum buffers by parameter name; zeros before the first step; {} without momentum."""
 
     @abstractmethod
@@ -205,15 +208,13 @@ class Backend(ABC):
         """The gradients of `forward_backward` by parameter name, weights (in, out)."""
 
     @abstractmethod
-    def native(self, state: State) -> dict[str, tuple[int, ...]]:
+    def native(self, state: StateT) -> dict[str, tuple[int, ...]]:
         """The framework's own names and shapes of the parameters."""
 
     # --- loss
 
     @abstractmethod
-    def loss_and_gradient(
-        self, name: str, arrays: Sequence[Host], options: Mapping[str, Any]
-    ) -> tuple[Host, dict[str, Host]]:
+    def loss_and_gradient(self, name: str, arrays: Sequence[Host], options: Mapping[str, Any]) -> LossResult:
         """A loss alone: its value and its gradient with respect to every floating input, by input name.
 
         With reduction "none" the gradient is that of the sum. Raises ValueError for undeclared shapes,
@@ -223,49 +224,57 @@ class Backend(ABC):
     # --- training step
 
     @abstractmethod
-    def forward_backward(self, state: State, batch: Batch) -> tuple[Array, Gradients]:
+    def forward_backward(self, state: StateT, batch: Batch) -> tuple[Array, Gradients]:
         """Loss and gradients of one batch; the state is left as it was."""
 
     @abstractmethod
-    def update(self, state: State, gradients: Gradients, learning_rate: float) -> State:
+    def update(self, state: StateT, gradients: Gradients, learning_rate: float) -> StateT:
         """One optimizer step."""
 
-    def step(self, state: State, batch: Batch, learning_rate: float) -> tuple[State, Array]:
+    def step(self, state: StateT, batch: Batch, learning_rate: float) -> tuple[StateT, Array]:
         """One training step: forward, backward, update."""
         loss, gradients = self.forward_backward(state, batch)
         return self.update(state, gradients, learning_rate), loss
 
     def steps(
-        self, state: State, data: Batch, order: RowOrder, batch_size: int, learning_rates: Host
-    ) -> Iterator[tuple[State, Array]]:
-        """A step for every batch of the order: the State and the loss after each, still on the device."""
-        for batch, rate in zip(self.batches(data, order, batch_size), learning_rates.tolist(), strict=True):
-            state, loss = self.step(state, batch, rate)
+        self, state: StateT, data: Batch, row_order: RowOrder, batch_size: int, learning_rates: Host
+    ) -> Iterator[tuple[StateT, Array]]:
+        """A step for every batch of the row order: the State and the loss after each, still on the device."""
+        batches = self.batches(data, row_order, batch_size)
+        for batch, learning_rate in zip(batches, learning_rates.tolist(), strict=True):
+            state, loss = self.step(state, batch, learning_rate)
             yield state, loss
 
     def epoch(
-        self, state: State, data: Batch, order: RowOrder, batch_size: int, learning_rates: Host
-    ) -> tuple[State, Sequence[Array] | Array]:
-        """All steps of the order: the State after the last and the loss of each. This is what is timed."""
+        self, state: StateT, data: Batch, row_order: RowOrder, batch_size: int, learning_rates: Host
+    ) -> tuple[StateT, Sequence[Array] | Array]:
+        """All steps of the row order: the State after the last and the loss of each. This is what is timed."""
         losses = []
-        for after, loss in self.steps(state, data, order, batch_size, learning_rates):
+        for after, loss in self.steps(state, data, row_order, batch_size, learning_rates):
             state = after
             losses.append(loss)
         return state, losses
 
     def trace(
-        self, state: State, data: Batch, order: RowOrder, batch_size: int, learning_rates: Host
-    ) -> tuple[State, Trace]:
+        self, state: StateT, data: Batch, row_order: RowOrder, batch_size: int, learning_rates: Host
+    ) -> tuple[StateT, Trace]:
         """The same steps with everything they did: for proof, never timed."""
-        rows: list[tuple[Host, dict[str, Host], dict[str, Host], dict[str, Host]]] = []
-        steps = self.steps(state, data, order, batch_size, learning_rates)
-        for batch in self.batches(data, order, batch_size):
+        losses: list[Host] = []
+        quantities: tuple[list[dict[str, Host]], ...] = (
+            [],
+            [],
+            [],
+        )  # params, buffers, gradients of each step
+        steps = self.steps(state, data, row_order, batch_size, learning_rates)
+        for batch in self.batches(data, row_order, batch_size):
             gradients = self.gradients(self.forward_backward(state, batch)[1])
             state, loss = next(steps)
-            rows.append((self.get(loss), self.params(state), self.buffers(state), gradients))
-        losses = np.stack([row[0] for row in rows])
-        params, buffers, gradients = (_stack(list(column)) for column in list(zip(*rows, strict=True))[1:])
-        return state, Trace(losses, params, buffers, gradients)
+            losses.append(self.get(loss))
+            for rows, values in zip(
+                quantities, (self.params(state), self.buffers(state), gradients), strict=True
+            ):
+                rows.append(values)
+        return state, Trace(np.stack(losses), *map(_stack, quantities))
 
     @abstractmethod
     def sync(self, value: Any) -> None:

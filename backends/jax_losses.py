@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, assert_never
 
 import jax
 import jax.numpy as jnp
@@ -21,12 +21,29 @@ from jax import Array
 from numpy.typing import NDArray
 
 from . import losses
-from .loss_checks import class_axis
+from .losses import Reduction, class_axis
 
 Weight: TypeAlias = Sequence[float] | NDArray[Any] | None
 
 # PyTorch's 1e-12, which it keeps as a float32 number in float64 too
 BCE_EPSILON = COSINE_EPSILON = float(np.float32(1e-12))
+
+# --- reduction ------------------------------------------------------------------------------------------------
+
+
+def _reduced(value: Array, reduction: Reduction) -> Array:
+    match reduction:
+        case "none":
+            return value
+        case "sum":
+            return value.sum()
+        case "mean":
+            return value.mean()
+        case "batchmean":
+            return value.sum() / len(value)
+        case _:
+            assert_never(reduction)
+
 
 # --- regression -----------------------------------------------------------------------------------------------
 
@@ -43,14 +60,16 @@ def huber_of(prediction: Array, target: Array, delta: float) -> Array:
 
 
 @huber_of.defjvp
-def _huber_slope(delta: float, at: tuple[Array, Array], moves: tuple[Array, Array]) -> tuple[Array, Array]:
-    """The slope clip(e, -delta, delta) itself.
+def _huber_jvp(
+    delta: float, primals: tuple[Array, Array], tangents: tuple[Array, Array]
+) -> tuple[Array, Array]:
+    """The derivative clip(e, -delta, delta) itself.
 
     Autodiff of Optax's form gives q sign e + delta sign e - delta sign e, which is as far off as delta rounds,
     however small e is; the certificate found it.
     """
-    slope = jnp.clip(at[0] - at[1], -delta, delta)
-    return huber_of(*at, delta), slope * (moves[0] - moves[1])
+    derivative = jnp.clip(primals[0] - primals[1], -delta, delta)
+    return huber_of(*primals, delta), derivative * (tangents[0] - tangents[1])
 
 
 def huber(prediction: Array, target: Array, *, delta: float = 1.0) -> Array:
@@ -75,13 +94,13 @@ def _picked(x: Array, classes: Array, axis: int) -> Array:
 
 
 def _rows(target: Array, weight: Weight, ignore_index: int, x: Array) -> tuple[Array, Array, Array]:
-    """Which rows are kept, their classes (0 for the others) and their weights (0 for the others)."""
-    kept = target != ignore_index
-    classes = jnp.where(kept, target, 0)
-    return kept, classes, jnp.where(kept, _along(weight, x, class_axis(x.ndim)).ravel()[classes], 0)
+    """Which rows count, their classes (0 for the others) and their weights (0 for the others)."""
+    counted = target != ignore_index
+    classes = jnp.where(counted, target, 0)
+    return counted, classes, jnp.where(counted, _along(weight, x, class_axis(x.ndim)).ravel()[classes], 0)
 
 
-def _over_weights(value: Array, row_weights: Array, reduction: str) -> Array:
+def _over_weights(value: Array, row_weights: Array, reduction: Reduction) -> Array:
     """Reduced by rows: the mean divides by the sum of their weights, and without a row it is 0 / 0, NaN."""
     return value.sum() / row_weights.sum() if reduction == "mean" else _reduced(value, reduction)
 
@@ -92,10 +111,10 @@ def nll(
     *,
     weight: Weight = None,
     ignore_index: int = -100,
-    reduction: str = "mean",
+    reduction: Reduction = "mean",
 ) -> Array:
-    kept, classes, w = _rows(target, weight, ignore_index, prediction)
-    value = jnp.where(kept, -w * _picked(prediction, classes, class_axis(prediction.ndim)), 0)
+    counted, classes, w = _rows(target, weight, ignore_index, prediction)
+    value = jnp.where(counted, -w * _picked(prediction, classes, class_axis(prediction.ndim)), 0)
     return _over_weights(value, w, reduction)
 
 
@@ -106,18 +125,18 @@ def cross_entropy(
     weight: Weight = None,
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
-    reduction: str = "mean",
+    reduction: Reduction = "mean",
 ) -> Array:
     x, s, axis = prediction, label_smoothing, class_axis(prediction.ndim)
-    class_weights, share = _along(weight, x, axis), s / x.shape[axis]
+    class_weights, spread = _along(weight, x, axis), s / x.shape[axis]
     if jnp.issubdtype(target.dtype, jnp.floating):
-        mixed = class_weights * ((1 - s) * target + share)
+        mixed = class_weights * ((1 - s) * target + spread)
         return _reduced(optax.softmax_cross_entropy(x, mixed, axis), reduction)
-    kept, classes, w = _rows(target, weight, ignore_index, x)
+    counted, classes, w = _rows(target, weight, ignore_index, x)
     value = (1 - s) * w * optax.softmax_cross_entropy_with_integer_labels(x, classes, axis)
     if s:
-        value += optax.softmax_cross_entropy(x, share * class_weights, axis)
-    return _over_weights(jnp.where(kept, value, 0), w, reduction)
+        value += optax.softmax_cross_entropy(x, spread * class_weights, axis)
+    return _over_weights(jnp.where(counted, value, 0), w, reduction)
 
 
 def multi_margin(
@@ -148,7 +167,7 @@ def kl_div(prediction: Array, target: Array, *, log_target: bool = False) -> Arr
     if log_target:
         value: Array = optax.losses.kl_divergence_with_log_targets(x, t, axis=())
         return value
-    # at t = 0 the term t log t is 0 and has slope 0, where the derivative of log would give NaN
+    # at t = 0 the term t log t is 0 and has derivative 0, where the derivative of log would give NaN
     return jnp.where(t > 0, optax.kl_divergence(x, jnp.where(t > 0, t, 1), axis=()), -t * x)
 
 
@@ -171,8 +190,8 @@ def _bce_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tup
     # through the floor it would be NaN at x = 0 and 1; PyTorch's is (x - t) / max(x (1 - x), 1e-12)
     (x, t), (dx, dt) = primals, tangents
     log_x, log_not_x = _floored_logs(x)
-    slope = (x - t) / jnp.maximum(x * (1 - x), BCE_EPSILON)
-    return (t - 1) * log_not_x - t * log_x, slope * dx + (log_not_x - log_x) * dt
+    derivative = (x - t) / jnp.maximum(x * (1 - x), BCE_EPSILON)
+    return (t - 1) * log_not_x - t * log_x, derivative * dx + (log_not_x - log_x) * dt
 
 
 def bce(prediction: Array, target: Array, *, weight: Weight = None) -> Array:
@@ -200,7 +219,7 @@ def _weighted(value: Array, weight: Weight) -> Array:
 
 
 # --- labels -1 and 1 ------------------------------------------------------------------------------------------
-# jax.nn.relu has slope 0 at 0, where jnp.maximum has one half
+# jax.nn.relu has derivative 0 at 0, where jnp.maximum has one half
 
 
 def soft_margin(prediction: Array, target: Array) -> Array:
@@ -243,20 +262,8 @@ ROWWISE: dict[str, Callable[..., Array]] = {"cross_entropy": cross_entropy, "nll
 FUNCTIONS = ELEMENTWISE | ROWWISE
 
 
-def _reduced(value: Array, reduction: str) -> Array:
-    match reduction:
-        case "none":
-            return value
-        case "sum":
-            return value.sum()
-        case "batchmean":
-            return value.sum() / len(value)
-        case _:
-            return value.mean()
-
-
 def function(name: str, arguments: Mapping[str, Any]) -> Callable[..., Array]:
-    """The loss as a pure function of its arrays, reduced as `arguments` asks.
+    """The loss as a pure function of its arrays that gives the reduced value.
 
     Raises:
         ValueError: no such loss, or options that it does not take.
@@ -280,16 +287,16 @@ def loss_and_gradient(
     """
     spec = losses.get(name)
     spec.check(arrays, arguments)
-    wanted = spec.gradients(arrays)
+    keys = spec.gradients(arrays)
     loss = function(name, arguments)
 
     def total(*inputs: Array) -> tuple[Array, Array]:
         value = loss(*inputs)
         return value.sum(), value
 
-    positions = tuple(spec.inputs.index(key) for key in wanted)
-    wide: Any = jax.enable_x64(True) if arrays[0].dtype == np.float64 else nullcontext()
-    with wide:
+    positions = tuple(spec.inputs.index(key) for key in keys)
+    x64: Any = jax.enable_x64(True) if arrays[0].dtype == np.float64 else nullcontext()
+    with x64:
         inputs = [jnp.asarray(array) for array in arrays]
         gradients, value = jax.grad(total, argnums=positions, has_aux=True)(*inputs)
-        return np.array(value), {key: np.array(g) for key, g in zip(wanted, gradients, strict=True)}
+        return np.array(value), {key: np.array(g) for key, g in zip(keys, gradients, strict=True)}

@@ -14,126 +14,33 @@ PyTorch's documented definitions are the definition; NumPy and JAX conform to th
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from .loss_spec import REDUCTIONS, LossSpec, Option, Reduction, class_axis, number_option, weight_option
 
-import numpy as np
-from numpy.typing import NDArray
-
-from . import loss_checks
-
-Target: TypeAlias = Literal[
-    "real", "probability", "distribution", "class", "class or probabilities", "class set", "binary", "sign"
-]
-REDUCTIONS = ("none", "mean", "sum")
+__all__ = ["REDUCTIONS", "LossSpec", "Option", "Reduction", "class_axis", "get", "names"]
 
 
-def _number(value: Any) -> bool:
-    """A finite Python number: a NumPy scalar has a dtype of its own, which would widen float32 results."""
-    return type(value) in (int, float) and math.isfinite(value)
+def margin(default: float) -> Option:
+    return number_option(default, "distance asked for between right and wrong")
 
 
-def _weights(value: Any) -> bool:
-    """None, or non-negative finite numbers in a tuple, list or array; the shape is checked with the arrays."""
-    if value is None:
-        return True
-    if not isinstance(value, tuple | list | np.ndarray):
-        return False
-    try:
-        array = np.asarray(value)
-    except ValueError:  # rows of unequal length
-        return False
-    return array.size > 0 and array.dtype.kind in "iuf" and bool(np.all(np.isfinite(array) & (array >= 0)))
-
-
-@dataclass(frozen=True)
-class Option:
-    """One option of a loss: its default, its meaning in one line, and which values it takes."""
-
-    default: bool | int | float | None
-    meaning: str
-    takes: str
-    valid: Callable[[Any], bool] = field(repr=False)
-
-
-def _number_option(default: float, meaning: str, takes: str, valid: Callable[[Any], bool]) -> Option:
-    return Option(default, meaning, f"a finite Python number{takes}", lambda v: _number(v) and valid(v))
-
-
-def _weight_option(meaning: str) -> Option:
-    return Option(None, meaning, "a tuple or array of finite numbers >= 0", _weights)
-
-
-def _margin(default: float) -> Option:
-    return _number_option(default, "distance asked for between right and wrong", "", lambda v: True)
-
-
-BETA = _number_option(1.0, "where the parabola meets the line; 0 is L1", " >= 0", lambda v: v >= 0)
-DELTA = _number_option(1.0, "where the parabola meets the line", " > 0", lambda v: v > 0)
-LABEL_SMOOTHING = _number_option(
-    0.0, "share of the target spread evenly over the classes", " in [0, 1]", lambda v: 0 <= v <= 1
+BETA = number_option(1.0, "where the parabola meets the line; 0 is L1", " >= 0", lambda value: value >= 0)
+DELTA = number_option(1.0, "where the parabola meets the line", " > 0", lambda value: value > 0)
+LABEL_SMOOTHING = number_option(
+    0.0, "share of the target spread evenly over the classes", " in [0, 1]", lambda value: 0 <= value <= 1
 )
-WEIGHT = _weight_option("one weight per class")
-ELEMENT_WEIGHT = _weight_option("one weight per column or per element")
-POS_WEIGHT = _weight_option("weight of the positive answer, per column or per element")
+WEIGHT = weight_option("one weight per class")
+ELEMENT_WEIGHT = weight_option("one weight per column or per element")
+POS_WEIGHT = weight_option("weight of the positive answer, per column or per element")
 IGNORE_INDEX = Option(
     -100,
     "class whose rows count for nothing",
     "a Python integer of 32 bits",
-    lambda v: type(v) is int and v.bit_length() < 32,
+    lambda value: type(value) is int and value.bit_length() < 32,
 )
-LOG_TARGET = Option(False, "the target holds log-probabilities", "True or False", lambda v: type(v) is bool)
-POWER = Option(1, "power of the hinge", "1 or 2", lambda v: type(v) is int and v in (1, 2))
-
-
-@dataclass(frozen=True)
-class LossSpec:
-    """What a loss takes and means, the same for every backend.
-
-    `dims` are the fewest and most dimensions of the first input (None: any number). `differentiable` names the
-    inputs that get a gradient where they are floating.
-    """
-
-    name: str
-    torch_name: str
-    jax_name: str
-    formula: str
-    target: Target
-    inputs: tuple[str, ...] = ("prediction", "target")
-    differentiable: tuple[str, ...] = ("prediction",)
-    dims: tuple[int, int | None] = (0, None)
-    reductions: tuple[str, ...] = REDUCTIONS
-    options: Mapping[str, Option] = field(default_factory=dict)
-
-    @property
-    def trains(self) -> bool:
-        """Whether it takes (prediction, target) with a prediction (n, m), and so can train a model."""
-        return self.inputs == ("prediction", "target") and self.dims[0] <= 2
-
-    @property
-    def source(self) -> str:
-        """The page that defines it."""
-        return f"PyTorch documentation, torch.nn.{self.torch_name}"
-
-    def gradients(self, arrays: Sequence[NDArray[Any]]) -> tuple[str, ...]:
-        """Names of the inputs that get a gradient: the differentiable ones that are not integer classes."""
-        floating = {
-            name for name, array in zip(self.inputs, arrays, strict=True) if array.dtype.kind not in "iu"
-        }
-        return tuple(name for name in self.differentiable if name in floating)
-
-    def check_options(self, arguments: Mapping[str, Any]) -> None:
-        """Raise ValueError unless the reduction (default mean) and every option are ones that this loss takes."""
-        loss_checks.check_options(self, arguments)
-
-    def check(self, arrays: Sequence[NDArray[Any]], arguments: Mapping[str, Any]) -> None:
-        """Raise ValueError, in one line, for undeclared options, shapes, dtypes or ranges and empty batches."""
-        loss_checks.check_options(self, arguments)
-        loss_checks.check_arrays(self, arrays, arguments)
-
-
+LOG_TARGET = Option(
+    False, "the target holds log-probabilities", "True or False", lambda value: type(value) is bool
+)
+POWER = Option(1, "power of the hinge", "1 or 2", lambda value: type(value) is int and value in (1, 2))
 BOTH = ("prediction", "target")
 CLASSES = {"weight": WEIGHT, "ignore_index": IGNORE_INDEX}
 NLL = "-w_y x_y; mean divides by the sum of w_y over the rows that are not ignored"
@@ -209,7 +116,7 @@ _LOSSES = (
         "sign",
         inputs=("x1", "x2", "y"),
         differentiable=("x1", "x2"),
-        options={"margin": _margin(0.0)},
+        options={"margin": margin(0.0)},
     ),
     LossSpec(
         "hinge_embedding",
@@ -217,7 +124,7 @@ _LOSSES = (
         "formula",
         "x where y = 1, max(0, margin - x) where y = -1",
         "sign",
-        options={"margin": _margin(1.0)},
+        options={"margin": margin(1.0)},
     ),
     LossSpec(
         "multilabel_margin",
@@ -246,7 +153,7 @@ _LOSSES = (
         inputs=("x1", "x2", "y"),
         differentiable=("x1", "x2"),
         dims=(1, 2),
-        options={"margin": _margin(0.0)},
+        options={"margin": margin(0.0)},
     ),
     LossSpec(
         "multi_margin",
@@ -255,7 +162,7 @@ _LOSSES = (
         "sum over j != y of w_y max(0, margin - x_y + x_j)^p / C",
         "class",
         dims=(1, 2),
-        options={"p": POWER, "margin": _margin(1.0), "weight": WEIGHT},
+        options={"p": POWER, "margin": margin(1.0), "weight": WEIGHT},
     ),
 )
 _BY_NAME = {spec.name: spec for spec in _LOSSES}

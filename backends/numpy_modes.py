@@ -1,18 +1,23 @@
-"""NumPy, tuned: the same step with every array reused and every operation in place."""
+"""NumPy, faster: the same step with every array reused and every operation in place.
+
+Read side by side with torch_modes.py and jax_modes.py: the same sections in the same order.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from . import numpy_backend, spec
-from .interface import Batch, Host, RowOrder, Tier, Traits
-from .numpy_backend import Activation, Floats, NumpyBackend
+from .interface import Arrays, Batch, Host, RowOrder, Tier, Traits
+from .numpy_backend import Activation, Floats, LossFunction, NumpyBackend
+
+# --- tuned ----------------------------------------------------------------------------------------
 
 
-class Linear(numpy_backend.Linear):
+class TunedLinear(numpy_backend.LinearLayer):
     """Output and gradients live in arrays made once for each number of rows."""
 
     def __init__(self, weight: Floats, bias: Floats) -> None:
@@ -36,10 +41,10 @@ class Linear(numpy_backend.Linear):
         return dz @ self.weight.T if need_dx else dz
 
 
-class Sequential(numpy_backend.Sequential):
+class TunedSequential(numpy_backend.Sequential):
     """The chain with its names spelled out once: its parameters and gradients stay the same arrays for good."""
 
-    def __init__(self, layers: Sequence[numpy_backend.Linear | Activation]) -> None:
+    def __init__(self, layers: Sequence[numpy_backend.LinearLayer | Activation]) -> None:
         super().__init__(layers)
         self.named = super().params
         self.grads = {f"{i}.{name}": g for i, layer in enumerate(layers) for name, g in layer.grads.items()}
@@ -55,11 +60,11 @@ class Sequential(numpy_backend.Sequential):
         return self.named
 
 
-class MSE:
-    """Mean or summed squared error, value sum(e^2) / n and slope 2 e / n, in an array made once per shape."""
+class TunedMSE:
+    """Mean or summed squared error, value sum(e^2) / n and gradient 2 e / n, in an array made once per shape."""
 
-    def __init__(self, reduction: str) -> None:
-        self.mean = reduction == "mean"
+    def __init__(self, *, mean: bool) -> None:
+        self.mean = mean
         self.errors: dict[int, tuple[Floats, Floats, Any]] = {}
 
     def __call__(self, prediction: Floats, target: Host) -> tuple[Any, Floats]:
@@ -72,7 +77,7 @@ class MSE:
         return flat.dot(flat) / count, np.multiply(e, 2 / count, e)
 
 
-class SGD(numpy_backend.SGD):
+class TunedSGD(numpy_backend.SGDOptimizer):
     """The update without a temporary: the direction is computed in the gradient's own array."""
 
     def step(
@@ -93,29 +98,27 @@ class NumpyTuned(NumpyBackend):
     tier: ClassVar[Tier] = "tuned"
     traits = Traits(gradient="by hand", buffers="reused")
 
-    def model(self, layers: Sequence[spec.Layer], values: Mapping[str, Host]) -> Sequential:
-        return Sequential([self.layer(i, layer, values) for i, layer in enumerate(layers)])
+    def model(self, layers: Sequence[spec.Layer], values: Arrays) -> TunedSequential:
+        return TunedSequential([self.layer(i, layer, values) for i, layer in enumerate(layers)])
 
-    def loss(self, declared: spec.Loss) -> Callable[[Floats, Host], tuple[Any, Floats]]:
-        return MSE(declared.reduction) if declared.name == "mse" else super().loss(declared)
+    def loss(self, declared: spec.Loss) -> LossFunction:
+        general = super().loss(declared)
+        special = declared.name == "mse" and declared.reduction in ("mean", "sum")
+        return TunedMSE(mean=declared.reduction == "mean") if special else general
 
-    def optimizer(
-        self, options: spec.SGD, params: Mapping[str, Floats], buffers: Mapping[str, Host] | None
-    ) -> SGD:
-        return SGD(options, params, buffers)
+    def optimizer(self, options: spec.SGD, params: Mapping[str, Floats], buffers: Arrays | None) -> TunedSGD:
+        return TunedSGD(options, params, buffers)
 
-    def batches(self, data: Batch, order: RowOrder, batch_size: int) -> Iterator[Batch]:
+    def batches(self, data: Batch, row_order: RowOrder, batch_size: int) -> Iterator[Batch]:
         x, y = data
-        x_rows, y_rows = (np.empty((min(batch_size, len(order)), *a.shape[1:]), a.dtype) for a in data)
-        for start in range(0, len(order), batch_size):
-            rows = order[start : start + batch_size]
+        x_rows, y_rows = (np.empty((min(batch_size, len(row_order)), *a.shape[1:]), a.dtype) for a in data)
+        for start in range(0, len(row_order), batch_size):
+            rows = row_order[start : start + batch_size]
             count = len(rows)
-            # mode="clip" skips the bounds check that would buffer the output; an Order's rows are in range
+            # mode="clip" skips the bounds check that would buffer the output; a row order is in range
             yield x.take(rows, 0, x_rows[:count], "clip"), y.take(rows, 0, y_rows[:count], "clip")
 
-    def layer(
-        self, index: int, layer: spec.Layer, values: Mapping[str, Host]
-    ) -> numpy_backend.Linear | Activation:
+    def layer(self, index: int, layer: spec.Layer, values: Arrays) -> numpy_backend.LinearLayer | Activation:
         if isinstance(layer, spec.Linear):
-            return Linear(values[f"{index}.weight"], values[f"{index}.bias"])
+            return TunedLinear(values[f"{index}.weight"], values[f"{index}.bias"])
         return super().layer(index, layer, values)

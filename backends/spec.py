@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,8 @@ def _number(value: Any) -> Any:
 
 Number: TypeAlias = Annotated[float, BeforeValidator(_number)]  # JSON has no infinity: it travels as a word
 Dtype: TypeAlias = Literal["float32", "float64"]
-Reduction: TypeAlias = Literal["none", "mean", "sum", "batchmean"]
+Distribution: TypeAlias = Literal["uniform", "normal"]
+Reduction: TypeAlias = losses.Reduction
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -48,7 +49,7 @@ class Spec(BaseModel):
 
 
 class Synthetic(Spec):
-    """y = X w + b + noise with X ~ N(0, 1): `rows` to train on and `held_out` more from the same law.
+    """y = X w + b + noise with X ~ N(0, 1): `rows` to train on and `held_out` more from the same distribution.
 
     `weights` are the true w; without them they are drawn from N(0, 1/features).
     """
@@ -125,7 +126,8 @@ class Tanh(Spec):
     kind: Literal["tanh"] = "tanh"
 
 
-Layer: TypeAlias = Annotated[Linear | ReLU | LeakyReLU | Sigmoid | Tanh, Field(discriminator="kind")]
+Nonlinearity: TypeAlias = ReLU | LeakyReLU | Sigmoid | Tanh
+Layer: TypeAlias = Annotated[Linear | Nonlinearity, Field(discriminator="kind")]
 
 # --- initialization -------------------------------------------------------------------------------
 
@@ -161,7 +163,7 @@ class Xavier(Spec):
     """Variance gain^2 * 2 / (fan_in + fan_out) (Glorot and Bengio, 2010)."""
 
     kind: Literal["xavier"] = "xavier"
-    distribution: Literal["uniform", "normal"] = "uniform"
+    distribution: Distribution = "uniform"
     gain: Positive = 1.0
 
 
@@ -169,7 +171,7 @@ class Kaiming(Spec):
     """Variance gain^2 / fan (He et al., 2015); mode names the fan."""
 
     kind: Literal["kaiming"] = "kaiming"
-    distribution: Literal["uniform", "normal"] = "uniform"
+    distribution: Distribution = "uniform"
     mode: Literal["fan_in", "fan_out"] = "fan_in"
     gain: Positive = math.sqrt(2.0)
 
@@ -278,8 +280,10 @@ class SGD(Spec):
                 return self.learning_rate * gamma ** (t // every)
             case Cosine(final=final):
                 return final + (self.learning_rate - final) * (1 + np.cos(np.pi * t / steps)) / 2
-            case _:
+            case ConstantRate():
                 return np.full(steps, self.learning_rate)
+            case _:
+                assert_never(self.schedule)
 
 
 # --- the task -------------------------------------------------------------------------------------

@@ -8,26 +8,81 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, assert_never
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from . import spec, torch_losses
-from .interface import Backend, Batch, Host, RowOrder, Tier, Traits, device_names
+from .interface import Arrays, Backend, Batch, Host, LossResult, RowOrder, StateT, Tier, Traits, device_names
 from .spec import Task
+
+# --- data -----------------------------------------------------------------------------------------
+
+
+class TorchLane(Backend[StateT]):
+    """What every torch lane shares: the device, the data and the losses alone."""
+
+    framework = "torch"
+
+    @classmethod
+    def devices(cls) -> tuple[str, ...]:
+        cuda = device_names("cuda", torch.cuda.device_count() if torch.cuda.is_available() else 0)
+        mps = ("mps",) if torch.backends.mps.is_available() else ()
+        return ("cpu", *cuda, *mps)
+
+    @classmethod
+    def versions(cls) -> dict[str, str]:
+        return {"torch": torch.__version__}
+
+    @contextmanager
+    def precision(self, dtype: str) -> Iterator[None]:
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("high" if self.traits.matmul_precision == "tf32" else "highest")
+        try:
+            yield
+        finally:
+            torch.set_float32_matmul_precision(before)
+
+    def put(self, array: Host) -> Tensor:
+        return torch.tensor(array, device=self.device)
+
+    def get(self, value: Tensor) -> Host:
+        host: Host = value.detach().cpu().numpy().copy()
+        return host
+
+    def batches(self, data: Batch, row_order: RowOrder, batch_size: int) -> Iterator[Batch]:
+        yield from DataLoader(TensorDataset(*data), batch_size=batch_size, sampler=row_order.tolist())
+
+    def shuffled(self, data: Batch, batch_size: int, seed: int) -> Iterator[Batch]:
+        generator = torch.Generator().manual_seed(seed)
+        yield from DataLoader(TensorDataset(*data), batch_size=batch_size, shuffle=True, generator=generator)
+
+    def gradients(self, gradients: Mapping[str, Tensor]) -> dict[str, Host]:
+        return {name: self.get(tensor.t()) for name, tensor in gradients.items()}
+
+    def loss_and_gradient(self, name: str, arrays: Sequence[Host], options: Mapping[str, Any]) -> LossResult:
+        return torch_losses.loss_and_gradient(name, arrays, options, device=self.device)
+
+    def sync(self, value: Any) -> None:
+        """The CPU is never asynchronous; an accelerator is waited for as a whole."""
+        if self.device != "cpu":
+            torch.accelerator.synchronize(self.device)
+
 
 # --- model ----------------------------------------------------------------------------------------
 
 
 def build(layers: Sequence[spec.Layer], dtype: torch.dtype, device: str) -> nn.Sequential:
     """The chain of layers; nn.Linear keeps its weight as (out, in)."""
-    return nn.Sequential(*(module(layer, dtype, device) for layer in layers))
+    return nn.Sequential(*(build_layer(layer, dtype, device) for layer in layers))
 
 
-def module(layer: spec.Layer, dtype: torch.dtype, device: str) -> nn.Module:
+def build_layer(layer: spec.Layer, dtype: torch.dtype, device: str) -> nn.Module:
     match layer:
+        case spec.Linear():
+            return nn.Linear(layer.in_features, layer.out_features, dtype=dtype, device=device)
         case spec.ReLU():
             return nn.ReLU()
         case spec.LeakyReLU(negative_slope=slope):
@@ -36,16 +91,22 @@ def module(layer: spec.Layer, dtype: torch.dtype, device: str) -> nn.Module:
             return nn.Sigmoid()
         case spec.Tanh():
             return nn.Tanh()
-        case spec.Linear():
-            return nn.Linear(layer.in_features, layer.out_features, dtype=dtype, device=device)
+        case _:
+            assert_never(layer)
 
 
 # --- initialization -------------------------------------------------------------------------------
 
 
-def draw(how: spec.Initializer, tensor: Tensor) -> None:
-    """Fill a parameter in place by a named initializer of torch.nn.init; the default was drawn by nn.Linear."""
-    match how:
+def draw(task: Task, model: nn.Module) -> None:
+    """Fill every parameter in place by its own initializer."""
+    for name, tensor in model.named_parameters():
+        draw_one(task.init.weight if name.endswith("weight") else task.init.bias, tensor)
+
+
+def draw_one(initializer: spec.Initializer, tensor: Tensor) -> None:
+    """Fill one parameter in place by a named initializer of torch.nn.init."""
+    match initializer:
         case spec.Constant(value=value):
             nn.init.constant_(tensor, value)
         case spec.Normal(mean=mean, std=std):
@@ -64,21 +125,25 @@ def draw(how: spec.Initializer, tensor: Tensor) -> None:
         case spec.Kaiming(mode=mode, gain=gain):
             nn.init.kaiming_normal_(tensor, mode=mode, nonlinearity="linear")
             tensor.mul_(gain)
+        case spec.Default():
+            pass  # nn.Linear has drawn it
+        case _:
+            assert_never(initializer)
 
 
 # --- loss -----------------------------------------------------------------------------------------
 
 
-def criterion(loss: spec.Loss, dtype: torch.dtype, device: str) -> nn.Module:
+def loss_function(declared: spec.Loss, dtype: torch.dtype, device: str) -> nn.Module:
     """The torch.nn module of a loss, from torch_losses."""
-    return torch_losses.module(loss.name, loss.arguments, dtype=dtype, device=device)
+    return torch_losses.function(declared.name, declared.arguments, dtype=dtype, device=device)
 
 
 # --- optimizer ------------------------------------------------------------------------------------
 
 
 def sgd(options: spec.SGD, params: Sequence[Tensor]) -> torch.optim.SGD:
-    """torch.optim.SGD is the definition; the schedule's rate is set before every step."""
+    """torch.optim.SGD is the definition; the schedule's learning rate is set before every step."""
     return torch.optim.SGD(
         params,
         lr=options.learning_rate,
@@ -90,132 +155,81 @@ def sgd(options: spec.SGD, params: Sequence[Tensor]) -> torch.optim.SGD:
     )
 
 
-# --- the backend ----------------------------------------------------------------------------------
+# --- training step --------------------------------------------------------------------------------
 
 
 @dataclass
-class State:
+class TorchState:
+    """What training changes: the model's parameters and the optimizer's buffers."""
+
     model: nn.Sequential
     loss: nn.Module
     optimizer: torch.optim.SGD
     momentum: bool
 
 
-class TorchBackend(Backend):
+class TorchBackend(TorchLane[TorchState]):
     """PyTorch as its tutorials and the book write it."""
 
-    framework = "torch"
     tier: ClassVar[Tier] = "documented"
     traits = Traits(gradient="autodiff", buffers="fresh")
 
-    @classmethod
-    def devices(cls) -> tuple[str, ...]:
-        cuda = device_names("cuda", torch.cuda.device_count() if torch.cuda.is_available() else 0)
-        mps = ("mps",) if torch.backends.mps.is_available() else ()
-        return ("cpu", *cuda, *mps)
-
-    @classmethod
-    def versions(cls) -> dict[str, str]:
-        return {"torch": torch.__version__}
-
-    @contextmanager
-    def precision(self, dtype: str) -> Iterator[None]:
-        before = torch.get_float32_matmul_precision()
-        torch.set_float32_matmul_precision("high" if self.traits.products == "tf32" else "highest")
-        try:
-            yield
-        finally:
-            torch.set_float32_matmul_precision(before)
-
-    # data
-
-    def put(self, array: Host) -> Tensor:
-        return torch.tensor(array, device=self.device)
-
-    def get(self, value: Tensor) -> Host:
-        host: Host = value.detach().cpu().numpy().copy()
-        return host
-
-    def batches(self, data: Batch, order: RowOrder, batch_size: int) -> Iterator[Batch]:
-        yield from DataLoader(TensorDataset(*data), batch_size=batch_size, sampler=order.tolist())
-
-    def shuffled(self, data: Batch, batch_size: int, seed: int) -> Iterator[Batch]:
-        generator = torch.Generator().manual_seed(seed)
-        yield from DataLoader(TensorDataset(*data), batch_size=batch_size, shuffle=True, generator=generator)
-
-    # model and initialization
-
-    def init(
-        self, task: Task, params: Mapping[str, Host] | None = None, buffers: Mapping[str, Host] | None = None
-    ) -> State:
+    def init(self, task: Task, params: Arrays | None = None, buffers: Arrays | None = None) -> TorchState:
         dtype: torch.dtype = getattr(torch, task.dtype)
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(task.seed)
             model = build(task.layers, dtype, self.device)
-            for name, tensor in model.named_parameters():
-                if params:
+            if params:
+                for name, tensor in model.named_parameters():
                     tensor.copy_(torch.from_numpy(params[name].T))
-                else:
-                    draw(task.init.weight if name.endswith("weight") else task.init.bias, tensor)
+            else:
+                draw(task, model)
         optimizer = sgd(task.optimizer, list(model.parameters()))
-        for name, tensor in model.named_parameters():
-            if buffers:
-                value = torch.tensor(buffers[name].T.copy(), device=self.device)
-                optimizer.state[tensor]["momentum_buffer"] = value
-        loss = criterion(task.loss, dtype, self.device)
-        return State(model, loss, optimizer, momentum=task.optimizer.momentum > 0)
+        if buffers:
+            for name, tensor in model.named_parameters():
+                buffer = torch.tensor(buffers[name].T.copy(), device=self.device)
+                optimizer.state[tensor]["momentum_buffer"] = buffer
+        loss = loss_function(task.loss, dtype, self.device)
+        return TorchState(model, loss, optimizer, momentum=task.optimizer.momentum > 0)
 
-    def predict(self, state: State, x: Tensor) -> Tensor:
+    def predict(self, state: TorchState, x: Tensor) -> Tensor:
         with torch.no_grad():
             prediction: Tensor = state.model(x)
         return prediction
 
-    def params(self, state: State) -> dict[str, Host]:
+    def params(self, state: TorchState) -> dict[str, Host]:
         return {name: self.get(tensor.t()) for name, tensor in state.model.named_parameters()}
 
-    def buffers(self, state: State) -> dict[str, Host]:
+    def buffers(self, state: TorchState) -> dict[str, Host]:
         if not state.momentum:
             return {}
-        kept = state.optimizer.state
+        started = state.optimizer.state
         return {
             name: self.get(
-                kept[tensor]["momentum_buffer"].t() if tensor in kept else torch.zeros_like(tensor.t())
+                started[tensor]["momentum_buffer"].t() if tensor in started else torch.zeros_like(tensor.t())
             )
             for name, tensor in state.model.named_parameters()
         }
 
-    def gradients(self, gradients: Mapping[str, Tensor]) -> dict[str, Host]:
-        return {name: self.get(tensor.t()) for name, tensor in gradients.items()}
-
-    def native(self, state: State) -> dict[str, tuple[int, ...]]:
+    def native(self, state: TorchState) -> dict[str, tuple[int, ...]]:
         return {name: tuple(tensor.shape) for name, tensor in state.model.named_parameters()}
 
-    # loss
-
-    def loss_and_gradient(
-        self, name: str, arrays: Sequence[Host], options: Mapping[str, Any]
-    ) -> tuple[Host, dict[str, Host]]:
-        return torch_losses.loss_and_gradient(name, arrays, options, device=self.device)
-
-    # training step
-
-    def forward_backward(self, state: State, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward_backward(self, state: TorchState, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         x, y = batch
         loss = state.loss(state.model(x), y)
         state.optimizer.zero_grad()
         loss.backward()
-        return loss.detach(), {
-            name: p.grad for name, p in state.model.named_parameters() if p.grad is not None
-        }
+        named = state.model.named_parameters()
+        return loss.detach(), {name: p.grad for name, p in named if p.grad is not None}
 
-    def update(self, state: State, gradients: Mapping[str, Tensor], learning_rate: float) -> State:
+    def update(self, state: TorchState, gradients: Mapping[str, Tensor], learning_rate: float) -> TorchState:
         for name, parameter in state.model.named_parameters():
             parameter.grad = gradients[name]
         state.optimizer.param_groups[0]["lr"] = learning_rate
         state.optimizer.step()
         return state
 
-    def step(self, state: State, batch: Batch, learning_rate: float) -> tuple[State, Tensor]:
+    def step(self, state: TorchState, batch: Batch, learning_rate: float) -> tuple[TorchState, Tensor]:
         """The loop of the book; gradients stay where torch keeps them."""
         x, y = batch
         loss = state.loss(state.model(x), y)
@@ -224,8 +238,3 @@ class TorchBackend(Backend):
         state.optimizer.param_groups[0]["lr"] = learning_rate
         state.optimizer.step()
         return state, loss.detach()
-
-    def sync(self, value: Any) -> None:
-        """The CPU is never asynchronous; an accelerator is waited for as a whole."""
-        if self.device != "cpu":
-            torch.accelerator.synchronize(self.device)

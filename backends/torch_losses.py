@@ -3,7 +3,7 @@
 PyTorch's documented definitions are the definition here. Its arithmetic is left as it is, also where it departs
 from what we ask of the other two:
 
-- a hinge at exactly 0 has slope 1, not 0, in MarginRankingLoss, HingeEmbeddingLoss and CosineEmbeddingLoss
+- a hinge at exactly 0 has derivative 1, not 0, in MarginRankingLoss, HingeEmbeddingLoss and CosineEmbeddingLoss
   (torch 2.13);
 - SoftMarginLoss overflows where -y x passes the largest exponent (about 89 in float32): value inf, gradient NaN;
 - BCELoss's gradient with respect to the target leaves out the floor of -100: infinite where x is 0 or 1;
@@ -14,7 +14,7 @@ from what we ask of the other two:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -24,12 +24,10 @@ from torch.nn import functional
 
 from . import losses
 
+Array: TypeAlias = NDArray[Any]
+Result: TypeAlias = tuple[Array, dict[str, Array]]
 
-class KLDivMean(nn.KLDivLoss):
-    """KLDivLoss with reduction mean, without the advice to prefer batchmean that torch gives at every call."""
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return functional.kl_div(input, target, reduction="none", log_target=self.log_target).mean()
+# --- classes --------------------------------------------------------------------------------------------------
 
 
 class MultiLabelMargin(nn.Module):
@@ -53,19 +51,27 @@ class MultiLabelMargin(nn.Module):
         return value.sum() if self.reduction == "sum" else value.mean()
 
 
-def compilable(loss: nn.Module) -> nn.Module:
-    """The same loss in a form that torch.compile gets right."""
-    return MultiLabelMargin(loss.reduction) if isinstance(loss, nn.MultiLabelMarginLoss) else loss
+# --- probabilities --------------------------------------------------------------------------------------------
 
 
-def module(
+class KLDivMean(nn.KLDivLoss):
+    """KLDivLoss with reduction mean, without the advice to prefer batchmean that torch gives at every call."""
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return functional.kl_div(input, target, reduction="none", log_target=self.log_target).mean()
+
+
+# --- the table ------------------------------------------------------------------------------------------------
+
+
+def function(
     name: str,
     arguments: Mapping[str, Any],
     *,
     dtype: torch.dtype = torch.float32,
     device: str | torch.device = "cpu",
 ) -> nn.Module:
-    """The torch.nn module of a loss, its weights in `dtype` on `device`.
+    """The loss as torch.nn's own module, its weights in `dtype` on `device`.
 
     Raises:
         ValueError: no such loss, or options that it does not take.
@@ -85,9 +91,14 @@ def module(
     return kind(**{**arguments, **weights})
 
 
+def compilable(loss: nn.Module) -> nn.Module:
+    """The same loss in a form that torch.compile gets right."""
+    return MultiLabelMargin(loss.reduction) if isinstance(loss, nn.MultiLabelMarginLoss) else loss
+
+
 def loss_and_gradient(
-    name: str, arrays: Sequence[NDArray[Any]], arguments: Mapping[str, Any], device: str = "cpu"
-) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
+    name: str, arrays: Sequence[Array], arguments: Mapping[str, Any], device: str = "cpu"
+) -> Result:
     """Value and gradient by input name, in the inputs' dtype; with reduction "none" the gradient of the sum.
 
     Raises:
@@ -95,19 +106,19 @@ def loss_and_gradient(
     """
     spec = losses.get(name)
     spec.check(arrays, arguments)
-    dtype, wanted = arrays[0].dtype, spec.gradients(arrays)
+    dtype, keys = arrays[0].dtype, spec.gradients(arrays)
     tensors = [_tensor(array).to(device) for array in arrays]
-    leaves = [tensors[spec.inputs.index(key)].requires_grad_() for key in wanted]
+    leaves = [tensors[spec.inputs.index(key)].requires_grad_() for key in keys]
     try:
         with torch.enable_grad():
-            value = module(name, arguments, dtype=tensors[0].dtype, device=device)(*tensors)
+            value = function(name, arguments, dtype=tensors[0].dtype, device=device)(*tensors)
             gradients = torch.autograd.grad(value.sum(), leaves)
     except NotImplementedError as error:
         raise ValueError(f"{name}: torch has no {spec.torch_name} in {dtype} on {device}") from error
-    return _array(value, dtype), {key: _array(g, dtype) for key, g in zip(wanted, gradients, strict=True)}
+    return _array(value, dtype), {key: _array(g, dtype) for key, g in zip(keys, gradients, strict=True)}
 
 
-def _tensor(array: NDArray[Any]) -> Tensor:
+def _tensor(array: Array) -> Tensor:
     """A copy as a tensor; classes become int64, and bfloat16, which NumPy lacks, crosses over as its 16 bits."""
     if array.dtype.kind in "iu":
         return torch.from_numpy(array.astype(np.int64))
@@ -116,7 +127,7 @@ def _tensor(array: NDArray[Any]) -> Tensor:
     return torch.from_numpy(array.copy())
 
 
-def _array(tensor: Tensor, dtype: np.dtype[Any]) -> NDArray[Any]:
+def _array(tensor: Tensor, dtype: np.dtype[Any]) -> Array:
     tensor = tensor.detach().cpu()
     if tensor.dtype == torch.bfloat16:
         return tensor.contiguous().view(torch.int16).numpy().view(dtype)

@@ -1,16 +1,16 @@
 """PyTorch, faster: the best known eager step, the step compiled, and many steps in one compiled call.
 
-All three keep parameters and momentum buffers as plain lists of tensors, in nn.Sequential's own orientation,
-and change them in place.
+These keep parameters and momentum buffers as plain lists of tensors, in nn.Sequential's own orientation, and
+change them in place. Read side by side with numpy_modes.py and jax_modes.py: the same sections in the same order.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -18,82 +18,105 @@ from torch import Tensor, nn
 from torch.optim.sgd import sgd
 
 from . import spec, torch_losses
-from .interface import Batch, Host, RowOrder, Tier, Trace, Traits
+from .interface import Arrays, Batch, Device, Host, RowOrder, Tier, Trace, Traits
 from .spec import Task
-from .torch_backend import TorchBackend, module
+from .torch_backend import TorchBackend, TorchLane
+from .torch_programs import Buffers, TorchPrograms, is_wide, programs
+
+# --- tuned ----------------------------------------------------------------------------------------
 
 
 @dataclass
-class State:
-    """model and loss hold no values of their own: `params` are the model's parameters in order."""
+class TorchTunedState:
+    """Parameters and momentum buffers in the order of `names`; model and loss hold no values of their own."""
 
     model: nn.Sequential
     loss: nn.Module
     options: spec.SGD
     names: tuple[str, ...]
     params: list[Tensor]
-    buffers: list[Tensor | None]
+    buffers: Buffers
 
 
-class TorchTuned(TorchBackend):
-    """Eager: rows gathered by index_select(out=), autograd.grad, and the functional form of torch.optim.SGD."""
+PlainState = TypeVar("PlainState", bound=TorchTunedState)
 
-    tier: ClassVar[Tier] = "tuned"
-    traits = Traits(gradient="autodiff", buffers="reused")
 
-    def batches(self, data: Batch, order: RowOrder, batch_size: int) -> Iterator[Batch]:
+class PlainLane(TorchLane[PlainState]):
+    """What the faster lanes share: rows gathered by index_select(out=), and lists in place of an optimizer."""
+
+    def batches(self, data: Batch, row_order: RowOrder, batch_size: int) -> Iterator[Batch]:
         x, y = data
-        size = min(batch_size, len(order))
+        size = min(batch_size, len(row_order))
         x_rows, y_rows = x.new_empty((size, *x.shape[1:])), y.new_empty((size, *y.shape[1:]))
-        for rows in self.put(order).split(batch_size):
+        for rows in self.put(row_order).split(batch_size):
             n = len(rows)
             yield (
                 torch.index_select(x, 0, rows, out=x_rows[:n]),
                 torch.index_select(y, 0, rows, out=y_rows[:n]),
             )
 
-    def init(
-        self, task: Task, params: Mapping[str, Host] | None = None, buffers: Mapping[str, Host] | None = None
-    ) -> Any:
-        built = super().init(task, params, buffers)
-        kept = built.optimizer.state
-        return State(
-            built.model,
-            built.loss,
+    def plain_state(self, task: Task, params: Arrays | None, buffers: Arrays | None) -> TorchTunedState:
+        """The documented lane's state as lists."""
+        documented = TorchBackend(self.device).init(task, params, buffers)
+        started, named = documented.optimizer.state, dict(documented.model.named_parameters())
+        return TorchTunedState(
+            documented.model,
+            documented.loss,
             task.optimizer,
-            tuple(name for name, _ in built.model.named_parameters()),
-            list(built.model.parameters()),
-            [kept[p]["momentum_buffer"] if p in kept else None for p in built.model.parameters()],
+            tuple(named),
+            list(named.values()),
+            [started[p]["momentum_buffer"] if p in started else None for p in named.values()],
         )
 
-    def params(self, state: Any) -> dict[str, Host]:
+    def predict(self, state: PlainState, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            prediction: Tensor = state.model(x)
+        return prediction
+
+    def params(self, state: PlainState) -> dict[str, Host]:
         return {name: self.get(p.t()) for name, p in zip(state.names, state.params, strict=True)}
 
-    def buffers(self, state: Any) -> dict[str, Host]:
+    def buffers(self, state: PlainState) -> dict[str, Host]:
         if not state.options.momentum:
             return {}
-        pairs = zip(state.params, state.buffers, strict=True)
-        tensors = [torch.zeros_like(p) if b is None else b for p, b in pairs]
+        tensors = zeros_for_none(state.params, state.buffers)
         return {name: self.get(b.t()) for name, b in zip(state.names, tensors, strict=True)}
 
-    def forward_backward(self, state: Any, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def native(self, state: PlainState) -> dict[str, tuple[int, ...]]:
+        return {name: tuple(p.shape) for name, p in zip(state.names, state.params, strict=True)}
+
+    def forward_backward(self, state: PlainState, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         x, y = batch
         loss = state.loss(state.model(x), y)
         return loss.detach(), dict(zip(state.names, torch.autograd.grad(loss, state.params), strict=True))
 
-    def update(self, state: Any, gradients: Mapping[str, Tensor], learning_rate: float) -> Any:
-        apply(state, list(gradients.values()), learning_rate)
+    def update(self, state: PlainState, gradients: Mapping[str, Tensor], learning_rate: float) -> PlainState:
+        apply_sgd(state, list(gradients.values()), learning_rate)
         return state
 
-    def step(self, state: Any, batch: Batch, learning_rate: float) -> tuple[Any, Tensor]:
+
+class TorchTuned(PlainLane[TorchTunedState]):
+    """Eager: autograd.grad, and the functional form of torch.optim.SGD."""
+
+    tier: ClassVar[Tier] = "tuned"
+    traits = Traits(gradient="autodiff", buffers="reused")
+
+    def init(
+        self, task: Task, params: Arrays | None = None, buffers: Arrays | None = None
+    ) -> TorchTunedState:
+        return self.plain_state(task, params, buffers)
+
+    def step(
+        self, state: TorchTunedState, batch: Batch, learning_rate: float
+    ) -> tuple[TorchTunedState, Tensor]:
         x, y = batch
         loss = state.loss(state.model(x), y)
-        apply(state, list(torch.autograd.grad(loss, state.params)), learning_rate)
+        apply_sgd(state, list(torch.autograd.grad(loss, state.params)), learning_rate)
         return state, loss.detach()
 
 
 @torch.no_grad()
-def apply(state: State, gradients: list[Tensor], learning_rate: float) -> None:
+def apply_sgd(state: TorchTunedState, gradients: list[Tensor], learning_rate: float) -> None:
     """torch.optim.SGD's own function, without the bookkeeping of Optimizer.step."""
     options = state.options
     sgd(
@@ -110,109 +133,34 @@ def apply(state: State, gradients: list[Tensor], learning_rate: float) -> None:
     )
 
 
+def zeros_for_none(params: Sequence[Tensor], buffers: Buffers) -> list[Tensor]:
+    return [torch.zeros_like(p) if b is None else b for p, b in zip(params, buffers, strict=True)]
+
+
 # --- compiled -------------------------------------------------------------------------------------
 
 
 @dataclass
-class CompiledState(State):
-    """Adds the parameters without autograd (the same memory) and the compiled program, plain and telling."""
+class TorchCompiledState(TorchTunedState):
+    """Adds the parameters without autograd (the same memory) and the compiled programs."""
 
     values: list[Tensor]
-    advance: Callable[..., Any]
-    tell: Callable[..., Any]
+    programs: TorchPrograms
 
 
-NARROW = 64  # inputs up to which a call costs more than it saves
-
-
-def wide(inputs: int) -> bool:
-    """Whether the rows are so long that moving them costs more than calling."""
-    return inputs > NARROW
-
-
-def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """x W^T + b. One output of few inputs is written as a product and a sum, which the compiler fuses with what
-    stands around them; a matrix product is a call of its own, which pays only where rows are long.
-    """
-    if len(weight) == 1 and not wide(weight.shape[1]):
-        return (x * weight).sum(1, keepdim=True) + bias
-    return nn.functional.linear(x, weight, bias)
-
-
-def compiled(task: Task, loss: nn.Module, *, tell: bool) -> Callable[..., Any]:
-    """A compiled function of (params, buffers, x, y, batches, rates) that takes a step for each batch of rows.
-
-    A batch that is None is all of x and y. Parameters change in place. Gives the next buffers and the loss of
-    each step; with `tell`, also all values after each step. Batches and rates are separate tensors, not rows of
-    one: without offsets the unrolled steps share their kernels, and many steps compile as fast as two.
-    """
-    chain = [
-        None if isinstance(layer, spec.Linear) else module(layer, torch.float32, "cpu")
-        for layer in task.layers
-    ]
-    sgd = task.optimizer
-    momentum, dampening, nesterov = sgd.momentum, sgd.dampening, sgd.nesterov
-    weight_decay, maximize = sgd.weight_decay, sgd.maximize
-
-    def objective(params: list[Tensor], x: Tensor, y: Tensor) -> Tensor:
-        values = iter(params)
-        for activation in chain:
-            x = linear(x, next(values), next(values)) if activation is None else activation(x)
-        value: Tensor = loss(x, y)
-        return value
-
-    gradient_and_value = torch.func.grad_and_value(objective)
-
-    def direction(theta: Tensor, g: Tensor, b: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        g = -g if maximize else g
-        g = g + weight_decay * theta if weight_decay else g
-        if not momentum:
-            return g, None
-        b = g.clone() if b is None else momentum * b + (1 - dampening) * g  # b_1 = g, undampened
-        return (g + momentum * b if nesterov else b), b
-
-    def advance(
-        params: list[Tensor],
-        buffers: list[Tensor | None],
-        x: Tensor,
-        y: Tensor,
-        batches: Sequence[Tensor | None],
-        rates: Sequence[Tensor],
-    ) -> tuple[list[Tensor | None], Tensor, list[Any]]:
-        theta, kept, losses, told = list(params), list(buffers), [], []
-        for rows, rate in zip(batches, rates, strict=True):
-            batch = (x, y) if rows is None else (x.index_select(0, rows), y.index_select(0, rows))
-            gradients, value = gradient_and_value(theta, *batch)
-            steps = [direction(*each) for each in zip(theta, gradients, kept, strict=True)]
-            theta = [p - rate * d for p, (d, _) in zip(theta, steps, strict=True)]
-            kept = [b for _, b in steps]
-            losses.append(value)
-            if tell:
-                told.append((theta, kept, gradients))
-        for before, after in zip(params, theta, strict=True):
-            before.copy_(after)
-        return kept, torch.stack(losses), told
-
-    # Dynamo keeps programs by code object and only a few for each: a copy of its own keeps tasks apart.
-    advance.__code__ = advance.__code__.replace()
-    # Long rows are gathered one batch at a time: in one fused loop, batches would push each other out of cache.
-    inputs, _ = next(iter(task.parameters.values()))  # the first weight is (in, out)
-    options: dict[str, Any] = {"cpp.max_horizontal_fusion_size": 1} if wide(inputs) else {}
-    return torch.compile(advance, fullgraph=True, dynamic=False, options=options)
-
-
-class TorchCompile(TorchTuned):
+class TorchCompile(PlainLane[TorchCompiledState]):
     """torch.compile over gather, torch.func gradients and update: one call for each step.
 
     A wide batch is gathered before the call, into a reused buffer: a program allocates its own anew each time.
     """
 
+    tier: ClassVar[Tier] = "tuned"
     traits = Traits(gradient="autodiff", buffers="reused", compiled="step")
-    chunk = 1
+    chunk = 1  # steps in one call
 
     def __init__(self, device: str = "cpu") -> None:
         super().__init__(device)
-        self.programs: dict[tuple[Any, ...], tuple[Callable[..., Any], Callable[..., Any]]] = {}
+        self.programs: dict[tuple[Any, ...], TorchPrograms] = {}
 
     @classmethod
     def missing(cls) -> str | None:
@@ -221,72 +169,84 @@ class TorchCompile(TorchTuned):
         return "torch.compile needs a C++ compiler: install g++ or clang++, or set CXX"
 
     def init(
-        self, task: Task, params: Mapping[str, Host] | None = None, buffers: Mapping[str, Host] | None = None
-    ) -> Any:
-        plain = super().init(task, params, buffers)
+        self, task: Task, params: Arrays | None = None, buffers: Arrays | None = None
+    ) -> TorchCompiledState:
+        plain = self.plain_state(task, params, buffers)
         key = (task.layers, task.loss, task.optimizer, task.dtype)
         if key not in self.programs:
-            loss = torch_losses.compilable(plain.loss)
-            self.programs[key] = compiled(task, loss, tell=False), compiled(task, loss, tell=True)
-        if (
-            task.optimizer.momentum and not task.optimizer.dampening
-        ):  # undampened, a zero buffer starts as b_1 = g
-            pairs = zip(plain.params, plain.buffers, strict=True)
-            plain.buffers = [torch.zeros_like(p) if b is None else b for p, b in pairs]
-        advance, tell = self.programs[key]
+            self.programs[key] = programs(task, torch_losses.compilable(plain.loss))
+        if task.optimizer.momentum and not task.optimizer.dampening:
+            # undampened, a zero buffer gives b_1 = g, and the first step is no program of its own
+            plain.buffers = [*zeros_for_none(plain.params, plain.buffers)]
         values = [p.detach() for p in plain.params]
-        return CompiledState(**vars(plain), values=values, advance=advance, tell=tell)
+        return TorchCompiledState(**vars(plain), values=values, programs=self.programs[key])
 
-    def step(self, state: Any, batch: Batch, learning_rate: float) -> tuple[Any, Tensor]:
+    def step(
+        self, state: TorchCompiledState, batch: Batch, learning_rate: float
+    ) -> tuple[TorchCompiledState, Tensor]:
         x, y = batch
         rows = torch.arange(len(x), device=self.device)
         rate = torch.tensor(learning_rate, dtype=state.values[0].dtype, device=self.device)
-        state.buffers, losses, _ = state.advance(state.values, state.buffers, x, y, [rows], [rate])
+        state.buffers, losses, _ = state.programs.epoch(state.values, state.buffers, x, y, [rows], [rate])
         return state, losses[0]
 
     def epoch(
-        self, state: Any, data: Batch, order: RowOrder, batch_size: int, learning_rates: Host
-    ) -> tuple[Any, list[Tensor]]:
+        self,
+        state: TorchCompiledState,
+        data: Batch,
+        row_order: RowOrder,
+        batch_size: int,
+        learning_rates: Host,
+    ) -> tuple[TorchCompiledState, list[Tensor]]:
         losses = []
-        for part in self.parts(data, order, batch_size, learning_rates, self.chunk):
-            state.buffers, values, _ = state.advance(state.values, state.buffers, *part)
+        for call in self.calls(data, row_order, batch_size, learning_rates, self.chunk):
+            state.buffers, values, _ = state.programs.epoch(state.values, state.buffers, *call)
             losses.append(values)
         return state, losses
 
     def trace(
-        self, state: Any, data: Batch, order: RowOrder, batch_size: int, learning_rates: Host
-    ) -> tuple[Any, Trace]:
+        self,
+        state: TorchCompiledState,
+        data: Batch,
+        row_order: RowOrder,
+        batch_size: int,
+        learning_rates: Host,
+    ) -> tuple[TorchCompiledState, Trace]:
         losses: list[Host] = []
-        told: list[tuple[Any, ...]] = []
-        for part in self.parts(data, order, batch_size, learning_rates, chunk=1):
-            state.buffers, values, steps = state.tell(state.values, state.buffers, *part)
+        quantities: tuple[list[list[Host]], ...] = ([], [], [])  # params, buffers, gradients of each step
+        for call in self.calls(data, row_order, batch_size, learning_rates, chunk=1):
+            state.buffers, values, snapshots = state.programs.trace(state.values, state.buffers, *call)
             losses.append(self.get(values))
-            told += [
-                tuple([None if t is None else self.get(t.t()) for t in column] for column in s) for s in steps
-            ]
-        columns = [
-            {name: np.stack([step[i][j] for step in told]) for j, name in enumerate(state.names)}
-            for i in ((0, 1, 2) if state.options.momentum else (0, 2))
-        ]
-        params, gradients = columns[0], columns[-1]
-        buffers = columns[1] if state.options.momentum else {}
+            for rows, tensors in zip(quantities, snapshots[0], strict=True):
+                rows.append([self.get(tensor.t()) for tensor in tensors if tensor is not None])
+        params, buffers, gradients = (
+            {
+                name: np.stack(arrays)
+                for name, arrays in zip(state.names, zip(*rows, strict=True), strict=False)
+            }
+            for rows in quantities  # no buffers without momentum
+        )
         return state, Trace(np.concatenate(losses), params, buffers, gradients)
 
-    def parts(
-        self, data: Batch, order: RowOrder, batch_size: int, learning_rates: Host, chunk: int
+    def calls(
+        self, data: Batch, row_order: RowOrder, batch_size: int, learning_rates: Host, chunk: int
     ) -> Iterator[tuple[Tensor, Tensor, Sequence[Tensor | None], Sequence[Tensor]]]:
-        """The order in calls of `chunk` batches; the last takes what is left, half a chunk more or less."""
+        """The arguments of each call of `chunk` batches; the last takes the rest, half a chunk more or less."""
         x, y = data
         rates = self.put(learning_rates).unbind()
-        if chunk == 1 and wide(x.shape[1]):
-            for (x_rows, y_rows), rate in zip(self.batches(data, order, batch_size), rates, strict=True):
+        if chunk == 1 and is_wide(x.shape[1]):
+            gathered = self.batches(data, row_order, batch_size)
+            for (x_rows, y_rows), rate in zip(gathered, rates, strict=True):
                 yield x_rows, y_rows, [None], [rate]
             return
-        batches = self.put(order).split(batch_size)
-        calls = max(1, round(len(batches) / chunk))
-        for call in range(calls):
-            end = (call + 1) * chunk if call + 1 < calls else len(batches)
+        batches = self.put(row_order).split(batch_size)
+        count = max(1, round(len(batches) / chunk))
+        for call in range(count):
+            end = (call + 1) * chunk if call + 1 < count else len(batches)
             yield x, y, batches[call * chunk : end], rates[call * chunk : end]
+
+
+# --- fused ----------------------------------------------------------------------------------------
 
 
 class TorchFused(TorchCompile):
@@ -297,13 +257,13 @@ class TorchFused(TorchCompile):
     chunk = 10
 
 
-# --- narrower products ----------------------------------------------------------------------------
+# --- TF32 -----------------------------------------------------------------------------------------
 
 
 class TorchTF32(TorchBackend):
     """The documented loop with the products of float32 matrices in TF32, on NVIDIA's GPUs."""
 
-    traits = Traits(gradient="autodiff", buffers="fresh", products="tf32")
+    traits = Traits(gradient="autodiff", buffers="fresh", matmul_precision="tf32")
 
     @classmethod
     def missing(cls) -> str | None:
@@ -311,4 +271,4 @@ class TorchTF32(TorchBackend):
 
     @classmethod
     def devices(cls) -> tuple[str, ...]:
-        return tuple(name for name in super().devices() if name.startswith("cuda"))
+        return tuple(name for name in super().devices() if Device.parse(name).kind == "cuda")

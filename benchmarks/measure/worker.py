@@ -53,6 +53,7 @@ class LaneServer:
             "versions": self.backend.versions(),
             "pools": [pool.model_dump() for pool in pools()],
         }
+        description["products"] = description.pop("matmul_precision")  # its name in records
         return {"import_s": import_s, "arm": description}
 
     def load(self, task: str, folder: str, final: str | None = None) -> Reply:

@@ -56,7 +56,7 @@ def certify_backend(
         InputError: the data do not fit the dtype, or a batch is too large for any bound in it.
         ValueError: the first epoch does not have so many steps.
     """
-    matmul_precision = backend.traits.products
+    matmul_precision = backend.traits.matmul_precision
     workload = Workload.of(task, data)
     if run_steps is not None and not 0 < run_steps <= workload.steps_per_epoch:
         raise ValueError(f"run_steps is {run_steps}; the first epoch has {workload.steps_per_epoch} steps")

@@ -5,18 +5,16 @@ With Z = [x 1] and theta = [W; b]:  x W + b = Z theta,  and the gradient of thet
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from samestep.backends import spec
-from samestep.backends.interface import Host, Traits
-from samestep.backends.numpy_backend import Activation, Floats
-from samestep.backends.numpy_modes import Linear, NumpyTuned
+from samestep.backends.interface import Arrays, Traits
+from samestep.backends.numpy_backend import Activation, Floats, LinearLayer
+from samestep.backends.numpy_modes import NumpyTuned, TunedLinear
 
 
-class PackedLinear(Linear):
-    """A Linear layer over theta (in + 1, out); `weight` and `bias` are views of it."""
+class PackedLinear(TunedLinear):
+    """A linear layer over theta (in + 1, out); `weight` and `bias` are views of it."""
 
     def __init__(self, weight: Floats, bias: Floats) -> None:
         self.theta = np.concatenate([weight, bias[None]])
@@ -44,7 +42,7 @@ class Packed(NumpyTuned):
 
     traits = Traits(gradient="by hand", buffers="reused")
 
-    def layer(self, index: int, layer: spec.Layer, values: Mapping[str, Host]) -> Linear | Activation:
+    def layer(self, index: int, layer: spec.Layer, values: Arrays) -> LinearLayer | Activation:
         if isinstance(layer, spec.Linear):
             return PackedLinear(values[f"{index}.weight"], values[f"{index}.bias"])
         return super().layer(index, layer, values)

@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays as drawn
 
 from samestep.backends import losses
-from samestep.backends.loss_checks import class_axis
-from samestep.backends.losses import LossSpec
+from samestep.backends.losses import LossSpec, class_axis
 from tests.helpers.lanes import FRAMEWORKS, lane
 from tests.helpers.loss_bounds import Result, assert_close, kinked
 from tests.helpers.loss_cases import torch_reference

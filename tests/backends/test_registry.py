@@ -58,7 +58,7 @@ def test_every_lane_that_can_run_describes_itself() -> None:
             lane = backends.lane_class(name)
             assert issubclass(lane, Backend)
             assert lane.framework == backends.LaneName.parse(name).framework
-            assert lane.devices()[0] == ("cuda" if lane.traits.products == "tf32" else "cpu")
+            assert lane.devices()[0] == ("cuda" if lane.traits.matmul_precision == "tf32" else "cpu")
             assert all(lane.versions().values())
 
 

@@ -18,7 +18,7 @@ torch_losses = pytest.importorskip("samestep.backends.torch_losses")
 def test_the_module_is_torch_nn_itself(name: str) -> None:
     spec = losses.get(name)
     for reduction in spec.reductions:
-        made = torch_losses.module(name, {"reduction": reduction})
+        made = torch_losses.function(name, {"reduction": reduction})
         assert isinstance(made, getattr(torch.nn, spec.torch_name.removesuffix("2d")))
 
 
@@ -34,7 +34,7 @@ def test_defaults_are_those_of_torch(name: str) -> None:
 
 
 def test_weights_take_the_dtype_of_the_module() -> None:
-    made = torch_losses.module("cross_entropy", {"weight": (0.1, 0.2)}, dtype=torch.float64)
+    made = torch_losses.function("cross_entropy", {"weight": (0.1, 0.2)}, dtype=torch.float64)
     assert made.weight.dtype == torch.float64
     assert made.weight.tolist() == [0.1, 0.2]
 
@@ -58,7 +58,7 @@ def test_multilabel_margin_written_out_is_the_loss(reduction: str) -> None:
     generator = torch.Generator().manual_seed(0)
     target = torch.cartesian_prod(*[torch.arange(-1, 3)] * 3)
     prediction = torch.randn(len(target), 3, generator=generator, dtype=torch.float64, requires_grad=True)
-    plain = torch_losses.module("multilabel_margin", {"reduction": reduction})
+    plain = torch_losses.function("multilabel_margin", {"reduction": reduction})
     values = [loss(prediction, target) for loss in (plain, torch_losses.compilable(plain))]
     gradients = [torch.autograd.grad(value, prediction)[0] for value in values]
     # a few hundred terms of at most 3, added up

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samestep.backends import losses
-from samestep.backends.loss_checks import class_axis
+from samestep.backends.losses import class_axis
 
 Floats: TypeAlias = NDArray[Any]
 Options: TypeAlias = Mapping[str, Any]

@@ -19,8 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samestep.backends import losses
-from samestep.backends.loss_checks import class_axis
-from samestep.backends.losses import LossSpec
+from samestep.backends.losses import LossSpec, class_axis
 from tests.helpers.loss_bounds import UNIT_ROUNDOFF, kinked
 from tests.helpers.paths import DATA
 

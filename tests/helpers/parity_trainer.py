@@ -143,7 +143,7 @@ class Trainer:
         arguments = {**declared.arguments, "reduction": "none"}
         if self.mistake == "option off" and "delta" in arguments:
             arguments["delta"] *= 1.25
-        value, slopes = numpy_losses.evaluate(declared.name, (prediction, y), arguments)
+        value, slopes = numpy_losses.function(declared.name, arguments)(prediction, y)
         delta, dtype = slopes["prediction"], prediction.dtype.type
         divisor = dtype(self.divisor(prediction, y))
         total = value.sum() / divisor

@@ -61,7 +61,7 @@ def cut(bits: int) -> Methods:
         fraction, exponent = np.frexp(x)
         return original(np.ldexp(np.round(fraction * 2**bits) / 2**bits, exponent).astype(x.dtype))
 
-    return layer(numpy_backend.Linear, forward=forward)
+    return layer(numpy_backend.LinearLayer, forward=forward)
 
 
 def without_bias(sgd: Any, step: Method, params: dict[str, Floats], gradients: Any, rate: float) -> None:
@@ -125,7 +125,9 @@ FORESEEN = {
     "the bias has no gradient": Mutant("left out", gradient(np.zeros_like, "0.bias"), says="0.bias"),
     "the bias is not updated": Mutant("left out", sgd(step=without_bias), says="0.bias"),
     "an activation's derivative is left out": Mutant(
-        "activation", layer(numpy_backend.Tanh, slope=lambda tanh, slope, x, z: np.ones_like(x)), on.TANH
+        "activation",
+        layer(numpy_backend.TanhLayer, derivative=lambda tanh, derivative, x, z: np.ones_like(x)),
+        on.TANH,
     ),
     "the first step is dampened": Mutant("dampening", DAMPENED_START, on.DAMPENED),
     "dampening is left out": Mutant("dampening", options(dampening=0.0), on.DAMPENED),

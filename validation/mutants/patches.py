@@ -128,7 +128,7 @@ def layer(kind: type, **methods: Method) -> Methods:
 
 def sgd(**methods: Method) -> Methods:
     """The NumPy optimizer with methods replaced."""
-    made = replaced(numpy_backend.SGD, methods)
+    made = replaced(numpy_backend.SGDOptimizer, methods)
     return {"optimizer": lambda lane, original, *arguments: made(*arguments)}
 
 

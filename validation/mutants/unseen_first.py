@@ -128,10 +128,12 @@ NUMPY = {
     ),
     "the mean over a batch divides by n - 1": first("scale", loss(bessel), HALVES),
     "leaky ReLU forward, with the derivative of a plain ReLU backward": first(
-        "activation", layer(numpy_backend.LeakyReLU, slope=lambda leaky, slope, x, z: x > 0), LEAKY
+        "activation",
+        layer(numpy_backend.LeakyReLULayer, derivative=lambda leaky, derivative, x, z: x > 0),
+        LEAKY,
     ),
     "the weight is reshaped where the backward pass needs its transpose": first(
-        "transposed", layer(numpy_backend.Linear, backward=reshaped), on.TANH
+        "transposed", layer(numpy_backend.LinearLayer, backward=reshaped), on.TANH
     ),
     "a loop over the features from 1 leaves the first weight untrained": first(
         "left out", gradient(from_one, "0.weight")

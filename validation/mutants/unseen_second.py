@@ -77,7 +77,9 @@ NUMPY = {
         "scale", scaled(lambda n: 1 / n, loss=False)
     ),
     "the derivative of tanh is 1 - x^2 of its input instead of its output": second(
-        "activation", layer(numpy_backend.Tanh, slope=lambda tanh, slope, x, z: 1 - x * x), on.TANH
+        "activation",
+        layer(numpy_backend.TanhLayer, derivative=lambda tanh, derivative, x, z: 1 - x * x),
+        on.TANH,
     ),
     "the finished classifier gives probabilities for logits": second(
         "prediction",

@@ -42,7 +42,7 @@ TASKS = {
 }
 
 
-class Coarse(numpy_backend.Linear):
+class Coarse(numpy_backend.LinearLayer):
     """The three products of a layer take inputs of so many bits; sums and the bias are as ever."""
 
     bits = 11
@@ -62,8 +62,8 @@ class Coarse(numpy_backend.Linear):
 class Declared(NumpyBackend):
     """Rounds the inputs of its products to TF32, and says so."""
 
-    traits = Traits(gradient="by hand", buffers="fresh", products="tf32")
-    linear: type[numpy_backend.Linear] = Coarse
+    traits = Traits(gradient="by hand", buffers="fresh", matmul_precision="tf32")
+    linear: type[numpy_backend.LinearLayer] = Coarse
 
     def layer(self, index: int, layer: Any, values: Any) -> Any:
         if isinstance(layer, Linear):
@@ -86,7 +86,7 @@ class Bfloat16(Declared):
 class Exact(Declared):
     """Says TF32 and takes all bits, as a small product may."""
 
-    linear = numpy_backend.Linear
+    linear = numpy_backend.LinearLayer
 
 
 class UpdateToo(Declared):
@@ -256,7 +256,7 @@ def test_the_lanes_are_registered_and_need_a_gpu(lane: str) -> None:
     if lane.partition(":")[0] not in LANES:
         pytest.skip(f"{lane.partition(':')[0]} is not here")
     kind = backends.lane_class(lane)
-    assert kind.traits.products == "tf32"
+    assert kind.traits.matmul_precision == "tf32"
     assert all(name.startswith("cuda") for name in kind.devices())
     assert bool(kind.devices()) == (backends.missing(lane) is None)
     if not kind.devices():

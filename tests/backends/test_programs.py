@@ -1,0 +1,48 @@
+"""The compiled programs: each task keeps its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+torch_programs = pytest.importorskip("samestep.backends.torch_programs")
+
+
+def closures(count: int) -> list[Callable[[Any], Any]]:
+    """Functions made by one `def`, each of which needs a program of its own."""
+
+    def add(number: int) -> Callable[[Any], Any]:
+        return lambda x: x + number
+
+    return [add(number) for number in range(count)]
+
+
+def results(functions: list[Callable[[Any], Any]]) -> list[float]:
+    """What each gives for 1 when all are compiled, with room for two programs of one code object."""
+    torch.compiler.reset()
+    with torch._dynamo.config.patch(recompile_limit=2):
+        compiled = [torch.compile(function, backend="eager", fullgraph=True) for function in functions]
+        return [float(function(torch.ones(()))) for function in compiled]
+
+
+def test_a_function_with_a_code_of_its_own_does_the_same() -> None:
+    first, second = closures(2)
+    shared = first.__code__
+    own = torch_programs.own_code(first)
+    assert shared is second.__code__
+    assert own.__code__ is not second.__code__
+    assert [own(1), second(1)] == [1, 2]
+
+
+def test_many_closures_of_one_function_stay_compiled() -> None:
+    functions = [torch_programs.own_code(function) for function in closures(5)]
+    assert results(functions) == [1, 2, 3, 4, 5]
+
+
+def test_without_a_code_of_their_own_they_push_one_another_out() -> None:
+    """Why `own_code` is there; when torch no longer needs it, this fails and it can go."""
+    with pytest.raises(Exception, match=r"recompile_limit"):
+        results(closures(5))
