@@ -10,9 +10,7 @@ import numpy as np
 
 from samestep.backends.interface import Trace
 
-from .reference.arithmetic import Array, narrow
-from .reference.bounds import Errors
-from .reference.step import ReferenceStep
+from .reference import Array, Errors, ReferenceStep, narrow
 
 QUANTITIES = ("gradients", "buffers", "params")
 

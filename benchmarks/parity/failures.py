@@ -11,8 +11,7 @@ import numpy as np
 from ..record.proof import Diagnosis, Violation
 from .comparison import TensorComparison
 from .doctor import Case, StepSnapshot, diagnose
-from .reference.arithmetic import Arithmetic
-from .reference.step import Arrays, Reference, StepStart
+from .reference import Arithmetic, Arrays, Reference, StepStart
 from .workload import ScheduledBatch, Workload
 
 BEFORE, AFTER = 3, 12  # steps that are kept for the doctor, around the first wrong one

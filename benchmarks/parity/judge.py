@@ -19,10 +19,8 @@ from ..record.proof import BoundRatios, Diagnosis, Judgement, KeptStep, Status, 
 from .comparison import AnalyzedStep, compare_step
 from .failures import FailureTracker, violation_sentence
 from .kept_steps import KeptSteps, RatioLog, kept_step_numbers, rounded_ratios
-from .reference.arithmetic import Arithmetic
-from .reference.bounds import Bounds
+from .reference import Arithmetic, Arrays, Bounds, Magnitudes, Reference, StepStart
 from .reference.drift import Drift
-from .reference.step import Arrays, Magnitudes, Reference, StepStart
 from .trace_form import in_order, malformed, step_count, unrecorded
 from .workload import ScheduledBatch, Workload
 

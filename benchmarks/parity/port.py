@@ -64,11 +64,9 @@ def certify(
 
 def recorder_of_step(step: StepFunction) -> Recorder:
     """Records the parameters that a step function gives."""
-
-    def record(params: Params, batch: ScheduledBatch) -> Trace:
-        return Trace(np.empty(0), stacked(step(params, batch.x, batch.y, batch.learning_rate)))
-
-    return record
+    return lambda params, batch: Trace(
+        np.empty(0), stacked(step(params, batch.x, batch.y, batch.learning_rate))
+    )
 
 
 def recorder_of_halves(gradient: GradientFunction, update: UpdateFunction) -> Recorder:

@@ -17,10 +17,8 @@ from ..record.proof import Cause, Diagnosis, Judgement
 from .comparison import bound_ratio
 from .doctor.lane_faults import of_prediction
 from .judge import judge
-from .reference.arithmetic import Arithmetic, narrow
-from .reference.bounds import Bounds
+from .reference import Arithmetic, Bounds, Magnitudes, Reference, narrow
 from .reference.drift import exact_distance
-from .reference.step import Magnitudes, Reference
 from .workload import Workload
 
 MOST_PREDICTED = 1_000_000  # numbers of x

@@ -6,7 +6,7 @@ from samestep.backends.interface import Trace
 
 from ..record.proof import Cause, Diagnosis
 from .comparison import QUANTITIES
-from .reference.step import Arrays, ReferenceStep
+from .reference import Arrays, ReferenceStep
 from .workload import Workload
 
 

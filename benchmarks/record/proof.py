@@ -1,7 +1,8 @@
 """What a certificate says: frozen, strict models with a JSON round trip. Steps count from 1.
 
-A *share* is deviation over bound, for the worst component: at most 1 for correct arithmetic. *Slack* is its
-inverse. A *likely* share is the same with the square root of n in the place of n; it judges nothing.
+A bound ratio (`share`) is deviation over bound, for the worst component: at most 1 for correct arithmetic.
+`slack` is its inverse. `likely` is the ratio to the probabilistic bound, which has the square root of n in the
+place of n; it judges nothing.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ Cause: TypeAlias = Literal[
 
 
 class WorstRatio(Spec):
-    """The largest share of its bound that a quantity used over a run, where it did so, and the likely share."""
+    """The largest bound ratio of a quantity over a run, where it was, and the largest probabilistic one."""
 
     share: Number = 0.0
     step: int = 0
@@ -75,14 +76,14 @@ class Diagnosis(Spec):
 
 
 class BoundRatios(Spec):
-    """The shares that one step used, by quantity."""
+    """The bound ratios of one step, by quantity."""
 
     step: int
     shares: dict[str, Number]
 
 
 class KeptStep(Spec):
-    """One step's arrays by name, each as base64 of its bytes (`benchmarks.parity.kept`)."""
+    """One step's arrays by name, each as base64 of its bytes (`benchmarks.record.arrays`)."""
 
     step: int
     arrays: dict[str, str]
@@ -92,8 +93,8 @@ class Overall(Spec):
     """Distance at the end from the reference's own run, against the bound propagated along the run.
 
     eps_next = ||(1 - h decay) I - (2h/N) Z^T Z|| eps + ||tau||, for one Linear layer with MSE and no momentum.
-    `share` is the largest over the run; `ulps` is the distance in units in the last place of the parameters'
-    norm; `to_solution` the distance from the exact least-squares solution, where there is no decay.
+    `share` is the largest ratio over the run; `ulps` is the distance in units in the last place of the
+    parameters' norm; `to_solution` the distance from the exact least-squares solution, where there is no decay.
     """
 
     distance: Number
@@ -106,10 +107,10 @@ class Overall(Spec):
 class Judgement(Spec):
     """One dtype's run against the reference.
 
-    `resolution` is the median over the steps of ||tau|| over the length of the step taken: the share of a step
+    `resolution` is the median over the steps of ||tau|| over the length of the step taken: the part of a step
     that could be wrong unseen. `allowance` is what two such runs may be apart at the end, and `contraction` says
     whether the steps' own contraction went into it or none was assumed. `unrecorded` are quantities that the
-    trace did not hold. `sample` are the shares of a fixed sample of the steps, `kept` the arrays of some of them.
+    trace did not hold. `sample` are the bound ratios of a fixed sample of the steps, `kept` the arrays of some.
     """
 
     dtype: Dtype
@@ -145,9 +146,9 @@ class Untraced(Spec):
 class Evidence(Spec):
     """Everything about one dtype: digests of start and final parameters, and what was checked.
 
-    `output` is the share of its bound that the prediction of the finished model uses, and `probe` that of one
-    step, and of an epoch in one program, on rows with a single non-zero entry, where reduced precision shows at
-    any size; None: not checked.
+    `output` is the bound ratio of the finished model's predictions, and `probe` that of one step, and of an epoch
+    in one program, on rows with a single non-zero entry, where reduced precision shows at any size; None: not
+    checked.
     """
 
     judgement: Judgement

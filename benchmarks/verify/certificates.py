@@ -16,7 +16,7 @@ from samestep.backends.spec import Dtype, Task
 from ..console.errors import InputError
 from ..parity.judge import describe_precision, judge_kept_steps
 from ..parity.kept_steps import kept_step_numbers
-from ..parity.reference.step import WIDE
+from ..parity.reference import WIDE
 from ..parity.workload import Data, Workload, digest, digest_orders
 from ..record.arrays import decode_steps
 from ..record.plan import MOST_STEPS

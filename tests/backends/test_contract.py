@@ -26,9 +26,14 @@ from samestep.backends.spec import (
     Task,
 )
 from samestep.benchmarks.parity import Workload
-from samestep.benchmarks.parity.reference.arithmetic import Arithmetic
-from samestep.benchmarks.parity.reference.bounds import Bounds, Errors
-from samestep.benchmarks.parity.reference.step import Magnitudes, Reference, ReferenceStep
+from samestep.benchmarks.parity.reference import (
+    Arithmetic,
+    Bounds,
+    Errors,
+    Magnitudes,
+    Reference,
+    ReferenceStep,
+)
 from samestep.benchmarks.parity.workload import ScheduledBatch
 from tests.helpers.lanes import COMPILED, LANES
 

@@ -16,8 +16,7 @@ import numpy as np
 from samestep.backends.interface import Host, RowOrder
 
 from ...record.proof import Cause
-from ..reference.arithmetic import Arithmetic, Array
-from ..reference.step import Arrays, Reference, ReferenceStep, StepStart
+from ..reference import Arithmetic, Array, Arrays, Reference, ReferenceStep, StepStart
 from ..workload import Workload
 
 Finding: TypeAlias = tuple[Cause, str]  # the doctor's word, and its sentence

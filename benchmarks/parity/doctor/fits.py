@@ -8,14 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from samestep.backends.spec import Task
 
-from ..reference.arithmetic import Array, narrow
-from ..reference.step import Arrays
+from ..reference import Array, Arrays, narrow
 from .case import UNITS, Case, StepSnapshot, flat, split
 
 SLACK = 16  # a varied step's bound is taken to be at most so many times the correct one's, for its size
@@ -174,18 +174,13 @@ def factors(
 # --- factors in words -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
-class KnownFactor:
-    """A factor that is known to happen, in words; what depends on the batch has its size at each step."""
-
-    description: str
-    value: Callable[[StepSnapshot], float]
+KnownFactor: TypeAlias = tuple[str, Callable[[StepSnapshot], float]]  # in words, and its size at a step
 
 
 def known_factors(task: Task, rows: int) -> list[KnownFactor]:
     """Sums and means over the wrong number of terms, one half and two, and the loss's own options."""
     outputs, size = next(reversed(task.parameters.values()))[0], task.batch_size
-    table: list[tuple[str, Callable[[StepSnapshot], float]]] = [
+    known: list[KnownFactor] = [
         ("one half", lambda s: 0.5),
         ("two", lambda s: 2.0),
         ("the size of the batch: a sum in the place of a mean", lambda s: float(len(s.rows))),
@@ -198,13 +193,12 @@ def known_factors(task: Task, rows: int) -> list[KnownFactor]:
     if outputs > 1:
         sum_for_mean = "batch times outputs: a sum in the place of a mean"
         mean_for_sum = "one over batch times outputs: a mean in the place of a sum"
-        table += [
+        known += [
             ("the number of outputs", lambda s: float(outputs)),
             ("one over the number of outputs", lambda s: 1 / outputs),
             (sum_for_mean, lambda s: float(len(s.rows) * outputs)),
             (mean_for_sum, lambda s: 1 / (len(s.rows) * outputs)),
         ]
-    known = [KnownFactor(description, value) for description, value in table]
     for name, value in task.loss.arguments.items():
         if isinstance(value, float) and value not in (0.0, 1.0):
             known.append(constant(f"{name} = {value:g}", value))
@@ -214,15 +208,15 @@ def known_factors(task: Task, rows: int) -> list[KnownFactor]:
 
 def constant(description: str, value: float) -> KnownFactor:
     """A factor that is the same at every step."""
-    return KnownFactor(description, lambda snapshot: value)
+    return description, lambda snapshot: value
 
 
 def describe_factors(case: Case, snapshots: Sequence[StepSnapshot], numbers: Sequence[float]) -> str:
     """What a factor is at every step, in words: a known one, one number, or its range."""
     pairs = list(zip(snapshots, numbers, strict=True))
-    for known in known_factors(case.workload.task, len(case.workload.x)):
-        if all(near(number, known.value(snapshot)) for snapshot, number in pairs):
-            return known.description
+    for description, value in known_factors(case.workload.task, len(case.workload.x)):
+        if all(near(number, value(snapshot)) for snapshot, number in pairs):
+            return description
     if max(numbers) - min(numbers) <= CLOSE * max(map(abs, numbers)):
         return f"{numbers[0]:.6g}" if not near(numbers[0], 1.0, 1e-4) else f"1 {numbers[0] - 1:+.2g}"
     least, most = (0.0 if abs(number) < CLOSE else number for number in (min(numbers), max(numbers)))

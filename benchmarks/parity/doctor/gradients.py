@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from ...record.proof import Cause
-from ..reference.arithmetic import Array
+from ..reference import Array
 from .case import Case, Finding, Hypothesis, StepSnapshot, flat, split
 from .data_hypotheses import of_rows, of_targets
 from .fits import Observation, combination, describe_factors, factors, fits, misfit, near

@@ -11,9 +11,8 @@ import numpy as np
 from samestep.backends.interface import Backend, Host
 
 from ...record.proof import Diagnosis
-from ..reference.arithmetic import Arithmetic, narrow
+from ..reference import Arithmetic, Arrays, Reference, StepStart, narrow
 from ..reference.drift import distance
-from ..reference.step import Arrays, Reference, StepStart
 from ..workload import Workload
 from .case import Case, Outcome, Play, StepSnapshot, outcome, split
 from .data_hypotheses import of_rows, of_targets

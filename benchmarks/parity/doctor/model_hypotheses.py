@@ -10,8 +10,8 @@ import numpy as np
 
 from samestep.backends import losses, spec
 
-from ..reference.arithmetic import Array
-from ..reference.step import Arrays, Reference, activate, activation_derivative
+from ..reference import Array, Arrays, Reference
+from ..reference.step import activate, activation_derivative
 from .case import Case, Hypothesis, Outcome, Play, StepSnapshot, outcome
 
 IDENTITY = spec.LeakyReLU(negative_slope=1.0)
@@ -173,34 +173,22 @@ def derivatives_of_others() -> Iterator[tuple[str, Derivative]]:
 class WrongDerivative(Reference):
     """A reference whose backward pass takes another derivative at some activations."""
 
-    def __init__(self, task: spec.Task, places: Sequence[int], derivative: Derivative) -> None:
+    def __init__(self, task: spec.Task, places: Sequence[int], wrong: Derivative) -> None:
         super().__init__(task)
-        self.places, self.derivative = places, derivative
+        self.places, self.wrong = places, wrong
 
-    def backward(self, params: Arrays, values: list[Array], delta: Array) -> tuple[list[Array], Arrays]:
-        """The chain rule with the other derivative."""
-        gradients, below = {}, delta
-        for index in reversed(range(len(self.layers))):
-            layer, a = self.layers[index], values[index]
-            if isinstance(layer, spec.Linear):
-                gradients[f"{index}.weight"] = a.T @ below
-                gradients[f"{index}.bias"] = below.sum(axis=0)
-                below = below @ self.backward_weight(params[f"{index}.weight"])
-            else:
-                derivative = self.derivative if index in self.places else activation_derivative
-                below = below * derivative(layer, a, values[index + 1], self.round)
-        return [delta], {name: gradients[name] for name in params}
-
-    def backward_weight(self, weight: Array) -> Array:
-        """What a delta is multiplied by on its way to the layer's input: (out, in)."""
-        return weight.T
+    def derivative(self, index: int, z: Array, value: Array) -> Array:
+        """The other derivative, at the chosen activations."""
+        if index in self.places:
+            return self.wrong(self.layers[index], z, value, self.round)
+        return super().derivative(index, z, value)
 
 
-class TransposedWeights(WrongDerivative):
+class TransposedWeights(Reference):
     """A reference that takes square weights the other way round: forward, backward, and in their gradients."""
 
     def __init__(self, task: spec.Task, in_forward: bool, in_backward: bool, in_gradient: bool) -> None:
-        super().__init__(task, (), activation_derivative)
+        super().__init__(task)
         self.in_forward, self.in_backward, self.in_gradient = in_forward, in_backward, in_gradient
 
     def forward(self, params: Arrays, x: Array) -> list[Array]:

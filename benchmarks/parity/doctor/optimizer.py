@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...record.proof import Cause
-from ..reference.arithmetic import Array
-from ..reference.step import Arrays
+from ..reference import Array, Arrays
 from .case import Case, Finding, StepSnapshot, flat
 from .fits import Observation, buffers_before, combination, describe_factors, factors, near, observe
 from .learning_rates import explain_lengths

@@ -9,9 +9,7 @@ import numpy as np
 from samestep.backends import spec
 
 from ..comparison import QUANTITIES
-from ..reference.arithmetic import Arithmetic, Array, narrow
-from ..reference.bounds import Bounds
-from ..reference.step import Arrays, Magnitudes, Reference
+from ..reference import Arithmetic, Array, Arrays, Bounds, Magnitudes, Reference, narrow
 from .case import Case, Finding, StepSnapshot, flat
 
 SINGLE = 24  # bits of float32's significand
@@ -35,7 +33,10 @@ def narrower_arithmetic(case: Case) -> Finding | None:
         if all(within(case, snapshot, bits) for snapshot in failing):
             if quantity := short_quantity(failing, bits):
                 return "precision", f"{quantity} are numbers of {bits} bits, as in {formats}"
-            left = min(unexplained(case, form, failing, bits) for form in ROUNDED_REFERENCES)
+            left = min(
+                unexplained(case, RoundedReference(case.workload.task, bits, parts), failing)
+                for parts in WHERE_CUT
+            )
             if left <= EXPLAINED:
                 explained = f"explain {1 - left:.0%} of what is wrong"
                 return "precision", f"inputs cut to {bits} bits, as {formats} do, {explained}"
@@ -91,53 +92,37 @@ def cut(array: Array, bits: int) -> Array:
     return np.ldexp(np.round(fraction * 2**bits) / 2**bits, exponent)
 
 
-class RoundedInputs(Reference):
-    """A reference that cuts the rows of the data."""
+class RoundedReference(Reference):
+    """A reference that cuts some of its arrays to so many bits.
 
-    def __init__(self, task: spec.Task, bits: int) -> None:
+    `parts` are among "rows" (of the data), "weights", "predictions", and "products": both inputs of every matrix
+    product, those of the backward pass included, which is what a GPU does with TF32.
+    """
+
+    def __init__(self, task: spec.Task, bits: int, parts: Sequence[str]) -> None:
         super().__init__(task)
-        self.bits = bits
+        self.bits, self.parts = bits, parts
+
+    def cut(self, part: str, array: Array) -> Array:
+        """An array, cut if it is of the chosen parts."""
+        return cut(array, self.bits) if part in self.parts else array
 
     def forward(self, params: Arrays, x: Array) -> list[Array]:
-        """The forward pass from cut rows."""
-        return super().forward(params, cut(x, self.bits))
-
-
-class RoundedWeights(RoundedInputs):
-    """The weights too."""
-
-    def forward(self, params: Arrays, x: Array) -> list[Array]:
-        """The forward pass from cut rows through cut weights."""
-        return super().forward({k: cut(v, self.bits) for k, v in params.items()}, x)
-
-
-class RoundedPredictions(RoundedWeights):
-    """The predictions too."""
-
-    def forward(self, params: Arrays, x: Array) -> list[Array]:
-        """The forward pass, its result cut as well."""
-        *inner, last = super().forward(params, x)
-        return [*inner, cut(last, self.bits)]
-
-
-class RoundedProducts(RoundedInputs):
-    """Both inputs of every product instead, those of the backward pass included: what a GPU does with TF32."""
-
-    def forward(self, params: Arrays, x: Array) -> list[Array]:
-        """The forward pass from whole rows."""
-        return Reference.forward(self, params, x)
+        """The forward pass from cut arrays."""
+        params = {name: self.cut("weights", value) for name, value in params.items()}
+        *inner, last = super().forward(params, self.cut("rows", x))
+        return [*inner, self.cut("predictions", last)]
 
     def product(self, a: Array, b: Array) -> Array:
-        """A product of cut matrices."""
-        return cut(a, self.bits) @ cut(b, self.bits)
+        """A matrix product of cut arrays."""
+        return super().product(self.cut("products", a), self.cut("products", b))
 
 
-ROUNDED_REFERENCES = (RoundedInputs, RoundedWeights, RoundedPredictions, RoundedProducts)
+WHERE_CUT = (("rows",), ("rows", "weights"), ("rows", "weights", "predictions"), ("products",))
 
 
-def unexplained(case: Case, form: type[RoundedInputs], snapshots: Sequence[StepSnapshot], bits: int) -> float:
+def unexplained(case: Case, rounded: Reference, snapshots: Sequence[StepSnapshot]) -> float:
     """The part of the deviations that is left when the steps are played with narrower inputs, by norms."""
-    rounded = form(case.workload.task, bits)
     quantity = next(
         quantity
         for quantity in ("gradients", "loss", "buffers", "params")

@@ -4,8 +4,20 @@
 component of it, and `drift` that of a whole run where it can be said.
 """
 
-from .arithmetic import Arithmetic
+from .arithmetic import Arithmetic, Array, narrow
 from .bounds import Bounds, Errors
-from .step import WIDE, Arrays, Magnitudes, Reference, ReferenceStep
+from .step import WIDE, Arrays, Magnitudes, Reference, ReferenceStep, StepStart
 
-__all__ = ["WIDE", "Arithmetic", "Arrays", "Bounds", "Errors", "Magnitudes", "Reference", "ReferenceStep"]
+__all__ = [
+    "WIDE",
+    "Arithmetic",
+    "Array",
+    "Arrays",
+    "Bounds",
+    "Errors",
+    "Magnitudes",
+    "Reference",
+    "ReferenceStep",
+    "StepStart",
+    "narrow",
+]

@@ -137,11 +137,19 @@ class Reference:
             if not index:
                 break
             if isinstance(layer, spec.Linear):
-                below = self.product(delta, params[f"{index}.weight"].T)
+                below = self.product(delta, self.backward_weight(params[f"{index}.weight"]))
             else:
-                below = delta * activation_derivative(layer, a, values[index + 1], self.round)
+                below = delta * self.derivative(index, a, values[index + 1])
             deltas.insert(0, below)
         return deltas, {name: gradients[name] for name in params}
+
+    def backward_weight(self, weight: Array) -> Array:
+        """What a delta is multiplied by on its way to the layer's input: (out, in)."""
+        return weight.T
+
+    def derivative(self, index: int, z: Array, value: Array) -> Array:
+        """The derivative of activation `index` at z, where it takes the given value."""
+        return activation_derivative(self.layers[index], z, value, self.round)
 
     def optimize(
         self, params: Arrays, buffers: Arrays, gradients: Arrays, *, first: bool

@@ -18,9 +18,8 @@ from samestep.backends.interface import Traits
 from samestep.backends.numpy_backend import NumpyBackend
 from samestep.backends.spec import SGD, Linear, Loss, ReLU, Tanh
 from samestep.benchmarks.parity import Rows, Workload, certify, judge
-from samestep.benchmarks.parity.reference.arithmetic import TF32, Arithmetic
-from samestep.benchmarks.parity.reference.bounds import Bounds
-from samestep.benchmarks.parity.reference.step import Magnitudes, Reference
+from samestep.benchmarks.parity.reference import Arithmetic, Bounds, Magnitudes, Reference
+from samestep.benchmarks.parity.reference.arithmetic import TF32
 from samestep.benchmarks.report import tables
 from samestep.benchmarks.verify.certificates import Again, disagreements
 from tests.helpers.lanes import LANES

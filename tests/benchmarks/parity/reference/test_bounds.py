@@ -23,9 +23,8 @@ from samestep.backends.spec import (
     Task,
 )
 from samestep.benchmarks.console.errors import InputError
-from samestep.benchmarks.parity.reference.arithmetic import Arithmetic, Sum
-from samestep.benchmarks.parity.reference.bounds import Bounds
-from samestep.benchmarks.parity.reference.step import WIDE, Magnitudes, Reference
+from samestep.benchmarks.parity.reference import WIDE, Arithmetic, Bounds, Magnitudes, Reference
+from samestep.benchmarks.parity.reference.arithmetic import Sum
 
 LOSSES = [
     (Loss(name="mse"), 2.0, 3),

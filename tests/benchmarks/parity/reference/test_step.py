@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from samestep.backends import numpy_losses
 from samestep.backends.spec import SGD, Linear, Loss, Synthetic, Task
 from samestep.benchmarks.parity import Workload
+from samestep.benchmarks.parity.reference import WIDE, Reference
 from samestep.benchmarks.parity.reference.elementwise_losses import ELEMENTWISE
 from samestep.benchmarks.parity.reference.rowwise_losses import ROWS
-from samestep.benchmarks.parity.reference.step import WIDE, Reference
 from validation.drawn import TRAINING, cases, target
 
 # compared off their kinks, where float64 and long double cannot fall on different sides
