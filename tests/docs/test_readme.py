@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 
 import pytest
 
+import samestep
 from docs.generate.pages import ROOT, parts
-from samestep.benchmarks import tasks
+from samestep import backends, tasks
 
 PAGES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh.md")}
 
@@ -33,3 +35,15 @@ def test_both_readmes_show_the_same_commands() -> None:
     )
     assert chinese <= english
     assert len(chinese) > 8
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_python_that_is_shown_can_be_called_so(page: str) -> None:
+    calls = re.findall(r"samestep\.(\w+)\((.*)\)$", PAGES[page], flags=re.MULTILINE)
+    assert {name for name, _ in calls} == {"compare", "load"}
+    for name, arguments in calls:
+        bound = eval(
+            f"bind({arguments})", {"bind": inspect.signature(getattr(samestep, name)).bind}
+        ).arguments
+        assert set(bound.get("lanes", [])) <= set(backends.names())
+        assert set(bound.get("tasks", [])) <= set(tasks.names())
