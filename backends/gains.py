@@ -1,7 +1,7 @@
-"""Recommended gains: by how much a layer's initial weights are widened to make up for what follows it.
+"""Recommended gains for `spec.Xavier` and `spec.Kaiming`: how far to widen the weights before an activation.
 
-The variance of a weight is gain^2 times the base law's (see `spec.Xavier` and `spec.Kaiming`), so that a signal
-keeps its scale through a deep chain. Standard library only.
+The standard deviation of a weight is multiplied by the gain, so that a signal keeps its scale through a deep chain.
+Standard library only.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
-# value at the default slope, and its formula; the convolutions are linear, whatever their dimensions
+# by nonlinearity; the convolutions are linear, whatever their dimensions
 FORMULAS: Mapping[str, str] = MappingProxyType(
     {
         "linear": "1",
@@ -41,9 +41,9 @@ def gain(nonlinearity: str, *, slope: float = 0.01) -> float:
     Source: PyTorch documentation, torch.nn.init.calculate_gain; He et al. (2015) for the rectifiers.
     """
     if nonlinearity not in FORMULAS:
-        raise ValueError(f"no gain is known for {nonlinearity!r}; the known ones are {', '.join(FORMULAS)}")
+        raise ValueError(f"no gain for {nonlinearity!r}; the nonlinearities are {', '.join(FORMULAS)}")
     if not math.isfinite(slope):
-        raise ValueError(f"the slope of a leaky ReLU is a finite number, not {slope!r}")
+        raise ValueError(f"the negative slope of a leaky ReLU must be a finite number, not {slope!r}")
     if nonlinearity == "leaky_relu":
         return math.sqrt(2.0 / (1.0 + slope * slope))
     return _VALUES[FORMULAS[nonlinearity]]

@@ -1,8 +1,8 @@
 """What is trained: a `Task` and its parts. Frozen, validated, with a JSON round trip and a digest.
 
-A Task says everything that fixes the work: the data, the layers, the initial values, the loss, the
-optimizer, the batch size, the order's seed and the dtype. It imports no framework, so that every process
-(coordinator, worker, report) reads the same words.
+A Task says everything that fixes the work: the data, the layers, the initial values, the loss, the optimizer, the
+batch size, the seed of the row order and the dtype. No framework is imported, so that every process (coordinator,
+worker, report) reads the same specification. Field names are keys of records and enter digests.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def _number(value: Any) -> Any:
     return float(value) if value in ("Infinity", "-Infinity", "NaN") else value
 
 
-Number: TypeAlias = Annotated[float, BeforeValidator(_number)]  # JSON has no infinity: it travels as a word
+Number: TypeAlias = Annotated[float, BeforeValidator(_number)]  # JSON has no infinity: it travels as a string
 Dtype: TypeAlias = Literal["float32", "float64"]
 Distribution: TypeAlias = Literal["uniform", "normal"]
 Reduction: TypeAlias = losses.Reduction
@@ -133,24 +133,30 @@ Layer: TypeAlias = Annotated[Linear | Nonlinearity, Field(discriminator="kind")]
 
 
 class Constant(Spec):
+    """Every element is `value`."""
+
     kind: Literal["constant"] = "constant"
     value: Finite = 0.0
 
 
 class Normal(Spec):
+    """N(mean, std^2)."""
+
     kind: Literal["normal"] = "normal"
     mean: Finite = 0.0
     std: NonNegative = 1.0
 
 
 class Uniform(Spec):
+    """U(low, high)."""
+
     kind: Literal["uniform"] = "uniform"
     low: Finite = 0.0
     high: Finite = 1.0
 
 
 class TruncatedNormal(Spec):
-    """N(mean, std) conditioned on [low, high]; low and high are absolute, as in torch.nn.init.trunc_normal_."""
+    """N(mean, std^2) conditioned on [low, high]; low and high are absolute, as in torch.nn.init.trunc_normal_."""
 
     kind: Literal["truncated_normal"] = "truncated_normal"
     mean: Finite = 0.0
@@ -188,7 +194,7 @@ Initializer: TypeAlias = Annotated[
 
 
 class Initialization(Spec):
-    """How every Linear layer starts. xavier and kaiming need two dimensions, so they are for weights only."""
+    """How every Linear layer starts. Xavier and Kaiming need two dimensions, so they are for weights only."""
 
     weight: Initializer = Normal(std=0.01)
     bias: Constant | Normal | Uniform | Default = Field(default=Constant(), discriminator="kind")
@@ -202,9 +208,9 @@ def _pairs(value: Any) -> Any:
     return tuple(sorted(value.items())) if isinstance(value, dict) else value
 
 
-Option: TypeAlias = bool | int | float | str | tuple[float, ...]
+OptionValue: TypeAlias = bool | int | float | str | tuple[float, ...]
 Options: TypeAlias = Annotated[
-    tuple[tuple[str, Option], ...], BeforeValidator(_pairs), PlainSerializer(lambda pairs: dict(pairs))
+    tuple[tuple[str, OptionValue], ...], BeforeValidator(_pairs), PlainSerializer(lambda pairs: dict(pairs))
 ]
 
 
@@ -305,18 +311,17 @@ class Task(Spec):
 
     @model_validator(mode="after")
     def _layers_fit_and_loss_trains(self) -> Self:
-        widths = [layer for layer in self.layers if isinstance(layer, Linear)]
-        if not widths or not isinstance(self.layers[-1], Linear | Sigmoid):
+        linear = [layer for layer in self.layers if isinstance(layer, Linear)]
+        if not linear or not isinstance(self.layers[-1], Linear | Sigmoid):
             raise ValueError("layers need a Linear, and must end in Linear or Sigmoid")
-        for before, after in pairwise(widths):
+        for before, after in pairwise(linear):
             if before.out_features != after.in_features:
                 raise ValueError(
                     f"a layer of {before.out_features} outputs feeds one of {after.in_features} inputs"
                 )
-        if not losses.get(self.loss.name).trains:
-            raise ValueError(
-                f"loss {self.loss.name!r} does not take (prediction, target): it cannot train a model"
-            )
+        name = self.loss.name
+        if not losses.get(name).trains:
+            raise ValueError(f"loss {name!r} does not take (prediction, target): it cannot train a model")
         if self.loss.reduction == "none":
             raise ValueError("training needs a loss reduced to one number: reduction mean or sum")
         return self
@@ -335,13 +340,11 @@ class Task(Spec):
         """Steps of an epoch over `rows` rows: ceil(rows / batch_size), the last batch may be partial."""
         return -(-rows // self.batch_size)
 
-    def order(self, rows: int, epoch: int) -> NDArray[np.int64]:
+    def row_order(self, rows: int, epoch: int) -> NDArray[np.int64]:
         """The rows of one epoch in order, int64 (rows,): one permutation per (seed, epoch), the same for all."""
         return np.random.default_rng([self.seed, epoch]).permutation(rows)
 
     def learning_rates(self, rows: int) -> NDArray[Any]:
         """Learning rates (epochs, steps): computed once in float64 and rounded once to the task's dtype."""
-        steps = self.steps(rows)
-        return (
-            self.optimizer.learning_rates(self.epochs * steps).astype(self.dtype).reshape(self.epochs, steps)
-        )
+        rates = self.optimizer.learning_rates(self.epochs * self.steps(rows))
+        return rates.astype(self.dtype).reshape(self.epochs, self.steps(rows))

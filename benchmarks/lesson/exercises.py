@@ -46,7 +46,7 @@ def exercise1(session: Session) -> Exercise1:
 
 def gradient_ratio(session: Session, upper: Loss, lower: Loss) -> float:
     """By how much one loss's gradient of the first batch is larger than another's."""
-    order = session.task.order(session.rows, 0)
+    order = session.task.row_order(session.rows, 0)
     sizes = []
     for loss in (upper, lower):
         batch = next(iter(session.backend.batches(session.data, order, session.task.batch_size)))
@@ -147,7 +147,7 @@ def _relation(session: Session, sigma: float) -> Relation:
 def exercise3(session: Session, before_last_epoch: Params) -> Exercise3:
     """Gradients of the last batch and of all rows, at the parameters that the last step starts from."""
     task, backend = session.task, session.backend
-    order = task.order(session.rows, task.epochs - 1)
+    order = task.row_order(session.rows, task.epochs - 1)
     rates = task.learning_rates(session.rows)[-1]
     head = (len(rates) - 1) * task.batch_size
     state = backend.init(task, before_last_epoch)

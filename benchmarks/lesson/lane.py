@@ -60,7 +60,7 @@ def _numbered(session: Session) -> Batch:
 def pulled(session: Session) -> list[Host]:
     """The row numbers that the lane's iterator gives in every epoch of the shared order."""
     data, backend, size = _numbered(session), session.backend, session.task.batch_size
-    orders = [session.task.order(session.rows, epoch) for epoch in range(session.task.epochs)]
+    orders = [session.task.row_order(session.rows, epoch) for epoch in range(session.task.epochs)]
     return [
         np.concatenate([backend.get(y).astype(np.int64) for _, y in backend.batches(data, order, size)])
         for order in orders
@@ -92,7 +92,7 @@ def iterator(session: Session) -> DataIterator:
     size, seed = task.batch_size, task.seed + 1  # another seed than the shared order's
     epochs, every = pulled(session), np.arange(rows)
     return DataIterator(
-        training=_first(session, lambda data: backend.batches(data, task.order(rows, 0), size)),
+        training=_first(session, lambda data: backend.batches(data, task.row_order(rows, 0), size)),
         evaluation=_first(session, lambda data: backend.batches(data, every, size)),
         own=_first(session, lambda data: backend.shuffled(data, size, seed)),
         full_passes=all(np.array_equal(np.sort(epoch), every) for epoch in epochs),
@@ -126,7 +126,7 @@ def model(session: Session) -> Model:
 def first_step(session: Session) -> Step:
     """S7: forward, backward and update on the first batch."""
     backend, task = session.backend, session.task
-    batch = next(iter(backend.batches(session.data, task.order(session.rows, 0), task.batch_size)))
+    batch = next(iter(backend.batches(session.data, task.row_order(session.rows, 0), task.batch_size)))
     state = backend.init(task, session.start)
     loss, gradients = backend.forward_backward(state, batch)
     found = session.tensors(state, backend.gradients(gradients))

@@ -49,7 +49,7 @@ class Session:
         state = self.backend.init(task, start or self.start)
         rates = task.learning_rates(self.rows)[0] if rates is None else rates.astype(task.dtype)
         for epoch in range(first_epoch, first_epoch + task.epochs):
-            order = task.order(self.rows, epoch)
+            order = task.row_order(self.rows, epoch)
             with np.errstate(all="ignore"):  # a run that diverges is a result, and shown as one
                 state, _ = self.backend.epoch(state, self.data, order, task.batch_size, rates)
             yield state

@@ -172,7 +172,7 @@ class TimedWork:
         with self.precision():
             state = self.reset()
             for epoch in range(task.epochs):
-                order = task.order(rows, epoch)
+                order = task.row_order(rows, epoch)
                 state, _ = self.backend.epoch(state, self.data, order, task.batch_size, learning_rates[epoch])
             self.backend.sync(state)
             return self.backend.params(state)

@@ -82,7 +82,7 @@ def read(folder: Path) -> TaskFiles:
     x, y = np.load(folder / "x.npy"), np.load(folder / "y.npy")
     start = load_arrays(folder / "start.npz")
     steps = min(task.steps(len(x)), RUN_STEPS)
-    row_order = task.order(len(x), 0)[: steps * task.batch_size]
+    row_order = task.row_order(len(x), 0)[: steps * task.batch_size]
     learning_rates = task.learning_rates(len(x))[0][:steps]
     return TaskFiles(task, _split(folder), x, y, start, row_order, learning_rates)
 

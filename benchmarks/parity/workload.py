@@ -90,7 +90,7 @@ class Workload:
         """
         x, y = data.rounded(task.dtype)
         check_data(task, x, y)
-        orders = tuple(task.order(len(x), epoch) for epoch in range(task.epochs))
+        orders = tuple(task.row_order(len(x), epoch) for epoch in range(task.epochs))
         learning_rates, start = task.learning_rates(len(x)), initial_parameters(task)
         return cls(task, x, y, orders, learning_rates, start, matmul_precision, max_kept_steps)
 

@@ -107,5 +107,5 @@ class Replay:
             state = backend.init(spec, params=parity.initial_parameters(spec))
             data = backend.put(x), backend.put(y)
             learning_rates = spec.learning_rates(len(x))[0]
-            order = spec.order(len(x), 0)
+            order = spec.row_order(len(x), 0)
             backend.sync(backend.epoch(state, data, order, spec.batch_size, learning_rates))

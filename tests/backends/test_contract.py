@@ -85,7 +85,7 @@ def lane(request: pytest.FixtureRequest) -> backends.Backend:
 def work(spec: Task, steps: int = 3) -> Workload:
     """The first steps of one epoch on the numbers above."""
     x, y, start = numbers(spec)
-    order, rates = spec.order(ROWS, 0)[: steps * BATCH], spec.learning_rates(ROWS)[:1, :steps]
+    order, rates = spec.row_order(ROWS, 0)[: steps * BATCH], spec.learning_rates(ROWS)[:1, :steps]
     return Workload(spec, x, y, (order,), rates, start)
 
 
@@ -157,7 +157,7 @@ def test_a_device_that_would_narrow_float64_refuses(lane: backends.Backend) -> N
 @pytest.mark.parametrize("batch_size", [1, 7, 10, 25, 40])
 def test_batches_follow_the_order_and_keep_the_partial_one(lane: backends.Backend, batch_size: int) -> None:
     x, y, _ = numbers(PLAIN)
-    order = PLAIN.order(ROWS, epoch=1)
+    order = PLAIN.row_order(ROWS, epoch=1)
     with lane.precision("float32"):
         data = lane.put(x), lane.put(y)
         pairs = [(lane.get(a), lane.get(b)) for a, b in lane.batches(data, order, batch_size)]

@@ -49,8 +49,8 @@ def test_a_slope_of_zero_is_relu_and_of_one_is_linear() -> None:
 
 
 @pytest.mark.parametrize("name", ["gelu", "", "ReLU"])
-def test_an_unknown_nonlinearity_names_the_known_ones(name: str) -> None:
-    with pytest.raises(ValueError, match=r"known ones are linear, .*leaky_relu"):
+def test_an_unknown_nonlinearity_is_refused_with_the_list(name: str) -> None:
+    with pytest.raises(ValueError, match=r"nonlinearities are linear, .*leaky_relu"):
         gain(name)
 
 

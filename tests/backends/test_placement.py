@@ -47,7 +47,7 @@ def stages(backend: Any, task: Task, *, fetch: bool) -> Iterator[tuple[str, Any]
     x = rng.normal(size=(ROWS, FEATURES)).astype(task.dtype)
     y = rng.normal(size=(ROWS, 1)).astype(task.dtype) if task is REGRESSION else rng.integers(0, 2, ROWS)
     start = {name: rng.normal(size=shape).astype(task.dtype) for name, shape in task.parameters.items()}
-    order, rates = task.order(ROWS, 0), task.learning_rates(ROWS)[0]
+    order, rates = task.row_order(ROWS, 0), task.learning_rates(ROWS)[0]
     rate = float(rates[0])
     data = backend.put(x), backend.put(y)
     yield "put", data

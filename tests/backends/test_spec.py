@@ -88,14 +88,14 @@ def test_parameters_carry_torch_names_and_one_orientation() -> None:
 @given(rows=st.integers(1, 500), seed=st.integers(0, 2**32), epoch=st.integers(0, 100))
 def test_an_order_is_a_permutation_fixed_by_seed_and_epoch(rows: int, seed: int, epoch: int) -> None:
     task = TASK.model_copy(update={"seed": seed})
-    order = task.order(rows, epoch)
+    order = task.row_order(rows, epoch)
     assert order.dtype == np.int64
     assert sorted(order) == list(range(rows))
-    assert (order == task.order(rows, epoch)).all()
+    assert (order == task.row_order(rows, epoch)).all()
 
 
 def test_orders_change_between_epochs_and_seeds() -> None:
-    orders = [TASK.model_copy(update={"seed": s}).order(100, e).tolist() for s in (0, 1) for e in (0, 1)]
+    orders = [TASK.model_copy(update={"seed": s}).row_order(100, e).tolist() for s in (0, 1) for e in (0, 1)]
     assert len({tuple(order) for order in orders}) == 4
 
 

@@ -40,7 +40,9 @@ def train(task: Task, split: datasets.Split) -> dict[str, np.ndarray]:
     data = tuple(numpy.put(array) for array in split.rounded("float64"))
     state = numpy.init(task, start(task))
     for epoch in range(task.epochs):
-        state, _ = numpy.epoch(state, data, task.order(len(split.x), epoch), task.batch_size, rates[epoch])
+        state, _ = numpy.epoch(
+            state, data, task.row_order(len(split.x), epoch), task.batch_size, rates[epoch]
+        )
     return numpy.params(state)
 
 

@@ -43,7 +43,7 @@ def start() -> np.ndarray:
 def by_hand(*, steps_left: int = 0) -> np.ndarray:
     """The lesson in float64 with nothing but NumPy: theta (3, 1) after all steps but the last few."""
     theta = start()
-    orders = np.concatenate([TASK.order(len(Z), epoch) for epoch in range(TASK.epochs)]).reshape(-1, 10)
+    orders = np.concatenate([TASK.row_order(len(Z), epoch) for epoch in range(TASK.epochs)]).reshape(-1, 10)
     for rows in orders[: len(orders) - steps_left]:
         theta -= 0.03 * 2 / 10 * Z[rows].T @ (Z[rows] @ theta - SPLIT.y[rows])
     return theta

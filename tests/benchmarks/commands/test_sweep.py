@@ -129,7 +129,7 @@ def test_every_cell_is_small_enough_and_learns() -> None:
         state = backend.init(cell, params=initial_parameters(cell))
         rates = cell.learning_rates(len(x))[0]
         state, losses = backend.epoch(
-            state, (backend.put(x), backend.put(y)), cell.order(len(x), 0), cell.batch_size, rates
+            state, (backend.put(x), backend.put(y)), cell.row_order(len(x), 0), cell.batch_size, rates
         )
         begun, ended = (
             predict(cell, params, data.x) for params in (initial_parameters(cell), backend.params(state))

@@ -61,7 +61,7 @@ def test_lanes_share_data_order_and_start(lane: LaneWalk, walk: Walk) -> None:
 
 def test_first_batches(lane: LaneWalk) -> None:
     found = lane.iterator
-    assert found.training.rows == tuple(TASK.order(1000, 0)[:10])
+    assert found.training.rows == tuple(TASK.row_order(1000, 0)[:10])
     assert found.evaluation.rows == tuple(range(10))
     for batch in (found.training, found.evaluation, found.own):
         rows = list(batch.rows[:3])
@@ -182,7 +182,7 @@ def test_the_table_of_initializers_is_complete() -> None:
 
 
 def test_gradients_of_the_last_batch_and_of_all_rows(lane: LaneWalk) -> None:
-    theta, last = by_hand(steps_left=1), TASK.order(1000, 2)[-10:]
+    theta, last = by_hand(steps_left=1), TASK.row_order(1000, 2)[-10:]
     for found, rows in ((lane.exercise3.last_batch, last), (lane.exercise3.all_rows, np.arange(1000))):
         gradient = 2 / len(rows) * Z[rows].T @ (Z[rows] @ theta - SPLIT.y[rows])
         values = np.concatenate([each.values for each in found])

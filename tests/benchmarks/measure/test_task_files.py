@@ -92,7 +92,7 @@ def test_a_run_is_the_first_hundred_steps_or_the_epoch(
     steps = min(wanted.steps(rows), 100)
     assert described.steps == steps == len(found.learning_rates)
     assert described.samples == len(found.row_order) == min(rows, steps * batch)
-    np.testing.assert_array_equal(found.row_order, wanted.order(rows, 0)[: steps * batch])
+    np.testing.assert_array_equal(found.row_order, wanted.row_order(rows, 0)[: steps * batch])
     np.testing.assert_array_equal(found.learning_rates, wanted.learning_rates(rows)[0][:steps])
 
 
