@@ -1,7 +1,7 @@
 """Recommended gains for `spec.Xavier` and `spec.Kaiming`: how far to widen the weights before an activation.
 
-The standard deviation of a weight is multiplied by the gain, so that a signal keeps its scale through a deep chain.
-Standard library only.
+The standard deviation of a weight is multiplied by the gain, so that a signal keeps its scale through a deep
+chain. Standard library only.
 """
 
 from __future__ import annotations
