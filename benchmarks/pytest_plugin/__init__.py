@@ -131,6 +131,12 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
     machine_info.update(facts)
 
 
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
+def pytest_benchmark_compare_machine_info(compared_benchmark: dict[str, Any]) -> None:
+    """Sweeps of earlier versions have no facts of their machine: that is another machine, and no fault."""
+    compared_benchmark.setdefault("machine_info", {})
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_json(config: pytest.Config, benchmarks: Any, output_json: dict[str, Any]) -> None:
     """Our record, raw samples included, under one key of pytest-benchmark's JSON."""

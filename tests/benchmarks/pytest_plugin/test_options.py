@@ -16,8 +16,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from samestep.benchmarks.pytest_plugin.adapter import document
 from samestep.benchmarks.record.files import load
-from tests.helpers.paths import ROOT
+from tests.helpers.paths import RESULTS, ROOT
 from tests.helpers.processes import ONLY, run_pytest
 
 PLUGIN = ("-p", "samestep.benchmarks.pytest_plugin")
@@ -84,6 +85,30 @@ def test_the_users_own_json_is_the_record(raced: Raced) -> None:
     assert all(each["stats"]["data"] for each in document["benchmarks"])
     assert slices(raced.json)
     assert not (raced.out / "benchmark.json").exists()
+
+
+def test_pytest_benchmark_would_write_every_entry_as_the_command_does(raced: Raced) -> None:
+    """Then any two files can be compared, whoever wrote them."""
+    theirs, ours = json.loads(raced.json.read_text()), json.loads(json.dumps(document(load(raced.json))))
+    assert list(ours) == list(theirs)
+    differ = {key for key, value in ours.items() if value != theirs[key]}
+    assert differ <= {"datetime"}
+
+
+@pytest.mark.parametrize("is_former", [False, True])
+def test_a_run_is_compared_with_the_files_of_any_run(raced: Raced, is_former: bool, tmp_path: Path) -> None:
+    """A sweep's among them, and one of a version that wrote fewer keys."""
+    swept = RESULTS / "sweep" / "benchmark.json"
+    if not is_former:
+        swept = tmp_path / "sweep.json"
+        swept.write_text(json.dumps(document(load(RESULTS / "sweep"))))
+    compared = ("--benchmark-compare", str(raced.saved)), ("--benchmark-compare", str(swept))
+    for number, words in enumerate(compared):
+        done = raced.again(tmp_path / str(number), *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"Comparing against benchmarks from: {words[1]}" in done.stderr
+        assert "INTERNALERROR" not in done.stdout + done.stderr
+        assert ("0001_" in done.stdout) == (number == 0)  # a sweep measures other tasks
 
 
 def test_a_saved_run_has_the_raw_samples_that_pytest_benchmark_leaves_out(raced: Raced) -> None:
