@@ -19,7 +19,7 @@ from samestep import backends
 
 from .console.errors import InputError
 from .console.escapes import visible
-from .console.interrupts import kept
+from .console.interrupts import interrupts_delivered
 from .measure.options import Declaration, Options, declared
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -45,13 +45,13 @@ def takes(command: str) -> Callable[[F], F]:
     """Give a function the options that a command is declared with; they come as keywords, for `Options`."""
 
     def decorate(function: F) -> F:
-        own = [
+        explicit = [
             parameter
             for parameter in inspect.signature(function, eval_str=True).parameters.values()
             if parameter.kind is not parameter.VAR_KEYWORD
         ]
         options = [_parameter(option) for option in declared(command)]
-        function.__signature__ = inspect.Signature([*options, *own])  # type: ignore[attr-defined]
+        function.__signature__ = inspect.Signature([*options, *explicit])  # type: ignore[attr-defined]
         return function
 
     return decorate
@@ -226,7 +226,7 @@ def main(arguments: list[str] | None = None, commands: typer.Typer = app) -> NoR
     arguments = sys.argv[1:] if arguments is None else arguments
     os.environ["PYTHONSAFEPATH"] = "1"  # no Python that is started imports from the current folder
     try:
-        with kept():
+        with interrupts_delivered():
             code: Any = commands(args=arguments or ["--help"], standalone_mode=False)
     except (InputError, backends.DuplicateLane) as error:
         code = _fail(str(error))

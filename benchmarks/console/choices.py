@@ -1,4 +1,4 @@
-"""What a user may choose from: one line, with the nearest match, for a name that nobody knows."""
+"""Names that a user may choose from: one line, with the nearest match, for any other."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from .errors import InputError
 S = TypeVar("S", bound=str)
 
 
-def pick(what: str, value: str, known: Sequence[S]) -> S:
-    """The one of the known names that the value is.
+def pick(what: str, value: str, choices: Sequence[S]) -> S:
+    """The choice that the value names; `what` says what is chosen.
 
     Raises:
-        InputError: it is none of them.
+        InputError: the value is none of the choices.
     """
-    for name in known:
+    for name in choices:
         if name == value:
             return name
-    near = nearest(value, known)
+    near = nearest(value, choices)
     hint = f"did you mean {near!r}? " if near else ""
-    raise InputError(f"unknown {what} {value!r}: {hint}choose from {', '.join(known)}")
+    raise InputError(f"unknown {what} {value!r}: {hint}choose from {', '.join(choices)}")
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name nearest to this one, whatever its case; None when none is near."""
-    by_lower = {other.lower(): other for other in known}
-    found = difflib.get_close_matches(name.lower(), by_lower, n=1)
-    return by_lower[found[0]] if found else None
+def nearest(name: str, choices: Iterable[str]) -> str | None:
+    """The choice nearest to a name, whatever its case; None when none is near."""
+    by_lower = {choice.lower(): choice for choice in choices}
+    matches = difflib.get_close_matches(name.lower(), by_lower, n=1)
+    return by_lower[matches[0]] if matches else None
 
 
 def by_reason(reasons: Mapping[str, str]) -> str:

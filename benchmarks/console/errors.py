@@ -2,4 +2,4 @@
 
 
 class InputError(ValueError):
-    """Bad input or usage. The message is one line: what, where, and how to mend it."""
+    """Bad input or usage. The message is one line: what, where, and how to fix it."""

@@ -12,26 +12,26 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # typeshed's own name, which is not there at run time
     from sys import UnraisableHookArgs
 
-AGAIN_S = 0.05  # by then the callback that dropped it has ended
+RESEND_S = 0.05  # by then the callback that dropped it has ended
 
 
 @contextmanager
-def kept() -> Iterator[None]:
-    """Within it a KeyboardInterrupt that Python could not raise comes again, until it could.
+def interrupts_delivered() -> Iterator[None]:
+    """Within it a KeyboardInterrupt that Python could not raise is sent again, until it is raised.
 
     Python drops every exception in a destructor and in a callback of its garbage collector. JAX registers one of
     these, so that in a process with many objects a good part of all signals ends there.
     """
-    known, main = sys.unraisablehook, threading.main_thread().ident
+    previous_hook, main = sys.unraisablehook, threading.main_thread().ident
 
     def hook(dropped: UnraisableHookArgs, /) -> None:
         if main is None or not issubclass(dropped.exc_type, KeyboardInterrupt):
-            known(dropped)
+            previous_hook(dropped)
             return
-        threading.Timer(AGAIN_S, signal.pthread_kill, (main, signal.SIGINT)).start()
+        threading.Timer(RESEND_S, signal.pthread_kill, (main, signal.SIGINT)).start()
 
     sys.unraisablehook = hook
     try:
         yield
     finally:
-        sys.unraisablehook = known
+        sys.unraisablehook = previous_hook

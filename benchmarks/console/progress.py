@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from .interrupts import kept
+from .interrupts import interrupts_delivered
 
 Progress: TypeAlias = Callable[[str, int, int, str], None]  # phase, done, total, what was just done
 QUIET_S = 15.0  # without a terminal: at most a line in so many seconds within a stage
@@ -21,7 +21,7 @@ QUIET_S = 15.0  # without a terminal: at most a line in so many seconds within a
 @contextmanager
 def progress() -> Iterator[Progress]:
     """Gives a function of (phase, done, total, text) that writes to stderr: stdout stays clean for pipes."""
-    with kept(), _bars() if sys.stderr.isatty() else _lines() as report:
+    with interrupts_delivered(), _bars() if sys.stderr.isatty() else _lines() as report:
         yield report
 
 
@@ -30,25 +30,25 @@ def _bars() -> Iterator[Progress]:
     columns = TextColumn("{task.description:9}"), BarColumn(24), TextColumn("{task.completed}/{task.total}")
     times = TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[text]}")
     with Bars(*columns, *times, console=Console(stderr=True), transient=True) as bars:
-        known: dict[str, TaskID] = {}
+        phases: dict[str, TaskID] = {}
 
         def report(phase: str, done: int, total: int, text: str) -> None:
-            if phase not in known:
-                known[phase] = bars.add_task(phase, total=total, text="")
-            bars.update(known[phase], completed=done, total=total, text=text)
+            if phase not in phases:
+                phases[phase] = bars.add_task(phase, total=total, text="")
+            bars.update(phases[phase], completed=done, total=total, text=text)
 
         yield report
 
 
 @contextmanager
 def _lines() -> Iterator[Progress]:
-    begin, spoken, at = time.monotonic(), "", 0.0
+    begin, last_phase, last_time = time.monotonic(), "", 0.0
 
     def report(phase: str, done: int, total: int, text: str) -> None:
-        nonlocal spoken, at
+        nonlocal last_phase, last_time
         now = time.monotonic()
-        if phase != spoken or done == total or now - at > QUIET_S:
-            spoken, at = phase, now
+        if phase != last_phase or done == total or now - last_time > QUIET_S:
+            last_phase, last_time = phase, now
             line = f"[{now - begin:5.0f} s] {phase} {done}/{total} {text}"
             print(line.rstrip(), file=sys.stderr, flush=True)
 

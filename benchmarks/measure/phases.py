@@ -7,7 +7,7 @@ and the run as it is timed. A phase is the difference of two of them, so that th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from statistics import median
 from typing import Any, TypeAlias
 
@@ -30,15 +30,15 @@ def phase_breakdown(run: TimedWork) -> dict[str, Any]:
         transfer = seconds(lambda: backend.sync((backend.put(run.files.x), backend.put(run.files.y))))
         reason = indivisible(backend)
         times = interleaved(run, {"run": whole} if reason else LOOPS)
-    took = {name: taken / steps for name, taken in times.items()}
-    phases = {} if reason else dict(zip(PHASES, differences(took), strict=True))
-    return {"run_s": took["run"], "transfer_s": transfer, "reason": reason, "phases": phases}
+    seconds_of = {name: total / steps for name, total in times.items()}
+    phases = {} if reason else dict(zip(PHASES, differences(seconds_of), strict=True))
+    return {"run_s": seconds_of["run"], "transfer_s": transfer, "reason": reason, "phases": phases}
 
 
-def differences(took: Mapping[str, float]) -> tuple[float, float, float, float]:
+def differences(seconds_of: Mapping[str, float]) -> tuple[float, float, float, float]:
     """What each loop takes longer than the one before; what is left is the loop itself."""
-    gathering, computing = took["draw"] - took["bare"], took["compute"] - took["draw"]
-    return gathering, computing, took["step"] - took["compute"], took["bare"] + took["run"] - took["step"]
+    bare, draw, compute, step, run = (seconds_of[name] for name in ("bare", "draw", "compute", "step", "run"))
+    return draw - bare, compute - draw, step - compute, bare + run - step
 
 
 def indivisible(backend: Backend) -> str:
@@ -56,7 +56,7 @@ def interleaved(run: TimedWork, loops: Mapping[str, Loop]) -> dict[str, float]:
     for _ in range(ROUNDS + 1):
         for name, loop in loops.items():
             taken[name].append(timed(run, loop))
-    return {name: median(each[1:]) for name, each in taken.items()}
+    return {name: median(times[1:]) for name, times in taken.items()}
 
 
 def timed(run: TimedWork, loop: Loop) -> float:
@@ -66,6 +66,7 @@ def timed(run: TimedWork, loop: Loop) -> float:
 
 
 def seconds(call: Callable[[], Any]) -> float:
+    """Seconds that a call takes."""
     begin = time.perf_counter()
     call()
     return time.perf_counter() - begin
@@ -75,36 +76,44 @@ def seconds(call: Callable[[], Any]) -> float:
 
 
 def bare(run: TimedWork, state: Any) -> Any:
-    order, size, rates = run.inputs
-    for _ in zip(range(0, len(order), size), rates.tolist(), strict=True):
+    """The loop alone."""
+    row_order, size, learning_rates = run.inputs
+    for _ in zip(range(0, len(row_order), size), learning_rates.tolist(), strict=True):
         pass
     return state
 
 
+def scheduled(run: TimedWork) -> Iterator[tuple[Any, float]]:
+    """Every batch with its learning rate."""
+    row_order, size, learning_rates = run.inputs
+    return zip(run.backend.batches(run.data, row_order, size), learning_rates.tolist(), strict=True)
+
+
 def draw(run: TimedWork, state: Any) -> Any:
-    order, size, rates = run.inputs
+    """The loop that also draws its batches."""
     last: Any = None
-    for batch, _ in zip(run.backend.batches(run.data, order, size), rates.tolist(), strict=True):
+    for batch, _ in scheduled(run):
         last = batch
     return last
 
 
 def compute(run: TimedWork, state: Any) -> Any:
-    order, size, rates = run.inputs
-    found = None
-    for batch, _ in zip(run.backend.batches(run.data, order, size), rates.tolist(), strict=True):
-        found = run.backend.forward_backward(state, batch)
-    return found
+    """The loop that also computes loss and gradients."""
+    result = None
+    for batch, _ in scheduled(run):
+        result = run.backend.forward_backward(state, batch)
+    return result
 
 
 def step(run: TimedWork, state: Any) -> Any:
-    order, size, rates = run.inputs
-    for batch, rate in zip(run.backend.batches(run.data, order, size), rates.tolist(), strict=True):
-        state, _ = run.backend.step(state, batch, rate)
+    """The loop that takes the steps."""
+    for batch, learning_rate in scheduled(run):
+        state, _ = run.backend.step(state, batch, learning_rate)
     return state
 
 
 def whole(run: TimedWork, state: Any) -> Any:
+    """The run as it is timed."""
     return run.backend.epoch(state, run.data, *run.inputs)
 
 

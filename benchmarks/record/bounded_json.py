@@ -17,19 +17,19 @@ MOST_VALUES = 8_000_000  # seventy times those of a run of three tasks, nine lan
 LARGEST = 2**63 - 1
 
 
-def content(path: Path, name: str, mend: str) -> bytes:
-    """The bytes of a regular file; `name` is what it should hold, `mend` what to do where there is none.
+def content(path: Path, name: str, remedy: str) -> bytes:
+    """The bytes of a regular file; `name` is what it should hold, `remedy` what to do where there is none.
 
     Raises:
         InputError: there is no such file, it cannot be read, or it is too large.
     """
     try:
         if path.exists() and not path.is_file():  # reading a pipe or a device may never end
-            raise InputError(f"{path}: cannot be read (not a file); {mend}")
+            raise InputError(f"{path}: cannot be read (not a file); {remedy}")
         with path.open("rb") as file:
             raw = file.read(MOST_BYTES + 1)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); {mend}") from error
+        raise InputError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
     if len(raw) > MOST_BYTES:
         raise InputError(f"{path}: larger than {MOST_BYTES >> 20} MiB, so not a {name} of this project")
     return raw
@@ -53,12 +53,12 @@ def parse(raw: bytes) -> Any:
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object; of a key that comes twice, some readers take the first value and some the last."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    value = dict(pairs)
+    if len(value) < len(pairs):
         names = [name for name, _ in pairs]
-        doubled = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {doubled!r} comes twice in one object")
-    return found
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {repeated!r} comes twice in one object")
+    return value
 
 
 def _no_number(word: str) -> NoReturn:

@@ -20,16 +20,16 @@ def fault(record: Record) -> str | None:
         return f"{tasks:,} tasks with {lanes:,} lanes are more than tables are made of"
     if not tasks:
         return "it has no task"
-    if doubled := next(doubles(record), None):
-        return f"{doubled} is there twice"
-    lanes_compared = (lane for lane in record.plan.lanes if lane != record.plan.baseline)
-    family = set(product(record.tasks, lanes_compared))
-    if {(each.task, each.lane) for each in record.plan.family} != family:
+    if repeated := next(repetitions(record), None):
+        return f"{repeated} is there twice"
+    compared = (lane for lane in record.plan.lanes if lane != record.plan.baseline)
+    family = set(product(record.tasks, compared))
+    if {(pair.task, pair.lane) for pair in record.plan.family} != family:
         return "the family of comparisons is not that of its tasks, lanes and baseline"
     return None
 
 
-def doubles(record: Record) -> Iterator[str]:
+def repetitions(record: Record) -> Iterator[str]:
     """What is there more than once, so that figures would depend on which of the two is taken."""
     yield from _twice("the task", record.tasks)
     yield from _twice("the lane", record.plan.lanes)

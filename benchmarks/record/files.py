@@ -44,23 +44,21 @@ def open_document(path: str | Path, kind: type[D]) -> D:
     raw = content(place, "record", f"name a run's folder or its {WHOLE}")
     with _one_line(place, "record"):
         _check_version(place, parse(raw))
-        found = kind.model_validate_json(raw)
-        if why := fault(found.samestep):
-            raise ValueError(why)
-    return found
+        document = kind.model_validate_json(raw)
+        if reason := fault(document.samestep):
+            raise ValueError(reason)
+    return document
 
 
 def _check_version(place: Path, document: Any) -> None:
     """Raise unless there is a record, and of a version that is read here: so far there is one."""
-    found = document.get(KEY) if isinstance(document, dict) else None
-    if not isinstance(found, dict):
+    record = document.get(KEY) if isinstance(document, dict) else None
+    if not isinstance(record, dict):
         raise InputError(f"{place}: has no {KEY!r} record; was it made by `samestep compare`?")
-    version = found.get("schema_version")
+    version = record.get("schema_version")
     if type(version) is not int or version < 1:
-        words = f"schema_version is {str(version)[:20]!r}, not a whole number from 1"
-        raise InputError(
-            f"{place}: its {words if version is not None else 'schema_version is missing'}; it is damaged"
-        )
+        what = "is missing" if version is None else f"is {str(version)[:20]!r}, not a whole number from 1"
+        raise InputError(f"{place}: its schema_version {what}; it is damaged")
     if version > SCHEMA_VERSION:
         raise InputError(
             f"{place}: its schema_version is {version}, and this samestep reads up to {SCHEMA_VERSION}: "
@@ -95,8 +93,8 @@ def read_model(path: str | Path, kind: type[M]) -> M:
     return _read(Path(path), kind, name, f"name an existing {name} file")
 
 
-def _read(path: Path, kind: type[M], name: str, mend: str) -> M:
-    raw = content(path, name, mend)
+def _read(path: Path, kind: type[M], name: str, remedy: str) -> M:
+    raw = content(path, name, remedy)
     with _one_line(path, name):
         return kind.model_validate_json(raw)
 

@@ -1,4 +1,4 @@
-"""What was measured: every raw piece of a session, as its worker reported it."""
+"""What was measured: every raw piece of a run, as its worker reported it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ class Arm(Spec):
 
 
 class Cold(Spec):
-    """A first call in a fresh process with empty compiler caches; `beside` other processes ran at the time."""
+    """A first call in a fresh process with empty compiler caches; `beside` other processes ran at the time.
+
+    import_s, first_call_s: seconds. peak_memory: bytes of resident memory after it.
+    """
 
     task: str
     lane: str
@@ -49,7 +52,10 @@ class Failure(Spec):
 
 
 class Calibration(Spec):
-    """Found once per task and lane, then frozen: runs per slice; the time of a run and of the reset before it."""
+    """How long a slice is, measured once per task and lane and then frozen.
+
+    repeats: runs in a slice. run_ns, reset_ns: nanoseconds of a run, and of the reset before it.
+    """
 
     task: str
     lane: str
@@ -93,11 +99,15 @@ class PhaseBreakdown(Spec):
 class Slice(Spec):
     """One timed slice: `repeats` runs of the certified work, each from the certified start.
 
-    elapsed and CPU time are those of the runs alone; `span_ns`, `steal_ns` and the context switches include the
-    resets between them. Kind "race" is judged; "gc" (the collector left on) and "alone" (no other arm before it)
-    are the controls. `resync_ns` is what a second sync and the first fetch of the parameters took right after the
-    last run's clock stopped, `fetch_ns` what both took once more. `finals` counts the different final parameters
-    among the repeats, `apart` is their largest distance from the certified ones (the norm over all parameters).
+    twin: whether it is the A/A control's.
+    kind: "race" is judged; "gc" (the collector left on) and "alone" (no other lane before it) are controls.
+    round, position, predecessor: its place in the block; who ran before it.
+    elapsed_ns, cpu_ns: of the runs alone. span_ns, steal_ns, switches (voluntary and involuntary context
+        switches): with the resets between them.
+    resync_ns: what a second sync and the first fetch of the parameters took right after the last run's clock
+        stopped. fetch_ns: what both took once more.
+    final: digest of the last run's final parameters. finals: how many different ones the runs ended in.
+    apart: the largest distance of a run's end from the certified end (the norm over all parameters).
     """
 
     task: str
@@ -123,7 +133,7 @@ class Slice(Spec):
 
 
 class Unseen(Spec):
-    """The certified run of a lane beside runs of as much work that it had never seen: the least, nanoseconds.
+    """The certified run of a lane beside as much work that it had never seen: the least of several, nanoseconds.
 
     CPU time as well, which other programs do not lengthen. `same` counts the unseen runs that ended in the
     certified parameters, which none can honestly do.
@@ -139,7 +149,10 @@ class Unseen(Spec):
 
 
 class Block(Spec):
-    """One group of fresh workers and all that they measured."""
+    """One group of fresh workers and all that they measured.
+
+    cpus: those that raced. twin: the lane of the A/A control. started: the workers in the order of their start.
+    """
 
     index: int
     cpus: tuple[int, ...]

@@ -14,7 +14,7 @@ class Accuracy(Spec):
         excess: loss - best_loss, which is never negative.
         no_excess: why there is no excess, where there is none.
         r_squared: 1 - residual / total sum of squares on the held-out rows (regression).
-        held_out_accuracy: share of the held-out rows whose class was found (classification).
+        held_out_accuracy: the part of the held-out rows whose class is right (classification).
         loss_original_units: `loss` in the target's own units, squared (mse).
         rmse_original_units: root mean squared error on the training rows in the target's own units (regression).
         parameter_error: largest distance of a weight or bias from the truth (synthetic data, one Linear layer).

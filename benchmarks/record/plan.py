@@ -1,4 +1,4 @@
-"""What a session sets out to do, written down before anything is measured."""
+"""What a run sets out to do, written down before anything is measured."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_STEPS = 60  # of a run, that stay in its certificate
 
 
 class Effort(Spec):
-    """One session's amount of work.
+    """How much a run measures.
 
     blocks: groups of fresh workers; the statistic has blocks - 1 degrees of freedom.
     cold: cold first calls per task and lane, each in a process with empty compiler caches.
@@ -25,7 +25,7 @@ class Effort(Spec):
     slice_ms: timed work of a slice; runs shorter than this are repeated.
     controls: every how many blocks the control slices (garbage collector on, arm alone) are run.
     jobs: how many processes work side by side while certifying; times taken then say so.
-    kept: steps of a certified run that stay in the record, to be judged again by anybody, at most.
+    kept: how many steps of a certified run stay in the record at most, to be judged again by anybody.
     """
 
     name: str = Field(min_length=1)
@@ -81,10 +81,10 @@ class Comparison(Spec):
 
 
 class Plan(Spec):
-    """What a session sets out to do, written down before anything is measured.
+    """What a run sets out to do, written down before anything is measured.
 
     `environment` is the coordinator's; `settings` are the variables that every worker gets on top; `missing`
-    are the lanes that were asked for but cannot run here, and the default tasks that have no data here, with
+    are the lanes that were chosen but cannot run here, and the default tasks that have no data here, with
     the reason.
     """
 

@@ -1,9 +1,8 @@
 """What was measured: one record, versioned; `record.files` reads and writes it.
 
 A record holds the plan as it was fixed before measuring, the certificates and every raw sample. Times per step,
-ratios, intervals and verdicts are not in it: `measure.summary` and `measure.verdict` compute them from here.
-Times are in nanoseconds where a clock gave integers, otherwise in seconds; memory in bytes. Non-finite numbers
-are strings.
+ratios, intervals and verdicts are not in it: `analysis` computes them from here. Times are in nanoseconds where a
+clock gave integers, otherwise in seconds; memory in bytes. Non-finite numbers are strings.
 """
 
 from __future__ import annotations
@@ -47,13 +46,13 @@ class Certified(Spec):
     curve: tuple[Point, ...] = ()
 
     def ending(self, steps: int) -> Untraced | None:
-        """What the timed program was found to end in after so many steps, in the task's own dtype."""
+        """Where the timed program ended after so many steps, in the task's own dtype."""
         runs = self.certificate.evidence[-1].untraced if self.certificate.evidence else ()
         return next((run for run in runs if run.steps == steps), None)
 
 
 class Record(Spec):
-    """One session, whole or interrupted."""
+    """One run, whole or interrupted."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
     plan: Plan
@@ -74,9 +73,9 @@ class Record(Spec):
         pieces = [*self.certified, *self.colds, *self.calibrations, *self.failures, *self.ledgers]
         for block in self.blocks:
             pieces += [*block.slices, *block.unseen]
-        known = {(task, lane) for task in self.tasks for lane in self.plan.lanes}
+        planned = {(task, lane) for task in self.tasks for lane in self.plan.lanes}
         for piece in pieces:
-            if (piece.task, piece.lane) not in known:
+            if (piece.task, piece.lane) not in planned:
                 raise ValueError(f"{type(piece).__name__} of {piece.lane} on {piece.task} is not of the plan")
         if self.plan.baseline not in self.plan.lanes:
             raise ValueError(f"the baseline {self.plan.baseline} is not a lane of the plan")

@@ -16,7 +16,7 @@ import pytest
 
 from samestep.benchmarks import cli
 from samestep.benchmarks.commands import list as listing
-from samestep.benchmarks.console.interrupts import kept
+from samestep.benchmarks.console.interrupts import interrupts_delivered
 from samestep.benchmarks.console.progress import progress
 
 WAIT_S = 20.0  # far longer than it takes to come again
@@ -40,7 +40,7 @@ def in_a_destructor() -> None:
 
 
 @pytest.mark.parametrize("press", [in_a_collector_callback, in_a_destructor])
-@pytest.mark.parametrize("run", [kept, progress])
+@pytest.mark.parametrize("run", [interrupts_delivered, progress])
 def test_an_interrupt_that_python_dropped_comes_again(
     press: Callable[[], None], run: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -100,6 +100,6 @@ def test_other_dropped_exceptions_are_told_as_before(monkeypatch: pytest.MonkeyP
     told: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", told.append)
     other = SimpleNamespace(exc_type=ValueError)
-    with kept():
+    with interrupts_delivered():
         sys.unraisablehook(other)  # type: ignore[arg-type]
     assert told == [other]
