@@ -59,20 +59,21 @@ def conditions(record: Record) -> dict[str, list[Block]]:
 
 def row(framework: str, condition: str, size: int, records: Sequence[Record]) -> dict[str, Any]:
     """Counts over the comparisons of all sessions; every arm copies the baseline, so the true ratio is 1."""
-    analyses = [RecordAnalysis(record) for record in records]
-    judged = [(analysis, verdict) for analysis in analyses for verdict in analysis.verdicts]
-    judged = [(analysis, verdict) for analysis, verdict in judged if verdict.word != "BASELINE"]
-    ratios = [verdict.ratio for _, verdict in judged if verdict.ratio]
-    naive = (reading for analysis, verdict in judged for reading in readings(analysis, verdict.lane))
+    verdicts, naive = [], Counter[str]()
+    for analysis in map(RecordAnalysis, records):
+        copies = [verdict for verdict in analysis.verdicts if verdict.word != "BASELINE"]
+        verdicts += copies
+        naive.update(reading for verdict in copies for reading in readings(analysis, verdict.lane))
+    ratios = [verdict.ratio for verdict in verdicts if verdict.ratio]
     return {
         "framework": framework,
         "condition": condition,
         "blocks": size,
         "sessions": len(records),
-        "words": dict(Counter(verdict.word for _, verdict in judged)),
+        "words": dict(Counter(verdict.word for verdict in verdicts)),
         "intervals": len(ratios),
         "covered": sum(ratio.low <= 1 <= ratio.high for ratio in ratios),
-        "naive": dict(Counter(naive)),
+        "naive": dict(naive),
     }
 
 

@@ -135,7 +135,7 @@ def cases(
 
 def first(count: int) -> list[Case]:
     """The first so many different cases: the same ones every time, for one version of Hypothesis."""
-    found: dict[tuple[str, str], Case] = {}
+    cases_by_digest: dict[tuple[str, str], Case] = {}
 
     @settings(
         max_examples=2 * count,  # Hypothesis repeats itself now and then
@@ -148,7 +148,7 @@ def first(count: int) -> list[Case]:
     @given(cases())
     def collect(case: Case) -> None:
         task, rows = case
-        found.setdefault((task.digest(), rows.digest()), case)
+        cases_by_digest.setdefault((task.digest(), rows.digest()), case)
 
     collect()
-    return list(found.values())[:count]
+    return list(cases_by_digest.values())[:count]

@@ -16,7 +16,7 @@ NEAR = 0.01  # and how far the lane that stands for it may be from it
 
 
 class Goal(NamedTuple):
-    """A goal in words, what was reached, and whether that is enough."""
+    """A goal as a sentence, what was reached, and whether that is enough."""
 
     text: str
     reached: str
@@ -41,10 +41,10 @@ def aa(rows: Sequence[Row]) -> Iterator[Goal]:
     """Every length of session is judged by itself; conditions and frameworks are pooled. Rounds are quick's."""
     for blocks in sorted({row["blocks"] for row in rows}):
         sessions = [row for row in rows if row["blocks"] == blocks]
-        words = pooled(sessions)
+        verdicts = pooled(sessions)
         idle = pooled(row for row in sessions if row["condition"] == "idle")
         copies = f"copies, {blocks} blocks of few rounds"
-        false, decided = words["FASTER"] + words["SLOWER"], decisions(words)
+        false, decided = verdicts["FASTER"] + verdicts["SLOWER"], decisions(verdicts)
         yield Goal(
             f"{copies}: at most 1 false FASTER or SLOWER in 1,000 decided verdicts",
             f"{false} in {decided:,}",
@@ -54,9 +54,9 @@ def aa(rows: Sequence[Row]) -> Iterator[Goal]:
         unstable = idle["UNSTABLE"] / max(1, idle.total())
         yield Goal(f"{copies}: UNSTABLE at most 5% when idle", f"{unstable:.1%}", unstable <= UNSTABLE)
         yield coverage(copies, sessions)
-        barred = words["INVALID"] + words["FAILED"]
+        barred = verdicts["INVALID"] + verdicts["FAILED"]
         text = f"{copies}: no correct lane INVALID or FAILED"
-        yield none_of(text, barred, f"{barred} of {words.total():,}")
+        yield none_of(text, barred, f"{barred} of {verdicts.total():,}")
 
 
 def coverage(copies: str, rows: Iterable[Row]) -> Goal:
@@ -69,17 +69,19 @@ def coverage(copies: str, rows: Iterable[Row]) -> Goal:
 
 def power(rows: Sequence[Row]) -> Iterator[Goal]:
     """At standard effort, frameworks pooled; 0% are identical copies. Amounts count by what they really cost."""
-    words = pooled(row for row in rows if row["percent"] == 0)
-    yield at_least("copies, standard effort: at least 80% decided", decisions(words), words.total(), DECIDED)
-    false = words["FASTER"] + words["SLOWER"]
+    verdicts = pooled(row for row in rows if row["percent"] == 0)
+    yield at_least(
+        "copies, standard effort: at least 80% decided", decisions(verdicts), verdicts.total(), DECIDED
+    )
+    false = verdicts["FASTER"] + verdicts["SLOWER"]
     text = "copies, standard effort: none called FASTER or SLOWER"
-    yield none_of(text, false, f"{false} in {decisions(words):,}")
+    yield none_of(text, false, f"{false} in {decisions(verdicts):,}")
     for percent, least in FOUND.items():
         lanes = costing(rows, percent)
-        words = pooled(lanes)
+        verdicts = pooled(lanes)
         costs = " and ".join(f"{100 * (row['mean_ratio'] - 1):.1f}% in {row['framework']}" for row in lanes)
         text = f"about {percent}% more time, standard effort: found in at least {least:.0%} of the sessions"
-        goal = at_least(text, words["SLOWER"], words.total(), least)
+        goal = at_least(text, verdicts["SLOWER"], verdicts.total(), least)
         yield goal._replace(reached=f"{goal.reached} ({costs or 'no lane takes so much'})")
     wrong = sum(row["words"].get("FASTER", 0) for row in rows)
     yield none_of("never in the wrong direction", wrong, str(wrong))
@@ -98,15 +100,15 @@ def costing(rows: Sequence[Row], percent: int) -> list[Row]:
 
 def pooled(rows: Iterable[Row]) -> Counter[str]:
     """The verdicts of several rows together."""
-    words = Counter[str]()
+    verdicts = Counter[str]()
     for row in rows:
-        words.update(row["words"])
-    return words
+        verdicts.update(row["words"])
+    return verdicts
 
 
-def decisions(words: Counter[str]) -> int:
+def decisions(verdicts: Counter[str]) -> int:
     """The verdicts that say something."""
-    return sum(words[word] for word in ("FASTER", "SLOWER", "EQUIVALENT"))
+    return sum(verdicts[verdict] for verdict in ("FASTER", "SLOWER", "EQUIVALENT"))
 
 
 def at_least(text: str, part: int, whole: int, least: float) -> Goal:

@@ -55,7 +55,9 @@ def summary(records: dict[str, Record]) -> list[dict[str, Any]]:
 def row(framework: str, percent: int, analyses: Sequence[RecordAnalysis]) -> dict[str, Any]:
     """How the sessions judged the lanes with so much more work, and their mean ratio over all of them."""
     lanes = lanes_with(framework, percent)
-    words = [verdict.word for analysis in analyses for verdict in analysis.verdicts if verdict.lane in lanes]
+    verdicts = [
+        verdict.word for analysis in analyses for verdict in analysis.verdicts if verdict.lane in lanes
+    ]
     logs = [
         log
         for analysis in analyses
@@ -66,8 +68,8 @@ def row(framework: str, percent: int, analyses: Sequence[RecordAnalysis]) -> dic
         "framework": framework,
         "percent": percent,
         "sessions": len(analyses),
-        "comparisons": len(words),
-        "words": dict(Counter(words)),
+        "comparisons": len(verdicts),
+        "words": dict(Counter(verdicts)),
         "mean_ratio": math.exp(fmean(logs)),
     }
 

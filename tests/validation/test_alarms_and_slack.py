@@ -11,11 +11,11 @@ from validation import alarms, slack, store
 
 
 def test_the_kept_results_show_what_they_should() -> None:
-    kept = store.read("alarms", ROOT)
-    assert alarms.faults(kept) == []
+    committed = store.read("alarms", ROOT)
+    assert alarms.faults(committed) == []
     assert slack.faults(store.read("slack", ROOT)) == []
-    assert set(kept["lanes"]) >= {"numpy", "torch", "jax", "torch:compile", "torch:fused", "jax:fused"}
-    for lane, row in kept["lanes"].items():
+    assert set(committed["lanes"]) >= {"numpy", "torch", "jax", "torch:compile", "torch:fused", "jax:fused"}
+    for lane, row in committed["lanes"].items():
         assert row["tasks"] >= (alarms.COMPILED_CASES if lane in alarms.COMPILED else alarms.CASES)
         assert row["passed"] + row["diverged"] == row["tasks"]
 

@@ -43,10 +43,10 @@ def test_a_run_without_time_says_what_it_needs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as end:
-        main(["aa", "--minutes", "0", "--out", "kept"], commands=app)
+        main(["aa", "--minutes", "0", "--out", "results"], commands=app)
     assert end.value.code == 2
     assert "give it more --minutes" in capsys.readouterr().err
-    assert not Path(tmp_path, "kept").exists()
+    assert not Path(tmp_path, "results").exists()
 
 
 def test_the_module_runs_from_a_checkout() -> None:

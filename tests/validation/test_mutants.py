@@ -57,12 +57,12 @@ def test_every_mutant_is_caught(rows: Rows) -> None:
 
 
 def test_the_doctor_answers_as_the_kept_result_says(rows: Rows) -> None:
-    kept = {row["what"]: row for row in store.read("mutants", ROOT)["mutants"]}
+    committed = {row["what"]: row for row in store.read("mutants", ROOT)["mutants"]}
     for row in rows:
         for key in ("framework", "origin", "caught", "cause", "named", "right"):
-            assert row[key] == kept[row["what"]][key], row
+            assert row[key] == committed[row["what"]][key], row
     if ALL:
-        assert [row["what"] for row in rows] == list(kept)
+        assert [row["what"] for row in rows] == list(committed)
 
 
 def test_most_mutants_are_named_rightly(rows: Rows) -> None:

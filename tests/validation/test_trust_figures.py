@@ -102,9 +102,9 @@ def test_goals_fail_when_they_should() -> None:
 def test_the_kept_figures_follow_from_the_kept_samples(experiment: Any) -> None:
     name = experiment.__name__.rpartition(".")[2]
     result = packed.result(ROOT / store.TRUST / name, experiment.summary)
-    kept = store.read(name, ROOT)
-    assert (result["rows"], result["machine"]) == (kept["rows"], kept["machine"])
-    assert experiment.faults(kept) == goals.unmet(getattr(goals, name)(kept["rows"]))
+    committed = store.read(name, ROOT)
+    assert (result["rows"], result["machine"]) == (committed["rows"], committed["machine"])
+    assert experiment.faults(committed) == goals.unmet(getattr(goals, name)(committed["rows"]))
 
 
 def test_the_kept_experiments_are_large_enough() -> None:

@@ -19,12 +19,11 @@ from .patches import (
     FIRST_ROWS,
     GRADIENTS_BEFORE,
     RATE_IN_BUFFER,
-    applied,
+    after_init,
     batch,
     forget,
     gradient,
-    initial,
-    initialized,
+    initial_params,
     layer,
     learning_rates,
     loss_options,
@@ -33,6 +32,7 @@ from .patches import (
     row_order,
     scaled,
     sgd,
+    update_with,
 )
 from .small_tasks import BATCH
 
@@ -109,7 +109,7 @@ FORESEEN = {
         "transposed", gradient(lambda g: np.ascontiguousarray(g.T), "0.weight"), on.CHAIN
     ),
     "the gradient of the step before": Mutant("stale", GRADIENTS_BEFORE),
-    "gradients are not cleared": Mutant("stale", {**applied(added), **initialized(forget)}),
+    "gradients are not cleared": Mutant("stale", {**update_with(added), **after_init(forget)}),
     "rows are not shuffled": Mutant(
         "rows", row_order(lambda rows: np.arange(len(rows))), says="stored order"
     ),
@@ -160,7 +160,7 @@ FORESEEN = {
     ),
     "float64 throughout": Mutant(
         "dtype",
-        {"put": lambda lane, put, array: array.astype(np.float64), **initial(doubles)},
+        {"put": lambda lane, put, array: array.astype(np.float64), **initial_params(doubles)},
         says="float64",
     ),
     "another start": Mutant(
@@ -178,9 +178,9 @@ FORESEEN = {
     "predictions are halved": Mutant(
         "prediction", {"predict": lambda lane, predict, state, x: predict(state, x) * x.dtype.type(0.5)}
     ),
-    "an exception": Mutant("error", applied(raises)),
+    "an exception": Mutant("error", update_with(raises)),
     "shapes are turned": Mutant("shape", params(np.transpose)),
     "not a number": Mutant(
-        "unknown", applied(lambda lane, gradients: {name: g * np.nan for name, g in gradients.items()})
+        "unknown", update_with(lambda lane, gradients: {name: g * np.nan for name, g in gradients.items()})
     ),
 }

@@ -41,7 +41,7 @@ def learning_rates(change: Callable[[Host], Host]) -> Methods:
     return {"steps": lambda lane, steps, *given: steps(*given[:-1], change(given[-1]))}
 
 
-def initialized(change: Callable[[Any, Any, Task], None]) -> Methods:
+def after_init(change: Callable[[Any, Any, Task], None]) -> Methods:
     """Something done to the lane or its fresh state."""
 
     def init(lane: Any, original: Method, task: Task, params: Any = None, buffers: Any = None) -> Any:
@@ -52,7 +52,7 @@ def initialized(change: Callable[[Any, Any, Task], None]) -> Methods:
     return {"init": init}
 
 
-def initial(change: Callable[[Any], Mapping[str, Host]]) -> Methods:
+def initial_params(change: Callable[[Any], Mapping[str, Host]]) -> Methods:
     """Other initial parameters than those given."""
     return {"init": lambda lane, init, task, params, buffers=None: init(task, change(params), buffers)}
 
@@ -79,7 +79,7 @@ def scaled(factor: Callable[[int], float], *, loss: bool = True) -> Methods:
     return {"forward_backward": changed}
 
 
-def applied(change: Callable[[Any, Any], Any]) -> Methods:
+def update_with(change: Callable[[Any, Any], Any]) -> Methods:
     """Other gradients in the update than those of the step, from the lane and these."""
     return {"update": lambda lane, update, state, g, rate: update(state, change(lane, g), rate)}
 
@@ -149,7 +149,7 @@ def optax_chain(make: Callable[[Any, Any, spec.SGD], Iterable[Any]]) -> Methods:
         chain = optax.chain(*make(optax, scale_by_given_rate(), task.optimizer))
         state.optimizer = nnx.Optimizer(state.model, chain, wrt=nnx.Param)
 
-    return initialized(change)
+    return after_init(change)
 
 
 # --- mistakes of more than one writer; what a lane remembers ends with its run ----------------------
@@ -181,8 +181,8 @@ def rate_in_buffer(sgd: Any, step: Method, params: Any, gradients: Any, rate: fl
         theta -= buffer
 
 
-FIRST_ROWS: Methods = {"batches": first_rows, **initialized(forget)}
-GRADIENTS_BEFORE: Methods = {**applied(before), **initialized(forget)}
+FIRST_ROWS: Methods = {"batches": first_rows, **after_init(forget)}
+GRADIENTS_BEFORE: Methods = {**update_with(before), **after_init(forget)}
 DAMPENED_START = sgd(step=dampened_start)
 RATE_IN_BUFFER = sgd(step=rate_in_buffer)
 FIRST_RATE = learning_rates(lambda rates: np.full_like(rates, rates[0]))

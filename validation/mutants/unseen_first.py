@@ -19,10 +19,10 @@ from .patches import (
     DAMPENED_START,
     FIRST_ROWS,
     RATE_IN_BUFFER,
+    after_init,
     data,
     gradient,
-    initial,
-    initialized,
+    initial_params,
     layer,
     loss,
     loss_options,
@@ -238,13 +238,13 @@ TORCH = {
     ),
     "the DataLoader was left with drop_last=True": in_torch("partial batch", {"batches": drop_last}),
     "the schedule reaches the weights' parameter group and not the biases'": in_torch(
-        "learning rate", initialized(two_groups), on.COSINE
+        "learning rate", after_init(two_groups), on.COSINE
     ),
     "the step runs under bfloat16 autocast": in_torch(
         "precision", {"forward_backward": under_autocast, "step": under_autocast}
     ),
     "predictions come from a moving average of the parameters": in_torch(
-        "prediction", {"predict": average_prediction, **initialized(averaging)}
+        "prediction", {"predict": average_prediction, **after_init(averaging)}
     ),
     "the timed epoch iterates a DataLoader with shuffle=True": in_torch(
         "timed program", {"epoch": timed_on_shuffle}
@@ -289,10 +289,11 @@ JAX = {
         "momentum", optax_chain(lambda optax, by_rate, sgd: (optax.ema(sgd.momentum), by_rate)), on.MOMENTUM
     ),
     "kernels are loaded, and biases stay at Flax's zeros": in_jax(
-        "start", initial(lambda params: {name: value * ("weight" in name) for name, value in params.items()})
+        "start",
+        initial_params(lambda params: {name: value * ("weight" in name) for name, value in params.items()}),
     ),
     "the jitted gradient closed over the initial parameters": in_jax(
-        "stale", {"step": halves, **initialized(closed_over)}
+        "stale", {"step": halves, **after_init(closed_over)}
     ),
 }
 

@@ -18,9 +18,9 @@ from .mutant import Method, Mutant
 from .patches import (
     FIRST_RATE,
     GRADIENTS_BEFORE,
+    after_init,
     data,
-    initial,
-    initialized,
+    initial_params,
     layer,
     learning_rates,
     loss,
@@ -118,7 +118,7 @@ def then_turned(lane: Any, original: Method, value: Any) -> dict[str, Host]:
 TORCH = {
     "a softmax comes before the cross entropy, which has its own": in_torch(
         "loss",
-        initialized(
+        after_init(
             lambda lane, state, task: state.loss.register_forward_pre_hook(
                 lambda _, given: (given[0].softmax(dim=1), given[1])
             )
@@ -126,13 +126,13 @@ TORCH = {
         on.DIGITS,
     ),
     "the output layer was replaced after the optimiser was made": in_torch(
-        "left out", initialized(new_head), on.CHAIN
+        "left out", after_init(new_head), on.CHAIN
     ),
     "scheduler.step() comes before optimizer.step()": in_torch(
         "learning rate", learning_rates(lambda rates: np.append(rates[1:], rates[-1:])), on.STEPPED
     ),
     "weights are transposed only where the shapes disagree, so square ones are not": in_torch(
-        "transposed", {"params": then_turned, "gradients": then_turned, **initial(turned)}, on.CHAIN
+        "transposed", {"params": then_turned, "gradients": then_turned, **initial_params(turned)}, on.CHAIN
     ),
 }
 
