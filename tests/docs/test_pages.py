@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 
@@ -13,7 +14,7 @@ import pytest
 from docs.generate import pages
 from docs.generate.markdown import fill
 from docs.generate.reference_parts import Reference
-from samestep import backends
+from samestep import Traits, backends
 from samestep.benchmarks.analysis.summary import summarize
 from samestep.benchmarks.analysis.verdicts import VerdictWord
 from samestep.benchmarks.measure.phases import PHASES
@@ -102,3 +103,8 @@ def test_every_verdict_is_explained() -> None:
 def test_every_tier_of_a_lane_is_explained() -> None:
     reference = Reference(load(pages.REFERENCE))
     assert all(f"`{lane}`" in reference.tiers() for lane in reference.record.plan.lanes)
+
+
+def test_every_trait_of_a_lane_is_explained() -> None:
+    text = (DOCS / "lanes.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"`traits\.(\w+)`", text)) == {field.name for field in fields(Traits)}
