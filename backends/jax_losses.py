@@ -66,7 +66,7 @@ def _huber_jvp(
     """The derivative clip(e, -delta, delta) itself.
 
     Autodiff of Optax's form gives q sign e + delta sign e - delta sign e, which is as far off as delta rounds,
-    however small e is; the certificate found it.
+    however small e is.
     """
     derivative = jnp.clip(primals[0] - primals[1], -delta, delta)
     return huber_of(*primals, delta), derivative * (tangents[0] - tangents[1])

@@ -37,7 +37,7 @@ class Option:
 def number_option(
     default: float, meaning: str, takes: str = "", valid: Callable[[float], bool] = lambda value: True
 ) -> Option:
-    """A finite Python number, with a further condition (`takes` in words)."""
+    """A finite Python number under a further condition, which `takes` words and `valid` checks."""
     return Option(
         default,
         meaning,
@@ -144,13 +144,13 @@ class LossSpec:
                 raise self._error(f"{name} is {dtype}, {self.inputs[0]} is {first}; make them equal")
         integer, same = is_classes(arrays[-1]), others[-1] == first
         if self.target in ("class", "class set"):
-            fits, wanted = integer, "integers"
+            fits, expected = integer, "integers"
         elif self.target in ("class or probabilities", "binary", "sign"):
-            fits, wanted = integer or same, f"integers or {first}"
+            fits, expected = integer or same, f"integers or {first}"
         else:
-            fits, wanted = same, f"{first}, as {self.inputs[0]}"
+            fits, expected = same, f"{first}, as {self.inputs[0]}"
         if not fits:
-            raise self._error(f"{self.inputs[-1]} must be {wanted}, not {others[-1]}")
+            raise self._error(f"{self.inputs[-1]} must be {expected}, not {others[-1]}")
 
     def _target_shape(self, arrays: Sequence[Array]) -> tuple[int, ...]:
         """The shape that the last input must have: the first one's, but for classes and pairs of vectors."""
@@ -167,8 +167,8 @@ class LossSpec:
         if len(shape) < fewest or (most is not None and len(shape) > most):
             last = " or more" if most is None else "" if fewest == most else f" to {most}"
             raise self._error(f"{self.inputs[0]} must have {fewest}{last} dimensions, not shape {shape}")
-        expected = [shape] * (len(arrays) - 1) + [self._target_shape(arrays)]
-        for name, array, needed in zip(self.inputs, arrays, expected, strict=True):
+        shapes = [shape] * (len(arrays) - 1) + [self._target_shape(arrays)]
+        for name, array, needed in zip(self.inputs, arrays, shapes, strict=True):
             if array.shape != needed:
                 raise self._error(
                     f"{name} has shape {array.shape}, but {self.inputs[0]} of shape {shape} needs "
@@ -180,7 +180,7 @@ class LossSpec:
             if arguments.get(key) is not None:
                 self._check_weight(key, np.shape(arguments[key]), shape)
 
-    def _check_weight(self, key: str, given: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    def _check_weight(self, key: str, weight_shape: tuple[int, ...], shape: tuple[int, ...]) -> None:
         """One weight per class; or, for losses of single elements, per column (the last axis) or per element."""
         allowed: tuple[tuple[int, ...], ...] = (shape[-1:],)
         if self.target in ("class", "class or probabilities"):
@@ -188,9 +188,9 @@ class LossSpec:
             allowed = (shape[axis : axis + 1],)
         elif self.target != "binary":
             allowed = (shape[-1:], shape)
-        if given not in allowed:
-            wanted = " or ".join(str(size) for size in dict.fromkeys(allowed))
-            raise self._error(f"option {key} has shape {given}; the inputs need {wanted}")
+        if weight_shape not in allowed:
+            expected = " or ".join(str(size) for size in dict.fromkeys(allowed))
+            raise self._error(f"option {key} has shape {weight_shape}; the inputs need {expected}")
 
     def _check_ranges(self, arrays: Sequence[Array], arguments: Mapping[str, Any]) -> None:
         """The values that the target may hold, and bce's prediction, which is a probability too."""
@@ -200,29 +200,29 @@ class LossSpec:
             self._require(self.inputs[0], "probabilities in [0, 1]", (arrays[0] >= 0) & (arrays[0] <= 1))
         match self.target:
             case "sign":
-                wanted, right = "-1 or 1", (target == -1) | (target == 1)
+                expected, valid = "-1 or 1", (target == -1) | (target == 1)
             case "binary":
-                wanted, right = "0 or 1", (target == 0) | (target == 1)
+                expected, valid = "0 or 1", (target == 0) | (target == 1)
             case "class set":
-                wanted, right = f"classes 0 to {size[-1] - 1}, or -1", (target >= -1) & (target < size[-1])
+                expected, valid = f"classes 0 to {size[-1] - 1}, or -1", (target >= -1) & (target < size[-1])
             case "distribution" if not arguments.get("log_target", False):
-                wanted, right = "probabilities >= 0", target >= 0
+                expected, valid = "probabilities >= 0", target >= 0
             case "class" | "class or probabilities" if is_classes(target):
                 classes = size[class_axis(len(size))]
-                wanted = f"classes 0 to {classes - 1}{' or ignore_index' if ignores else ''}"
-                right = (target >= 0) & (target < classes) | (target == ignore_index if ignores else False)
+                expected = f"classes 0 to {classes - 1}{' or ignore_index' if ignores else ''}"
+                valid = (target >= 0) & (target < classes) | (target == ignore_index if ignores else False)
             case "probability" | "class or probabilities":
-                wanted, right = "probabilities in [0, 1]", (target >= 0) & (target <= 1)
+                expected, valid = "probabilities in [0, 1]", (target >= 0) & (target <= 1)
                 if ignores and ignore_index >= 0:
                     raise self._error("ignore_index needs classes as targets, not probabilities")
             case _:
                 return
-        self._require(self.inputs[-1], wanted, right)
+        self._require(self.inputs[-1], expected, valid)
 
-    def _require(self, name: str, wanted: str, right: Any) -> None:
-        if not np.all(right):
-            where = tuple(int(i) for i in np.argwhere(~np.asarray(right))[0])
-            raise self._error(f"{name} must hold {wanted}; element {where} does not")
+    def _require(self, name: str, expected: str, valid: Any) -> None:
+        if not np.all(valid):
+            where = tuple(int(i) for i in np.argwhere(~np.asarray(valid))[0])
+            raise self._error(f"{name} must hold {expected}; element {where} does not")
 
     def _error(self, message: str) -> ValueError:
         return ValueError(f"{self.name}: {message}")

@@ -20,13 +20,13 @@ __all__ = ["REDUCTIONS", "LossSpec", "Option", "Reduction", "class_axis", "get",
 
 
 def margin(default: float) -> Option:
-    return number_option(default, "distance asked for between right and wrong")
+    return number_option(default, "distance wanted between the right and the wrong score")
 
 
 BETA = number_option(1.0, "where the parabola meets the line; 0 is L1", " >= 0", lambda value: value >= 0)
 DELTA = number_option(1.0, "where the parabola meets the line", " > 0", lambda value: value > 0)
 LABEL_SMOOTHING = number_option(
-    0.0, "share of the target spread evenly over the classes", " in [0, 1]", lambda value: 0 <= value <= 1
+    0.0, "part of the target spread evenly over the classes", " in [0, 1]", lambda value: 0 <= value <= 1
 )
 WEIGHT = weight_option("one weight per class")
 ELEMENT_WEIGHT = weight_option("one weight per column or per element")

@@ -34,7 +34,7 @@ class MultiLabelMargin(nn.Module):
     """MultiLabelMarginLoss written out, for torch.compile.
 
     Up to torch 2.13 the compiler takes what stands behind the first -1 of a target for class 0 and gives a wrong
-    loss without a word (https://github.com/pytorch/pytorch/issues/141017); the certificate found it.
+    loss without a warning (https://github.com/pytorch/pytorch/issues/141017).
     """
 
     def __init__(self, reduction: str) -> None:

@@ -95,31 +95,37 @@ def exact(
     """One step in higher precision, and how far a correct one in the task's dtype may be from it."""
     reference = Reference(spec)
     arithmetic = Arithmetic.of(spec.dtype, reference.wide)
-    wide, kept = reference.widen(params), reference.widen(buffers)
-    step = reference.step(wide, kept, batch.x, batch.y, batch.learning_rate, first=first)
+    wide, wide_buffers = reference.widen(params), reference.widen(buffers)
+    step = reference.step(wide, wide_buffers, batch.x, batch.y, batch.learning_rate, first=first)
     bounds = Bounds(reference, arithmetic, step, Magnitudes(step, wide, arithmetic.tiny))
     return step, bounds.errors({}, batch.learning_rate, first=first)
 
 
-def apart(done: Workload) -> tuple[Arrays, Arrays]:
-    """How far two correct runs of one Linear layer under MSE may end apart: parameters, momentum buffers.
+def distances(done: Workload) -> tuple[Arrays, Arrays]:
+    """How far two correct runs of one Linear layer under MSE may end from each other: parameters, buffers.
 
-    To first order in the unit roundoff. A step adds what it may itself be off by, twice, to what the two are
-    apart, which it maps to dg = (2/B) |Z|^T |Z| dtheta + decay dtheta, db = momentum db + (1 - dampening) dg and
+    To first order in the unit roundoff. A step adds its own error bound, twice, to the distance between the two,
+    which it maps to dg = (2/B) |Z|^T |Z| dtheta + decay dtheta, db = momentum db + (1 - dampening) dg and
     dtheta + h db, with Z = [X 1].
     """
     o, params, buffers = done.task.optimizer, done.start, {}
-    far, kept = ({name: np.zeros(value.shape) for name, value in done.start.items()} for _ in range(2))
+    params_off, buffers_off = (
+        {name: np.zeros(value.shape) for name, value in done.start.items()} for _ in range(2)
+    )
     for index, batch in enumerate(done.batches()):
         step, errors = exact(done.task, params, buffers, batch, first=index == 0)
         z = np.abs(np.column_stack([batch.x, np.ones(len(batch.x))]))
-        moved = 2 / len(z) * z.T @ z @ np.vstack([far["0.weight"], far["0.bias"]])
+        moved = 2 / len(z) * z.T @ z @ np.vstack([params_off["0.weight"], params_off["0.bias"]])
         for name, slope in zip(("0.weight", "0.bias"), (moved[:-1], moved[-1]), strict=True):
-            kept[name] = o.momentum * kept[name] + (1 - o.dampening) * (slope + o.weight_decay * far[name])
-            far[name] = far[name] + batch.learning_rate * kept[name] + 2 * errors.params[name]
-            kept[name] = kept[name] + 2 * errors.buffers[name]
+            buffers_off[name] = o.momentum * buffers_off[name] + (1 - o.dampening) * (
+                slope + o.weight_decay * params_off[name]
+            )
+            params_off[name] = (
+                params_off[name] + batch.learning_rate * buffers_off[name] + 2 * errors.params[name]
+            )
+            buffers_off[name] = buffers_off[name] + 2 * errors.buffers[name]
         params, buffers = step.params, step.buffers
-    return far, kept
+    return params_off, buffers_off
 
 
 def assert_within(got: Arrays, want: Arrays, allowed: Arrays) -> None:
@@ -236,7 +242,7 @@ def test_the_verbs_agree_with_one_another(lane: backends.Backend) -> None:
         lane.sync((by_epoch, losses))
         by_trace, trace = lane.trace(lane.init(MOMENTUM, params=start), data, order, BATCH, rates)
         ends = [(lane.params(end), lane.buffers(end)) for end in (by_verbs, by_step, by_epoch, by_trace)]
-    allowed = apart(done)
+    allowed = distances(done)
     for end in ends:
         for got, recorded, far in zip(end, (trace.params, trace.buffers), allowed, strict=True):
             assert_within(got, {name: values[-1] for name, values in recorded.items()}, far)
@@ -292,12 +298,12 @@ def test_given_buffers_are_continued_from(lane: backends.Backend) -> None:
         again = lane.init(MOMENTUM, params=lane.params(half), buffers=lane.buffers(half))
         again, _ = lane.epoch(again, data, order[BATCH:], BATCH, rates[1:])
         ends = [(lane.params(end), lane.buffers(end)) for end in (whole, again)]
-    for one, other, far in zip(*ends, apart(done), strict=True):
+    for one, other, far in zip(*ends, distances(done), strict=True):
         assert_within(other, one, far)
 
 
 def test_numpy_gradients_agree_with_finite_differences() -> None:
-    """The loss is a parabola in each parameter by itself, kinks apart: a central difference is exact but for
+    """The loss is a parabola in each parameter by itself, away from kinks: a central difference is exact but for
     the rounding of its two losses."""
     spec = DEEP.model_copy(update={"dtype": "float64"})
     x, y, start = numbers(spec)

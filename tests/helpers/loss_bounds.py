@@ -61,16 +61,16 @@ def bound(
 ) -> tuple[Floats, dict[str, Floats]]:
     """Allowed error of the value and of each gradient against an exact reference; inputs in float64."""
     options, reduction = resolved(name, arguments), arguments.get("reduction", "mean")
-    found = terms(name, arrays, options)
-    count = np.size(found.value)
-    divisor = {"mean": found.divisor or count, "batchmean": len(arrays[0]) if arrays[0].ndim else 1}.get(
+    loss = terms(name, arrays, options)
+    count = np.size(loss.value)
+    divisor = {"mean": loss.divisor or count, "batchmean": len(arrays[0]) if arrays[0].ndim else 1}.get(
         reduction, 1
     )
-    factor = gamma(found.roundings + (0 if reduction == "none" else 2 * count + 2), dtype)
-    value = found.value if reduction == "none" else found.value.sum()
+    factor = gamma(loss.roundings + (0 if reduction == "none" else 2 * count + 2), dtype)
+    value = loss.value if reduction == "none" else loss.value.sum()
     least = SMALLEST_NORMAL[dtype] * max(1, count)
     with np.errstate(all="ignore"):
-        gradients = {key: factor * sizes / divisor + least for key, sizes in found.gradients.items()}
+        gradients = {key: factor * sizes / divisor + least for key, sizes in loss.gradients.items()}
         return factor * value / divisor + least, gradients
 
 
@@ -94,8 +94,8 @@ def terms(name: str, arrays: Sequence[Floats], options: Options) -> Terms:
         return _hinge(name, arrays, options)
 
 
-def _both(value: Floats, slope: Floats, roundings: int) -> Terms:
-    return Terms(value, {"prediction": slope, "target": slope}, roundings)
+def _both(value: Floats, derivative: Floats, roundings: int) -> Terms:
+    return Terms(value, {"prediction": derivative, "target": derivative}, roundings)
 
 
 def _residual(name: str, e: Floats, options: Options) -> Terms:
@@ -122,15 +122,15 @@ def _classes(name: str, x: Floats, target: Floats, options: Options) -> Terms:
     if target.dtype.kind == "f":
         mix, divisor = w * ((1 - s) * target + s / classes), x.size / classes
     else:
-        kept = np.expand_dims(target != options.get("ignore_index", -100), axis)
-        onehot = w * kept * (np.expand_dims(target, axis) == np.arange(classes).reshape(w.shape))
-        mix, divisor = (1 - s) * onehot + w * kept * s / classes, onehot.sum()
+        counted = np.expand_dims(target != options.get("ignore_index", -100), axis)
+        onehot = w * counted * (np.expand_dims(target, axis) == np.arange(classes).reshape(w.shape))
+        mix, divisor = (1 - s) * onehot + w * counted * s / classes, onehot.sum()
     if name != "cross_entropy":
         return Terms((mix * np.abs(x)).sum(axis), {"prediction": mix}, 4, divisor)
     log_sum = np.logaddexp.reduce(x, axis, keepdims=True)
     log_p = np.abs(x) + np.abs(x).max(axis, keepdims=True) + np.abs(log_sum) + 1
-    slope = np.exp(x - log_sum) * mix.sum(axis, keepdims=True) * (1 + log_p) + mix
-    gradients = {"prediction": slope, "target": w * (1 - s) * log_p}
+    derivative = np.exp(x - log_sum) * mix.sum(axis, keepdims=True) * (1 + log_p) + mix
+    gradients = {"prediction": derivative, "target": w * (1 - s) * log_p}
     return Terms((mix * log_p).sum(axis), gradients, classes + 2 * FUNCTION + 8, divisor)
 
 
@@ -138,8 +138,8 @@ def _kl_div(x: Floats, t: Floats, options: Options) -> Terms:
     log_t = t if options["log_target"] else np.log(np.where(t > 0, t, 1))
     t = np.exp(t) if options["log_target"] else t
     size = np.abs(log_t) + np.abs(x)
-    slope = t * (size + 1) if options["log_target"] else size + 1
-    return Terms(t * size, {"prediction": t, "target": slope}, FUNCTION + 5)
+    derivative = t * (size + 1) if options["log_target"] else size + 1
+    return Terms(t * size, {"prediction": t, "target": derivative}, FUNCTION + 5)
 
 
 def _softplus(x: Floats) -> Floats:
@@ -150,19 +150,21 @@ def _binary(name: str, x: Floats, t: Floats, options: Options) -> Terms:
     w = np.broadcast_to(1.0 if options["weight"] is None else options["weight"], x.shape)
     if name == "bce":
         log_x, log_not = np.maximum(np.log(x), -100), np.maximum(np.log1p(-x), -100)
-        slope = np.abs(x - t) / np.maximum(x * (1 - x), EPSILON)
-        gradients = {"prediction": w * slope, "target": -w * (log_x + log_not)}
+        derivative = np.abs(x - t) / np.maximum(x * (1 - x), EPSILON)
+        gradients = {"prediction": w * derivative, "target": -w * (log_x + log_not)}
         return Terms(-w * (t * log_x + (1 - t) * log_not), gradients, FUNCTION + 8)
     p = np.asarray(1.0 if options.get("pos_weight") is None else options["pos_weight"])
     size = np.abs(x) + _softplus(x) + _softplus(-x)
-    slope = w * ((p * t + 1 - t) * np.exp(-_softplus(-x)) + p * t)
-    found = Terms(
-        w * (1 + p * t) * size, {"prediction": slope, "target": w * (1 + p) * size}, 2 * FUNCTION + 10
+    derivative = w * ((p * t + 1 - t) * np.exp(-_softplus(-x)) + p * t)
+    binary = Terms(
+        w * (1 + p * t) * size, {"prediction": derivative, "target": w * (1 + p) * size}, 2 * FUNCTION + 10
     )
     if name == "bce_with_logits":
-        return found
+        return binary
     classes = x.shape[-1]
-    return Terms(found.value.sum(-1) / classes, {"prediction": slope / classes}, found.roundings + classes)
+    return Terms(
+        binary.value.sum(-1) / classes, {"prediction": derivative / classes}, binary.roundings + classes
+    )
 
 
 def _cosine(x1: Floats, x2: Floats) -> tuple[Floats, Floats, Floats, Floats, Floats]:
@@ -195,7 +197,7 @@ def _listed(x: Floats, target: Floats) -> tuple[Floats, Floats]:
 
 
 def hinges(name: str, arrays: Sequence[Floats], options: Options) -> tuple[Floats, Floats]:
-    """The numbers z whose sign decides a slope (-inf where it does not), and the absolute terms of each."""
+    """The numbers z whose sign decides a derivative (-inf where it does not), and the absolute terms of each."""
     x, target, margin = arrays[0], arrays[-1], options.get("margin", 1.0)
     match name:
         case "margin_ranking":
@@ -234,26 +236,26 @@ def _hinge(name: str, arrays: Sequence[Floats], options: Options) -> Terms:
     x, target = arrays[0], arrays[-1]
     z, size = hinges(name, arrays, options)
     active = z > -size / 16  # a little below 0 as well: the value is continuous there
-    value, slope = active * size, active * 1.0
+    value, derivative = active * size, active * 1.0
     match name:
         case "margin_ranking":
-            return Terms(value, {"x1": slope, "x2": slope}, 5)
+            return Terms(value, {"x1": derivative, "x2": derivative}, 5)
         case "hinge_embedding":
             return Terms(np.where(target == 1, np.abs(x), value), {"prediction": np.ones_like(x)}, 5)
         case "multi_margin":
             classes, p = x.shape[-1], options["p"]
             w = np.expand_dims(_along(options["weight"], x, x.ndim - 1).ravel()[target] / classes, -1)
-            slope = w * (active if p == 1 else 2 * value)
+            derivative = w * (active if p == 1 else 2 * value)
             at = np.arange(classes) == target[..., None]
             return Terms(
                 (w * value**p).sum(-1),
-                {"prediction": slope + at * slope.sum(-1, keepdims=True)},
+                {"prediction": derivative + at * derivative.sum(-1, keepdims=True)},
                 2 * classes + 8,
             )
     labels, _ = _listed(x, target)
     classes = x.shape[-1]
     onehot = labels[..., None] == np.arange(classes)
-    pulled = slope.sum(-2) + (onehot * slope.sum(-1, keepdims=True)).sum(-2)
+    pulled = derivative.sum(-2) + (onehot * derivative.sum(-1, keepdims=True)).sum(-2)
     return Terms(value.sum((-2, -1)) / classes, {"prediction": pulled / classes}, classes * classes + 8)
 
 

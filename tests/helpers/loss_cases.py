@@ -1,8 +1,8 @@
 """The cases every backend's losses are held to, and what PyTorch gives for them in float64.
 
-`python tests/loss_cases.py` writes tests/data/losses.json from the installed PyTorch, so that NumPy and JAX are
-held to it where there is no PyTorch. Every input and option is a number that bfloat16 represents, so that one
-reference serves every dtype; no row lies close to a jump of its gradient (those have tests of their own).
+`python -m tests.helpers.loss_cases` writes tests/data/losses.json from the installed PyTorch, so that NumPy and
+JAX are held to it where there is no PyTorch. Every input and option is a number that bfloat16 represents, so that
+one reference serves every dtype; no row lies close to a jump of its gradient (those have tests of their own).
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def _option_values(spec: LossSpec, key: str, shape: tuple[int, ...]) -> tuple[An
 def _variants(
     spec: LossSpec, shape: tuple[int, ...], probabilities: bool
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The defaults, every option alone, and the first value of all together, each with words for its id."""
+    """The defaults, every option alone, and the first value of all together, each with an ending for its id."""
     keys = [key for key in spec.options if not (probabilities and key == "ignore_index")]
     values = {key: _option_values(spec, key, shape) for key in keys}
     yield "", {}
@@ -143,7 +143,7 @@ def _draw(
 @cache
 def cases() -> tuple[Case, ...]:
     """Loss x shape x option x reduction, from the registry."""
-    found = []
+    made = []
     for name in losses.names():
         spec = losses.get(name)
         shapes = SHAPES.get(name, ELEMENTWISE)
@@ -160,8 +160,8 @@ def cases() -> tuple[Case, ...]:
                     for reduction in spec.reductions if first else ("mean",):
                         arguments = {**options, "reduction": reduction}
                         dtypes = tuple(UNIT_ROUNDOFF) if first else ("float64",)
-                        found.append(Case(f"{stem}-{reduction}", name, arguments, arrays, dtypes))
-    return tuple(found)
+                        made.append(Case(f"{stem}-{reduction}", name, arguments, arrays, dtypes))
+    return tuple(made)
 
 
 def torch_reference(name: str, arrays: Sequence[NDArray[Any]], arguments: Mapping[str, Any]) -> Result:
@@ -172,9 +172,9 @@ def torch_reference(name: str, arrays: Sequence[NDArray[Any]], arguments: Mappin
     kind = getattr(torch.nn, spec.torch_name.removesuffix("2d"))
     options = {key: torch.tensor(np.array(v)) if "weight" in key else v for key, v in arguments.items()}
     tensors = [torch.tensor(array) for array in arrays]
-    wanted = [tensors[spec.inputs.index(key)].requires_grad_() for key in spec.gradients(arrays)]
+    leaves = [tensors[spec.inputs.index(key)].requires_grad_() for key in spec.gradients(arrays)]
     value = kind(**options)(*tensors)
-    gradients = torch.autograd.grad(value.sum(), wanted)
+    gradients = torch.autograd.grad(value.sum(), leaves)
     return value.detach().numpy(), dict(
         zip(spec.gradients(arrays), (g.numpy() for g in gradients), strict=True)
     )
@@ -190,9 +190,9 @@ def frozen() -> dict[str, Any]:
 def reference(case: Case) -> Result:
     """What PyTorch gave for a case."""
     entry = frozen()["cases"].get(case.id)
-    assert entry is not None, f"{FROZEN} has no {case.id}: run python tests/loss_cases.py"
+    assert entry is not None, f"{FROZEN} has no {case.id}: run python -m tests.helpers.loss_cases"
     assert entry["inputs"] == case.digest, (
-        f"{FROZEN} was made from other inputs: run python tests/loss_cases.py"
+        f"{FROZEN} was made from other inputs: run python -m tests.helpers.loss_cases"
     )
     return np.array(entry["value"]), {key: np.array(value) for key, value in entry["gradients"].items()}
 

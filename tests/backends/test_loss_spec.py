@@ -1,8 +1,10 @@
-"""The table of losses: what it declares, and that every framework refuses the same calls in the same words."""
+"""What the losses declare, and that every framework refuses the same calls with the same line."""
 
 from __future__ import annotations
 
+import inspect
 import re
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -106,15 +108,15 @@ REFUSED: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-@pytest.mark.parametrize(("name", "arrays", "arguments", "words"), REFUSED)
+@pytest.mark.parametrize(("name", "arrays", "arguments", "message"), REFUSED)
 def test_every_framework_refuses_in_the_same_line(
-    framework: str, name: str, arrays: tuple[Any, ...], arguments: dict[str, Any], words: str
+    framework: str, name: str, arrays: tuple[Any, ...], arguments: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(ValueError, match=words) as wanted:
+    with pytest.raises(ValueError, match=message) as refused:
         losses.get(name).check(arrays, arguments)
-    with pytest.raises(ValueError, match=f"^{re.escape(str(wanted.value))}$"):
+    with pytest.raises(ValueError, match=f"^{re.escape(str(refused.value))}$"):
         lane(framework).loss_and_gradient(name, arrays, arguments)
-    assert "\n" not in str(wanted.value)
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("name", losses.names())
@@ -154,3 +156,19 @@ def test_integer_targets_get_no_gradient() -> None:
     spec = losses.get("cross_entropy")
     assert spec.gradients((ROWS, CLASSES)) == ("prediction",)
     assert spec.gradients((ROWS, ROWS)) == ("prediction", "target")
+
+
+@pytest.mark.parametrize("name", losses.names())
+@pytest.mark.parametrize("framework", [name for name in FRAMEWORKS if name != "torch"])
+def test_the_formulas_have_the_inputs_and_defaults_that_are_declared(framework: str, name: str) -> None:
+    """torch.nn's own are checked in test_torch_losses."""
+    formula = import_module(f"samestep.backends.{framework}_losses").FUNCTIONS[name]
+    parameters, spec = inspect.signature(formula).parameters, losses.get(name)
+    if formula.__module__.startswith("samestep."):  # Optax names its own inputs
+        assert tuple(parameters)[: len(spec.inputs)] == spec.inputs
+    defaults = {key: parameters[key].default for key in spec.options}
+    assert defaults == {key: option.default for key, option in spec.options.items()}
+    if "reduction" in parameters:
+        assert parameters["reduction"].default == "mean"
+    else:
+        assert framework == "jax"  # its formulas of elements are reduced by `function`
