@@ -122,7 +122,7 @@ class Trainer:
                     gradients[f"{index}.bias"] *= 0
                 delta = self.matmul(delta, params[f"{index}.weight"].T)
             else:
-                delta = delta * slope(layer, a, values[index + 1])
+                delta = delta * activation_derivative(layer, a, values[index + 1])
         if self.divide_late:
             gradients = {name: g / g.dtype.type(divisor) for name, g in gradients.items()}
         gradients = {name: gradients[name] for name in params}
@@ -143,8 +143,8 @@ class Trainer:
         arguments = {**declared.arguments, "reduction": "none"}
         if self.mistake == "option off" and "delta" in arguments:
             arguments["delta"] *= 1.25
-        value, slopes = numpy_losses.function(declared.name, arguments)(prediction, y)
-        delta, dtype = slopes["prediction"], prediction.dtype.type
+        value, derivatives = numpy_losses.function(declared.name, arguments)(prediction, y)
+        delta, dtype = derivatives["prediction"], prediction.dtype.type
         divisor = dtype(self.divisor(prediction, y))
         total = value.sum() / divisor
         if self.divide_late:
@@ -175,8 +175,8 @@ class Trainer:
                 g = g + decay * theta
             if o.momentum:
                 undampened = first and mistake != "dampening on the first step"
-                kept = 0 * g if first else o.momentum * self.buffers[name]
-                self.buffers[name] = g if undampened else kept + (1 - o.dampening) * g
+                carried = 0 * g if first else o.momentum * self.buffers[name]
+                self.buffers[name] = g if undampened else carried + (1 - o.dampening) * g
                 g = g + o.momentum * self.buffers[name] if o.nesterov else self.buffers[name]
             moved = theta - self.rate(rate, theta) * g
             if self.fused:
@@ -203,7 +203,7 @@ def activation(layer, z):
             return np.tanh(z)
 
 
-def slope(layer, z, value):
+def activation_derivative(layer, z, value):
     match layer:
         case spec.ReLU():
             return (z > 0).astype(z.dtype)

@@ -74,7 +74,7 @@ def test_lanes_agree_where_the_allowance_contracts(lane):
 
 @pytest.mark.parametrize("lane", sorted(COMPILED & set(LANES)))
 def test_wide_rows_have_a_program_of_their_own_and_it_is_certified(lane):
-    from samestep.backends.torch_modes import NARROW
+    from samestep.backends.torch_programs import NARROW
 
     features = NARROW + 1
     layers, optimizer = (Linear(in_features=features, out_features=1),), SGD(learning_rate=0.005)
@@ -91,10 +91,10 @@ def test_a_run_that_diverges_is_no_failure():
 
 
 def test_final_parameters_are_kept_where_they_are_few():
-    kept = certified(NumpyBackend)
-    assert set(kept.final) == {"0.weight", "0.bias"}
-    assert len(kept.final["0.weight"]) == 3
-    assert kept.evidence[-1].final == kept.evidence[-1].untraced[-1].final
+    small = certified(NumpyBackend)
+    assert set(small.final) == {"0.weight", "0.bias"}
+    assert len(small.final["0.weight"]) == 3
+    assert small.evidence[-1].final == small.evidence[-1].untraced[-1].final
     big = make(
         layers=(Linear(in_features=3, out_features=2600), ReLU(), Linear(in_features=2600, out_features=1)),
         epochs=1,
@@ -102,7 +102,7 @@ def test_final_parameters_are_kept_where_they_are_few():
     certificate = certify(NumpyBackend(), big, rows())
     assert certificate.status == "pass"
     assert certificate.final is None
-    assert final_distance(certificate, kept) is None
+    assert final_distance(certificate, small) is None
 
 
 def test_run_steps_lie_within_the_first_epoch():

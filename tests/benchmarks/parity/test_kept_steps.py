@@ -53,9 +53,9 @@ def test_a_kept_step_is_judged_again_with_the_same_shares(epochs, optimizer):
 
 def test_an_edited_step_is_judged_differently():
     workload, judgement = judged()
-    kept = judgement.kept[3]
-    wrong = encode(decode(kept.arrays["0.bias"], "float32", (1,)) + np.float32(1e-3))
-    edited = kept.model_copy(update={"arrays": kept.arrays | {"0.bias": wrong}})
+    step = judgement.kept[3]
+    wrong = encode(decode(step.arrays["0.bias"], "float32", (1,)) + np.float32(1e-3))
+    edited = step.model_copy(update={"arrays": step.arrays | {"0.bias": wrong}})
     again = judge_kept_steps(workload, (*judgement.kept[:3], edited, *judgement.kept[4:]))
     assert max(again[3].shares.values()) > 1
 
@@ -79,5 +79,5 @@ def test_kept_steps_are_few_bytes(epochs, features, momentum):
     numbers = kept_step_numbers(workload, None)
     assert max(numbers) == workload.steps
     assert min(numbers) == 1
-    each = 4 * (features + 1) * (5 if momentum else 3)
-    assert len(numbers) <= max(4, MOST_BYTES // each)
+    step_bytes = 4 * (features + 1) * (5 if momentum else 3)
+    assert len(numbers) <= max(4, MOST_BYTES // step_bytes)

@@ -137,9 +137,9 @@ def test_a_lane_that_declares_tf32_and_takes_fewer_bits_fails(name: str) -> None
     certificate = certify(Bfloat16(), TASKS[name], rows())
     assert certificate.status == "fail"
     assert certificate.products == "tf32"
-    found = certificate.evidence[-1].judgement.diagnosis
-    assert found is not None
-    assert (found.cause, "bfloat16" in found.sentence) == ("precision", True)
+    diagnosis = certificate.evidence[-1].judgement.diagnosis
+    assert diagnosis is not None
+    assert (diagnosis.cause, "bfloat16" in diagnosis.sentence) == ("precision", True)
 
 
 @pytest.mark.parametrize("wrong", [UpdateToo, RateOff])
@@ -205,8 +205,8 @@ def test_correct_products_of_tf32_inputs_are_never_outside(name: str, seed: int)
     task = TASKS[name].model_copy(update={"optimizer": SGD(learning_rate=2.0**-30, momentum=0.9)})
     workload = Workload.of(task, data, "tf32")
     trainer = Trainer(task, matmul=cut(11))
-    found = judge(workload, without_bias_products(trainer, task).run(workload))
-    assert found.status == "pass", found.reason
+    judgement = judge(workload, without_bias_products(trainer, task).run(workload))
+    assert judgement.status == "pass", judgement.reason
 
 
 def without_bias_products(trainer: Trainer, task: Any) -> Trainer:
@@ -229,21 +229,21 @@ def test_a_certificate_is_worked_out_again_with_the_products_that_it_declares() 
     again = Again(task, data)
     assert list(disagreements(certificate, again, 3)) == []
     hidden = certificate.model_copy(update={"products": "full"})
-    assert any("outside its bound" in each for each in disagreements(hidden, again, 3))
+    assert any("outside its bound" in line for line in disagreements(hidden, again, 3))
     plain = certify(NumpyBackend(), task, data, run_steps=3)
     claimed = plain.model_copy(update={"products": "tf32"})
-    assert any("of its bounds, not" in each for each in disagreements(claimed, again, 3))
+    assert any("of its bounds, not" in line for line in disagreements(claimed, again, 3))
 
 
 def test_the_table_says_so() -> None:
     made = record({"jax": [0.5] * 6})
     coarse = tuple(
-        each.model_copy(
-            update={"certificate": each.certificate.model_copy(update={"products": "tf32"})}
-            if each.lane == "jax"
+        certified.model_copy(
+            update={"certificate": certified.certificate.model_copy(update={"products": "tf32"})}
+            if certified.lane == "jax"
             else {}
         )
-        for each in made.certified
+        for certified in made.certified
     )
     shown = " ".join(tables.plain(made.model_copy(update={"certified": coarse})).split())
     assert "jax: matrix products of TF32 inputs (11 bits)" in shown

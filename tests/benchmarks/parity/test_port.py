@@ -146,9 +146,9 @@ def test_two_functions_are_certified_and_a_loss_may_be_a_plain_number():
     def update(params, gradients, learning_rate):
         return {name: params[name] - learning_rate * gradients[name] for name in params}
 
-    found = certify((gradient, update), make(), rows(), lane="halves")
-    assert (found.status, found.lane) == ("pass", "halves"), found.reason
-    assert set(found.evidence[-1].judgement.quantities) == {"loss", "gradients", "params"}
+    certificate = certify((gradient, update), make(), rows(), lane="halves")
+    assert (certificate.status, certificate.lane) == ("pass", "halves"), certificate.reason
+    assert set(certificate.evidence[-1].judgement.quantities) == {"loss", "gradients", "params"}
     wrong = certify((gradient, lambda p, g, h: update(p, g, h / 2)), make(), rows())
     assert wrong.evidence[-1].judgement.diagnosis.cause == "learning rate"
 

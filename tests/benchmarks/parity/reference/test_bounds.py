@@ -77,11 +77,11 @@ def test_one_linear_layer_has_the_closed_form(rows, features, loss, slope, round
     dg = slope / rows * z.T @ (r + gamma(rows + roundings) * e)
     parts = {"0.weight": slice(0, features), "0.bias": slice(features, None)}
     for name, part in parts.items():
-        found, closed = errors.gradients[name].ravel(), dg[part].ravel()
+        error, closed = errors.gradients[name].ravel(), dg[part].ravel()
         # the bound has terms of second order, gamma r, and takes r from 2 (e + r) - 2 e in the wide precision
-        np.testing.assert_allclose(found, closed, rtol=3 * gamma(rows + features + 8) + 1e-3)
+        np.testing.assert_allclose(error, closed, rtol=3 * gamma(rows + features + 8) + 1e-3)
         g, after = (abs(part[name]).astype(float).ravel() for part in (step.gradients, step.params))
-        tau = 2 * u * after + h * (1 + 2 * u) * found + 2 * u * h * g
+        tau = 2 * u * after + h * (1 + 2 * u) * error + 2 * u * h * g
         np.testing.assert_allclose(errors.params[name].ravel(), tau, rtol=1e-9)
 
 
@@ -198,10 +198,10 @@ def test_an_error_passes_an_activation_through_its_slope_there(layer, rate):
         bounds = Bounds(reference, arithmetic, step, Magnitudes(step, wide, arithmetic.tiny))
         moved = bounds.activation(1, np.full((1, 1), 1e-3)).item()
         value = step.values[2].item()
-        own = arithmetic.rounding(16, abs(value))
+        rounding = arithmetic.rounding(16, abs(value))
         slope = value * (1 - value) if rate < 1 else (1 - value) * (1 + value)
-        assert 1e-3 * slope <= moved - own <= 1.2 * 1e-3 * steepest
-        assert bounds.activation(1, np.full((1, 1), 50.0)).item() <= (1 if rate < 1 else 2) + own
+        assert 1e-3 * slope <= moved - rounding <= 1.2 * 1e-3 * steepest
+        assert bounds.activation(1, np.full((1, 1), 50.0)).item() <= (1 if rate < 1 else 2) + rounding
 
 
 def test_momentum_and_decay_enter_the_bound():

@@ -36,17 +36,18 @@ def test_losses_agree_with_the_numpy_backend(case):
     terms = reference.loss.terms(values[-1], y)
     prediction = values[-1].astype(np.float64)
     with np.errstate(all="ignore"):
-        value, slopes = numpy_losses.function(task.loss.name, task.loss.arguments)(prediction, batch.y)
+        value, derivatives = numpy_losses.function(task.loss.name, task.loss.arguments)(prediction, batch.y)
     assume(task.loss.name != "bce")  # the last bit of 1 - x decides about it
     size = float(abs(terms.value).sum() / terms.divisor) + 1
     assert float(terms.value.sum() / terms.divisor) == pytest.approx(float(value), rel=1e-9, abs=1e-9 * size)
     if task.loss.name not in JUMPS:
-        found = (terms.derivative / terms.divisor).astype(float)
-        np.testing.assert_allclose(found, slopes["prediction"], rtol=1e-6, atol=1e-9 * abs(found).max())
+        derivative = (terms.derivative / terms.divisor).astype(float)
+        tolerance = 1e-9 * abs(derivative).max()
+        np.testing.assert_allclose(derivative, derivatives["prediction"], rtol=1e-6, atol=tolerance)
 
 
 @pytest.mark.parametrize("name", JUMPS)
-def test_slopes_that_jump_agree_off_their_kinks(name):
+def test_derivatives_that_jump_agree_off_their_kinks(name):
     rng = np.random.default_rng(0)
     options = {"smooth_l1": {"beta": 0.5}}.get(name, {})
     x = rng.uniform(0.05, 0.95, (20, 5))
@@ -59,10 +60,10 @@ def test_slopes_that_jump_agree_off_their_kinks(name):
         dtype="float64",
     )
     terms = Reference(task).loss.terms(x.astype(np.longdouble), y)
-    value, slopes = numpy_losses.function(name, task.loss.arguments)(x, y)
+    value, derivatives = numpy_losses.function(name, task.loss.arguments)(x, y)
     np.testing.assert_allclose(float(terms.value.sum() / terms.divisor), value, rtol=1e-13)
     np.testing.assert_allclose(
-        (terms.derivative / terms.divisor).astype(float), slopes["prediction"], rtol=1e-13
+        (terms.derivative / terms.divisor).astype(float), derivatives["prediction"], rtol=1e-13
     )
 
 

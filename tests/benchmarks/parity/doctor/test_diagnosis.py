@@ -60,11 +60,11 @@ def diagnosed(declared, *, alone, **trainer):
 @pytest.mark.parametrize("alone", [False, True], ids=["all", "parameters alone"])
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_named(mistake, alone):
-    fields, *words = MISTAKES[mistake]
+    fields, *causes = MISTAKES[mistake]
     judgement = diagnosed(task(**fields), alone=alone, mistake=mistake)
     assert judgement.status == "fail"
-    if words[alone]:
-        assert judgement.diagnosis.cause == words[alone], judgement.diagnosis.sentence
+    if causes[alone]:
+        assert judgement.diagnosis.cause == causes[alone], judgement.diagnosis.sentence
 
 
 def test_a_sound_run_has_no_diagnosis():
