@@ -15,9 +15,8 @@ from .small_tasks import PLAIN
 
 Origin: TypeAlias = Literal["foreseen", "first", "second"]
 Method: TypeAlias = Callable[..., Any]
-Methods: TypeAlias = Mapping[
-    str, Method
-]  # takes the object, the method it replaces (bound), then its arguments
+# By name; each takes the object, the method that it replaces (bound), and then that method's arguments.
+Methods: TypeAlias = Mapping[str, Method]
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def replaced(kind: type, methods: Methods) -> type[Any]:
     """
 
     def override(name: str, method: Method) -> Method:
-        getattr(kind, name)
+        getattr(kind, name)  # raises where there is no such method
         return lambda self, *args, **options: method(self, getattr(super(made, self), name), *args, **options)
 
     made = type(kind.__name__, (kind,), {name: override(name, method) for name, method in methods.items()})
