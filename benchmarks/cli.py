@@ -20,6 +20,7 @@ from samestep import backends
 from .console.errors import InputError
 from .console.escapes import visible
 from .console.interrupts import interrupts_delivered
+from .console.safe_path import safe_path
 from .measure.options import Declaration, Options, declared
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -224,9 +225,8 @@ def report(
 def main(arguments: list[str] | None = None, commands: typer.Typer = app) -> NoReturn:
     """Run a command; every expected error is one line and an exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    os.environ["PYTHONSAFEPATH"] = "1"  # no Python that is started imports from the current folder
     try:
-        with interrupts_delivered():
+        with safe_path(), interrupts_delivered():
             code: Any = commands(args=arguments or ["--help"], standalone_mode=False)
     except (InputError, backends.DuplicateLane) as error:
         code = _fail(str(error))

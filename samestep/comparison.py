@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .backends.spec import Task
 from .benchmarks import tasks as named_tasks
+from .benchmarks.analysis import RecordAnalysis
 from .benchmarks.console.progress import progress
 from .benchmarks.measure import measure
 from .benchmarks.measure.folder import RunFolder
@@ -58,5 +59,5 @@ def compare(
     RunFolder(request.out).make()
     with progress() as report:
         record = measure(request, progress=report)
-    write_run(record, request.out, tables.markdown(record))
+    write_run(RecordAnalysis(record), request.out, tables.markdown(record))
     return record

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ..analysis.summary import summarize
+from ..analysis import RecordAnalysis
 from ..console.progress import progress
 from ..console.terminal import width
 from ..measure import BenchmarkRun
@@ -14,7 +14,6 @@ from ..measure.folder import RunFolder
 from ..measure.options import Options
 from ..measure.request import resolve
 from ..pytest_plugin.run_folder import write_run
-from ..record import Record
 from ..report import tables
 
 INTERRUPTED = 130  # what a shell gives a program that Ctrl-C ended
@@ -37,21 +36,20 @@ def compare(options: Options) -> int:
             run.race()
     except KeyboardInterrupt:
         return interrupted(request.out, "compare", show)
-    record = run.folder.record()
-    rows = summarize(record)
-    show(record, request.out)
-    return int(any(row.time is None for row in rows))
+    analysis = RecordAnalysis(run.folder.record())
+    show(analysis, request.out)
+    return int(any(row.time is None for row in analysis.rows))
 
 
-def show(record: Record, out: Path) -> Path:
+def show(analysis: RecordAnalysis, out: Path) -> Path:
     """Leave the run's folder whole and print the tables; gives the path of the JSON."""
-    path = write_run(record, out, tables.markdown(record))
-    print(tables.plain(record, width=width()))
+    path = write_run(analysis, out, tables.markdown(analysis.record))
+    print(tables.plain(analysis.record, width=width()))
     print(f"\nrecord: {path}")
     return path
 
 
-def interrupted(out: Path, command: str, show: Callable[[Record, Path], Path]) -> int:
+def interrupted(out: Path, command: str, show: Callable[[RecordAnalysis, Path], Path]) -> int:
     """Keep and show what was measured until Ctrl-C, and say how to go on; gives the exit code."""
     folder, again = RunFolder(out), f"go on with: samestep {command} --resume {out}"
     if not folder.begun:
@@ -60,7 +58,7 @@ def interrupted(out: Path, command: str, show: Callable[[Record, Path], Path]) -
         message = f"no block was finished yet; {again}"
     else:
         record = folder.record()
-        path = show(record, out)
+        path = show(RecordAnalysis(record), out)
         message = f"{len(record.blocks)} of {record.plan.effort.blocks} blocks are in {path}; {again}"
     print(f"samestep: interrupted; {message}", file=sys.stderr)
     return INTERRUPTED

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from samestep import backends
 
-from ..analysis.summary import summarize
+from ..analysis import RecordAnalysis
 from ..console.errors import InputError
 from ..console.progress import Progress, progress
 from ..measure import BenchmarkRun, RunRequest
@@ -47,15 +47,15 @@ def sweep(options: Options, *, compiled: bool = False, minutes: float = MINUTES)
     RunFolder(request.out).make()
     try:
         with progress() as report:
-            record = within(request, 60 * minutes, report)
+            analysis = RecordAnalysis(within(request, 60 * minutes, report))
     except KeyboardInterrupt:
         return interrupted(request.out, "sweep", show)
-    show(record, request.out)
-    done, planned = len(record.blocks), record.plan.effort.blocks
+    show(analysis, request.out)
+    done, planned = len(analysis.record.blocks), analysis.record.plan.effort.blocks
     if done < planned:
         fitted = f"{done} of {planned} blocks fitted into {minutes:g} minutes"
         print(f"samestep: {fitted}; go on with: samestep sweep --resume {request.out}", file=sys.stderr)
-    return int(any(row.time is None for row in summarize(record)))
+    return int(any(row.time is None for row in analysis.rows))
 
 
 def chosen(options: Options, compiled: bool) -> RunRequest:
@@ -114,9 +114,9 @@ def within(request: RunRequest, seconds: float, report: Progress) -> Record:
     return run.folder.record()
 
 
-def show(record: Record, out: Path) -> Path:
+def show(analysis: RecordAnalysis, out: Path) -> Path:
     """Leave the run's folder whole and print the map; gives the path of the JSON."""
-    path = write_run(record, out, sweep_tables.markdown(record))
-    print(sweep_tables.plain(record))
+    path = write_run(analysis, out, sweep_tables.markdown(analysis.record))
+    print(sweep_tables.plain(analysis.record))
     print(f"\nrecord: {path}")
     return path

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ..console.errors import InputError
+from ..console.safe_path import safe_path
 from ..record import KEY
 from .replay import Replay
 
@@ -115,8 +116,6 @@ def replay(request: pytest.FixtureRequest) -> Replay:
 @pytest.hookimpl(wrapper=True, optionalhook=True)
 def pytest_benchmark_generate_machine_info() -> Generator[None, Any, Any]:
     """pytest-benchmark starts a Python for these facts; it imports nothing from the current folder."""
-    from .adapter import safe_path
-
     with safe_path():
         return (yield)
 
@@ -176,7 +175,9 @@ def show(made: Replay, terminal: pytest.TerminalReporter) -> None:
 
     saver, record = Saver(made.config), made.record
     users_file = saver.json_file
-    path = write_run(record, made.request.out, tables.markdown(record), json_elsewhere=bool(users_file))
+    path = write_run(
+        made.analysis, made.request.out, tables.markdown(record), json_elsewhere=bool(users_file)
+    )
     if not saver.is_quiet:
         terminal.write_line("")
         terminal.write_line(tables.plain(record))

@@ -6,9 +6,7 @@ same in both cases, so that `--benchmark-compare` takes any two of them.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,9 +18,9 @@ from pytest_benchmark.session import PerformanceRegression
 from pytest_benchmark.stats import Stats
 from pytest_benchmark.utils import get_commit_info
 
-from ..analysis.samples import seconds_per_step
-from ..analysis.summary import Row, summarize
-from ..record import KEY, Record
+from ..analysis import RecordAnalysis, Row
+from ..console.safe_path import safe_path
+from ..record import KEY
 
 __all__ = ["PerformanceRegression", "Saver", "document", "machine_info"]
 
@@ -40,22 +38,22 @@ OPTIONS: dict[str, Any] = {  # what pytest-benchmark writes of our benchmarks; t
 }
 
 
-def document(record: Record) -> dict[str, Any]:
+def document(analysis: RecordAnalysis) -> dict[str, Any]:
     """The JSON of a run: machine, commit, an entry for each lane that has times, and the record."""
     return {
         "machine_info": machine_info(),
         "commit_info": get_commit_info(),
-        "benchmarks": [entry(record, row) for row in summarize(record) if row.time is not None],
+        "benchmarks": [entry(analysis, row) for row in analysis.rows if row.time is not None],
         "datetime": datetime.now(UTC).isoformat(),
         "version": pytest_benchmark.__version__,
-        KEY: record.model_dump(mode="json"),
+        KEY: analysis.record.model_dump(mode="json"),
     }
 
 
-def entry(record: Record, row: Row) -> dict[str, Any]:
+def entry(analysis: RecordAnalysis, row: Row) -> dict[str, Any]:
     """The samples of a lane on a task, seconds per training step, with pytest-benchmark's own statistics."""
     stats = Stats()
-    for seconds in seconds_per_step(record, row.task, row.lane):
+    for seconds in analysis[row.task, row.lane].seconds_per_step:
         stats.update(seconds)
     parameter = f"{row.task}-{row.lane}".encode("unicode_escape").decode("ascii")  # as pytest names a test
     name = f"{TEST}[{parameter}]"
@@ -87,20 +85,6 @@ def stable_facts(machine_info: Mapping[str, Any]) -> dict[str, Any]:
     """No name of a host, and no momentary clock, which would differ in every comparison."""
     cpu = {name: value for name, value in machine_info.get("cpu", {}).items() if not name.startswith("hz_")}
     return {name: value for name, value in machine_info.items() if name != "node"} | {"cpu": cpu}
-
-
-@contextmanager
-def safe_path() -> Iterator[None]:
-    """Within it every Python that is started leaves the current folder out of its path."""
-    before = os.environ.get("PYTHONSAFEPATH")
-    os.environ["PYTHONSAFEPATH"] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["PYTHONSAFEPATH"]
-        else:
-            os.environ["PYTHONSAFEPATH"] = before
 
 
 class Saver:

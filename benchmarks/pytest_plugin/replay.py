@@ -11,7 +11,7 @@ import pytest
 from ..console.errors import InputError
 
 if TYPE_CHECKING:  # the plugin is loaded with every pytest run: nothing heavy before it is needed
-    from ..analysis.summary import Row
+    from ..analysis import RecordAnalysis
     from ..measure import RunRequest
     from ..record import Record
 
@@ -71,28 +71,26 @@ class Replay:
                 pytest.exit(str(error), returncode=int(pytest.ExitCode.USAGE_ERROR))
 
     @cached_property
-    def rows(self) -> dict[tuple[str, str], Row]:
+    def analysis(self) -> RecordAnalysis:
         """The figures of every task and lane."""
-        from ..analysis.summary import summarize
+        from ..analysis import RecordAnalysis
 
-        return {(row.task, row.lane): row for row in summarize(self.record)}
+        return RecordAnalysis(self.record)
 
     def barred(self, task: str, lane: str) -> str | None:
         """Why this lane shows no time, or None."""
-        row = self.rows[task, lane]
+        row = self.analysis.row_of[task, lane]
         return f"{row.verdict.word}: {row.verdict.reason}" if row.time is None else None
 
     def seconds_per_step(self, task: str, lane: str) -> list[float]:
         """The raw samples in the order in which they were measured."""
-        from ..analysis.samples import seconds_per_step
-
-        return seconds_per_step(self.record, task, lane)
+        return list(self.analysis[task, lane].seconds_per_step)
 
     def extra_info(self, task: str, lane: str) -> dict[str, Any]:
         """What pytest-benchmark's JSON says beside the samples."""
         from .adapter import extra_info
 
-        return extra_info(self.rows[task, lane])
+        return extra_info(self.analysis.row_of[task, lane])
 
     def run_once(self, task: str, lane: str) -> None:
         """Under --benchmark-disable: one untimed epoch in this process, to see that it runs."""

@@ -6,12 +6,13 @@ import json
 import shutil
 from pathlib import Path
 
+from ..analysis import RecordAnalysis
 from ..measure import BenchmarkRun
-from ..record import WHOLE, Record
+from ..record import WHOLE
 from ..record.files import write_text
 
 
-def write_run(record: Record, out: Path, table: str, *, json_elsewhere: bool = False) -> Path:
+def write_run(analysis: RecordAnalysis, out: Path, table: str, *, json_elsewhere: bool = False) -> Path:
     """Write the JSON and the Markdown table of a run, whole or interrupted; gives the path of the JSON.
 
     The pieces that it was measured in go once nothing is missing and all of them are in the JSON here.
@@ -21,7 +22,7 @@ def write_run(record: Record, out: Path, table: str, *, json_elsewhere: bool = F
 
     path, run = out / WHOLE, BenchmarkRun(out)
     if not json_elsewhere:
-        write_text(path, json.dumps(document(record), separators=(",", ":")))
+        write_text(path, json.dumps(document(analysis), separators=(",", ":")))
     write_text(out / "table.md", table)
     if path.exists() and not run.lacks():
         shutil.rmtree(run.folder.root, ignore_errors=True)

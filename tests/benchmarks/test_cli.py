@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import math
+import os
 import re
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
-from subprocess import CompletedProcess
+from subprocess import CompletedProcess, run
 
 import pytest
 import typer.main
@@ -18,8 +21,10 @@ from typer.testing import CliRunner
 
 from samestep import backends
 from samestep.backends.spec import Packaged
-from samestep.benchmarks import cli, tasks
+from samestep.benchmarks import cli, pytest_plugin, tasks
 from samestep.benchmarks.commands import list as listing
+from samestep.benchmarks.measure.options import Options
+from tests.helpers.outside_lanes import BROKEN, install, python_path
 from tests.helpers.processes import interrupted, samestep
 
 Smoke = tuple[Path, CompletedProcess[str]]
@@ -31,13 +36,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
     """The command line in this process, from an empty folder: no framework has to be imported again."""
     monkeypatch.chdir(tmp_path)
 
-    def run(*words: str) -> CompletedProcess[str]:
+    def command(*words: str) -> CompletedProcess[str]:
         with pytest.raises(SystemExit) as left:
             cli.main(list(words))
         text = capfd.readouterr()
         return CompletedProcess(words, int(left.value.code or 0), text.out, text.err)
 
-    return run
+    return command
 
 
 def test_compare_prints_tables_and_keeps_stdout_clean(smoke: Smoke) -> None:
@@ -80,9 +85,9 @@ def test_samples_in_the_json_are_the_raw_slices(smoke: Smoke) -> None:
 
 
 @pytest.mark.parametrize("format", ["rich", "markdown", "csv"])
-def test_tables_are_made_again_from_the_record_alone(smoke: Smoke, format: str, tmp_path: Path) -> None:
+def test_tables_are_made_again_from_the_record_alone(smoke: Smoke, format: str, here: InProcess) -> None:
     folder, done = smoke
-    again = samestep("table", str(folder), "--format", format, cwd=tmp_path)
+    again = here("table", str(folder), "--format", format)
     assert again.returncode == 0
     if format == "rich":
         assert done.stdout.startswith(again.stdout.rstrip())
@@ -94,8 +99,8 @@ def test_tables_are_made_again_from_the_record_alone(smoke: Smoke, format: str, 
         assert float(rows[0]["seconds_per_step"]) > 0
 
 
-def test_another_baseline_is_marked_exploratory(smoke: Smoke, tmp_path: Path) -> None:
-    done = samestep("table", str(smoke[0]), "--baseline", "numpy:tuned", cwd=tmp_path)
+def test_another_baseline_is_marked_exploratory(smoke: Smoke, here: InProcess) -> None:
+    done = here("table", str(smoke[0]), "--baseline", "numpy:tuned")
     assert "Exploratory: the baseline fixed before measuring was numpy." in done.stdout
 
 
@@ -136,18 +141,17 @@ def test_help_names_defaults(command: str, says: tuple[str, ...]) -> None:
     assert all(words in shown for words in says)
 
 
-def test_parity_passes_and_writes_its_certificates(tmp_path: Path) -> None:
-    words = ("parity", "--task", "lesson", "--lane", "numpy", "--json", "certificates.json")
-    done = samestep(*words, cwd=tmp_path)
+def test_parity_passes_and_writes_its_certificates(tmp_path: Path, here: InProcess) -> None:
+    done = here("parity", "--task", "lesson", "--lane", "numpy", "--json", "certificates.json")
     assert done.returncode == 0
     assert "PASS" in done.stdout
     (found,) = json.loads((tmp_path / "certificates.json").read_text())
     assert found["certificate"]["status"] == "pass"
 
 
-def test_parity_shows_how_far_two_lanes_end_from_each_other(tmp_path: Path) -> None:
+def test_parity_shows_how_far_two_lanes_end_from_each_other(tmp_path: Path, here: InProcess) -> None:
     words = ("parity", "--task", "lesson", "--lane", "numpy:tuned", "--against", "numpy", "--json", "c.json")
-    done = samestep(*words, cwd=tmp_path)
+    done = here(*words)
     assert done.returncode == 0, done.stderr
     assert "from numpy" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 100
@@ -157,14 +161,14 @@ def test_parity_shows_how_far_two_lanes_end_from_each_other(tmp_path: Path) -> N
     assert f"{gap:.2g} of {allowed:.2g}" in done.stdout
 
 
-def test_compare_takes_a_file_that_was_not_made_for_it(tmp_path: Path) -> None:
+def test_compare_takes_a_file_that_was_not_made_for_it(tmp_path: Path, here: InProcess) -> None:
     rows = [
         "height,weight,kind",
         *(f"{150 + i % 41},{50 + (i * 7) % 31 + i / 9:.3f},{i % 2}" for i in range(120)),
     ]
     (tmp_path / "people.csv").write_text("\n".join(rows))
     words = ("--data", "people.csv", "--target", "weight", "--features", "height,kind", "--effort", "smoke")
-    done = samestep("compare", *words, "--lane", "numpy", "--baseline", "numpy", "--out", "run", cwd=tmp_path)
+    done = here("compare", *words, "--lane", "numpy", "--baseline", "numpy", "--out", "run")
     assert done.returncode == 0, done.stderr
     assert "people.csv: 96 x 2" in done.stdout
 
@@ -218,14 +222,36 @@ def test_a_damaged_record_is_one_line(text: str, tmp_path: Path, here: InProcess
     assert done.stderr.count("\n") == 1
 
 
+def test_version_and_both_forms_of_help(here: InProcess) -> None:
+    assert here("--version").stdout == f"samestep {version('samestep')}\n"
+    for name in ([], *([name] for name in typer.main.get_command(cli.app).commands)):
+        short, long = here(*name, "-h"), here(*name, "--help")
+        assert (short.returncode, short.stdout) == (0, long.stdout)
+        assert "Usage:" in short.stdout
+
+
+def test_the_command_line_and_pytest_take_the_same_options() -> None:
+    """Both from the one table, with the same defaults and the same help."""
+    parser = pytest.Parser(_ispytest=True)
+    pytest_plugin.pytest_addoption(parser)
+    (group,) = [group for group in parser._groups if group.name == "samestep"]
+    theirs = {option.attrs()["dest"]: option.attrs() for option in group.options}
+    parameters = typer.main.get_command(cli.app).commands["compare"].params
+    ours = {parameter.name: parameter for parameter in parameters}
+    assert set(ours) == set(theirs) == {field.name for field in dataclasses.fields(Options)}
+    for name, option in theirs.items():
+        assert option["help"] == ours[name].help
+        assert not option["default"] or option["default"] == ours[name].default
+
+
 def test_no_arguments_is_help(tmp_path: Path) -> None:
     done = samestep(cwd=tmp_path)
     assert done.returncode == 0
     assert "compare" in done.stdout
 
 
-def test_a_folder_with_a_run_is_not_written_over(smoke: Smoke, tmp_path: Path) -> None:
-    done = samestep("compare", "--lane", "numpy", "--out", str(smoke[0]), cwd=tmp_path)
+def test_a_folder_with_a_run_is_not_written_over(smoke: Smoke, here: InProcess) -> None:
+    done = here("compare", "--lane", "numpy", "--out", str(smoke[0]))
     assert done.returncode == 2
     assert "already holds a run" in done.stderr
 
@@ -240,12 +266,18 @@ def test_the_record_says_where_the_data_came_from_and_names_no_host(smoke: Smoke
     assert "rank 2 of 2" in (smoke[0] / "table.md").read_text()
 
 
-def test_a_chosen_lane_brings_the_default_baseline(tmp_path: Path) -> None:
-    words = ("compare", "--effort", "smoke", "--task", "lesson", "--lane", "numpy", "--out", "run")
-    done = samestep(*words, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "torch" in done.stdout
-    assert "Baseline torch." in done.stdout
+def test_a_lane_that_fails_its_proof_is_exit_1_and_shown_beside_the_others(tmp_path: Path) -> None:
+    """Also that a chosen lane brings its baseline."""
+    install(tmp_path, "numpy:broken", "Broken", BROKEN)
+    words = ("--effort", "smoke", "--task", "lesson", "--lane", "numpy:broken", "--baseline", "numpy")
+    command = [sys.executable, "-m", "samestep", "compare", *words, "--out", "run"]
+    env = os.environ | {"PYTHONPATH": python_path(tmp_path)}
+    done = run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1, done.stderr
+    assert "INVALID" in done.stdout
+    assert "Baseline numpy." in done.stdout
+    document = json.loads((tmp_path / "run" / "benchmark.json").read_text())
+    assert [entry["params"]["lane"] for entry in document["benchmarks"]] == ["numpy"]
 
 
 def test_interrupted_is_130_and_what_was_measured_is_kept(tmp_path: Path) -> None:

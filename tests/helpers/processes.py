@@ -29,7 +29,8 @@ SMOKE = (
 def samestep(*words: str, cwd: Path, timeout: float = 300) -> subprocess.CompletedProcess[str]:
     """The command line in a process of its own."""
     command = [sys.executable, "-m", "samestep", *words]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=timeout)
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout)
 
 
 def interrupted(command: Sequence[str], cwd: Path) -> tuple[int, str, str]:

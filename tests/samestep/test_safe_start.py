@@ -10,6 +10,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from tests.helpers.outside_lanes import install
 from tests.helpers.paths import ROOT
 from tests.helpers.processes import SMOKE, samestep
 from tests.helpers.sweeps import LANES, SMALL
@@ -121,11 +122,7 @@ def test_a_sweep_runs_none_of_them(folder: Path) -> None:
 
 
 def test_a_lane_that_imports_the_former_names_is_told_what_to_write(tmp_path: Path) -> None:
-    package = tmp_path / "old-1.dist-info"
-    package.mkdir()
-    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: old\nVersion: 1\n")
-    (package / "entry_points.txt").write_text("[samestep.backends]\nnumpy:old = old_lane:Old\n")
-    (tmp_path / "old_lane.py").write_text("from backends.numpy_backend import NumpyBackend as Old\n")
+    install(tmp_path, "numpy:old", "Old", "from backends.numpy_backend import NumpyBackend as Old\n")
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "samestep").symlink_to(ROOT / "samestep")  # the package and nothing beside it
     path = os.pathsep.join([str(tmp_path), str(tmp_path / "site")])

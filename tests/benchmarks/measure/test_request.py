@@ -88,3 +88,10 @@ def test_a_lane_for_devices_that_are_not_here_is_no_default_and_has_a_reason() -
     assert "torch:tf32" not in {*request.lanes, *request.missing_lanes}
     with pytest.raises(InputError, match="torch:tf32: TF32 is arithmetic of NVIDIA GPUs"):
         resolve(Options(lane=("torch:tf32",)), race=False)
+
+
+@pytest.mark.skipif(bool(backends.missing("torch")), reason="torch is not here")
+def test_a_chosen_lane_brings_the_default_baseline() -> None:
+    request = resolve(Options(lane=NUMPY, task=("lesson",)))
+    assert (request.lanes, request.baseline) == (("numpy", "torch"), "torch")
+    assert resolve(Options(lane=NUMPY, task=("lesson",)), race=False).lanes == NUMPY

@@ -16,8 +16,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.pytest_plugin.adapter import document
 from samestep.benchmarks.record.files import load
+from tests.helpers.outside_lanes import BROKEN, install, python_path
 from tests.helpers.paths import RESULTS, ROOT
 from tests.helpers.processes import ONLY, run_pytest
 
@@ -89,7 +91,10 @@ def test_the_users_own_json_is_the_record(raced: Raced) -> None:
 
 def test_pytest_benchmark_would_write_every_entry_as_the_command_does(raced: Raced) -> None:
     """Then any two files can be compared, whoever wrote them."""
-    theirs, ours = json.loads(raced.json.read_text()), json.loads(json.dumps(document(load(raced.json))))
+    theirs, ours = (
+        json.loads(raced.json.read_text()),
+        json.loads(json.dumps(document(RecordAnalysis(load(raced.json))))),
+    )
     assert list(ours) == list(theirs)
     differ = {key for key, value in ours.items() if value != theirs[key]}
     assert differ <= {"datetime"}
@@ -101,7 +106,7 @@ def test_a_run_is_compared_with_the_files_of_any_run(raced: Raced, is_former: bo
     swept = RESULTS / "sweep" / "benchmark.json"
     if not is_former:
         swept = tmp_path / "sweep.json"
-        swept.write_text(json.dumps(document(load(RESULTS / "sweep"))))
+        swept.write_text(json.dumps(document(RecordAnalysis(load(RESULTS / "sweep")))))
     compared = ("--benchmark-compare", str(raced.saved)), ("--benchmark-compare", str(swept))
     for number, words in enumerate(compared):
         done = raced.again(tmp_path / str(number), *words)
@@ -239,23 +244,10 @@ def test_skipped_benchmarks_measure_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-BROKEN = """
-from samestep.backends.numpy_backend import NumpyBackend
-
-class Broken(NumpyBackend):
-    def update(self, state, gradients, learning_rate):
-        return super().update(state, gradients, 2 * learning_rate)
-"""
-
-
 def test_a_lane_that_fails_stops_at_x_and_leaves_the_others_measured(tmp_path: Path) -> None:
     """A lane from outside that is wrong stands between two that are right."""
-    package = tmp_path / "broken-1.dist-info"
-    package.mkdir()
-    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\n")
-    (package / "entry_points.txt").write_text("[samestep.backends]\nnumpy:broken = broken_lane:Broken\n")
-    (tmp_path / "broken_lane.py").write_text(BROKEN)
-    env = os.environ | {"PYTHONPATH": str(tmp_path)}
+    install(tmp_path, "numpy:broken", "Broken", BROKEN)
+    env = os.environ | {"PYTHONPATH": python_path(tmp_path)}
     lanes = ("--lane=numpy", "--lane=numpy:broken", "--lane=numpy:tuned", "--baseline=numpy")
     race = ("--effort=smoke", "--task=lesson", *lanes)
     done = run_pytest(*ONLY, "-x", race=race, out=tmp_path / "run", env=env)

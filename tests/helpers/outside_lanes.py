@@ -1,0 +1,29 @@
+"""A lane from outside, as a package of its own in a folder: one file and one entry point."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+BROKEN = """
+from samestep.backends.numpy_backend import NumpyBackend
+
+class Broken(NumpyBackend):
+    def update(self, state, gradients, learning_rate):
+        return super().update(state, gradients, 2 * learning_rate)
+"""
+
+
+def install(folder: Path, lane: str, class_name: str, code: str) -> None:
+    """Lay out the package: `lane` is the name that its entry point registers."""
+    module = f"lane_{class_name.lower()}"
+    package = folder / f"{module}-1.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1\n")
+    (package / "entry_points.txt").write_text(f"[samestep.backends]\n{lane} = {module}:{class_name}\n")
+    (folder / f"{module}.py").write_text(code)
+
+
+def python_path(*folders: Path) -> str:
+    """PYTHONPATH with more folders before what is in it."""
+    return os.pathsep.join([*map(str, folders), *filter(None, [os.environ.get("PYTHONPATH")])])
