@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 
 from ..console.progress import progress
-from ..lesson.text import render
-from ..lesson.walk import walk
+from ..lesson import render, walk
+
+NARROWEST, WIDEST = 80, 100
 
 
 def lesson(lanes: Sequence[str], batch_size: int, *, json: bool) -> int:
-    """Print the walk as text or as JSON; 1 when a lane failed in it.
+    """Print the walk as text, 80 to 100 columns as the terminal has it, or as JSON; 1 when a lane failed in it.
 
     Raises:
         InputError: as for `walk`.
     """
     with progress() as report:
         walked = walk(lanes, batch_size=batch_size, progress=report)
-    print(walked.model_dump_json(indent=2) if json else render(walked))
+    columns = shutil.get_terminal_size((WIDEST, 24)).columns
+    width = min(max(columns, NARROWEST), WIDEST)
+    print(walked.model_dump_json(indent=2) if json else render(walked, width=width))
     return int(any(lane.failed for lane in walked.lanes))

@@ -11,71 +11,72 @@ from samestep.backends.spec import Initialization, Kaiming, Linear, ReLU, Task
 
 from .. import parity
 from ..accuracy.scores import accuracy, parameter_errors
-from . import exercises, initializers, loss_table
+from . import catalog, exercises
 from .models import (
-    Certified,
     DataIterator,
-    Deeper,
+    DeeperChain,
     FirstBatch,
-    Held,
+    FirstStep,
+    HeldDigests,
     LaneWalk,
-    Model,
-    Setting,
-    Step,
-    Tensor,
-    Training,
+    LessonSetting,
+    ModelParameters,
+    ParitySummary,
+    TrainingResult,
 )
-from .training import Params, Session, numbers
+from .training import LessonLane, Params, numbers
 
-HEAD = 3  # rows of the first batch that are written out
+ROWS_SHOWN = 3  # of the first batch
 HIDDEN = 8
 
 
-def walk_lane(session: Session, setting: Setting) -> tuple[LaneWalk, Params]:
+def walk_lane(lane: LessonLane, setting: LessonSetting) -> tuple[LaneWalk, Params]:
     """Everything that one lane does in the lesson, and its trained parameters."""
-    training, params = train(session)
-    before_last_epoch = params[-2] if len(params) > 1 else session.start
-    walked = LaneWalk(
-        held=held(session, setting),
-        iterator=iterator(session),
-        model=model(session),
-        step=first_step(session),
-        training=training,
-        exercise1=exercises.exercise1(session),
-        half=exercises.half(session),
-        loss_values=loss_table.values(session.backend),
-        huber=exercises.huber(session),
-        initialisers=initializers.drawn(session),
-        exercise3=exercises.exercise3(session, before_last_epoch),
-        deeper=deeper_chain(session),
+    result, epochs = train(lane)
+    before_last_epoch = epochs[-2] if len(epochs) > 1 else lane.start
+    walk = LaneWalk(
+        held=held(lane, setting),
+        iterator=iterator(lane),
+        model=model(lane),
+        step=first_step(lane),
+        training=result,
+        exercise1=exercises.exercise1(lane),
+        half=exercises.half(lane),
+        loss_values=catalog.loss_values(lane.backend),
+        huber=exercises.huber(lane),
+        initialisers=catalog.drawn_weights(lane),
+        exercise3=exercises.exercise3(lane, before_last_epoch),
+        deeper=deeper_chain(lane),
     )
-    return walked, params[-1]
+    return walk, epochs[-1]
 
 
-def _numbered(session: Session) -> Batch:
+def _numbered(lane: LessonLane) -> Batch:
     """The data with row numbers in the place of labels, so that a batch tells which rows it holds."""
-    return session.data[0], session.backend.put(np.arange(session.rows, dtype=np.int32))
+    return lane.data[0], lane.backend.put(np.arange(lane.rows, dtype=np.int32))
 
 
-def pulled(session: Session) -> list[Host]:
-    """The row numbers that the lane's iterator gives in every epoch of the shared order."""
-    data, backend, size = _numbered(session), session.backend, session.task.batch_size
-    orders = [session.task.row_order(session.rows, epoch) for epoch in range(session.task.epochs)]
+def pulled_rows(lane: LessonLane) -> list[Host]:
+    """The row numbers (rows,) that the lane's iterator gives in every epoch of the shared order."""
+    data, backend, size = _numbered(lane), lane.backend, lane.task.batch_size
+    orders = [lane.task.row_order(lane.rows, epoch) for epoch in range(lane.task.epochs)]
     return [
-        np.concatenate([backend.get(y).astype(np.int64) for _, y in backend.batches(data, order, size)])
-        for order in orders
+        np.concatenate([backend.get(y).astype(np.int64) for _, y in backend.batches(data, row_order, size)])
+        for row_order in orders
     ]
 
 
-def held(session: Session, setting: Setting) -> Held:
+def held(lane: LessonLane, setting: LessonSetting) -> HeldDigests:
     """Digests of what the lane holds, read back from it, against the shared ones."""
-    backend = session.backend
-    found = {
-        "data": digest_data(*(backend.get(part) for part in session.data)),
-        "order": digest_orders(pulled(session)),
-        "start": parity.digest(backend.params(backend.init(session.task, session.start))),
+    backend = lane.backend
+    digests = {
+        "data": digest_data(*(backend.get(part) for part in lane.data)),
+        "order": digest_orders(pulled_rows(lane)),
+        "start": parity.digest(backend.params(backend.init(lane.task, lane.start))),
     }
-    return Held(**found, same=all(getattr(setting, name) == value for name, value in found.items()))
+    return HeldDigests(
+        **digests, same=all(getattr(setting, name) == value for name, value in digests.items())
+    )
 
 
 def digest_data(x: Host, y: Host) -> str:
@@ -83,90 +84,88 @@ def digest_data(x: Host, y: Host) -> str:
 
 
 def digest_orders(orders: Sequence[Host]) -> str:
-    return parity.digest({f"epoch {epoch:06}": order for epoch, order in enumerate(orders)})
+    return parity.digest({f"epoch {epoch:06}": row_order for epoch, row_order in enumerate(orders)})
 
 
-def iterator(session: Session) -> DataIterator:
+def iterator(lane: LessonLane) -> DataIterator:
     """S2: the first batch in the shared order, in stored order, and by the framework's own shuffler."""
-    backend, task, rows = session.backend, session.task, session.rows
+    backend, task, rows = lane.backend, lane.task, lane.rows
     size, seed = task.batch_size, task.seed + 1  # another seed than the shared order's
-    epochs, every = pulled(session), np.arange(rows)
+    epochs, stored = pulled_rows(lane), np.arange(rows)
     return DataIterator(
-        training=_first(session, lambda data: backend.batches(data, task.row_order(rows, 0), size)),
-        evaluation=_first(session, lambda data: backend.batches(data, every, size)),
-        own=_first(session, lambda data: backend.shuffled(data, size, seed)),
-        full_passes=all(np.array_equal(np.sort(epoch), every) for epoch in epochs),
+        training=_first(lane, lambda data: backend.batches(data, task.row_order(rows, 0), size)),
+        evaluation=_first(lane, lambda data: backend.batches(data, stored, size)),
+        own=_first(lane, lambda data: backend.shuffled(data, size, seed)),
+        full_passes=all(np.array_equal(np.sort(epoch), stored) for epoch in epochs),
         new_order_each_epoch=len({epoch.tobytes() for epoch in epochs}) == len(epochs),
     )
 
 
-def _first(session: Session, pull: Callable[[Batch], Iterator[Batch]]) -> FirstBatch:
+def _first(lane: LessonLane, batches: Callable[[Batch], Iterator[Batch]]) -> FirstBatch:
     """The first batch of an iterator, pulled by hand; pulled again for its row numbers."""
-    get = session.backend.get
-    x, y = (get(part) for part in next(iter(pull(session.data))))
-    rows = get(next(iter(pull(_numbered(session))))[1])
-    features = tuple(numbers(row) for row in x[:HEAD])
-    return FirstBatch(rows=tuple(rows.tolist()), features=features, labels=numbers(y[:HEAD]))
+    get = lane.backend.get
+    x, y = (get(part) for part in next(iter(batches(lane.data))))
+    rows = get(next(iter(batches(_numbered(lane))))[1])
+    features = tuple(numbers(row) for row in x[:ROWS_SHOWN])
+    return FirstBatch(rows=tuple(rows.tolist()), features=features, labels=numbers(y[:ROWS_SHOWN]))
 
 
-def model(session: Session) -> Model:
+def model(lane: LessonLane) -> ModelParameters:
     """S3, S4: the lane's own draw, then the shared start in its place."""
-    backend, task = session.backend, session.task
-    drawn, replaced = backend.init(task), backend.init(task, session.start)
-    back = backend.params(replaced)
-    return Model(
-        drawn=session.tensors(drawn, backend.params(drawn)),
-        start=session.tensors(replaced, back),
-        replaced_exactly=all(
-            back[name].tobytes() == value.tobytes() for name, value in session.start.items()
-        ),
+    backend, task = lane.backend, lane.task
+    drawn, replaced = backend.init(task), backend.init(task, lane.start)
+    params = backend.params(replaced)
+    return ModelParameters(
+        drawn=lane.tensors(drawn, backend.params(drawn)),
+        start=lane.tensors(replaced, params),
+        replaced_exactly=all(params[name].tobytes() == value.tobytes() for name, value in lane.start.items()),
     )
 
 
-def first_step(session: Session) -> Step:
+def first_step(lane: LessonLane) -> FirstStep:
     """S7: forward, backward and update on the first batch."""
-    backend, task = session.backend, session.task
-    batch = next(iter(backend.batches(session.data, task.row_order(session.rows, 0), task.batch_size)))
-    state = backend.init(task, session.start)
-    loss, gradients = backend.forward_backward(state, batch)
-    found = session.tensors(state, backend.gradients(gradients))
-    rate = task.learning_rates(session.rows)[0, 0].item()
-    state = backend.update(state, gradients, rate)
-    after = session.tensors(state, backend.params(state))
-    return Step(loss=float(backend.get(loss)), gradients=found, after=after)
+    backend, task = lane.backend, lane.task
+    state = backend.init(task, lane.start)
+    loss, gradients = backend.forward_backward(state, lane.first_batch(task.row_order(lane.rows, 0)))
+    gradient_tensors = lane.tensors(state, backend.gradients(gradients))
+    state = backend.update(state, gradients, task.learning_rates(lane.rows)[0, 0].item())
+    return FirstStep(
+        loss=float(backend.get(loss)),
+        gradients=gradient_tensors,
+        after=lane.tensors(state, backend.params(state)),
+    )
 
 
-def train(session: Session) -> tuple[Training, list[Params]]:
+def train(lane: LessonLane) -> tuple[TrainingResult, list[Params]]:
     """S7, S8: the loop, the loss on all rows after each epoch, the certificate, the estimate."""
-    backend, task = session.backend, session.task
-    losses, params = [], []
-    for state in session.states(task):
-        params.append(backend.params(state))
-        losses.append(float(backend.get(backend.forward_backward(state, session.data)[0])))
-    judged = [accuracy(task, session.split, after) for after in params]
-    errors = parameter_errors(task, session.split, params[-1]) or {}
-    training = Training(
+    losses, epochs = [], []
+    for state in lane.states(lane.task):
+        epochs.append(lane.backend.params(state))
+        losses.append(lane.loss(state))
+    scores = [accuracy(lane.task, lane.split, params) for params in epochs]
+    errors = parameter_errors(lane.task, lane.split, epochs[-1]) or {}
+    result = TrainingResult(
         losses=tuple(losses),
-        above_best=tuple(each.excess for each in judged if each.excess is not None),
-        certificate=certificate(session),
-        weights=numbers(params[-1]["0.weight"]),
-        bias=float(params[-1]["0.bias"][0]),
+        above_best=tuple(score.excess for score in scores if score.excess is not None),
+        certificate=certificate(lane),
+        weights=numbers(epochs[-1]["0.weight"]),
+        bias=float(epochs[-1]["0.bias"][0]),
         weights_error=numbers(errors["0.weight"]),
         bias_error=float(errors["0.bias"][0]),
     )
-    return training, params
+    return result, epochs
 
 
-def certificate(session: Session) -> Certified:
-    """Whether every step lies within the rounding that one step can make, and which share of it was used."""
-    found = parity.certify(session.backend, session.task, session.split)
-    shares = {
+def certificate(lane: LessonLane) -> ParitySummary:
+    """Whether every step lies within the rounding that one step can make, and how much of it was used."""
+    certified = parity.certify(lane.backend, lane.task, lane.split)
+    ratios = {
         quantity: worst.share
-        for evidence in found.evidence
-        if evidence.judgement.dtype == session.task.dtype
+        for evidence in certified.evidence
+        if evidence.judgement.dtype == lane.task.dtype
         for quantity, worst in evidence.judgement.quantities.items()
     }
-    return Certified(status=found.status, reason=found.reason, shares=shares)
+    return ParitySummary(status=certified.status, reason=certified.reason, shares=ratios)
 
 
 def deeper(task: Task) -> Task:
@@ -182,15 +181,12 @@ def deeper(task: Task) -> Task:
     return task.model_copy(update={"name": f"{task.name}, deeper", "layers": layers, "init": init})
 
 
-def deeper_chain(session: Session) -> Deeper:
+def deeper_chain(lane: LessonLane) -> DeeperChain:
     """The same loop on the deeper chain, from a start that all lanes share."""
-    task, backend = deeper(session.task), session.backend
+    task, backend = deeper(lane.task), lane.backend
     start = parity.initial_parameters(task)
     state = backend.init(task, start)
-    parameters: tuple[Tensor, ...] = session.tensors(state, backend.params(state))
-    before = float(backend.get(backend.forward_backward(state, session.data)[0]))
-    losses = [
-        float(backend.get(backend.forward_backward(state, session.data)[0]))
-        for state in session.states(task, start=start)
-    ]
-    return Deeper(parameters=parameters, before=before, losses=tuple(losses))
+    parameters = lane.tensors(state, backend.params(state))
+    before = lane.loss(state)
+    losses = tuple(lane.loss(state) for state in lane.states(task, start=start))
+    return DeeperChain(parameters=parameters, before=before, losses=losses)

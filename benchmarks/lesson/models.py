@@ -23,7 +23,7 @@ class Tensor(Spec):
     values: Vector
 
 
-class Setting(Spec):
+class LessonSetting(Spec):
     """S1: the data and how it is trained on; the same for every lane."""
 
     rows: int
@@ -46,7 +46,7 @@ class Setting(Spec):
     start: str
 
 
-class Words(Spec):
+class Quotation(Spec):
     """One thing the lesson does, in a framework's own words: `code` as its backend has it, and a remark."""
 
     row: str
@@ -73,7 +73,7 @@ class DataIterator(Spec):
     new_order_each_epoch: bool
 
 
-class Held(Spec):
+class HeldDigests(Spec):
     """SHA-256 of what the lane holds: the data it was given, the rows its iterator gave, and its start."""
 
     data: str
@@ -82,7 +82,7 @@ class Held(Spec):
     same: bool
 
 
-class Model(Spec):
+class ModelParameters(Spec):
     """S3 and S4: the parameters as the lane drew them, and after they were replaced by the shared start."""
 
     drawn: tuple[Tensor, ...]
@@ -90,7 +90,7 @@ class Model(Spec):
     replaced_exactly: bool
 
 
-class Step(Spec):
+class FirstStep(Spec):
     """S7: the first step, from the shared start."""
 
     loss: Number
@@ -98,7 +98,7 @@ class Step(Spec):
     after: tuple[Tensor, ...]
 
 
-class Certified(Spec):
+class ParitySummary(Spec):
     """S7: the parity certificate in short; `shares` of the allowed rounding that were used, by quantity."""
 
     status: str
@@ -106,19 +106,19 @@ class Certified(Spec):
     shares: dict[str, Number]
 
 
-class Training(Spec):
+class TrainingResult(Spec):
     """S7 and S8: the loss on all rows after each epoch, the certificate, the estimate against the truth."""
 
     losses: Vector
     above_best: Vector
-    certificate: Certified
+    certificate: ParitySummary
     weights: Vector
     bias: Number
     weights_error: Vector
     bias_error: Number
 
 
-class Run(Spec):
+class TrainingRun(Spec):
     """One training run from the shared start, judged in float64 after each epoch."""
 
     name: str
@@ -140,7 +140,7 @@ class Equality(Spec):
     ulps: Number
 
 
-class Ratio(Spec):
+class OrderRatio(Spec):
     """How far run C is above the best, over run A, after the first and the last epoch, in one order."""
 
     seed: int
@@ -148,34 +148,34 @@ class Ratio(Spec):
     last: Number
 
 
-class Partial(Spec):
+class PartialBatch(Spec):
     """A batch that does not divide the rows: E mean, F sum at rate / batch, G sum at rate / own rows."""
 
     last_batch: int
-    runs: tuple[Run, ...]
+    runs: tuple[TrainingRun, ...]
     equal: tuple[Equality, ...]
 
 
 class Exercise1(Spec):
     """S9: reduction or learning rate? `continued` is run A trained on for as long again, not reset."""
 
-    runs: tuple[Run, ...]
+    runs: tuple[TrainingRun, ...]
     equal: tuple[Equality, ...]
     gradient_ratio: Number
-    continued: Run
-    ratios: tuple[Ratio, ...]
-    partial: Partial
+    continued: TrainingRun
+    ratios: tuple[OrderRatio, ...]
+    partial: PartialBatch
 
 
-class Half(Spec):
+class OneHalf(Spec):
     """The book's two tabs: squared error with the factor one half (its JAX tab) and without (its PyTorch tab)."""
 
     gradient_ratio: Number
-    run: Run
+    run: TrainingRun
     equal: Equality
 
 
-class Relation(Spec):
+class HuberRelation(Spec):
     """SmoothL1(beta=sigma) and Huber(delta=sigma) on the same residuals; ratios are huber / smooth_l1."""
 
     sigma: Number
@@ -185,7 +185,7 @@ class Relation(Spec):
     gradient_ratio: Number
 
 
-class Huber(Spec):
+class HuberExercise(Spec):
     """S10: training with the lesson's Huber loss, which is SmoothL1(beta=sigma)."""
 
     sigma: Number
@@ -193,10 +193,10 @@ class Huber(Spec):
     means: Vector
     weights_error: Vector
     bias_error: Number
-    relations: tuple[Relation, ...]
+    relations: tuple[HuberRelation, ...]
 
 
-class Drawn(Spec):
+class DrawnWeights(Spec):
     """S11: mean and standard deviation of the weights that the lane's own initializer drew."""
 
     name: str
@@ -211,7 +211,7 @@ class Exercise3(Spec):
     all_rows: tuple[Tensor, ...]
 
 
-class Deeper(Spec):
+class DeeperChain(Spec):
     """S13: a deeper chain through the same loop; the loss on all rows before training and after each epoch."""
 
     parameters: tuple[Tensor, ...]
@@ -222,21 +222,21 @@ class Deeper(Spec):
 class LaneWalk(Spec):
     """Everything one lane did."""
 
-    held: Held
+    held: HeldDigests
     iterator: DataIterator
-    model: Model
-    step: Step
-    training: Training
+    model: ModelParameters
+    step: FirstStep
+    training: TrainingResult
     exercise1: Exercise1
-    half: Half
+    half: OneHalf
     loss_values: dict[str, Number]
-    huber: Huber
-    initialisers: tuple[Drawn, ...]
+    huber: HuberExercise
+    initialisers: tuple[DrawnWeights, ...]
     exercise3: Exercise3
-    deeper: Deeper
+    deeper: DeeperChain
 
 
-class Lane(Spec):
+class LaneReport(Spec):
     """A lane: why it cannot run here or where it failed, or what it did."""
 
     name: str
@@ -246,7 +246,7 @@ class Lane(Spec):
     tier: Tier | None = None
     form: str | None = None
     versions: dict[str, str] | None = None
-    words: tuple[Words, ...] = ()
+    words: tuple[Quotation, ...] = ()
     walk: LaneWalk | None = None
 
 
@@ -280,8 +280,8 @@ class Walk(Spec):
     """The whole walk."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
-    setting: Setting
-    lanes: tuple[Lane, ...]
+    setting: LessonSetting
+    lanes: tuple[LaneReport, ...]
     between_lanes: tuple[Equality, ...]
     deeper_layers: tuple[str, ...]
     losses: tuple[LossRow, ...]

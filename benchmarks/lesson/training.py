@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +14,14 @@ from samestep.backends.spec import Task
 
 from ..accuracy.scores import accuracy
 from ..datasets import Split
-from .models import Equality, Run, Tensor
+from .models import Equality, Tensor, TrainingRun
 
 Params = dict[str, Host]
 
 
 @dataclass(frozen=True)
-class Session:
-    """A lane with the data on its device; `task` is the lesson and `start` the shared initial values."""
+class LessonLane:
+    """A backend with the data on its device; `task` is the lesson and `start` the shared initial values."""
 
     backend: Backend
     task: Task
@@ -37,64 +37,75 @@ class Session:
         self,
         task: Task,
         *,
-        rates: Host | None = None,
+        learning_rates: Host | None = None,
         start: Mapping[str, Host] | None = None,
         first_epoch: int = 0,
     ) -> Iterator[State]:
         """The loop: the State after every epoch; read it before the next is drawn, which consumes it.
 
-        `rates` are the learning rates (steps,) of every epoch, the task's own unless given. They are data: runs
-        that differ in nothing else share one compiled program.
+        `learning_rates` (steps,) serve every epoch; the task's own unless given. They are data: runs that differ
+        in nothing else share one compiled program.
         """
         state = self.backend.init(task, start or self.start)
-        rates = task.learning_rates(self.rows)[0] if rates is None else rates.astype(task.dtype)
+        if learning_rates is None:
+            learning_rates = task.learning_rates(self.rows)[0]
+        learning_rates = learning_rates.astype(task.dtype)
         for epoch in range(first_epoch, first_epoch + task.epochs):
-            order = task.row_order(self.rows, epoch)
+            row_order = task.row_order(self.rows, epoch)
             with np.errstate(all="ignore"):  # a run that diverges is a result, and shown as one
-                state, _ = self.backend.epoch(state, self.data, order, task.batch_size, rates)
+                state, _ = self.backend.epoch(state, self.data, row_order, task.batch_size, learning_rates)
             yield state
 
     def train(self, task: Task, **options: Any) -> list[Params]:
         """Parameters after every epoch; options as in `states`."""
         return [self.backend.params(state) for state in self.states(task, **options)]
 
-    def constant(self, task: Task, rate: float) -> Host:
-        """One learning rate for every step of an epoch."""
-        return np.full(task.steps(self.rows), rate)
+    def constant(self, task: Task, learning_rate: float) -> Host:
+        """One learning rate for every step of an epoch, (steps,)."""
+        return np.full(task.steps(self.rows), learning_rate)
 
-    def run(self, name: str, task: Task, rate: float | None, params: list[Params]) -> Run:
+    def loss(self, state: State) -> float:
+        """The task's loss on all rows, as this lane computes it."""
+        return float(self.backend.get(self.backend.forward_backward(state, self.data)[0]))
+
+    def first_batch(self, row_order: Host) -> Batch:
+        return next(iter(self.backend.batches(self.data, row_order, self.task.batch_size)))
+
+    def run(
+        self, name: str, task: Task, learning_rate: float | None, epochs: Sequence[Params]
+    ) -> TrainingRun:
         """A run in figures: the squared error over all rows as a sum and as a mean, and above the best."""
-        judged = [accuracy(self.task, self.split, after) for after in params]
-        return Run(
+        scores = [accuracy(self.task, self.split, params) for params in epochs]
+        return TrainingRun(
             name=name,
             loss=task.loss.name,
             reduction=task.loss.reduction,
-            learning_rate=rate,
+            learning_rate=learning_rate,
             batch_size=task.batch_size,
-            sums=tuple(each.loss * self.rows for each in judged),
-            means=tuple(each.loss for each in judged),
-            above_best=tuple(figure(each.excess) for each in judged),
+            sums=tuple(score.loss * self.rows for score in scores),
+            means=tuple(score.loss for score in scores),
+            above_best=tuple(nan_if_none(score.excess) for score in scores),
         )
 
     def tensors(self, state: State, values: Mapping[str, Host]) -> tuple[Tensor, ...]:
         """Parameters or gradients in the framework's own names and shapes, weight before bias."""
-        own = sorted(self.backend.native(state).items(), key=lambda item: _place(item[0], len(item[1])))
-        ours = sorted(values.items(), key=lambda item: _place(item[0], item[1].ndim))
-        found = []
-        for (name, shape), (_, value) in zip(own, ours, strict=True):
+        native = sorted(self.backend.native(state).items(), key=lambda item: _place(item[0], len(item[1])))
+        canonical = sorted(values.items(), key=lambda item: _place(item[0], item[1].ndim))
+        tensors = []
+        for (name, shape), (_, value) in zip(native, canonical, strict=True):
             oriented = value if value.shape == shape else value.T  # torch keeps (out, in)
-            found.append(Tensor(name=name, shape=shape, values=numbers(oriented.reshape(shape))))
-        return tuple(found)
+            tensors.append(Tensor(name=name, shape=shape, values=numbers(oriented.reshape(shape))))
+        return tuple(tensors)
 
 
-def figure(value: float | None) -> float:
+def nan_if_none(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
 def _place(name: str, dims: int) -> tuple[int, int]:
-    """Where a parameter stands: by its layer, the first number in its name, and there the weight first."""
-    found = re.search(r"\d+", name)
-    return int(found.group()) if found else 0, -dims
+    """Where a parameter is listed: by its layer, the first number in its name, and there the weight first."""
+    layer = re.search(r"\d+", name)
+    return int(layer.group()) if layer else 0, -dims
 
 
 def numbers(array: Host) -> tuple[float, ...]:

@@ -14,14 +14,14 @@ from ..console.choices import by_reason, pick
 from ..console.errors import InputError
 from ..console.progress import Progress, silent
 from ..datasets import Split
-from . import initializers, lane, loss_table
-from .models import Lane, Setting, Walk
-from .phrases import words
-from .training import Params, Session, equality, figure, numbers
+from . import catalog, lane
+from .models import LaneReport, LessonSetting, Walk
+from .quotations import quotations
+from .training import LessonLane, Params, equality, nan_if_none, numbers
 
 LANES = ("numpy", "torch", "jax")
 LARGEST_BATCH = 1000
-MOST_CHARACTERS = 200  # of a lane's own error
+LONGEST_REASON = 200  # of a lane's own error
 
 
 def walk(lanes: Sequence[str] = LANES, *, batch_size: int = 10, progress: Progress = silent) -> Walk:
@@ -30,46 +30,50 @@ def walk(lanes: Sequence[str] = LANES, *, batch_size: int = 10, progress: Progre
     Raises:
         InputError: a lane that nobody registered, none that can run here, or a batch size outside 1 to 1000.
     """
-    chosen, missing = _checked(lanes, batch_size)
+    chosen, missing = _lanes(lanes, batch_size)
     task = tasks.get("lesson").model_copy(update={"batch_size": batch_size})
     split = datasets.load(task.dataset)
     start = parity.initial_parameters(task)
     setting = _setting(task, split, start)
-    walked: list[Lane] = []
-    finals: dict[str, Params] = {}
+    reports: list[LaneReport] = []
+    final_params: dict[str, Params] = {}
     for done, name in enumerate(chosen):
         progress("lesson", done, len(chosen), name)
         if name in missing:
-            walked.append(Lane(name=name, missing=missing[name]))
+            reports.append(LaneReport(name=name, missing=missing[name]))
             continue
         try:
-            about, finals[name] = _lane(name, task, split, start, setting)
+            report, final_params[name] = _lane(name, task, split, start, setting)
         except Exception as error:  # whatever goes wrong in one lane concerns that lane alone
-            about = _failed(name, error)
-        walked.append(about)
+            report = _failed(name, error)
+        reports.append(report)
     progress("lesson", len(chosen), len(chosen), "done")
-    return _written(task, setting, walked, finals)
+    return _assembled(task, setting, reports, final_params)
 
 
-def _failed(name: str, error: Exception) -> Lane:
+def _failed(name: str, error: Exception) -> LaneReport:
     reason = " ".join(f"it fails: {type(error).__name__}: {error}".split())
-    return Lane(name=name, missing=reason[:MOST_CHARACTERS], failed=True)
+    return LaneReport(name=name, missing=reason[:LONGEST_REASON], failed=True)
 
 
-def _written(task: Task, setting: Setting, lanes: Sequence[Lane], finals: dict[str, Params]) -> Walk:
+def _assembled(
+    task: Task, setting: LessonSetting, lanes: Sequence[LaneReport], final_params: dict[str, Params]
+) -> Walk:
     """What the lanes did, how near they ended, and the tables that are the same for all."""
     return Walk(
         setting=setting,
         lanes=tuple(lanes),
-        between_lanes=tuple(equality(a, b, finals[a], finals[b]) for a, b in combinations(finals, 2)),
+        between_lanes=tuple(
+            equality(a, b, final_params[a], final_params[b]) for a, b in combinations(final_params, 2)
+        ),
         deeper_layers=_layers(lane.deeper(task)),
-        losses=loss_table.rows(),
-        initialisers=initializers.rows(),
-        gains=initializers.gain_rows(),
+        losses=catalog.loss_rows(),
+        initialisers=catalog.initializer_rows(),
+        gains=catalog.gain_rows(),
     )
 
 
-def _checked(lanes: Sequence[str], batch_size: int) -> tuple[tuple[str, ...], dict[str, str]]:
+def _lanes(lanes: Sequence[str], batch_size: int) -> tuple[tuple[str, ...], dict[str, str]]:
     """The lanes without repeats, the three of the lesson when none is named; why some cannot run here."""
     if not 1 <= batch_size <= LARGEST_BATCH:
         raise InputError(
@@ -82,14 +86,14 @@ def _checked(lanes: Sequence[str], batch_size: int) -> tuple[tuple[str, ...], di
     return chosen, missing
 
 
-def _setting(task: Task, split: Split, start: Params) -> Setting:
+def _setting(task: Task, split: Split, start: Params) -> LessonSetting:
     """S1, and the digests that every lane must share."""
-    dataset, law = task.dataset, task.init.weight
-    if not (isinstance(dataset, Synthetic) and isinstance(law, Normal) and split.truth is not None):
+    dataset, initializer = task.dataset, task.init.weight
+    if not (isinstance(dataset, Synthetic) and isinstance(initializer, Normal) and split.truth is not None):
         raise TypeError("the lesson is synthetic data with a known truth, and a normal start")
     x, y = split.rounded(task.dtype)
     steps = task.steps(len(x))
-    return Setting(
+    return LessonSetting(
         rows=len(x),
         features=x.shape[1],
         labels_shape=y.shape,
@@ -101,39 +105,41 @@ def _setting(task: Task, split: Split, start: Params) -> Setting:
         last_batch=len(x) - (steps - 1) * task.batch_size,
         epochs=task.epochs,
         learning_rate=task.optimizer.learning_rate,
-        initial_std=law.std,
+        initial_std=initializer.std,
         dtype=task.dtype,
         seed=task.seed,
-        best_loss=figure(accuracy(task, split, start).best_loss),
+        best_loss=nan_if_none(accuracy(task, split, start).best_loss),
         data=lane.digest_data(x, y),
         order=lane.digest_orders([task.row_order(len(x), epoch) for epoch in range(task.epochs)]),
         start=parity.digest(start),
     )
 
 
-def _lane(name: str, task: Task, split: Split, start: Params, setting: Setting) -> tuple[Lane, Params]:
+def _lane(
+    name: str, task: Task, split: Split, start: Params, setting: LessonSetting
+) -> tuple[LaneReport, Params]:
     """One lane, and its trained parameters."""
     backend = backends.load(name)
     with backend.precision(task.dtype):
         x, y = split.rounded(task.dtype)
-        session = Session(backend, task, split, start, (backend.put(x), backend.put(y)))
-        walked, params = lane.walk_lane(session, setting)
+        lesson_lane = LessonLane(backend, task, split, start, (backend.put(x), backend.put(y)))
+        lane_walk, params = lane.walk_lane(lesson_lane, setting)
     traits = backend.traits
-    about = Lane(
+    report = LaneReport(
         name=name,
         missing=None,
         framework=backend.framework,
         tier=backend.tier,
         form=f"gradient {traits.gradient}, buffers {traits.buffers}, compiled: {traits.compiled}",
         versions=backend.versions(),
-        words=words(backend.framework),
-        walk=walked,
+        words=quotations(backend.framework),
+        walk=lane_walk,
     )
-    return about, params
+    return report, params
 
 
 def _layers(task: Task) -> tuple[str, ...]:
-    """The chain in words."""
+    """The chain, layer by layer."""
     return tuple(
         f"Linear({layer.in_features}, {layer.out_features})"
         if isinstance(layer, Linear)

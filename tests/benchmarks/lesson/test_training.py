@@ -8,7 +8,7 @@ import numpy as np
 
 from samestep import backends
 from samestep.benchmarks import parity, tasks
-from samestep.benchmarks.lesson.training import Session, equality
+from samestep.benchmarks.lesson.training import LessonLane, equality
 from tests.helpers.lanes import LANES
 from tests.helpers.lesson import SPLIT
 
@@ -30,7 +30,7 @@ def test_tensor_values_are_in_the_frameworks_order() -> None:
             continue  # the fused and compiled lanes keep their parameters as the tuned ones do
         backend = backends.load(name)
         with backend.precision(task.dtype):
-            session = Session(backend, task, SPLIT, params, (backend.put(SPLIT.x[:1].astype("f4")),) * 2)
+            session = LessonLane(backend, task, SPLIT, params, (backend.put(SPLIT.x[:1].astype("f4")),) * 2)
             found = session.tensors(backend.init(task, params), params)
         for (_, value), each in zip(params.items(), found, strict=True):
             oriented = value if each.shape == value.shape else value.T
