@@ -101,13 +101,21 @@ class InitializerEntry(NamedTuple):
 
 
 def _xavier(distribution: str) -> Code:
-    numpy = "scaled(law, gain * math.sqrt(2 / sum(shape)), ...)"
-    return numpy, f"nn.init.xavier_{distribution}_", 'initializers.variance_scaling(gain**2, "fan_avg", law)'
+    numpy = "centered(distribution, gain * math.sqrt(2 / sum(shape)), ...)"
+    return (
+        numpy,
+        f"nn.init.xavier_{distribution}_",
+        'initializers.variance_scaling(gain**2, "fan_avg", distribution)',
+    )
 
 
 def _kaiming(distribution: str) -> Code:
-    numpy = "scaled(law, gain / math.sqrt(...), ...)"
-    return numpy, f"nn.init.kaiming_{distribution}_", "initializers.variance_scaling(gain**2, mode, law)"
+    numpy = "centered(distribution, gain / math.sqrt(...), ...)"
+    return (
+        numpy,
+        f"nn.init.kaiming_{distribution}_",
+        "initializers.variance_scaling(gain**2, mode, distribution)",
+    )
 
 
 # The standard deviation as a formula, and its value here.

@@ -22,9 +22,9 @@ class Code:
 # (row, what): NumPy, PyTorch, JAX
 _TABLE: dict[tuple[str, str], tuple[Code, Code, Code]] = {
     ("S2", "one batch"): (
-        Code("rows = order[start : start + batch_size]", "x[rows], y[rows]"),
-        Code("DataLoader(TensorDataset(*data), batch_size=batch_size, sampler=order.tolist())"),
-        Code("rows = order[start : start + batch_size]", "jnp.take(x, rows, axis=0, ...)"),
+        Code("rows = row_order[start : start + batch_size]", "x[rows], y[rows]"),
+        Code("DataLoader(TensorDataset(*data), batch_size=batch_size, sampler=row_order.tolist())"),
+        Code("rows = row_order[start : start + batch_size]", "jnp.take(x, rows, axis=0, ...)"),
     ),
     ("S2", "own shuffler"): (
         Code("np.random.default_rng(seed).permutation(...)"),
@@ -39,7 +39,11 @@ _TABLE: dict[tuple[str, str], tuple[Code, Code, Code]] = {
     ("S3", "layer"): (
         Code('x @ self.params["weight"] + self.params["bias"]', remark="weight (in, out)"),
         Code("nn.Linear(layer.in_features, layer.out_features, ...)", remark="weight (out, in)"),
-        Code("nnx.Linear(layer.in_features, layer.out_features, ...)", remark="kernel (in, out)"),
+        Code(
+            "sizes, ... = (layer.in_features, layer.out_features)",
+            "nnx.Linear(*sizes, ...)",
+            remark="kernel (in, out)",
+        ),
     ),
     ("S4", "by hand"): (
         Code("rng.normal(mean, std, shape)", "np.full(shape, value)"),
@@ -54,17 +58,17 @@ _TABLE: dict[tuple[str, str], tuple[Code, Code, Code]] = {
         Code("variable[...] = self.put(params[name])"),
     ),
     ("S5", "loss"): (
-        Code("e = prediction - target", "e * e, e + e", remark="value and slope"),
+        Code("e = prediction - target", "e * e, e + e", remark="value and derivative"),
         Code(remark=f"nn.{losses.get('mse').torch_name}"),
         Code("optax.squared_error", remark="optax.l2_loss is one half of it"),
     ),
     ("S6", "SGD"): (
-        Code("SGD(options, params, buffers)", remark="the learning rate is given to every step"),
+        Code("SGDOptimizer(options, params, buffers)", remark="the learning rate is given to every step"),
         Code("torch.optim.SGD(params, lr=options.learning_rate, ...)"),
         Code("nnx.Optimizer(model, sgd(task.optimizer), wrt=nnx.Param)", remark="sgd is an optax.chain"),
     ),
     ("S7", "forward"): (
-        Code("value, slope = state.loss(state.model.forward(x), y)"),
+        Code("value, gradient = state.loss(state.model.forward(x), y)"),
         Code("loss = state.loss(state.model(x), y)"),
         Code("loss(model(x), y)"),
     ),
@@ -75,7 +79,7 @@ _TABLE: dict[tuple[str, str], tuple[Code, Code, Code]] = {
     ),
     ("S7", "backward"): (
         Code(
-            "state.model.backward(slope)",
+            "state.model.backward(gradient)",
             "self.x.T @ dz",
             "dz.sum(axis=0)",
             remark="by hand: dW and db of each layer",
