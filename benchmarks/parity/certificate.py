@@ -56,33 +56,40 @@ def certify_backend(
         InputError: the data do not fit the dtype, or a batch is too large for any bound in it.
         ValueError: the first epoch does not have so many steps.
     """
-    matmul_precision = backend.traits.matmul_precision
     workload = Workload.of(task, data)
     if run_steps is not None and not 0 < run_steps <= workload.steps_per_epoch:
         raise ValueError(f"run_steps is {run_steps}; the first epoch has {workload.steps_per_epoch} steps")
-
-    def examine_in(dtype: Dtype, *, timed: bool) -> Examined:
-        variant = task.model_copy(update={"dtype": dtype})
-        work = Workload.of(variant, data, matmul_precision, max_kept_steps)
-        return examine(backend, work, run_steps, timed=timed)
-
-    examined = [examine_in("float64", timed=task.dtype == "float64")]
-    if task.dtype != "float64" and examined[0].sound:
-        examined.append(examine_in(task.dtype, timed=True))
-        evidence = examined[1].evidence
-        if evidence.judgement.status == "pass" and not all(run.equal for run in evidence.untraced):
-            again = examine_in("float64", timed=True)
-            examined = [again, examined[1]] if again.sound else [again]
+    examined = examine_dtypes(backend, task, data, run_steps, max_kept_steps)
     description = {
         "lane": lane or type(backend).__name__,
         "device": backend.device,
         "versions": backend.versions(),
         "order": digest_orders(workload),
-        "products": matmul_precision,
+        "products": backend.traits.matmul_precision,
     }
     if ends is not None:
         ends.update(examined[-1].timed_ends)
     return conclude(description, task, data, [piece.evidence for piece in examined], examined[-1].final)
+
+
+def examine_dtypes(
+    backend: Backend, task: Task, data: Data, run_steps: int | None, max_kept_steps: int
+) -> list[Examined]:
+    """The lane in float64, and in the task's dtype if that was sound."""
+
+    def examine_in(dtype: Dtype, *, timed: bool) -> Examined:
+        variant = task.model_copy(update={"dtype": dtype})
+        workload = Workload.of(variant, data, backend.traits.matmul_precision, max_kept_steps)
+        return examine(backend, workload, run_steps, timed=timed)
+
+    first = examine_in("float64", timed=task.dtype == "float64")
+    if task.dtype == "float64" or not first.sound:
+        return [first]
+    second = examine_in(task.dtype, timed=True)
+    evidence = second.evidence
+    if evidence.judgement.status == "pass" and not all(run.equal for run in evidence.untraced):
+        first = examine_in("float64", timed=True)
+    return [first, second] if first.sound else [first]
 
 
 def conclude(

@@ -98,6 +98,10 @@ class Case:
         """Epoch of a step and its position in it, both from 0."""
         return divmod(snapshot.number - 1, self.workload.steps_per_epoch)
 
+    def row_order(self, snapshot: StepSnapshot) -> RowOrder:
+        """The row order of a step's epoch."""
+        return self.workload.orders[self.position(snapshot)[0]]
+
     def is_partial(self, snapshot: StepSnapshot) -> bool:
         """Whether a step's batch is a partial one."""
         return len(snapshot.rows) < min(self.batch_size, len(self.workload.x))

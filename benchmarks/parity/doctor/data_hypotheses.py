@@ -130,14 +130,14 @@ def row_choices(case: Case) -> Iterator[RowChoice]:
 
         return RowChoice("rows", description, choose)
 
-    def order_of(snapshot: StepSnapshot) -> RowOrder:
-        return orders[case.position(snapshot)[0]]
+    def next_order(epoch: int) -> RowOrder | None:
+        return orders[epoch + 1] if epoch + 1 < len(orders) else None
 
     yield other_order("rows in their stored order", lambda epoch: np.arange(n))
     yield other_order("rows of the first epoch's order again", lambda epoch: orders[0])
     yield other_order("the order reversed", lambda epoch: orders[epoch][::-1])
     yield from other_steps(case)
-    yield other_order("the next epoch's order", lambda epoch: dict(enumerate(orders)).get(epoch + 1))
+    yield other_order("the next epoch's order", next_order)
     yield other_order("the order of the epoch before", lambda epoch: orders[max(0, epoch - 1)])
     yield RowChoice("rows", "an epoch's batches last to first", lambda s: mirrored_batch(case, s))
     yield other_order("the inverse of the order", lambda epoch: np.argsort(orders[epoch]))
@@ -145,14 +145,14 @@ def row_choices(case: Case) -> Iterator[RowChoice]:
     yield RowChoice("rows", "the row before each", lambda s: (s.rows - 1) % n)
     yield other_order("the order shifted by one row", lambda epoch: np.roll(orders[epoch], -1))
     every = f"every {steps}th row of the order"
-    yield RowChoice("rows", every, lambda s: order_of(s)[case.position(s)[1] :: steps])
+    yield RowChoice("rows", every, lambda s: case.row_order(s)[case.position(s)[1] :: steps])
     yield RowChoice("rows", "all rows at once", lambda s: np.arange(n))
     yield RowChoice("rows", "the batch without its last row", lambda s: s.rows[:-1])
     yield RowChoice("rows", "the batch without its first row", lambda s: s.rows[1:])
     again = "the first rows of the data again and again"
     yield RowChoice("rows", again, lambda s: np.arange(len(s.rows)))
     again = "the first batch again and again"
-    yield RowChoice("rows", again, lambda s: order_of(s)[: case.batch_size])
+    yield RowChoice("rows", again, lambda s: case.row_order(s)[: case.batch_size])
     for seed in sorted({workload.task.seed, workload.task.seed + 1, 0, 1, 42}):
         lead = f"a permutation from the seed {seed}"
         yield other_order(f"{lead} alone", permutations(seed, n))
@@ -190,8 +190,8 @@ def other_steps(case: Case) -> Iterator[RowChoice]:
 
 def mirrored_batch(case: Case, snapshot: StepSnapshot) -> RowOrder:
     """The batch as far from the epoch's end as this one is from its beginning."""
-    epoch, position = case.position(snapshot)
-    return batch_of(case, case.workload.orders[epoch], case.workload.steps_per_epoch - 1 - position)
+    position = case.workload.steps_per_epoch - 1 - case.position(snapshot)[1]
+    return batch_of(case, case.row_order(snapshot), position)
 
 
 def filled_up(case: Case) -> Iterator[RowChoice]:
@@ -204,7 +204,7 @@ def filled_up(case: Case) -> Iterator[RowChoice]:
         def choose(snapshot: StepSnapshot) -> RowOrder:
             if not case.is_partial(snapshot):
                 return snapshot.rows
-            return fill(snapshot, case.workload.orders[case.position(snapshot)[0]])
+            return fill(snapshot, case.row_order(snapshot))
 
         return RowChoice("partial batch", f"a partial batch filled up with {what}", choose)
 
