@@ -56,14 +56,13 @@ class JaxLane(Backend[StateT]):
 
     @classmethod
     def devices(cls) -> tuple[str, ...]:
-        accelerator = {"gpu": ("cuda",), "tpu": ("tpu",)}.get(jax.default_backend(), ())
-        kinds = ("cpu", *accelerator)
+        kinds = ["cpu", *{"gpu": ["cuda"], "tpu": ["tpu"]}.get(jax.default_backend(), [])]
         return tuple(name for kind in kinds for name in device_names(kind, len(jax.devices(kind))))
 
     @classmethod
     def versions(cls) -> dict[str, str]:
-        versions = {"jax": jax.__version__, "flax": flax.__version__, "optax": optax.__version__}
-        return versions | {"numpy": np.__version__}
+        modules = {"jax": jax, "flax": flax, "optax": optax, "numpy": np}
+        return {name: module.__version__ for name, module in modules.items()}
 
     @contextmanager
     def precision(self, dtype: str) -> Iterator[None]:
@@ -114,18 +113,18 @@ def build(task: Task) -> nnx.Sequential:
 
 
 def build_layer(layer: spec.Layer, task: Task, rngs: nnx.Rngs) -> Function:
+    """One layer, drawn with the next keys of `rngs`."""
     if not isinstance(layer, spec.Linear):
         return activation(layer)
     sizes, dtype = (layer.in_features, layer.out_features), jnp.dtype(task.dtype)
-    kernel_init, bias_init = linear_initializers(task.init)
-    linear: Function = nnx.Linear(
-        *sizes, kernel_init=kernel_init, bias_init=bias_init, param_dtype=dtype, rngs=rngs
-    )
+    kernel, bias = linear_initializers(task.init)
+    linear: Function = nnx.Linear(*sizes, kernel_init=kernel, bias_init=bias, param_dtype=dtype, rngs=rngs)
     return linear
 
 
 @cache  # the same function every time: nnx.jit compiles again for a new one
 def activation(layer: spec.Nonlinearity) -> Function:
+    """The function of a layer without parameters."""
     match layer:
         case spec.ReLU():
             return jax.nn.relu
@@ -150,9 +149,9 @@ def leaky_relu(x: Array, slope: float) -> Array:
 def draw(task: Task) -> dict[str, Array]:
     """Every parameter of a task, bit for bit as nnx.Linear draws it: one key for each kernel and each bias."""
     rngs, dtype = nnx.Rngs(task.seed), jnp.dtype(task.dtype)
-    kernel_init, bias_init = linear_initializers(task.init)
+    kernel, bias = linear_initializers(task.init)
     return {
-        name: (kernel_init if name.endswith("weight") else bias_init)(rngs.params(), shape, dtype)
+        name: (kernel if name.endswith("weight") else bias)(rngs.params(), shape, dtype)
         for name, shape in task.parameters.items()
     }
 
@@ -259,6 +258,7 @@ class NnxPrograms(NamedTuple):
 
 
 def nnx_programs(task: Task) -> NnxPrograms:
+    """Everything one task compiles: each function works on the model and the optimizer in place."""
     objective = loss_function(task.loss)
 
     @nnx.jit

@@ -21,12 +21,9 @@ from jax import Array
 from numpy.typing import NDArray
 
 from . import losses
-from .losses import Reduction, class_axis
+from .losses import EPSILON, Reduction, class_axis
 
 Weight: TypeAlias = Sequence[float] | NDArray[Any] | None
-
-# PyTorch's 1e-12, which it keeps as a float32 number in float64 too
-BCE_EPSILON = COSINE_EPSILON = float(np.float32(1e-12))
 
 # --- reduction ------------------------------------------------------------------------------------------------
 
@@ -190,7 +187,7 @@ def _bce_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tup
     # through the floor it would be NaN at x = 0 and 1; PyTorch's is (x - t) / max(x (1 - x), 1e-12)
     (x, t), (dx, dt) = primals, tangents
     log_x, log_not_x = _floored_logs(x)
-    derivative = (x - t) / jnp.maximum(x * (1 - x), BCE_EPSILON)
+    derivative = (x - t) / jnp.maximum(x * (1 - x), EPSILON)
     return (t - 1) * log_not_x - t * log_x, derivative * dx + (log_not_x - log_x) * dt
 
 
@@ -235,7 +232,7 @@ def margin_ranking(x1: Array, x2: Array, y: Array, *, margin: float = 0.0) -> Ar
 
 
 def cosine_embedding(x1: Array, x2: Array, y: Array, *, margin: float = 0.0) -> Array:
-    norm1, norm2 = (jnp.sqrt((x * x).sum(-1) + COSINE_EPSILON) for x in (x1, x2))
+    norm1, norm2 = (jnp.sqrt((x * x).sum(-1) + EPSILON) for x in (x1, x2))
     cosine = (x1 * x2).sum(-1) / (norm1 * norm2)
     return jnp.where(y == 1, 1 - cosine, jax.nn.relu(cosine - margin))
 

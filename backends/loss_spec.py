@@ -20,6 +20,8 @@ Target: TypeAlias = Literal[
 ]
 REDUCTIONS: tuple[Reduction, ...] = ("none", "mean", "sum")
 FLOATS = ("float32", "float64", "bfloat16")
+# of bce's divisor and of cosine_embedding's norms: PyTorch keeps 1e-12 as a float32 number in float64 too
+EPSILON = float(np.float32(1e-12))
 
 # --- options --------------------------------------------------------------------------------------
 

@@ -14,12 +14,22 @@ PyTorch's documented definitions are the definition; NumPy and JAX conform to th
 
 from __future__ import annotations
 
-from .loss_spec import REDUCTIONS, LossSpec, Option, Reduction, class_axis, number_option, weight_option
+from .loss_spec import (
+    EPSILON,
+    REDUCTIONS,
+    LossSpec,
+    Option,
+    Reduction,
+    class_axis,
+    number_option,
+    weight_option,
+)
 
-__all__ = ["REDUCTIONS", "LossSpec", "Option", "Reduction", "class_axis", "get", "names"]
+__all__ = ["EPSILON", "REDUCTIONS", "LossSpec", "Option", "Reduction", "class_axis", "get", "names"]
 
 
 def margin(default: float) -> Option:
+    """The margin of a hinge."""
     return number_option(default, "distance wanted between the right and the wrong score")
 
 

@@ -16,14 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import losses
-from .losses import Reduction, class_axis
+from .losses import EPSILON, Reduction, class_axis
 
 Array: TypeAlias = NDArray[Any]
 Weight: TypeAlias = Sequence[float] | Array | None
 Result: TypeAlias = tuple[Any, dict[str, Array]]
-
-# PyTorch's 1e-12, which it keeps as a float32 number in float64 too
-BCE_EPSILON = COSINE_EPSILON = float(np.float32(1e-12))
 
 # --- reduction ------------------------------------------------------------------------------------------------
 
@@ -235,7 +232,7 @@ def bce(
     log_x = np.maximum(np.log(x, out=np.full_like(x, -100), where=x != 0), -100)
     log_not_x = np.maximum(np.log1p(-x, out=np.full_like(x, -100), where=x != 1), -100)
     value = (t - 1) * log_not_x - t * log_x
-    gradients = {"prediction": (x - t) / np.maximum(x * (1 - x), BCE_EPSILON)}
+    gradients = {"prediction": (x - t) / np.maximum(x * (1 - x), EPSILON)}
     if both:
         gradients["target"] = log_not_x - log_x
     return _reduced(*_weighted(value, gradients, weight), reduction)
@@ -303,7 +300,7 @@ def margin_ranking(
 def cosine_embedding(
     x1: Array, x2: Array, y: Array, *, margin: float = 0.0, reduction: Reduction = "mean"
 ) -> Result:
-    square1, square2 = ((x * x).sum(-1, keepdims=True) + COSINE_EPSILON for x in (x1, x2))
+    square1, square2 = ((x * x).sum(-1, keepdims=True) + EPSILON for x in (x1, x2))
     norms = np.sqrt(square1) * np.sqrt(square2)  # the product of the squares would overflow earlier
     cosine = (x1 * x2).sum(-1, keepdims=True) / norms
     positive = y[..., None] == 1

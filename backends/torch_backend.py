@@ -80,6 +80,7 @@ def build(layers: Sequence[spec.Layer], dtype: torch.dtype, device: str) -> nn.S
 
 
 def build_layer(layer: spec.Layer, dtype: torch.dtype, device: str) -> nn.Module:
+    """One layer, by its module of torch.nn."""
     match layer:
         case spec.Linear():
             return nn.Linear(layer.in_features, layer.out_features, dtype=dtype, device=device)

@@ -134,6 +134,7 @@ def apply_sgd(state: TorchTunedState, gradients: list[Tensor], learning_rate: fl
 
 
 def zeros_for_none(params: Sequence[Tensor], buffers: Buffers) -> list[Tensor]:
+    """The momentum buffers as they read before the first step: zeros."""
     return [torch.zeros_like(p) if b is None else b for p, b in zip(params, buffers, strict=True)]
 
 

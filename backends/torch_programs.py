@@ -136,5 +136,5 @@ def own_code(function: Callable[..., Any]) -> Callable[..., Any]:
     theirs, so that one task's programs would push out another's.
     """
     assert isinstance(function, FunctionType)
-    function.__code__ = function.__code__.replace()
+    function.__code__ = function.__code__.replace()  # an equal copy
     return function

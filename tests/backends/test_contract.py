@@ -325,6 +325,22 @@ def test_numpy_gradients_agree_with_finite_differences() -> None:
             assert abs(gradients[name][index] - slope) <= allowed, (name, index)
 
 
+@pytest.mark.parametrize("lane", [name for name in LANES if name.startswith("jax")], indirect=True)
+def test_jax_waits_for_every_array_of_a_state(lane: backends.Backend) -> None:
+    """`sync` is block_until_ready of a pytree: what training changes must be leaves of the state."""
+    import jax
+
+    with lane.precision("float32"):
+        state = lane.init(MOMENTUM, params=numbers(MOMENTUM)[2])
+        leaves = jax.tree.leaves(state)
+        values = [*lane.params(state).values(), *lane.buffers(state).values()]
+    assert all(isinstance(leaf, jax.Array) for leaf in leaves)
+    assert len(values) == 4
+    shapes = [leaf.shape for leaf in leaves]
+    for value in values:
+        shapes.remove(value.shape)  # a ValueError if it is no leaf
+
+
 # --- what is said of the code ---------------------------------------------------------------------------------
 
 
