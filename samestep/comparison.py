@@ -10,7 +10,7 @@ from .benchmarks import tasks as named_tasks
 from .benchmarks.analysis import RecordAnalysis
 from .benchmarks.console.progress import progress
 from .benchmarks.measure import measure
-from .benchmarks.measure.folder import RunFolder
+from .benchmarks.measure.folder import made_folder
 from .benchmarks.measure.options import Options
 from .benchmarks.measure.request import resolve
 from .benchmarks.pytest_plugin.run_folder import write_run
@@ -56,8 +56,7 @@ def compare(
     )
     chosen = [task if isinstance(task, Task) else named_tasks.get(task, dtype=dtype) for task in tasks]
     request = resolve(options, tasks=chosen)
-    RunFolder(request.out).make()
-    with progress() as report:
+    with made_folder(request.out), progress() as report:
         record = measure(request, progress=report)
     write_run(RecordAnalysis(record), request.out, tables.markdown(record))
     return record

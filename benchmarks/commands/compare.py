@@ -10,7 +10,7 @@ from ..analysis import RecordAnalysis
 from ..console.progress import progress
 from ..console.terminal import width
 from ..measure import BenchmarkRun
-from ..measure.folder import RunFolder
+from ..measure.folder import RunFolder, made_folder
 from ..measure.options import Options
 from ..measure.request import resolve
 from ..pytest_plugin.run_folder import write_run
@@ -28,9 +28,8 @@ def compare(options: Options) -> int:
         InputError: the options or the data cannot be used.
     """
     request = resolve(options)
-    RunFolder(request.out).make()
     try:
-        with progress() as report:
+        with made_folder(request.out), progress() as report:
             run = BenchmarkRun.begin(request, progress=report)
             run.certify()
             run.race()

@@ -19,7 +19,7 @@ from ..analysis import RecordAnalysis
 from ..console.errors import InputError
 from ..console.progress import Progress, progress
 from ..measure import BenchmarkRun, RunRequest
-from ..measure.folder import RunFolder
+from ..measure.folder import made_folder
 from ..measure.grid import SWEEP, grid
 from ..measure.options import Options
 from ..measure.request import by_tier, has_device, resolve
@@ -44,9 +44,8 @@ def sweep(options: Options, *, compiled: bool = False, minutes: float = MINUTES)
     if not 0 < minutes < math.inf:
         raise InputError(f"--minutes {minutes:g}: name a number of minutes above 0")
     request = resumed(options, compiled) if options.resume else chosen(options, compiled)
-    RunFolder(request.out).make()
     try:
-        with progress() as report:
+        with made_folder(request.out), progress() as report:
             analysis = RecordAnalysis(within(request, 60 * minutes, report))
     except KeyboardInterrupt:
         return interrupted(request.out, "sweep", show)

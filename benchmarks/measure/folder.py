@@ -8,6 +8,8 @@ when all blocks are there.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -77,18 +79,6 @@ class RunFolder:
         self.root = self.run / "relay"
         self.cache = self.root / "cache"
         self.warm = self.cache / "warm"  # compiled programs that the blocks share
-
-    def make(self) -> None:
-        """Make the folder.
-
-        Raises:
-            InputError: it cannot be made.
-        """
-        try:
-            self.run.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            reason = f"cannot be made ({error.strerror}); choose another folder with --out"
-            raise InputError(f"{self.run}: {reason}") from error
 
     @property
     def is_finished(self) -> bool:
@@ -186,3 +176,18 @@ class RunFolder:
         """Remove what only a running measurement needs."""
         shutil.rmtree(self.root / "work", ignore_errors=True)
         shutil.rmtree(self.cache, ignore_errors=True)
+
+
+@contextmanager
+def made_folder(out: Path) -> Iterator[RunFolder]:
+    """The folder of a run, made where it is absent, to be written to within.
+
+    Raises:
+        InputError: it cannot be made or written to.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        yield RunFolder(out)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"{out}: {reason}; choose another folder with --out") from error

@@ -10,7 +10,6 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from subprocess import CompletedProcess, run
@@ -25,24 +24,9 @@ from samestep.benchmarks import cli, pytest_plugin, tasks
 from samestep.benchmarks.commands import list as listing
 from samestep.benchmarks.measure.options import Options
 from tests.helpers.outside_lanes import BROKEN, install, python_path
-from tests.helpers.processes import interrupted, samestep
+from tests.helpers.processes import InProcess, interrupted, samestep
 
 Smoke = tuple[Path, CompletedProcess[str]]
-InProcess = Callable[..., CompletedProcess[str]]
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> InProcess:
-    """The command line in this process, from an empty folder: no framework has to be imported again."""
-    monkeypatch.chdir(tmp_path)
-
-    def command(*words: str) -> CompletedProcess[str]:
-        with pytest.raises(SystemExit) as left:
-            cli.main(list(words))
-        text = capfd.readouterr()
-        return CompletedProcess(words, int(left.value.code or 0), text.out, text.err)
-
-    return command
 
 
 def test_compare_prints_tables_and_keeps_stdout_clean(smoke: Smoke) -> None:

@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from tests.helpers.paths import ROOT
 
+InProcess: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]  # the command line in this process
 SMOKE = (
     "--effort",
     "smoke",

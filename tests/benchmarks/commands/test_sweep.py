@@ -30,7 +30,7 @@ from samestep.benchmarks.report import sweep_tables as report
 from samestep.benchmarks.report import tables
 from tests.helpers import records as record_maker
 from tests.helpers.grid_records import grid, steady
-from tests.helpers.processes import interrupted, samestep
+from tests.helpers.processes import InProcess, interrupted
 from tests.helpers.sweeps import LANES, SMALL
 
 CELLS = ("b1-f2", "b1-f8", "b8-f2", "b8-f8")
@@ -68,21 +68,23 @@ def test_a_sweep_prints_the_map_and_leaves_an_ordinary_record(
         assert missing not in done.stdout  # lanes were named: nothing was left out
 
 
-def test_the_other_commands_work_on_it(whole: tuple[Path, CompletedProcess[str]], tmp_path: Path) -> None:
+def test_the_other_commands_work_on_it(
+    whole: tuple[Path, CompletedProcess[str]], tmp_path: Path, here: InProcess
+) -> None:
     folder, done = whole
-    shown = samestep("table", str(folder), cwd=tmp_path)
+    shown = here("table", str(folder))
     assert shown.stdout.startswith(done.stdout[: done.stdout.index("\nrecord:")].rstrip())
     assert all(f"{name}: " in shown.stdout for name in CELLS)
-    text = samestep("table", str(folder), "--format", "csv", cwd=tmp_path).stdout
+    text = here("table", str(folder), "--format", "csv").stdout
     assert [row["task"] for row in csv.DictReader(io.StringIO(text))][::2] == list(CELLS)
-    verified = samestep("verify", str(folder), cwd=tmp_path)
+    verified = here("verify", str(folder))
     assert verified.returncode == 0, verified.stdout
     assert "8 benchmarks" in verified.stdout
     assert "1 tables" in verified.stdout
     other = tmp_path / "other"
     shutil.copytree(folder, other)
     (other / "table.md").write_text((folder / "table.md").read_text().replace(" us ", " ns ", 1))
-    assert samestep("verify", str(other), cwd=tmp_path).returncode == 1
+    assert here("verify", str(other)).returncode == 1
 
 
 def test_an_end_by_ctrl_c_and_a_budget_lead_to_the_same_cells(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from samestep.benchmarks.measure.phases import LOOPS, PHASES, differences, indiv
 from samestep.benchmarks.parity.workload import initial_parameters
 from samestep.benchmarks.record.files import load
 from tests.helpers.lanes import LANES
-from tests.helpers.processes import samestep
+from tests.helpers.processes import InProcess
 
 POSITIVE = st.floats(1e-9, 1.0)
 
@@ -71,9 +71,9 @@ def test_whatever_is_no_loop_over_batches_says_why(lane: str) -> None:
     )
 
 
-def test_the_comparison_shows_the_phases(tmp_path: Path) -> None:
+def test_the_comparison_shows_the_phases(tmp_path: Path, here: InProcess) -> None:
     words = ("--effort", "smoke", "--task", "lesson", "--lane", "numpy", "--baseline", "numpy", "--phases")
-    done = samestep("compare", *words, "--out", "run", cwd=tmp_path)
+    done = here("compare", *words, "--out", "run")
     assert done.returncode == 0, done.stderr
     assert "PHASES" in done.stdout
     assert max(len(line) for line in done.stdout.splitlines()) <= 100
