@@ -15,7 +15,8 @@ from .benchmarks.measure.options import Options
 from .benchmarks.measure.request import resolve
 from .benchmarks.pytest_plugin.run_folder import write_run
 from .benchmarks.record import Record
-from .benchmarks.report import tables
+from .benchmarks.report.tables import record_document
+from .benchmarks.report.text_table import markdown
 
 
 def compare(
@@ -58,5 +59,6 @@ def compare(
     request = resolve(options, tasks=chosen)
     with made_folder(request.out), progress() as report:
         record = measure(request, progress=report)
-    write_run(RecordAnalysis(record), request.out, tables.markdown(record))
+    analysis = RecordAnalysis(record)
+    write_run(analysis, request.out, markdown(record_document(analysis)))
     return record

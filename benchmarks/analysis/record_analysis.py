@@ -19,7 +19,7 @@ from . import gates
 from .crossover import Crossover, crossover
 from .lane_times import LogTimes, block_medians, block_ratios, log_times
 from .rows import Row, make_row, roofline_floor
-from .tier_rank import TierRanks, tier_ranks
+from .tier_rank import TierRank, TierRanks, tier_ranks
 from .verdicts import Verdict, judge_all
 
 
@@ -252,6 +252,11 @@ class LaneAnalysis:
     def verdict(self) -> Verdict:
         """The lane against the baseline."""
         return self.analysis.verdict_of[self.task, self.lane]
+
+    @property
+    def tier_rank(self) -> TierRank | None:
+        """The lane's rank in its tier on this task, if it leads it."""
+        return self.analysis.tier_ranks.get((self.task, self.lane))
 
     @property
     def row(self) -> Row:

@@ -73,6 +73,11 @@ class Row(Spec):
     notes: tuple[str, ...] = ()
     proof: str = "not run"
 
+    @property
+    def reason(self) -> str:
+        """The reason of the verdict, or of the missing time."""
+        return self.verdict.reason or self.blank
+
 
 def make_row(lane: LaneAnalysis, verdict: Verdict) -> Row:
     """The figures of a lane on a task beside its verdict."""

@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 
 from .. import datasets
+from ..analysis.rows import roofline_floor
 from ..measure import RunRequest, environment, task_files
 from ..measure.efforts import WorkerLimits
 from ..measure.folder import MachineLimits, RunFolder
-from ..measure.limits import CALLS, floor
+from ..measure.limits import CALLS
 from ..measure.options import Options
 from ..measure.preparation import machine_limits
 from ..measure.request import resolve
 from ..parity.workload import initial_parameters
 from ..record.plan import PlannedWork
 from ..report import formatting as fmt
-from ..report.tables import Table, boxed, notes
+from ..report.text_table import TextTable, boxed
 
 WIDTH = 100
 READING = "Reading is a dot product of an array with itself; copying counts what is read and what is written."
@@ -73,7 +74,7 @@ def rates(limits: MachineLimits, works: list[PlannedWork]) -> list[dict[str, Any
         | {
             "bytes_per_step": by_task[rate.task].bytes_per_step,
             "flops_per_step": by_task[rate.task].flops_per_step,
-            "floor_s": floor(by_task[rate.task], rate),
+            "floor_s": roofline_floor(by_task[rate.task], rate),
         }
         for rate in limits.ceilings
     ]
@@ -84,11 +85,11 @@ def text(limits: dict[str, Any]) -> str:
     parts = [f"{limits['cpu']}, {limits['allowed_cpus']} CPUs, threads {limits['threads']}"]
     reasons = [f"{name}: {why}" for name, why in {**limits["missing"], **limits["failed"]}.items()]
     for table in (rates_table(limits["tasks"]), calls_table(limits["calls"], reasons)):
-        parts += ["", boxed(table, WIDTH), *notes(table, WIDTH)]
+        parts += ["", boxed(table, WIDTH)]
     return "\n".join(parts)
 
 
-def rates_table(rows: list[dict[str, Any]]) -> Table:
+def rates_table(rows: list[dict[str, Any]]) -> TextTable:
     """Bandwidth at the working set of the timed run, and the BLAS rate at the shapes of its step."""
     units = {
         "working_set": "B",
@@ -99,16 +100,16 @@ def rates_table(rows: list[dict[str, Any]]) -> Table:
         "flops_per_step": "",
     }
     names = ("task", "working set", "read", "copy", "BLAS", "bytes/step", "flop/step", "floor/step")
-    table = Table("RATES", names, [], [READING, FLOOR])
+    table = TextTable("RATES", names, notes=[READING, FLOOR], left=("task",))
     for row in rows:
         values = (quantity(row[name], unit) for name, unit in units.items())
         table.rows.append((row["task"], *values, fmt.duration(row["floor_s"])))
     return table
 
 
-def calls_table(rows: list[dict[str, Any]], reasons: list[str]) -> Table:
+def calls_table(rows: list[dict[str, Any]], reasons: list[str]) -> TextTable:
     """The cheapest call of each framework on one number: no step can take less than its calls."""
-    table = Table("CHEAPEST CALL", ("what", "time"), [], [*reasons, HOLDS])
+    table = TextTable("CHEAPEST CALL", ("what", "time"), notes=[*reasons, HOLDS], left=("what",))
     table.rows = [(row["call"], fmt.duration(row["seconds"])) for row in rows]
     return table
 

@@ -14,7 +14,8 @@ from ..measure.folder import RunFolder, made_folder
 from ..measure.options import Options
 from ..measure.request import resolve
 from ..pytest_plugin.run_folder import write_run
-from ..report import tables
+from ..report.tables import record_document
+from ..report.text_table import markdown, plain
 
 INTERRUPTED = 130  # what a shell gives a program that Ctrl-C ended
 
@@ -42,8 +43,9 @@ def compare(options: Options) -> int:
 
 def show(analysis: RecordAnalysis, out: Path) -> Path:
     """Leave the run's folder whole and print the tables; gives the path of the JSON."""
-    path = write_run(analysis, out, tables.markdown(analysis.record))
-    print(tables.plain(analysis.record, width=width()))
+    document = record_document(analysis)
+    path = write_run(analysis, out, markdown(document))
+    print(plain(document, width=width()))
     print(f"\nrecord: {path}")
     return path
 

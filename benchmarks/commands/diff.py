@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..analysis.diff import diff as compared
+from ..analysis.diff import diff as compare_records
 from ..record.files import load
 from ..report import diff_tables
 
@@ -15,7 +15,7 @@ def diff(a: Path, b: Path, baseline: str | None = None, *, json: bool = False) -
     Raises:
         InputError: a record cannot be read, or the two have no baseline in common.
     """
-    one, other = load(a), load(b)
-    changes = compared(one, other, baseline=baseline)
-    print(changes.model_dump_json(indent=2) if json else diff_tables.plain(changes, one, other))
+    first, second = load(a), load(b)
+    changes = compare_records(first, second, baseline=baseline)
+    print(changes.model_dump_json(indent=2) if json else diff_tables.plain(changes, first, second))
     return 0

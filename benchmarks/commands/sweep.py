@@ -26,7 +26,8 @@ from ..measure.request import by_tier, has_device, resolve
 from ..measure.request import interrupted as begun_earlier
 from ..pytest_plugin.run_folder import write_run
 from ..record import Record
-from ..report import sweep_tables
+from ..report.sweep_tables import sweep_document
+from ..report.text_table import markdown, plain
 from .compare import interrupted
 
 MINUTES = 20.0
@@ -115,7 +116,8 @@ def within(request: RunRequest, seconds: float, report: Progress) -> Record:
 
 def show(analysis: RecordAnalysis, out: Path) -> Path:
     """Leave the run's folder whole and print the map; gives the path of the JSON."""
-    path = write_run(analysis, out, sweep_tables.markdown(analysis.record))
-    print(sweep_tables.plain(analysis.record))
+    document = sweep_document(analysis)
+    path = write_run(analysis, out, markdown(document))
+    print(plain(document))
     print(f"\nrecord: {path}")
     return path

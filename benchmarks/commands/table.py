@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..analysis import RecordAnalysis
 from ..record.files import load
-from ..report import sweep_tables
+from ..report import tables
 
 
 def table(result: Path, format: str, baseline: str | None = None) -> int:
@@ -14,5 +15,5 @@ def table(result: Path, format: str, baseline: str | None = None) -> int:
     Raises:
         InputError: there is no record, it cannot be read, an unknown format, or a baseline it does not have.
     """
-    print(sweep_tables.render(load(result), format, baseline=baseline))
+    print(tables.render(RecordAnalysis(load(result), baseline), format))
     return 0

@@ -4,24 +4,43 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..analysis import RecordAnalysis
+from ..record import Record
 from ..record.files import open_document
 from ..report.page import NAME as PAGE
-from ..verify import Whole
-from ..verify import verify as worked_out_again
+from ..report.page import page
+from ..report.sweep_tables import sweep_document
+from ..report.tables import record_document
+from ..report.text_table import markdown
+from ..verify import BenchmarkDocument, Rendering
+from ..verify import verify as check
 from ..verify.remake import small_text
 
 
 def verify(result: str | Path, data: str | None = None) -> int:
-    """Verify a run's folder or JSON, print what was found; 1 if anything disagrees.
+    """Verify a run's folder or JSON, print the findings; 1 if anything disagrees.
 
     Raises:
         InputError: there is no record, or it cannot be read.
     """
-    document = open_document(result, Whole)
+    document = open_document(result, BenchmarkDocument)
     folder = Path(result) if Path(result).is_dir() else Path(result).parent
-    table, page = (
+    tables, pages = (
         small_text(folder / name) if (folder / name).exists() else None for name in ("table.md", PAGE)
     )
-    findings = worked_out_again(document, table, page=page, data=data)
+    record = document.samestep
+    findings = check(
+        document,
+        table=None if tables is None else table_rendering(record, tables),
+        page=None if pages is None else Rendering(pages, [lambda: page(record)]),
+        data=data,
+    )
     print(findings.text())
     return int(bool(findings.wrong))
+
+
+def table_rendering(record: Record, text: str) -> Rendering:
+    """A table.md, and the two that a record can have: of its tasks, or of its sizes."""
+    analysis = RecordAnalysis(record)
+    makers = [lambda: markdown(record_document(analysis)), lambda: markdown(sweep_document(analysis))]
+    return Rendering(text, makers)

@@ -75,20 +75,3 @@ def limit_names(bits: str) -> tuple[str, ...] | None:
     names = SETTINGS | THROTTLES
     bits_set = (1 << place for place in range(mask.bit_length()) if mask >> place & 1)
     return tuple(names.get(bit, hex(bit)) for bit in bits_set)
-
-
-def throttled(before: Sequence[Accelerator], after: Sequence[Accelerator]) -> str | None:
-    """Which GPUs slowed themselves down at the start or the end of some work, and why; None if none did."""
-    seen = {gpu.index: gpu for gpu in (*before, *after) if gpu.throttles}
-    return "; ".join(sentence(gpu) for gpu in seen.values()) or None
-
-
-def sentence(gpu: Accelerator) -> str:
-    """How a GPU slowed itself down, with the numbers that it gives."""
-    facts = []
-    if gpu.clock is not None and gpu.highest_clock is not None:
-        facts.append(f"{gpu.clock:g} of {gpu.highest_clock:g} MHz")
-    facts += [f"{gpu.temperature:g} C"] if gpu.temperature is not None else []
-    facts += [f"{gpu.power:g} W"] if gpu.power is not None else []
-    why = f"GPU {gpu.index} slowed itself down ({', '.join(gpu.throttles)})"
-    return f"{why}: {', '.join(facts)}" if facts else why

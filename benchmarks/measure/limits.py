@@ -14,11 +14,10 @@ import numpy as np
 
 from samestep.backends.spec import Linear
 
-from ..record.plan import PlannedWork
 from .task_files import TaskFiles, describe
 
 if TYPE_CHECKING:  # the record imports what measures
-    from ..record import RooflineLimits
+    pass
 
 SMALLEST = 128 * 1024  # bytes; in smaller arrays the call itself would be measured
 SPELL_S = 0.005
@@ -40,11 +39,6 @@ def roofline_limits(files: TaskFiles) -> dict[str, Any]:
         "copy_rate": 2 * a.nbytes / fastest(lambda: np.copyto(b, a)),
         "blas_rate": planned.flops_per_step / fastest(products(files)),
     }
-
-
-def floor(work: PlannedWork, limits: RooflineLimits) -> float:
-    """The least seconds that these rates allow one full step."""
-    return max(work.bytes_per_step / limits.read_rate, work.flops_per_step / limits.blas_rate)
 
 
 def products(files: TaskFiles) -> Callable[[], Any]:

@@ -169,16 +169,15 @@ def measured(config: pytest.Config) -> Replay | None:
 
 def show(made: Replay, terminal: pytest.TerminalReporter) -> None:
     """Leave the run's folder whole, and print the comparison unless --benchmark-quiet is given."""
-    from ..report import tables
+    from ..report.tables import record_document
+    from ..report.text_table import markdown, plain
     from .adapter import Saver
     from .run_folder import write_run
 
-    saver, record = Saver(made.config), made.record
+    saver, document = Saver(made.config), record_document(made.analysis)
     users_file = saver.json_file
-    path = write_run(
-        made.analysis, made.request.out, tables.markdown(record), json_elsewhere=bool(users_file)
-    )
+    path = write_run(made.analysis, made.request.out, markdown(document), json_elsewhere=bool(users_file))
     if not saver.is_quiet:
         terminal.write_line("")
-        terminal.write_line(tables.plain(record))
+        terminal.write_line(plain(document))
         terminal.write_line(f"record: {users_file or path}")

@@ -2,79 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ..parity import Certificate, final_distance
 from ..record import Certified
 from . import formatting as fmt
-from .tables import Table, boxed, notes
+from .text_table import TextTable, boxed
+
+NAMES = ("lane", "task", "status", "bound used", "likely", "at step", "tensor", "slack", "timed program")
+BOUND_NOTE = (
+    "bound used: the largest ratio of a rounding error to its bound at any step. likely: the same for the bound "
+    "of independent roundings, which judges nothing. slack: the inverse of bound used."
+)
 
 
 def parity(
-    found: Sequence[Certified], missing: dict[str, str], *, width: int = 100, against: str | None = None
+    certified: Sequence[Certified],
+    missing: Mapping[str, str],
+    *,
+    width: int = 100,
+    against: str | None = None,
 ) -> str:
     """The certificates as a table, a row for each task and lane; the last column is the distance to `against`."""
-    heads = ["lane", "task", "status", "bound used", "likely", "at step", "tensor", "slack", "timed program"]
-    table = Table("PARITY", (*heads, f"from {against}") if against else tuple(heads), [])
-    others = {each.task: each.certificate for each in found if each.lane == against}
-    for each in found:
-        certificate = each.certificate
-        cells = [each.lane, each.task, certificate.status.upper(), *_worst(certificate)]
+    names = (*NAMES, f"from {against}") if against else NAMES
+    table = TextTable("PARITY", names, left=("lane", "task", "status", "tensor"))
+    others = {proof.task: proof.certificate for proof in certified if proof.lane == against}
+    for proof in certified:
+        certificate = proof.certificate
+        cells = [proof.lane, proof.task, certificate.status.upper(), *_worst(certificate)]
         if against:
-            cells.append("" if each.lane == against else _gap(certificate, others[each.task]))
+            cells.append("" if proof.lane == against else _distance(certificate, others[proof.task]))
         table.rows.append(tuple(cells))
         if certificate.status != "pass":
-            table.notes.append(f"{each.lane} on {each.task}: {certificate.reason}")
+            table.notes.append(f"{proof.lane} on {proof.task}: {certificate.reason}")
     if against:
         table.notes.append(
             f"from {against}: the norm of the difference of the final parameters, of what rounding allows two "
             "such runs; blank where parameters are too many to keep. Each lane is held to its own bound."
         )
-    table.notes += list(_overall(found))
-    table.notes.append(
-        "bound used: the largest share of the worst case that any step used. likely: the same of what "
-        "independent roundings would do, which judges nothing. slack: the inverse of bound used."
-    )
+    table.notes += [*_whole_runs(certified), BOUND_NOTE]
     table.notes += [f"{lane}: not run: {reason}" for lane, reason in missing.items()]
-    return "\n".join([boxed(table, width), *notes(table, width)])
+    return boxed(table, width)
 
 
-def _overall(found: Sequence[Certified]) -> Iterator[str]:
+def _whole_runs(certified: Sequence[Certified]) -> Iterator[str]:
     """A line for each task whose bound can be followed along the run: the lane that ends farthest out."""
-    for task in dict.fromkeys(each.task for each in found):
+    for task in dict.fromkeys(proof.task for proof in certified):
         ends = [
-            (each.lane, each.certificate.evidence[-1].judgement.overall)
-            for each in found
-            if each.task == task and each.certificate.evidence
+            (proof.lane, overall)
+            for proof in certified
+            if proof.task == task and proof.certificate.evidence
+            if (overall := proof.certificate.evidence[-1].judgement.overall)
         ]
-        known = [(lane, overall) for lane, overall in ends if overall]
-        if not known:
+        if not ends:
             continue
-        lane, most = max(known, key=lambda pair: pair[1].share)
-        exact = "" if most.to_solution is None else f", and {most.to_solution:.2g} from the exact solution"
+        lane, worst = max(ends, key=lambda pair: pair[1].share)
+        exact = "" if worst.to_solution is None else f", and {worst.to_solution:.2g} from the exact solution"
         yield (
-            f"{task}: over the whole run the lanes use {fmt.percent(most.share)} of the propagated bound; {lane} "
-            f"ends {most.ulps:.2g} ULP from the reference's own run{exact}"
+            f"{task}: over the whole run the lanes use {fmt.percent(worst.share)} of the propagated bound; "
+            f"{lane} ends {worst.ulps:.2g} ULP from the reference's own run{exact}"
         )
 
 
 def _worst(certificate: Certificate) -> list[str]:
     """The step nearest to its bound, by how much, and how the timed program ended."""
-    if not certificate.evidence:
+    last = certificate.evidence[-1] if certificate.evidence else None
+    quantities = list(last.judgement.quantities.values()) if last else []
+    if not last or not quantities:
         return [""] * 6
-    last = certificate.evidence[-1]
-    worst = max(last.judgement.quantities.values(), key=lambda w: w.share, default=None)
-    if not worst:
-        return [""] * 6
-    equal = all(one.equal for one in last.untraced)
-    same = ("bit for bit" if equal else "within bound") if last.untraced else ""
+    worst = max(quantities, key=lambda quantity: quantity.share)
+    equal = all(run.equal for run in last.untraced)
+    ending = ("bit for bit" if equal else "within bound") if last.untraced else ""
     slack = fmt.times(worst.slack) if worst.share <= 1 else ""
-    likely = fmt.percent(max(one.likely for one in last.judgement.quantities.values()))
-    return [fmt.percent(worst.share), likely, str(worst.step), worst.tensor, slack, same]
+    likely = fmt.percent(max(quantity.likely for quantity in quantities))
+    return [fmt.percent(worst.share), likely, str(worst.step), worst.tensor, slack, ending]
 
 
-def _gap(one: Certificate, other: Certificate) -> str:
+def _distance(certificate: Certificate, other: Certificate) -> str:
     """How far two lanes end from each other, of the allowance; blank where that is not known."""
-    far = final_distance(one, other)
-    allowed = one.evidence[-1].judgement.allowance if one.evidence else None
-    return "" if far is None or allowed is None else f"{far:.2g} of {allowed:.2g}"
+    distance = final_distance(certificate, other)
+    allowed = certificate.evidence[-1].judgement.allowance if certificate.evidence else None
+    return "" if distance is None or allowed is None else f"{distance:.2g} of {allowed:.2g}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 BLANK = ""
 
@@ -18,6 +18,13 @@ class Span(Protocol):
     def low(self) -> float: ...
     @property
     def high(self) -> float: ...
+
+
+class EstimateText(NamedTuple):
+    """An estimate as text, and its interval."""
+
+    value: str
+    interval: str
 
 
 def decimals(value: float, width: float) -> int:
@@ -43,24 +50,30 @@ def duration(seconds: float | None, width: float = 0.0) -> str:
     raise AssertionError("ns takes whatever is left")
 
 
+def time_parts(span: Span) -> EstimateText:
+    """A time, and the half-width of its interval in percent."""
+    if not math.isfinite(span.high):
+        return EstimateText(duration(span.value), "±?")  # one block has no interval
+    half = (span.high - span.low) / 2
+    return EstimateText(duration(span.value, 2 * half), f"±{100 * half / span.value:.1f}%")
+
+
 def timing(span: Span | None) -> str:
     """A time with the half-width of its interval in percent."""
-    if span is None:
-        return BLANK
+    return " ".join(time_parts(span)) if span else BLANK
+
+
+def ratio_parts(span: Span) -> EstimateText:
+    """An estimate, and the ends of its interval, all down to the first digit of the interval's half-width."""
     if not math.isfinite(span.high):
-        return f"{duration(span.value)} ±?"  # one block has no interval
-    half = (span.high - span.low) / 2
-    return f"{duration(span.value, 2 * half)} ±{100 * half / span.value:.1f}%"
+        return EstimateText(f"{span.value:.3g}", "[one block]")
+    places = max(decimals(span.value, span.high - span.low), 0)
+    return EstimateText(f"{span.value:.{places}f}", f"[{span.low:.{places}f}, {span.high:.{places}f}]")
 
 
 def between(span: Span | None) -> str:
-    """An estimate with the ends of its interval, all down to the first digit of the interval's half-width."""
-    if span is None:
-        return BLANK
-    if not math.isfinite(span.high):
-        return f"{span.value:.3g} [one block]"
-    places = max(decimals(span.value, span.high - span.low), 0)
-    return f"{span.value:.{places}f} [{span.low:.{places}f}, {span.high:.{places}f}]"
+    """An estimate with the ends of its interval."""
+    return " ".join(ratio_parts(span)) if span else BLANK
 
 
 def rounded(value: float, width: float) -> str:
@@ -103,13 +116,13 @@ def steps(span: Span | None) -> str:
     return f"{value} [{low}, {high if math.isfinite(span.high) else 'inf'}]"
 
 
-def percent(share: float | None) -> str:
-    """A share of one, in percent with two digits, or all of them from 100% on; far beyond it no digit matters."""
-    if share is None:
+def percent(ratio: float | None) -> str:
+    """A ratio in percent with two digits, or all of them from 100% on; far beyond it no digit matters."""
+    if ratio is None:
         return BLANK
-    if share > 10:
+    if ratio > 10:
         return ">1000%"
-    return f"{100 * share:,.0f}%" if share >= 0.0995 else f"{100 * share:.2g}%"
+    return f"{100 * ratio:,.0f}%" if ratio >= 0.0995 else f"{100 * ratio:.2g}%"
 
 
 def small(value: float | None) -> str:
@@ -136,10 +149,10 @@ def memory(size: int | None) -> str:
     return BLANK if size is None else f"{size / 2**20:.0f} MiB"
 
 
-def moment(when: str) -> str:
-    """A moment in ISO 8601 to the minute in UTC; any other text as it is."""
+def moment(iso: str) -> str:
+    """A time in ISO 8601 to the minute in UTC; any other text as it is."""
     try:
-        found = datetime.fromisoformat(when)
-        return f"{found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        time = datetime.fromisoformat(iso)
+        return f"{time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     except (ValueError, OverflowError):
-        return when
+        return iso

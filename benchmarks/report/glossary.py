@@ -1,20 +1,22 @@
-"""The words of a verdict and what each says, for every kind of table."""
+"""The words of a verdict and the signs of a tier, and what each says, for every kind of table."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ..analysis.tier_rank import TierRank as Mark
-from ..analysis.verdicts import VerdictWord as Word
+from ..analysis.tier_rank import TierRank
+from ..analysis.verdicts import VerdictWord
 
-MEANINGS: Mapping[tuple[Word, ...], str] = {
-    ("FASTER", "SLOWER"): "the ratio surely lies beyond 2%, corrected for the number of comparisons.",
-    ("EQUIVALENT",): "the ratio surely lies within 2%.",
+MEANINGS: Mapping[tuple[VerdictWord, ...], str] = {
     (
-        "UNDECIDED",
-    ): "not enough was seen to say either; the note gives the difference that would have been seen.",
-    ("UNSTABLE",): "an identical twin would have looked different, the host took the CPU away, or the ratio "
-    "drifted: nothing is claimed.",
+        "FASTER",
+        "SLOWER",
+    ): "the ratio lies beyond 2% at the 5% level, corrected for the number of comparisons.",
+    ("EQUIVALENT",): "the ratio lies within 2% at that level.",
+    ("UNDECIDED",): "neither was shown; the note gives the difference that would have been seen.",
+    (
+        "UNSTABLE",
+    ): "an identical twin took another time, the host took the CPU away, or the ratio drifted: no claim.",
     (
         "INVALID",
     ): "parity, final parameters, sync, recompilation, memory or threads did not hold: no time is shown.",
@@ -22,28 +24,28 @@ MEANINGS: Mapping[tuple[Word, ...], str] = {
 }
 
 
-def shown(word: Word) -> str:
+def shown(word: VerdictWord) -> str:
     """A word as tables print it: what needs no attention is in small letters."""
     return word.lower() if word in ("BASELINE", "EQUIVALENT", "UNDECIDED") else word
 
 
-def explained(found: Iterable[Word]) -> str:
-    """What each word that was found says, in one line; empty where none needs it."""
-    known = set(found)
-    own = {", ".join(shown(w) for w in words if w in known): text for words, text in MEANINGS.items()}
-    return " ".join(f"{names}: {text}" for names, text in own.items() if names)
+def explained(words: Iterable[VerdictWord]) -> str:
+    """What each of some words says, in one line; empty where none needs it."""
+    present = set(words)
+    names = {
+        ", ".join(shown(word) for word in group if word in present): text for group, text in MEANINGS.items()
+    }
+    return " ".join(f"{name}: {text}" for name, text in names.items() if name)
 
 
-def listed(words: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     """a, b and c."""
-    *first, last = words
+    *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
 
 
-SIGNS: Mapping[Mark, str] = {"fastest": "◆", "level": "◇"}
-
-
-KEY = (
-    "◆ the least time of its tier on this task; ◇ not surely more than 2% slower than that. Tiers with one lane "
-    "that can be judged have no mark. These marks were tested after the fact, apart from the verdicts."
+RANK_SIGNS: Mapping[TierRank, str] = {"fastest": "◆", "level": "◇"}
+RANK_KEY = (
+    "◆ the least time of its tier on this task; ◇ not more than 2% slower than that at the 5% level. Tiers with "
+    "one lane that can be judged have no mark. The marks are tests after the fact, and no part of the verdicts."
 )

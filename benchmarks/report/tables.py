@@ -1,164 +1,71 @@
-"""Tables from a record: what was proven, how fast it was, what it cost. Pure, and without any framework.
+"""What the tables of a record hold: what was proven, how fast it was, what it cost.
 
 Each task gets three narrow tables instead of one wide one, so that all of it is readable at 100 columns.
 """
 
 from __future__ import annotations
 
+import csv
 import io
-import textwrap
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
-from rich import box
-from rich.console import Console
-from rich.table import Table as RichTable
-
-from ..analysis import RecordAnalysis, Row
-from ..analysis.summary import summarize
-from ..analysis.tier_rank import TierRanks as Marks
+from ..analysis import LaneAnalysis, RecordAnalysis
+from ..analysis.throttling import throttled
 from ..console.errors import InputError
 from ..console.escapes import visible
-from ..measure.accelerator import throttled
 from ..measure.phases import PHASES
-from ..record import Record
-from ..record.plan import PlannedWork
+from ..record import PlannedWork, Record
+from . import columns, sweep_tables
 from . import formatting as fmt
-from . import html
-from .csv_columns import as_csv
-from .glossary import KEY, SIGNS, explained, shown
+from .glossary import RANK_KEY, RANK_SIGNS, explained
+from .text_table import Section, TextDocument, TextTable, document_html, markdown, plain
 
 FORMATS = ("rich", "markdown", "csv", "html")
-WORDS = (
-    "lane",
-    "tier",
-    "how",
-    "verdict",
-    "parity",
-    "status",
-    "task",
-    "tensor",
-    "word",
-    "what",
-    "in A",
-    "in B",
-)  # flush left
 
 
-@dataclass
-class Table:
-    """A title, the columns' names, rows of text, and notes below."""
+def render(analysis: RecordAnalysis, format: str, *, width: int = 100) -> str:
+    """The tables of a record in one of FORMATS; of a grid of sizes the map and the lines come first.
 
-    title: str
-    columns: tuple[str, ...]
-    rows: list[tuple[str, ...]]
-    notes: list[str] = field(default_factory=list)
-
-
-def render(record: Record, format: str, *, baseline: str | None = None) -> str:
-    """The tables of a record in one of FORMATS.
+    CSV has a line for each task and lane, and no map.
 
     Raises:
-        InputError: an unknown format, or a baseline that is not a lane of the record.
+        InputError: an unknown format.
     """
-    makers = {"rich": plain, "markdown": markdown, "csv": as_csv, "html": as_html}
-    if format not in makers:
+    if format not in FORMATS:
         raise InputError(f"unknown format {format!r}; choose from {', '.join(FORMATS)}")
-    return makers[format](record, baseline=baseline)
+    if format == "csv":
+        return as_csv(analysis)
+    document = record_document(analysis)
+    if analysis.crossover:
+        over_sizes = sweep_tables.sweep_document(analysis)
+        if format == "html":
+            over_sizes.sections[0].heading = "Over all sizes"
+        else:
+            over_sizes.sections.append(Section("", over_sizes.closing, []))
+        document.sections[:0] = over_sizes.sections
+    if format == "html":
+        return document_html(document)
+    return plain(document, width=width) if format == "rich" else markdown(document)
 
 
-def plain(record: Record, *, baseline: str | None = None, width: int = 100) -> str:
-    """For a terminal, at most `width` columns."""
-    rows = summarize(record, baseline=baseline)
-    marks = RecordAnalysis(record, baseline).tier_ranks
-    parts = [text for work in record.plan.works for text in _plain_task(record, work, rows, marks, width)]
-    return "\n".join([*parts, *(_filled(line, width) for line in scope(record, baseline, rows, marks))])
+def record_document(analysis: RecordAnalysis) -> TextDocument:
+    """The tables of every task, and what they hold for."""
+    sections = [
+        Section(heading(analysis.record, work), data_facts(work), task_tables(analysis, work.task.name))
+        for work in analysis.record.plan.works
+    ]
+    return TextDocument(sections, scope(analysis))
 
 
-def _filled(text: str, width: int, first: str = "", rest: str = "") -> str:
-    return textwrap.fill(visible(text), width, initial_indent=first, subsequent_indent=rest)
-
-
-def _plain_task(
-    record: Record, work: PlannedWork, rows: Sequence[Row], marks: Marks, width: int
-) -> list[str]:
-    parts = [visible(heading(record, work)), *(_filled(line, width) for line in data_facts(work))]
-    for table in task_tables(record, work, rows, marks):
-        parts += ["", boxed(table, width), *notes(table, width)]
-    return [*parts, "", ""]
-
-
-def notes(table: Table, width: int) -> list[str]:
-    return [_filled(note, width, "  ", "    ") for note in table.notes]
-
-
-def boxed(table: Table, width: int) -> str:
-    """One table as text."""
-    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0))
-    for name in table.columns:
-        grid.add_column(name, justify="left" if name in WORDS else "right", no_wrap=name == "lane")
-    for row in table.rows:
-        grid.add_row(*map(visible, row))
+def as_csv(analysis: RecordAnalysis) -> str:
+    """One line for each task and lane, plain numbers in SI units, blank where not measured."""
     text = io.StringIO()
-    Console(file=text, width=width, color_system=None, markup=False, emoji=False, highlight=False).print(grid)
-    return "\n".join(
-        line.rstrip() for line in [visible(table.title), *text.getvalue().strip("\n").splitlines()]
-    )
-
-
-def markdown(record: Record, *, baseline: str | None = None) -> str:
-    """For GitHub. Everything from the record is escaped: names are data."""
-    rows = summarize(record, baseline=baseline)
-    marks, parts = RecordAnalysis(record, baseline).tier_ranks, list[str]()
-    for work in record.plan.works:
-        parts.append(f"### {_escape(heading(record, work))}\n")
-        parts += [f"{_escape(line)}\n" for line in data_facts(work)]
-        for table in task_tables(record, work, rows, marks):
-            parts.append(f"**{_escape(table.title)}**\n")
-            parts.append(markdown_rows(table))
-            parts += [f"- {_escape(note)}" for note in table.notes] + ([""] if table.notes else [])
-    return "\n".join([*parts, *(_escape(line) for line in scope(record, baseline, rows, marks))]) + "\n"
-
-
-def markdown_rows(table: Table) -> str:
-    rows = [table.columns, tuple("---" if name in WORDS else "---:" for name in table.columns), *table.rows]
-    cells = [[cell if i == 1 else _escape(cell) for cell in row] for i, row in enumerate(rows)]
-    return "\n".join("| " + " | ".join(row) + " |" for row in cells) + "\n"
-
-
-def _escape(text: str) -> str:
-    text = visible(text)
-    for special in "\\|<>*_`[]":
-        text = text.replace(special, {"<": "&lt;", ">": "&gt;"}.get(special, "\\" + special))
-    return text
-
-
-def as_html(record: Record, *, baseline: str | None = None, over_all: Sequence[Table] = ()) -> str:
-    """A page of the tables alone; in each the lanes stand by tier. Everything from the record is escaped.
-
-    `over_all` are tables of all tasks together, which come first.
-    """
-    rows = summarize(record, baseline=baseline)
-    first: dict[str, object] = {"heading": "Over all sizes", "facts": [], "tables": over_all}
-    sections = [first] if over_all else []
-    marks, tiers = (
-        RecordAnalysis(record, baseline).tier_ranks,
-        {row.lane: row.tier or "not run" for row in rows},
-    )
-    for work in record.plan.works:
-        own = [_grouped(table, tiers) for table in task_tables(record, work, rows, marks)]
-        sections.append({"heading": heading(record, work), "facts": data_facts(work), "tables": own})
-    known = scope(record, baseline, rows, marks)
-    values = {"base": html.static("base.css"), "sections": sections, "scope": known}
-    return html.fill("document.html.jinja", words=WORDS, **values).rstrip("\n")
-
-
-def _grouped(table: Table, tiers: Mapping[str, str]) -> dict[str, object]:
-    """The table with its rows by tier, in the tiers' first order; a row's first cell is its lane."""
-    groups: dict[str, list[tuple[str, ...]]] = {}
-    for row in table.rows:
-        groups.setdefault(tiers[row[0]], []).append(row)
-    return vars(table) | {"groups": list(groups.items())}
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(name for column in columns.COLUMNS.values() for name in column.csv_names())
+    for lane in analysis:
+        values = (value for column in columns.COLUMNS.values() for value in column.csv_values(lane))
+        writer.writerow(visible(value) if isinstance(value, str) else value for value in values)
+    return text.getvalue().rstrip("\n")
 
 
 # --- what the tables hold -------------------------------------------------------------------------
@@ -181,128 +88,98 @@ def data_facts(work: PlannedWork) -> list[str]:
     facts = work.facts
     if facts is None:
         return []
-    changed = any(scale != 1 for scale in (*facts.transform.feature_scale, facts.transform.target_scale))
-    said = [f"{facts.source.rstrip('.')}", f"rank {facts.rank} of {work.features}"]
-    said += ["standardised on the training rows"] if changed else []
-    said += [f"constant columns dropped: {', '.join(facts.dropped)}"] if facts.dropped else []
-    said += [f"{facts.skipped_rows:,} rows with gaps dropped"] if facts.skipped_rows else []
-    return ["; ".join(said) + "."]
+    scaled = any(scale != 1 for scale in (*facts.transform.feature_scale, facts.transform.target_scale))
+    parts = [f"{facts.source.rstrip('.')}", f"rank {facts.rank} of {work.features}"]
+    parts += ["standardized on the training rows"] if scaled else []
+    parts += [f"constant columns dropped: {', '.join(facts.dropped)}"] if facts.dropped else []
+    parts += [f"{facts.skipped_rows:,} rows with gaps dropped"] if facts.skipped_rows else []
+    return ["; ".join(parts) + "."]
 
 
-def task_tables(
-    record: Record, work: PlannedWork, rows: Sequence[Row], marks: Marks | None = None
-) -> list[Table]:
+def task_tables(analysis: RecordAnalysis, task: str) -> list[TextTable]:
     """Speed, cost and accuracy of one task, and its phases where they were measured."""
-    own, ledger = [row for row in rows if row.task == work.task.name], phases(record, work.task.name)
-    return [speed(own, marks), cost(own), accuracy(own), *([ledger] if ledger else [])]
+    lanes, phase_table = analysis.of_task(task), phases(analysis, task)
+    return [speed(lanes), cost(lanes), accuracy(lanes), *([phase_table] if phase_table else [])]
 
 
-def speed(rows: Sequence[Row], marks: Marks | None = None) -> Table:
-    """Time per step against the baseline, with the verdict; no time without a passed proof.
+def of_columns(title: str, names: Sequence[str], lanes: Sequence[LaneAnalysis]) -> TextTable:
+    """A table of some columns, a row for each lane."""
+    chosen = [columns.COLUMNS[name] for name in ("lane", *names)]
+    left = [column.heading for column in chosen if column.left]
+    table = TextTable(title, tuple(column.heading for column in chosen), left=left)
+    for lane in lanes:
+        sign = f" {RANK_SIGNS[lane.tier_rank]}" if lane.tier_rank else ""
+        table.rows.append(tuple(c.cell(lane).text + (sign if c.ranked else "") for c in chosen))
+        table.groups.append(lane.row.tier or "not run")
+    return table
 
-    `marks` stand behind the times of those that lead their tier.
-    """
-    names = ("lane", "tier", "time/step", "time/baseline", "verdict", "samples/s", "over floor")
-    table = Table("SPEED", names, [])
-    for row in rows:
-        verdict, per_second, above = row.verdict, row.samples_per_second, row.above_floor
-        mark = (marks or {}).get((row.task, row.lane))
-        time = fmt.timing(row.time) + (f" {SIGNS[mark]}" if mark else "")
-        samples = fmt.count(per_second, fmt.width(per_second, row.time))
-        cells = time, fmt.between(verdict.ratio), shown(verdict.word), samples
-        floors = fmt.times(above, fmt.width(above, row.time))
-        table.rows.append((row.lane, row.tier or "", *cells, floors))
-        if why := row.blank or verdict.reason:
-            table.notes.append(f"{row.lane}: {verdict.word}: {why}")
+
+def speed(lanes: Sequence[LaneAnalysis]) -> TextTable:
+    """Time per step against the baseline, with the verdict; no time without a passed proof."""
+    table = of_columns("SPEED", columns.SPEED, lanes)
+    for row in (lane.row for lane in lanes):
+        if why := row.blank or row.verdict.reason:
+            table.notes.append(f"{row.lane}: {row.verdict.word}: {why}")
         table.notes += [f"{row.lane}: {note}" for note in row.notes]
     return table
 
 
-def cost(rows: Sequence[Row]) -> Table:
+def cost(lanes: Sequence[LaneAnalysis]) -> TextTable:
     """How a lane works, and what it costs before and beside its steps."""
-    names = ("lane", "how", "first call", "break-even steps", "import", "CPU/wall", "memory")
-    table = Table("COST", names, [])
-    for row in rows:
-        compiled = "" if row.compiled in ("", "no") else f", compiled {row.compiled}"
-        how = f"{row.gradient}, {row.buffers}{compiled}" if row.gradient else ""
-        even = row.break_even
-        pays = "" if even is None else fmt.steps(even.steps) or even.reason.partition(":")[0]
-        used = "" if row.cpu_per_wall is None else f"{row.cpu_per_wall:.2f}"
-        own = fmt.duration(row.first_call_s), pays, fmt.duration(row.import_s)
-        table.rows.append((row.lane, how, *own, used, fmt.memory(row.peak_memory)))
+    return of_columns("COST", columns.COST, lanes)
+
+
+def accuracy(lanes: Sequence[LaneAnalysis]) -> TextTable:
+    """Where training ended, and how much of its bound the worst step used; no column without a figure."""
+    used = [name for name in columns.ACCURACY if any(columns.COLUMNS[name].cell(lane).text for lane in lanes)]
+    table = of_columns("ACCURACY", used, lanes)
+    reached = next((lane.row.accuracy for lane in lanes if lane.row.accuracy), None)
+    if reached and reached.no_excess:
+        table.notes.append(f"no exact solution to compare with: {reached.no_excess}")
     return table
 
 
-def accuracy(rows: Sequence[Row]) -> Table:
-    """Where training ended, and the share of the allowed rounding that the worst step used."""
-    found = next((row.accuracy for row in rows if row.accuracy), None)
-    classes = found is not None and found.held_out_accuracy is not None
-    score = "held-out accuracy" if classes else "held-out R²"
-    names = ("lane", "parity", "bound used", "loss", "above exact", score, "rmse, own units")
-    table = Table("ACCURACY", names, [])
-    for row in rows:
-        proof = "proven" if row.proof == "pass" else "NOT PROVEN" if row.proof == "fail" else row.proof
-        cells: tuple[str, ...] = (proof, fmt.percent(row.parity_share))
-        if got := row.accuracy:
-            share = got.held_out_accuracy if classes else got.r_squared
-            scored = "" if share is None else f"{share:.6f}"
-            cells += (fmt.loss(got.loss), fmt.small(got.excess), scored, fmt.small(got.rmse_original_units))
-        table.rows.append((row.lane, *cells, *[""] * (len(names) - 1 - len(cells))))
-    if found and found.no_excess:
-        table.notes.append(f"no exact solution to compare with: {found.no_excess}")
-    return _without_empty_columns(table)
-
-
-def _without_empty_columns(table: Table) -> Table:
-    full = [index for index, cells in enumerate(zip(*table.rows, strict=True)) if any(cells)]
-    columns, *rows = [tuple(row[index] for index in full) for row in (table.columns, *table.rows)]
-    return Table(table.title, columns, rows, table.notes)
-
-
-def scope(
-    record: Record, baseline: str | None, rows: Sequence[Row] | None = None, marks: Marks | None = None
-) -> list[str]:
-    """What the tables hold for, and no further; the words and marks of the rows are explained."""
-    plan, machine = record.plan, record.plan.environment
-    chosen = baseline or plan.baseline
-    rows = summarize(record, baseline=baseline) if rows is None else rows
+def scope(analysis: RecordAnalysis, *, explain: bool = True) -> list[str]:
+    """What the tables hold for, and no further; by default with what the words and marks of the rows mean."""
+    record, plan, machine = analysis.record, analysis.record.plan, analysis.record.plan.environment
     lines = [
-        f"Baseline {chosen}. Ratios are time over the baseline's, 95% intervals over {len(record.blocks)} "
-        "blocks of fresh processes, interleaved, with an identical twin in every race.",
-        explained(row.verdict.word for row in rows),
-        KEY if marks else "",
+        f"Baseline {analysis.baseline}. Ratios are time over the baseline's, 95% intervals over "
+        f"{len(record.blocks)} blocks of fresh processes, interleaved, with an identical twin in every race.",
+        exploratory(analysis),
+        explained(row.verdict.word for row in analysis.rows) if explain else "",
+        RANK_KEY if explain and analysis.tier_ranks else "",
         f"Measured {fmt.moment(plan.created)} at effort {plan.effort.name} on {machine.cpu}, {machine.cores} "
         "cores. It holds for this host, this boot and these caches.",
     ]
     lines += [f"Not run here: {lane}: {reason}" for lane, reason in plan.missing.items()]
     slowed = ((block.index, throttled(block.gpus_before, block.gpus_after)) for block in record.blocks)
     lines += [f"Block {index}: {why}" for index, why in slowed if why]
-    if chosen != plan.baseline:
-        lines.insert(1, exploratory(record))
     return [line for line in lines if line]
 
 
-def exploratory(record: Record) -> str:
+def exploratory(analysis: RecordAnalysis) -> str:
     """What is said of figures against another baseline than the plan's."""
-    return f"Exploratory: the baseline fixed before measuring was {record.plan.baseline}."
+    if not analysis.exploratory:
+        return ""
+    return f"Exploratory: the baseline fixed before measuring was {analysis.record.plan.baseline}."
 
 
-def phases(record: Record, task: str) -> Table | None:
-    """Where the time of a step goes, for the lanes that were asked; None where none was."""
-    ledgers = [ledger for ledger in record.ledgers if ledger.task == task]
-    if not ledgers:
+def phases(analysis: RecordAnalysis, task: str) -> TextTable | None:
+    """Where the time of a step goes, for the lanes that were measured so; None where none was."""
+    breakdowns = [breakdown for breakdown in analysis.record.ledgers if breakdown.task == task]
+    if not breakdowns:
         return None
-    table = Table("PHASES", ("lane", *PHASES, "sum", "sum/race", "all data to device"), [])
-    for ledger in ledgers:
-        raced = RecordAnalysis(record)[task, ledger.lane].time_per_step
-        parts = [fmt.duration(ledger.phases.get(name)) for name in PHASES]
-        share = f"{ledger.run_s / raced.value:.2f}" if raced else ""
-        whole = fmt.duration(ledger.run_s), share, fmt.duration(ledger.transfer_s)
-        table.rows.append((ledger.lane, *parts, *whole))
-        if ledger.reason:
-            table.notes.append(f"{ledger.lane}: no phases: {ledger.reason}")
+    table = TextTable("PHASES", ("lane", *PHASES, "sum", "sum/race", "all data to device"))
+    for breakdown in breakdowns:
+        raced = analysis[task, breakdown.lane].time_per_step
+        parts = [fmt.duration(breakdown.phases.get(name)) for name in PHASES]
+        of_race = f"{breakdown.run_s / raced.value:.2f}" if raced else ""
+        total = fmt.duration(breakdown.run_s), of_race, fmt.duration(breakdown.transfer_s)
+        table.rows.append((breakdown.lane, *parts, *total))
+        if breakdown.reason:
+            table.notes.append(f"{breakdown.lane}: no phases: {breakdown.reason}")
     table.notes.append(
-        "Seconds per step, as differences of loops that do more and more of it, measured apart from the race; "
+        "Seconds per step, as differences of loops that do more and more of it, measured after the race; "
         "sum/race: the same run here over its time in the race. Python: the loop itself."
     )
     return table

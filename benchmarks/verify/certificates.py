@@ -1,7 +1,7 @@
 """A certificate worked out again from what it holds, with NumPy alone: what does not agree, a line each.
 
-Data, order and start are made anew; kept steps are judged anew, with the same shares to within what another BLAS
-does to their last digits; and the certificate's own word must follow from its evidence.
+Data, order and start are made anew; kept steps are judged anew, with the same ratios to their bounds but for what
+another BLAS does to the last digits; and the certificate's own word must follow from its evidence.
 """
 
 from __future__ import annotations
@@ -22,13 +22,11 @@ from ..record.arrays import decode_steps
 from ..record.plan import MOST_STEPS
 from ..record.proof import BoundRatios, Certificate, Evidence, Judgement
 
-SAME = (
-    0.02  # shares that differ by less are the same: the reference's own sums may be formed in another order
-)
+SAME = 0.02  # ratios that differ by less are the same: the reference's sums may be formed in another order
 SMALL = 1e-3  # and smaller ones are rounding of the reference
 
 
-class Again:
+class RemadeWork:
     """A task on its data, made once for all of its certificates: the work in each dtype.
 
     `keep`: how many steps a certificate keeps, at most.
@@ -49,33 +47,33 @@ class Again:
         return replace(work, matmul_precision=products), order
 
 
-def disagreements(found: Certificate, again: Again, run_steps: int) -> Iterator[str]:
+def disagreements(certificate: Certificate, remade: RemadeWork, run_steps: int) -> Iterator[str]:
     """What does not agree in a certificate of a task on its data; `run_steps` of its first epoch were timed."""
-    task = again.task
-    if found.task_digest != task.digest() or found.dtype != task.dtype:
+    task = remade.task
+    if certificate.task_digest != task.digest() or certificate.dtype != task.dtype:
         yield "another task was certified"
-    if found.data != again.digest:
+    if certificate.data != remade.digest:
         yield "other data were certified"
         return
-    dtypes = [piece.judgement.dtype for piece in found.evidence]
-    if found.status == "pass" and dtypes != list(dict.fromkeys(("float64", task.dtype))):
+    dtypes = [evidence.judgement.dtype for evidence in certificate.evidence]
+    if certificate.status == "pass" and dtypes != list(dict.fromkeys(("float64", task.dtype))):
         yield f"it passed on the evidence of {', '.join(dtypes) or 'nothing'}"
     if len(set(dtypes)) < len(dtypes):
         yield "there is evidence of one dtype twice"
         return
-    for piece in found.evidence:
-        work, order = again.work(piece.judgement.dtype, found.products)
-        if found.order != order:
+    for evidence in certificate.evidence:
+        work, order = remade.work(evidence.judgement.dtype, certificate.products)
+        if certificate.order != order:
             yield "another order was certified"
-        for fault in of_evidence(piece, work, run_steps):
-            yield f"{piece.judgement.dtype}: {fault}"
-    yield from of_conclusion(found)
+        for fault in of_evidence(evidence, work, run_steps):
+            yield f"{evidence.judgement.dtype}: {fault}"
+    yield from of_conclusion(certificate)
 
 
-def of_evidence(piece: Evidence, work: Workload, run_steps: int) -> Iterator[str]:
+def of_evidence(evidence: Evidence, work: Workload, run_steps: int) -> Iterator[str]:
     """What does not agree in one dtype's evidence."""
-    judgement = piece.judgement
-    if piece.start != digest(work.start):
+    judgement = evidence.judgement
+    if evidence.start != digest(work.start):
         yield "another start was certified"
     expected = sorted(step for step in kept_step_numbers(work, run_steps) if step <= judgement.steps)
     if judgement.kept and sorted(kept.step for kept in judgement.kept) != expected:
@@ -87,24 +85,24 @@ def of_evidence(piece: Evidence, work: Workload, run_steps: int) -> Iterator[str
     except (ValueError, KeyError, InputError) as error:
         yield f"the kept steps cannot be judged: {' '.join(str(error).split())}"
         return
-    yield from of_shares(judgement, again)
+    yield from of_bound_ratios(judgement, again)
     if judgement.status != "pass" or not steps:
         return
-    ends = {each.number: digest({k: v[0] for k, v in each.trace.params.items()}) for each in steps}
-    if piece.final != ends.get(work.steps):
+    ends = {step.number: digest({k: v[0] for k, v in step.trace.params.items()}) for step in steps}
+    if evidence.final != ends.get(work.steps):
         yield "the final parameters are not those after the last step"
-    for run in piece.untraced:
+    for run in evidence.untraced:
         same = run.final == ends.get(run.steps, run.final if run.equal else "")
         if run.equal != same or not run.distance <= run.allowance:
             yield f"the timed program's end after {run.steps} steps is not that of the kept step"
 
 
-def of_shares(judgement: Judgement, again: list[BoundRatios]) -> Iterator[str]:
-    """Shares that are not those recorded, or too large for a pass."""
+def of_bound_ratios(judgement: Judgement, again: list[BoundRatios]) -> Iterator[str]:
+    """Ratios to bounds that are not those recorded, or too large for a pass."""
     recorded = {shares.step: shares.shares for shares in judgement.sample}
     comparable = judgement.reference == describe_precision(WIDE[judgement.dtype])
     for shares in again:
-        if comparable and not alike(shares.shares, recorded.get(shares.step, {})):
+        if comparable and not same_ratios(shares.shares, recorded.get(shares.step, {})):
             yield f"step {shares.step} uses {shares.shares} of its bounds, not {recorded.get(shares.step)}"
         if judgement.status == "pass" and max(shares.shares.values(), default=math.inf) > 1:
             yield f"step {shares.step} is outside its bound, and the certificate says pass"
@@ -117,16 +115,17 @@ def of_shares(judgement: Judgement, again: list[BoundRatios]) -> Iterator[str]:
             yield f"step {shares.step} used more of its bound than the largest that was recorded"
 
 
-def alike(one: dict[str, float], other: dict[str, float]) -> bool:
-    """Whether two sets of shares are the same, but for the last digits of the reference."""
-    return one.keys() == other.keys() and all(
-        math.isclose(one[key], other[key], rel_tol=SAME, abs_tol=SMALL) for key in one
+def same_ratios(first: dict[str, float], second: dict[str, float]) -> bool:
+    """Whether two sets of ratios are the same, but for the last digits of the reference."""
+    return first.keys() == second.keys() and all(
+        math.isclose(first[key], second[key], rel_tol=SAME, abs_tol=SMALL) for key in first
     )
 
 
-def of_conclusion(found: Certificate) -> Iterator[str]:
+def of_conclusion(certificate: Certificate) -> Iterator[str]:
     """The certificate's own word follows from its evidence."""
-    statuses = [piece.judgement.status for piece in found.evidence]
-    worst = (worst.share for piece in found.evidence for worst in piece.judgement.quantities.values())
-    if statuses and (found.status != statuses[-1] or (found.status == "pass" and any(s > 1 for s in worst))):
-        yield f"{found.status} does not follow from its evidence"
+    judgements = [evidence.judgement for evidence in certificate.evidence]
+    statuses = [judgement.status for judgement in judgements]
+    beyond = any(worst.share > 1 for judgement in judgements for worst in judgement.quantities.values())
+    if statuses and (certificate.status != statuses[-1] or (certificate.status == "pass" and beyond)):
+        yield f"{certificate.status} does not follow from its evidence"

@@ -10,8 +10,9 @@ from pathlib import Path
 from docs.generate.markdown import bullets, quoted, table
 from samestep.benchmarks.analysis import RecordAnalysis, Row
 from samestep.benchmarks.record import WHOLE, Record
+from samestep.benchmarks.report import columns, tables
 from samestep.benchmarks.report import formatting as fmt
-from samestep.benchmarks.report import tables
+from samestep.benchmarks.report.text_table import markdown_rows
 
 EXAMPLE = "jax:tuned"  # the row that is told in sentences: it has every figure
 TIERS = {
@@ -27,9 +28,8 @@ class Reference:
 
     def __init__(self, record: Record) -> None:
         self.record = record
-        analysis = RecordAnalysis(record)
-        self.rows, self.marks = analysis.rows, analysis.tier_ranks
-        self.scope = tables.scope(record, None, self.rows, self.marks)
+        self.analysis = RecordAnalysis(record)
+        self.rows, self.scope = self.analysis.rows, tables.scope(self.analysis)
 
     def of(self, task: str) -> list[Row]:
         return [row for row in self.rows if row.task == task]
@@ -37,25 +37,22 @@ class Reference:
     def readme(self) -> str:
         """The speed of each lane on the first task, the bound that it used, and how good its training is."""
         work = self.record.plan.works[0]
-        rows = self.of(work.task.name)
-        speed = tables.speed(rows, self.marks)
-        brief = tables.Table("", (*speed.columns, "bound used", "above exact"), [], speed.notes)
-        for cells, row in zip(speed.rows, rows, strict=True):
-            excess = row.accuracy.excess if row.accuracy else None
-            brief.rows.append((*cells, fmt.percent(row.parity_share), fmt.small(excess)))
-        notes = [*bullets(speed.notes), ""] if speed.notes else []
+        lanes = self.analysis.of_task(work.task.name)
+        brief = tables.of_columns("", (*columns.SPEED, "parity_share", "excess"), lanes)
+        speed_notes = tables.speed(lanes).notes
+        notes = [*bullets(speed_notes), ""] if speed_notes else []
         head = f"**{tables.heading(self.record, work)}**\n"
-        return "\n".join([head, tables.markdown_rows(brief), *notes, " ".join(self.scope)])
+        return "\n".join([head, markdown_rows(brief), *notes, " ".join(self.scope)])
 
     def tables(self) -> dict[str, str]:
         """The parts of table.md."""
         first, second = self.record.tasks[:2]
         return {
             "heading": f"> {tables.heading(self.record, self.record.plan.works[0])}",
-            "speed": tables.markdown_rows(tables.speed(self.of(first), self.marks)).rstrip(),
+            "speed": markdown_rows(tables.speed(self.analysis.of_task(first))).rstrip(),
             "sentences": "\n".join(bullets(self.sentences())),
-            "cost": tables.markdown_rows(tables.cost(self.of(first))).rstrip(),
-            "accuracy": tables.markdown_rows(tables.accuracy(self.of(second))).rstrip(),
+            "cost": markdown_rows(tables.cost(self.analysis.of_task(first))).rstrip(),
+            "accuracy": markdown_rows(tables.accuracy(self.analysis.of_task(second))).rstrip(),
             "tiers": self.tiers(),
             "winners": self.fastest(),
             "scope": quoted(self.scope),
@@ -70,7 +67,7 @@ class Reference:
         samples = fmt.count(row.samples_per_second, fmt.width(row.samples_per_second, time))
         above = fmt.times(row.above_floor, fmt.width(row.above_floor, time))
         measured = fmt.between(ratio)
-        factor = measured.partition(" ")[0]
+        factor = fmt.ratio_parts(ratio).value
         yield f"**time/step** {fmt.timing(time)}: between {fmt.duration(time.low)} and {fmt.duration(time.high)}."
         yield (
             f"**time/baseline** {measured}: it takes {factor} times as long as `{base}`. "

@@ -7,8 +7,8 @@ from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.analysis.step_cost import step_costs
 from samestep.benchmarks.record import Record
 from samestep.benchmarks.report import sweep_tables as sweep
-from samestep.benchmarks.report import tables
 from samestep.benchmarks.report.page import overview
+from samestep.benchmarks.report.text_table import markdown_rows
 
 
 def parts(record: Record) -> dict[str, str]:
@@ -25,9 +25,9 @@ def parts(record: Record) -> dict[str, str]:
     ties = [note for note in fastest.notes if note != sweep.MAP_NOTE]
     misses = [note for note in costs.notes if note != sweep.LINE_NOTE]
     return {
-        "summary": f"**{overview.over_sizes(grid, record)}**",
-        "map": "\n".join([tables.markdown_rows(fastest), *bullets(ties)]),
-        "times": tables.markdown_rows(sweep.times(grid)).rstrip(),
-        "cost": "\n".join([tables.markdown_rows(costs), *bullets(misses)]),
+        "summary": f"**{overview.over_sizes(analysis)}**",
+        "map": "\n".join([markdown_rows(fastest), *bullets(ties)]),
+        "times": markdown_rows(sweep.times(grid)).rstrip(),
+        "cost": "\n".join([markdown_rows(costs), *bullets(misses)]),
         "scope": quoted(sweep.scope(record)),
     }

@@ -15,7 +15,7 @@ from docs.generate import pages
 from docs.generate.markdown import fill
 from docs.generate.reference_parts import Reference
 from samestep import Traits, backends
-from samestep.benchmarks.analysis.summary import summarize
+from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.analysis.verdicts import VerdictWord
 from samestep.benchmarks.measure.phases import PHASES
 from samestep.benchmarks.record.files import load
@@ -89,8 +89,10 @@ def explained(column: int = 0) -> set[str]:
 
 def test_every_column_is_explained() -> None:
     record = load(pages.REFERENCE)
-    rows = [row for row in summarize(record) if row.task == record.tasks[0]]
-    columns = {name for table in (tables.speed, tables.cost, tables.accuracy) for name in table(rows).columns}
+    lanes = RecordAnalysis(record).of_task(record.tasks[0])
+    columns = {
+        name for table in (tables.speed, tables.cost, tables.accuracy) for name in table(lanes).columns
+    }
     assert (
         columns | set(PHASES) | {"sum", "sum/race", "all data to device", "held-out accuracy"} <= explained()
     )

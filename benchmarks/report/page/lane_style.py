@@ -13,7 +13,7 @@ import altair as alt
 
 from ...record import Record
 
-COLOURS = {"numpy": "#0072B2", "torch": "#D55E00", "jax": "#009E73"}
+COLORS = {"numpy": "#0072B2", "torch": "#D55E00", "jax": "#009E73"}
 OTHERS = ("#AA4499", "#8A6D00", "#6F6F6F")
 SHAPES = {"documented": "circle", "tuned": "square", "fused": "triangle-up"}
 DASHES = {"documented": ((1, 0),), "tuned": ((6, 2), (6, 2, 1, 2)), "fused": ((2, 2), (1, 3))}
@@ -25,7 +25,7 @@ OUTLINES = {  # of the shapes, for the legend: within 12 x 12
 }
 
 
-class Look(NamedTuple):
+class LaneStyle(NamedTuple):
     """Color, shape and dashes of a lane."""
 
     lane: str
@@ -39,13 +39,13 @@ class Look(NamedTuple):
         return OUTLINES[self.shape]
 
 
-class Looks:
-    """The looks of a record's lanes, in the plan's order."""
+class LaneStyles:
+    """The styles of a record's lanes, in the plan's order."""
 
     def __init__(self, record: Record) -> None:
         arms = {arm.lane: arm for arm in record.arms}
         self.lanes = list(record.plan.lanes)
-        self.of: dict[str, Look] = {}
+        self.of: dict[str, LaneStyle] = {}
         others: dict[str, str] = {}
         seen: dict[tuple[str, str], int] = {}
         for lane in self.lanes:
@@ -53,13 +53,13 @@ class Looks:
             framework, tier = (arm.framework, arm.tier) if arm else (lane.partition(":")[0], "")
             place = seen[framework, tier] = seen.get((framework, tier), -1) + 1
             dashes = DASHES.get(tier, ((4, 4),))
-            if framework not in COLOURS:
+            if framework not in COLORS:
                 others.setdefault(framework, OTHERS[len(others) % len(OTHERS)])
-            color = COLOURS.get(framework) or others[framework]
-            self.of[lane] = Look(lane, color, SHAPES.get(tier, "cross"), dashes[place % len(dashes)])
+            color = COLORS.get(framework) or others[framework]
+            self.of[lane] = LaneStyle(lane, color, SHAPES.get(tier, "cross"), dashes[place % len(dashes)])
 
-    def some(self, lanes: Collection[str]) -> list[Look]:
-        """The looks of some lanes, in the plan's order."""
+    def some(self, lanes: Collection[str]) -> list[LaneStyle]:
+        """The styles of some lanes, in the plan's order."""
         return [self.of[lane] for lane in self.lanes if lane in lanes]
 
     def color(self) -> alt.Color:

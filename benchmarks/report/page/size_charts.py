@@ -10,29 +10,41 @@ from typing import Any
 import altair as alt
 
 from ...analysis import RecordAnalysis
-from ...analysis.crossover import Crossover
-from ...analysis.crossover import SizeCell as Cell
-from ...analysis.step_cost import StepCost as Fit
-from ...analysis.step_cost import step_costs
-from ...analysis.summary import Row
-from ...record import Record
+from ...analysis.crossover import Crossover, SizeCell
+from ...analysis.step_cost import StepCost, step_costs
 from .. import formatting as fmt
-from .. import sweep_tables as sweep
-from ..tables import Table
-from .axes import INK, SECONDS, A, Values, data, log_x, log_y, marker, of_field, span, specification, told
-from .figure import Figure
-from .lane_style import Looks
+from ..glossary import listed
+from ..sweep_tables import fastest_name
+from ..sweep_tables import lines as cost_table
+from ..text_table import TextTable
+from .chart_parts import (
+    INK,
+    SECONDS,
+    A,
+    Figure,
+    Values,
+    data,
+    log_x,
+    log_y,
+    marker,
+    of_field,
+    span,
+    specification,
+    tooltips,
+)
+from .lane_style import LaneStyles
 
 SIDE = 56  # pixels: the height of a cell
 DRAWN = 40  # points of a fitted line
 
 
-def of_grid(grid: Crossover | None, record: Record, rows: Sequence[Row], looks: Looks) -> list[Figure]:
+def of_grid(analysis: RecordAnalysis, styles: LaneStyles) -> list[Figure]:
     """The charts of a record that holds a grid of tasks; none of any other."""
-    return [fastest(grid, record, looks), lines(record, rows, looks)] if grid else []
+    grid = analysis.crossover
+    return [fastest(grid, analysis, styles), lines(analysis, styles)] if grid else []
 
 
-def fastest(grid: Crossover, record: Record, looks: Looks) -> Figure:
+def fastest(grid: Crossover, analysis: RecordAnalysis, styles: LaneStyles) -> Figure:
     """The fastest lane of each cell, with all that are tied with it."""
     places = {
         cell: {"row": row, "column": column, **_tips(cell)}
@@ -41,33 +53,36 @@ def fastest(grid: Crossover, record: Record, looks: Looks) -> Figure:
     }
     cells = list(places)
     marks = [mark for cell, place in places.items() for mark in _marks(cell, place)]
-    tips = told("cell", "fastest", "tied with it")
+    tips = tooltips("cell", "fastest", "tied with it")
     x = _sizes(alt.X, "column", "features", grid.features)
     y = _sizes(alt.Y, "row", "batch size", grid.batches)
-    tiles = data([_tile(cell, place, looks) for cell, place in places.items()])
+    tiles = data([_tile(cell, place, styles) for cell, place in places.items()])
     room = {"expr": f"width / {len(grid.features)} - 6"}
     name = tiles.mark_text(dy=17, fontSize=11, color=INK, limit=room).encode(x=x, y=y, text="name:N")
     tile = tiles.mark_rect(stroke=INK, strokeOpacity=0.3).encode(
         x=of_field(x, "left"), x2="right:Q", y=of_field(y, "top"), y2="bottom:Q",
         color=alt.Color("colour:N", scale=None), fillOpacity=alt.FillOpacity("tint:Q", scale=None), tooltip=tips,
     )  # fmt: skip
-    point = marker(marks, looks, tips, size=70).encode(x=x, y=y)
+    point = marker(marks, styles, tips, size=70).encode(x=x, y=y)
     clear = sum(bool(cell.fastest) and not cell.tied for cell in cells)
+    missing = list(analysis.record.plan.missing)
+    absent = f" Not in the race: {listed(missing)}." if missing else ""
     says = (
-        "Each cell shows its fastest lane and every lane that is not surely more than 2% slower (if unstable, "
-        f"not surely twice as slow). {clear} of {len(cells)} cells have one lane alone (tinted); elsewhere no "
-        f"difference was decided (+1: one more).{sweep.absent(record)}"
+        "Each cell shows its fastest lane and every lane that is not more than 2% slower at the 5% level (if "
+        f"unstable, not twice as slow). {clear} of {len(cells)} cells have one lane alone (tinted); elsewhere no "
+        f"difference was decided (+1: one more).{absent}"
     )
     spec = specification([tile, point, name], SIDE * len(grid.batches), says)
     shown = {mark["lane"] for mark in marks}
-    return Figure("Crossover map", says, spec, _cells(cells), looks.some(shown), wide=True)
+    return Figure("Crossover map", says, spec, _cells(cells), styles.some(shown), wide=True)
 
 
-def _cells(cells: Sequence[Cell]) -> Table:
-    table = Table("Fastest lane by size", ("batch", "features", "fastest", "tied with it"), [])
+def _cells(cells: Sequence[SizeCell]) -> TextTable:
+    names = ("batch", "features", "fastest", "tied with it")
+    table = TextTable("Fastest lane by size", names)
     for cell in cells:
-        names = _tips(cell)
-        table.rows.append((f"{cell.batch:,}", f"{cell.features:,}", names["fastest"], names["tied with it"]))
+        tips = _tips(cell)
+        table.rows.append((f"{cell.batch:,}", f"{cell.features:,}", tips["fastest"], tips["tied with it"]))
     return table
 
 
@@ -83,17 +98,17 @@ def _sizes(kind: type[A], field: str, title: str, sizes: Sequence[int]) -> A:
     return kind(f"{field}:Q", axis=axis, scale=scale)
 
 
-def _marks(cell: Cell, place: dict[str, Any]) -> Values:
+def _marks(cell: SizeCell, place: dict[str, Any]) -> Values:
     """A mark for the fastest lane and for each that is tied with it, side by side around the cell's middle."""
     lanes = [lane for lane in (cell.fastest, *cell.tied) if lane]
-    apart = min(0.16, 0.8 / max(1, len(lanes)))
-    shift = [(rank - (len(lanes) - 1) / 2) * apart for rank in range(len(lanes))]
+    distance = min(0.16, 0.8 / max(1, len(lanes)))
+    shift = [(rank - (len(lanes) - 1) / 2) * distance for rank in range(len(lanes))]
     return [
         place | {"lane": lane, "column": place["column"] + by} for lane, by in zip(lanes, shift, strict=True)
     ]
 
 
-def _tips(cell: Cell) -> dict[str, str]:
+def _tips(cell: SizeCell) -> dict[str, str]:
     return {
         "cell": f"batch {cell.batch:,}, {cell.features:,} features",
         "fastest": cell.fastest or cell.reason or "not decided",
@@ -101,25 +116,23 @@ def _tips(cell: Cell) -> dict[str, str]:
     }
 
 
-def _name(cell: Cell) -> str:
-    if cell.fastest is None:
-        return "not decided"
-    return f"{cell.fastest} +{len(cell.tied)}" if cell.tied else cell.fastest
-
-
-def _tile(cell: Cell, place: dict[str, Any], looks: Looks) -> dict[str, Any]:
+def _tile(cell: SizeCell, place: dict[str, Any], styles: LaneStyles) -> dict[str, Any]:
     """The cell's area, in the color of the lane that is fastest alone."""
     alone = cell.fastest is not None and not cell.tied
-    color = looks.of[cell.fastest].color if alone and cell.fastest else INK
+    color = styles.of[cell.fastest].color if alone and cell.fastest else INK
     column, row = place["column"], place["row"]
     edges = {"left": column - 0.5, "right": column + 0.5, "top": row - 0.5, "bottom": row + 0.5}
-    return place | edges | {"name": _name(cell), "colour": color, "tint": 0.22 if alone else 0.03}
+    return (
+        place
+        | edges
+        | {"name": fastest_name(cell, "not decided"), "colour": color, "tint": 0.22 if alone else 0.03}
+    )
 
 
-def lines(record: Record, rows: Sequence[Row], looks: Looks) -> Figure:
+def lines(analysis: RecordAnalysis, styles: LaneStyles) -> Figure:
     """Time against work with each lane's fitted line; the table says overhead, rate and R squared."""
-    fitted = step_costs(RecordAnalysis(record))
-    bytes_of = {work.task.name: work.bytes_per_step for work in record.plan.works}
+    costs = step_costs(analysis)
+    bytes_of = {work.task.name: work.bytes_per_step for work in analysis.record.plan.works}
     values: Values = [
         {
             "lane": row.lane,
@@ -128,31 +141,34 @@ def lines(record: Record, rows: Sequence[Row], looks: Looks) -> Figure:
             "size": f"{row.task}: {fmt.count(bytes_of[row.task])}B",
             "time per step": fmt.timing(row.time),
         }
-        for row in rows
+        for row in analysis.rows
         if row.time
     ]
     sizes = span([value["work"] for value in values])
-    drawn = [point for fit in fitted for point in _drawn(fit, sizes)]
+    drawn = [point for cost in costs for point in _drawn(cost, sizes)]
     ends = span([*(v["seconds"] for v in values), *(v["seconds"] for v in drawn)])
     x = log_x("work", sizes, "bytes that a step must move", label="format(datum.value, '~s') + 'B'")
     y = log_y("seconds", ends, "time per step", label=SECONDS)
     line = data(drawn).mark_line(strokeWidth=1.4)
-    line = line.encode(x=x, y=y, color=looks.color(), strokeDash=looks.dash())
-    points = marker(values, looks, told("lane", "size", "time per step"), size=36).encode(x=x, y=y)
+    line = line.encode(x=x, y=y, color=styles.color(), strokeDash=styles.dash())
+    points = marker(values, styles, tooltips("lane", "size", "time per step"), size=36).encode(x=x, y=y)
     says = (
         "Each lane's time for a step as overhead plus work over rate, fitted over all sizes by relative errors. "
         "A flat part is overhead, a slope is the rate; the table says how well the line describes the lane."
     )
-    legend = looks.some({value["lane"] for value in values})
+    legend = styles.some({value["lane"] for value in values})
     spec = specification([line, points], 340, says)
-    return Figure("Overhead and rate", says, spec, sweep.lines(fitted), legend, wide=True)
+    return Figure("Overhead and rate", says, spec, cost_table(costs), legend, wide=True)
 
 
-def _drawn(fit: Fit, sizes: tuple[float, float]) -> Values:
+def _drawn(cost: StepCost, sizes: tuple[float, float]) -> Values:
     """t = a + w / rate at works spread evenly over the logarithmic axis."""
-    if fit.overhead is None:
+    if cost.overhead is None:
         return []
-    slope = 1 / fit.rate if fit.rate else 0.0
+    seconds_per_byte = 1 / cost.rate if cost.rate else 0.0
     low, high = map(math.log, sizes)
     works = [math.exp(low + (high - low) * index / (DRAWN - 1)) for index in range(DRAWN)]
-    return [{"lane": fit.lane, "work": work, "seconds": fit.overhead + slope * work} for work in works]
+    return [
+        {"lane": cost.lane, "work": work, "seconds": cost.overhead + seconds_per_byte * work}
+        for work in works
+    ]

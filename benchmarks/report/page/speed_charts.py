@@ -1,24 +1,24 @@
-"""Charts of speed: time per step, ratio to the baseline, break-even."""
+"""Charts of speed: time per step, ratio to the baseline, break-even, and the raw slices."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import median
 from typing import Any
 
 import altair as alt
 
-from ...analysis import RecordAnalysis
-from ...analysis.curves import whole_steps
-from ...analysis.summary import Row
-from ...record import Record
+from ...analysis import RecordAnalysis, Row
+from ...analysis.curves import SlicePoint, slice_points, whole_steps
 from ...statistics.inference import MARGIN, Interval
 from .. import formatting as fmt
-from ..tables import Table
-from .axes import (
+from ..text_table import TextTable
+from .chart_parts import (
     INK,
     ROW,
     SECONDS,
+    Figure,
     Values,
     at,
     data,
@@ -27,97 +27,103 @@ from .axes import (
     log_x,
     marker,
     of_field,
+    short,
     span,
     specification,
-    told,
+    tooltips,
 )
-from .figure import Figure
-from .lane_style import Looks
+from .lane_style import LaneStyles
+
+SHOWN = 0.97  # of the slices lie within the height of a row; the others are drawn at its edge
+MOST_SLICES = 5_000  # of all tasks; of a larger record every second round is drawn, or fewer
+LEAST, MOST = 2, 100  # percent: the limits of that height
 
 
-def times(rows: Sequence[Row], looks: Looks) -> Figure | None:
+def times(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figure | None:
     """Time per step with its interval, and the floor."""
-    timed = [(row, row.time) for row in rows if row.time]
+    timed = [(row, row.time) for row in analysis.rows_of(task) if row.time]
     if not timed:
         return None
-    values = [_point(row, time) | {"label": fmt.timing(time).partition(" ±")[0]} for row, time in timed]
+    values = [_point(row, time) | {"label": fmt.time_parts(time).value} for row, time in timed]
     floor = next((row.floor for row, _ in timed if row.floor), None)
     ends = span([*_ends(values), floor or math.nan])
     x, y = log_x("value", ends, "time per step", label=SECONDS), lanes_y([row.lane for row, _ in timed])
     layers = [at(floor, x, f"floor {fmt.duration(floor)}")] if floor else []
-    layers += [*_ranges(values, x, y, looks), *labels(values, x, y, ends)]
+    layers += [*_ranges(values, x, y, styles), *labels(values, x, y, ends)]
     low, high = (pick(timed, key=lambda pair: pair[1].value)[0] for pick in (min, max))
     says = (
         f"From {fmt.timing(low.time)} ({low.lane}) to {fmt.timing(high.time)} ({high.lane}). Bars are 95% "
         "intervals over blocks, often narrower than their mark."
     )
     says += f" The dashed line is this machine's floor, {fmt.duration(floor)}." if floor else ""
-    table = Table("Time per step", ("lane", "time/step", "low", "high"), [])
+    table = TextTable("Time per step", ("lane", "time/step", "low", "high"))
     for row, time in timed:
-        known = math.isfinite(time.high)
-        two = (fmt.duration(time.low), fmt.duration(time.high)) if known else ("one block", "one block")
-        table.rows.append((row.lane, fmt.timing(time), *two))
+        finite = math.isfinite(time.high)
+        interval = (fmt.duration(time.low), fmt.duration(time.high)) if finite else ("one block", "one block")
+        table.rows.append((row.lane, fmt.timing(time), *interval))
     return Figure("Time per step", says, specification(layers, ROW * len(timed), says), table)
 
 
-def ratios(rows: Sequence[Row], looks: Looks) -> Figure | None:
+def ratios(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figure | None:
     """Ratio to the baseline with its interval and the band of equivalence."""
-    known = [(row, row.verdict.ratio) for row in rows if row.verdict.ratio]
-    if not known:
+    compared = [(row, row.verdict.ratio) for row in analysis.rows_of(task) if row.verdict.ratio]
+    if not compared:
         return None
-    values = [_point(row, ratio) | {"label": fmt.between(ratio).partition(" ")[0]} for row, ratio in known]
+    values = [_point(row, ratio) | {"label": fmt.ratio_parts(ratio).value} for row, ratio in compared]
     ends = span([math.exp(-MARGIN), math.exp(MARGIN), *_ends(values)])
-    x, y = log_x("value", ends, "time over the baseline's"), lanes_y([row.lane for row, _ in known])
+    x, y = log_x("value", ends, "time over the baseline's"), lanes_y([row.lane for row, _ in compared])
     band = data([{"value": math.exp(-MARGIN), "high": math.exp(MARGIN)}]).mark_rect(color=INK, opacity=0.15)
     layers = [band.encode(x=x, x2="high:Q"), at(1.0, x, "equal to the baseline")]
-    layers += [*_ranges(values, x, y, looks), *labels(values, x, y, ends)]
+    layers += [*_ranges(values, x, y, styles), *labels(values, x, y, ends)]
+    rows = analysis.rows_of(task)
     baseline = next((row.lane for row in rows if row.verdict.word == "BASELINE"), "the baseline")
     says = (
         f"Left of the line a lane takes less time than {baseline}, right of it more; within the band of ±2% a "
         "difference does not count. Paired within each round; bars are 95% intervals."
     )
-    table = Table("Ratio to the baseline", ("lane", "ratio", "verdict"), [])
-    table.rows += [(row.lane, fmt.between(ratio), row.verdict.word) for row, ratio in known]
-    return Figure("Ratio to the baseline", says, specification(layers, ROW * len(known), says), table)
+    table = TextTable("Ratio to the baseline", ("lane", "ratio", "verdict"), left=("lane", "verdict"))
+    table.rows += [(row.lane, fmt.between(ratio), row.verdict.word) for row, ratio in compared]
+    return Figure("Ratio to the baseline", says, specification(layers, ROW * len(compared), says), table)
 
 
-def break_even(record: Record, rows: Sequence[Row], looks: Looks) -> Figure | None:
+def break_even(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figure | None:
     """After how many steps a lane's first call has paid for itself."""
-    known = [(row.lane, row.break_even) for row in rows if row.break_even]
-    if not known:
+    evens = [(row.lane, row.break_even) for row in analysis.rows_of(task) if row.break_even]
+    if not evens:
         return None
-    own = whole_steps(RecordAnalysis(record)[rows[0].task, rows[0].lane])
-    spans = [even.steps for _, even in known if even.steps]
-    ends = span([own, 10 * own, *(v for s in spans for v in (s.value, s.low, s.high))], pad=1.5)
+    training = whole_steps(analysis.of_task(task)[0])
+    spans = [even.steps for _, even in evens if even.steps]
+    ends = span([training, 10 * training, *(v for s in spans for v in (s.value, s.low, s.high))], pad=1.5)
     values: Values = []
-    words: Values = []
-    for lane, even in known:
+    kinds: Values = []
+    for lane, even in evens:
         if even.steps is None:
-            words.append({"lane": lane, "value": own, "label": even.reason.partition(":")[0]})
+            kinds.append({"lane": lane, "value": training, "label": even.kind})
             continue
         reach = {"low": max(even.steps.low, ends[0]), "high": min(even.steps.high, ends[1])}
         text = {"label": fmt.count(even.steps.value, zeros=True), "break-even": fmt.steps(even.steps)}
         values.append({"lane": lane, "value": even.steps.value, **reach, **text})
     x = log_x("value", ends, "steps", label="format(datum.value, '~s')")
-    y = lanes_y([lane for lane, _ in known])
-    layers = [at(own, x, f"the whole training has {own:,} steps")]
-    layers += [_bar(values, x, y, looks), marker(values, looks, told("lane", "break-even")).encode(x=x, y=y)]
+    y = lanes_y([lane for lane, _ in evens])
+    layers = [at(training, x, f"the whole training has {training:,} steps")]
+    tips = tooltips("lane", "break-even")
+    layers += [_bar(values, x, y, styles), marker(values, styles, tips).encode(x=x, y=y)]
     layers += labels(values, x, y, ends)
-    said = data(words).mark_text(align="left", dx=8, fontSize=11, fontStyle="italic", color=INK)
-    layers += [said.encode(x=x, y=y, text="label:N")] if words else []
+    text_mark = data(kinds).mark_text(align="left", dx=8, fontSize=11, fontStyle="italic", color=INK)
+    layers += [text_mark.encode(x=x, y=y, text="label:N")] if kinds else []
     says = (
         "Steps after which a lane has paid for its first call against the baseline. The dashed line is the whole "
-        f"training, {own:,} steps. Bars take the ratio's interval and the extremes of the cold calls."
+        f"training, {training:,} steps. Bars take the ratio's interval and the extremes of the cold calls."
     )
-    table = Table("Break-even", ("lane", "steps"), [])
-    table.rows += [(lane, fmt.steps(even.steps) or even.reason) for lane, even in known]
-    return Figure("Break-even", says, specification(layers, ROW * len(known), says), table)
+    table = TextTable("Break-even", ("lane", "steps"))
+    table.rows += [(lane, fmt.steps(even.steps) or even.reason) for lane, even in evens]
+    return Figure("Break-even", says, specification(layers, ROW * len(evens), says), table)
 
 
 def _point(row: Row, span: Interval) -> dict[str, Any]:
     """A point with its interval as a row of a chart's data; without an interval both ends are the point."""
-    known = math.isfinite(span.high)
-    ends = {"low": span.low if known else span.value, "high": span.high if known else span.value}
+    finite = math.isfinite(span.high)
+    ends = {"low": span.low if finite else span.value, "high": span.high if finite else span.value}
     ratio = fmt.between(row.verdict.ratio) or row.verdict.word.lower()
     tips = {"time per step": fmt.timing(row.time), "over baseline": ratio, "verdict": row.verdict.word}
     return {"lane": row.lane, "value": span.value, **ends, **tips}
@@ -127,13 +133,84 @@ def _ends(values: Values) -> list[float]:
     return [value[key] for value in values for key in ("value", "low", "high")]
 
 
-def _ranges(values: Values, x: alt.X, y: alt.Y, looks: Looks) -> list[alt.Chart]:
-    tips = told("lane", "time per step", "over baseline", "verdict")
-    return [_bar(values, x, y, looks), marker(values, looks, tips).encode(x=x, y=y)]
+def _ranges(values: Values, x: alt.X, y: alt.Y, styles: LaneStyles) -> list[alt.Chart]:
+    tips = tooltips("lane", "time per step", "over baseline", "verdict")
+    return [_bar(values, x, y, styles), marker(values, styles, tips).encode(x=x, y=y)]
 
 
-def _bar(values: Values, x: alt.X, y: alt.Y, looks: Looks) -> alt.Chart:
+def _bar(values: Values, x: alt.X, y: alt.Y, styles: LaneStyles) -> alt.Chart:
     """From the low to the high end of the interval, on the axis of the value."""
     bar = data(values).mark_rule(strokeWidth=2)
-    drawn: alt.Chart = bar.encode(x=of_field(x, "low"), x2="high:Q", y=y, color=looks.color())
+    drawn: alt.Chart = bar.encode(x=of_field(x, "low"), x2="high:Q", y=y, color=styles.color())
     return drawn
+
+
+# --- the raw slices -------------------------------------------------------------------------------
+
+
+def slices(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figure | None:
+    """Every raw slice in the order in which it was timed, against its lane's median."""
+    points = slice_points(analysis, task)
+    if not points:
+        return None
+    limit = max(
+        LEAST, min(MOST, math.ceil(sorted(abs(p.percent) for p in points)[int(SHOWN * (len(points) - 1))]))
+    )
+    every = math.ceil(sum(len(block.slices) for block in analysis.record.blocks) / MOST_SLICES)
+    drawn = [point for point in points if point.round % every == 0]
+    lanes = [lane for lane in styles.lanes if any(point.lane == lane for point in points)]
+    beyond = sum(abs(point.percent) > limit for point in drawn)
+    part = "All" if every == 1 else f"{len(drawn):,} of"
+    says = (
+        f"{part} {len(points):,} timed slices in the order of measuring, as distances from their lane's median: "
+        f"up is slower, and a row is ±{limit}% high. Drift is a slope, a disturbance a column of stray points."
+    )
+    lie = "lies" if beyond == 1 else "lie"
+    says += f" {beyond} {lie} further out, drawn as diamonds at the edge." if beyond else ""
+    layers = _slice_layers(drawn, max(point.block for point in points), lanes, limit, styles)
+    spec = specification(layers, (ROW + 14) * len(lanes), says)
+    return Figure("Raw slices over time", says, spec, _block_medians(points, lanes), wide=True)
+
+
+def _slice_layers(
+    points: Sequence[SlicePoint], last: int, lanes: Sequence[str], limit: int, styles: LaneStyles
+) -> list[alt.Chart]:
+    values: Values = [
+        {
+            "lane": p.lane,
+            "when": short(p.when),
+            "percent": short(p.percent),
+            "block": p.block,
+            "round": p.round,
+        }
+        for p in points
+    ]
+    axis = alt.Axis(values=list(range(0, last + 1, 1 + last // 12)), title="block")
+    x = alt.X("when:Q", scale=alt.Scale(domain=[0, last + 1], nice=False), axis=axis)
+    y = lanes_y(lanes)
+    off = alt.YOffset("percent:Q", scale=alt.Scale(domain=[limit, -limit], clamp=True))
+    far_out = f"abs(datum.percent) > {limit}"
+    middle = data([{"lane": lane} for lane in lanes]).mark_rule(color=INK, opacity=0.25).encode(y=y)
+    dots = data(values).mark_point(filled=True, size=12, opacity=1)
+    dots = dots.encode(x=x, y=y, yOffset=off, color=styles.color())
+    dots = dots.encode(
+        shape=alt.condition(far_out, alt.value("diamond"), alt.value("circle")),
+        size=alt.condition(far_out, alt.value(30), alt.value(12)),
+        tooltip=tooltips("lane", block="d", round="d", percent="+.1f"),
+    )
+    return [middle, dots]
+
+
+def _block_medians(points: Sequence[SlicePoint], lanes: Sequence[str]) -> TextTable:
+    """The medians of the blocks: what is left of the slices once their noise is taken out."""
+    blocks = sorted({point.block for point in points})
+    names = ("lane", *(f"block {block}" for block in blocks))
+    table = TextTable("Median of each block, off the lane's median", names)
+    percents: dict[tuple[str, int], list[float]] = {}
+    for point in points:
+        if not point.twin:
+            percents.setdefault((point.lane, point.block), []).append(point.percent)
+    for lane in lanes:
+        medians = [f"{median(percents[lane, b]):+.1f}%" if (lane, b) in percents else "none" for b in blocks]
+        table.rows.append((lane, *medians))
+    return table

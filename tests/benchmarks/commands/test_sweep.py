@@ -17,7 +17,7 @@ import pytest
 from samestep import backends
 from samestep.benchmarks import cli, datasets
 from samestep.benchmarks.accuracy.scores import predict
-from samestep.benchmarks.analysis.summary import summarize
+from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.commands import sweep
 from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.measure import grid as grid_of_sizes
@@ -26,8 +26,9 @@ from samestep.benchmarks.measure.options import Options
 from samestep.benchmarks.parity.workload import initial_parameters
 from samestep.benchmarks.record import Record
 from samestep.benchmarks.record.files import load
-from samestep.benchmarks.report import sweep_tables as report
 from samestep.benchmarks.report import tables
+from samestep.benchmarks.report.sweep_tables import sweep_document
+from samestep.benchmarks.report.text_table import markdown, plain
 from tests.helpers import records as record_maker
 from tests.helpers.grid_records import grid, steady
 from tests.helpers.processes import InProcess, interrupted
@@ -63,7 +64,7 @@ def test_a_sweep_prints_the_map_and_leaves_an_ordinary_record(
     assert record.tasks == CELLS
     assert len(record.blocks) == 3
     assert all(work.task.dtype == "float32" and work.task.epochs == 1 for work in record.plan.works)
-    assert {row.verdict.word for row in summarize(record)}.isdisjoint({"INVALID", "FAILED"})
+    assert {row.verdict.word for row in RecordAnalysis(record).rows}.isdisjoint({"INVALID", "FAILED"})
     for missing in sweep.COMPILED:
         assert missing not in done.stdout  # lanes were named: nothing was left out
 
@@ -222,7 +223,7 @@ def test_the_tables_fit_a_terminal_and_name_winner_and_ties() -> None:
             for features in (2, 8, 64, 256, 1024)
         }
     )
-    text = report.plain(record)
+    text = plain(sweep_document(RecordAnalysis(record)))
     assert max(map(len, text.splitlines())) <= 100
     assert (text.count("torch:compile +1"), text.count("torch:compile +2")) == (8, 2)
     assert re.search(r"b8-f2: torch:compile, tied with jax 1\.00\d* \[.*\] and numpy:tuned 1\.01\d* \[", text)
@@ -230,7 +231,7 @@ def test_the_tables_fit_a_terminal_and_name_winner_and_ties() -> None:
 
 
 def test_a_lane_name_is_data_in_markdown() -> None:
-    text = report.markdown(made("<b>|x|", "numpy"))
+    text = markdown(sweep_document(RecordAnalysis(made("<b>|x|", "numpy"))))
     assert "<b>" not in text
     assert "&lt;b&gt;\\|x\\|" in text
 
@@ -239,16 +240,17 @@ def test_html_holds_the_map_and_the_lines_before_the_tables_of_the_sizes() -> No
     sizes = {
         (batch, features): {"a": steady(9.0), "b": steady(3.0)} for batch in (1, 8) for features in (2, 64)
     }
-    text = report.render(grid(sizes), "html")
+    text = tables.render(RecordAnalysis(grid(sizes)), "html")
     wanted = (">Over all sizes<", ">FASTEST LANE<", ">COST OF A STEP<", ">b1-f2: ")
     places = [text.index(words) for words in wanted]
     assert places == sorted(places)
     assert text[places[1] : places[2]].count(">b</td>") == 4
 
 
-def test_a_record_that_is_no_grid_is_shown_as_before(smoke: tuple[Path, object]) -> None:
-    record = load(smoke[0])
+def test_a_record_that_is_no_grid_has_no_map(smoke: tuple[Path, object]) -> None:
+    analysis = RecordAnalysis(load(smoke[0]))
     for format in tables.FORMATS:
-        assert report.render(record, format) == tables.render(record, format)
+        assert "FASTEST LANE" not in tables.render(analysis, format)
+    assert tables.render(analysis, "markdown") == markdown(tables.record_document(analysis))
     with pytest.raises(InputError, match="unknown format"):
-        report.render(made("a", "b"), "yaml")
+        tables.render(RecordAnalysis(made("a", "b")), "yaml")

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from samestep.benchmarks.analysis.throttling import throttled
 from samestep.benchmarks.measure import accelerator
-from samestep.benchmarks.measure.accelerator import read, throttled
+from samestep.benchmarks.measure.accelerator import read
 from samestep.benchmarks.record.machine import Accelerator
 
 NEW, OLD = "clocks_event_reasons.active", "clocks_throttle_reasons.active"

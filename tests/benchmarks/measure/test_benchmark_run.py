@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from samestep.backends.spec import Task
-from samestep.benchmarks.analysis.verdicts import Verdict, judge
+from samestep.benchmarks.analysis import RecordAnalysis, Verdict
 from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.measure import RunRequest, certify, measure, resume
 from samestep.benchmarks.measure.folder import RunFolder
@@ -40,7 +40,7 @@ def trapped(tmp_path_factory: pytest.TempPathFactory) -> Record:
 
 @pytest.fixture(scope="module")
 def verdicts(trapped: Record) -> dict[str, Verdict]:
-    return {one.lane: one for one in judge(trapped)}
+    return {one.lane: one for one in RecordAnalysis(trapped).verdicts}
 
 
 @pytest.mark.parametrize(("name", "expected"), EXPECTED.items())
@@ -179,7 +179,7 @@ def test_an_interrupted_session_is_finished_to_the_same_cells(tmp_path: Path) ->
             resume(tmp_path / "broken", progress=stop)
     partial = RunFolder(tmp_path / "broken").record()
     assert 0 < len(partial.blocks) < TINY.blocks
-    assert [one.word for one in judge(partial)].count("UNDECIDED") == 2
+    assert [one.word for one in RecordAnalysis(partial).verdicts].count("UNDECIDED") == 2
     finished = resume(tmp_path / "broken", progress=stop)
     assert cells(finished) == cells(whole)
     assert finished.plan.model_copy(update={"created": whole.plan.created}) == whole.plan

@@ -17,11 +17,13 @@ from samestep.backends import numpy_backend
 from samestep.backends.interface import Traits
 from samestep.backends.numpy_backend import NumpyBackend
 from samestep.backends.spec import SGD, Linear, Loss, ReLU, Tanh
+from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.parity import Rows, Workload, certify, judge
 from samestep.benchmarks.parity.reference import Arithmetic, Bounds, Magnitudes, Reference
 from samestep.benchmarks.parity.reference.arithmetic import TF32
-from samestep.benchmarks.report import tables
-from samestep.benchmarks.verify.certificates import Again, disagreements
+from samestep.benchmarks.report.tables import record_document
+from samestep.benchmarks.report.text_table import plain
+from samestep.benchmarks.verify.certificates import RemadeWork, disagreements
 from tests.helpers.lanes import LANES
 from tests.helpers.parity_trainer import Trainer, cut, make, rounded, rows
 from tests.helpers.records import record
@@ -226,7 +228,7 @@ def without_bias_products(trainer: Trainer, task: Any) -> Trainer:
 def test_a_certificate_is_worked_out_again_with_the_products_that_it_declares() -> None:
     task, data = TASKS["momentum"], rows()
     certificate = certify(Declared(), task, data, run_steps=3)
-    again = Again(task, data)
+    again = RemadeWork(task, data)
     assert list(disagreements(certificate, again, 3)) == []
     hidden = certificate.model_copy(update={"products": "full"})
     assert any("outside its bound" in line for line in disagreements(hidden, again, 3))
@@ -245,7 +247,8 @@ def test_the_table_says_so() -> None:
         )
         for certified in made.certified
     )
-    shown = " ".join(tables.plain(made.model_copy(update={"certified": coarse})).split())
+    analysis = RecordAnalysis(made.model_copy(update={"certified": coarse}))
+    shown = " ".join(plain(record_document(analysis)).split())
     assert "jax: matrix products of TF32 inputs (11 bits)" in shown
     assert shown.count("TF32") == 1
 

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from samestep.benchmarks.analysis.summary import summarize
+from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.record import SCHEMA_VERSION, Record, files
 from samestep.benchmarks.record import bounded_json as document
 from samestep.benchmarks.record.files import open_document
 from samestep.benchmarks.report import tables
-from samestep.benchmarks.verify import Whole, verify
+from samestep.benchmarks.verify import BenchmarkDocument, verify
 from tests.helpers.paths import DATA
 from tests.helpers.records import record
 
@@ -31,7 +31,7 @@ def test_a_family_that_is_not_the_plans_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "fewer.json"
     path.write_text(json.dumps({"samestep": found.model_copy(update={"plan": plan}).model_dump(mode="json")}))
     with pytest.raises(InputError, match="the family of comparisons is not that of its tasks"):
-        open_document(path, Whole)
+        open_document(path, BenchmarkDocument)
 
 
 def test_round_trip_is_exact_and_infinities_are_words(tmp_path: Path) -> None:
@@ -132,10 +132,10 @@ def test_every_version_so_far_is_read(version: int) -> None:
     path = DATA / f"record-{version}.json"
     assert json.loads(path.read_text())["samestep"]["schema_version"] == version
     record = files.load(path)
-    assert [row.verdict.word for row in summarize(record)] == ["BASELINE", "FASTER"]
+    assert [row.verdict.word for row in RecordAnalysis(record).rows] == ["BASELINE", "FASTER"]
     for format in tables.FORMATS:
-        assert "numpy:tuned" in tables.render(record, format)
-    assert verify(open_document(path, Whole)).wrong == []
+        assert "numpy:tuned" in tables.render(RecordAnalysis(record), format)
+    assert verify(open_document(path, BenchmarkDocument)).wrong == []
     assert Record.model_validate_json(record.model_dump_json()) == record
 
 

@@ -6,21 +6,21 @@ import csv
 import io
 import math
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samestep.benchmarks.analysis.summary import summarize
+from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.record import Certified, Record
 from samestep.benchmarks.record.files import load
 from samestep.benchmarks.record.proof import WorstRatio
 from samestep.benchmarks.report import certificate_tables as certificates
 from samestep.benchmarks.report import formatting as figures
 from samestep.benchmarks.report import tables
-from samestep.benchmarks.report.csv_columns import CSV
+from samestep.benchmarks.report.columns import ACCURACY, COLUMNS, COST, SPEED
+from samestep.benchmarks.report.text_table import TextTable, markdown_rows
 from samestep.benchmarks.statistics.inference import Interval
 from tests.helpers.page_records import awkward
 from tests.helpers.records import record as made_up
@@ -51,7 +51,7 @@ def test_one_block_has_no_interval() -> None:
 @given(st.floats(1e-12, 1e6), st.floats(1e-9, 1.0))
 def test_any_ratio_and_time_can_be_written(value: float, width: float) -> None:
     span = Interval(value=value, low=value * (1 - width / 2), high=value * (1 + width / 2))
-    shown = float(figures.between(span).split(" ")[0])
+    shown = float(figures.ratio_parts(span).value)
     assert shown == pytest.approx(value, rel=max(5.1e-3, width / 2))
     assert figures.timing(span)
 
@@ -76,9 +76,9 @@ def test_a_share_far_beyond_its_bound_is_not_counted_out(share: float | None, te
 
 
 def test_the_tables_hold_the_summary(smoke: tuple[Path, object]) -> None:
-    record = load(smoke[0])
-    rows = summarize(record)
-    speed, cost, accuracy = tables.task_tables(record, record.plan.works[0], rows)
+    analysis = RecordAnalysis(load(smoke[0]))
+    rows = analysis.rows
+    speed, cost, accuracy = tables.task_tables(analysis, analysis.tasks[0])
     assert [row[0] for row in speed.rows] == ["numpy", "numpy:tuned"]
     for shown, row in zip(speed.rows, rows, strict=True):
         assert shown[2] == figures.timing(row.time)
@@ -109,25 +109,26 @@ def tiers() -> Record:
     return made_up({"a": [0.5 * w for w in wobble], "b": level, "c": [0.9] * 6})
 
 
-@pytest.mark.parametrize("make", [tables.plain, tables.markdown, tables.as_html])
-def test_who_leads_a_tier_is_marked_in_every_format(make: Callable[[Record], str]) -> None:
-    made = tiers()
-    times = {row.lane: figures.timing(row.time) for row in summarize(made)}
-    text = make(made)
+@pytest.mark.parametrize("format", ["rich", "markdown", "html"])
+def test_who_leads_a_tier_is_marked_in_every_format(format: str) -> None:
+    made = RecordAnalysis(tiers())
+    times = {row.lane: figures.timing(row.time) for row in made.rows}
+    text = tables.render(made, format)
     for lane, sign in (("a", " ◆"), ("b", " ◇")):
         assert times[lane] + sign in text
     assert text.count("◆") == text.count("◇") == 2  # with the key
     assert "the least time of its tier" in " ".join(text.split())
-    assert "◆" not in make(made_up({"torch": [1.0, 1.0]}))  # alone in its tier
+    assert "◆" not in tables.render(
+        RecordAnalysis(made_up({"torch": [1.0, 1.0]})), format
+    )  # alone in its tier
 
 
 def test_every_word_of_a_verdict_that_occurs_is_explained_and_no_other() -> None:
-    made = awkward()
-    said = next(line for line in tables.scope(made, None) if "surely" in line)
+    said = next(line for line in tables.scope(RecordAnalysis(awkward())) if "beyond 2%" in line)
     for word in ("FASTER", "equivalent", "undecided", "UNSTABLE", "INVALID", "FAILED"):
         assert re.search(rf"\b{word}: ", said), word
     assert "SLOWER" not in said
-    assert not any("INVALID" in line for line in tables.scope(tiers(), None))
+    assert not any("INVALID" in line for line in tables.scope(RecordAnalysis(tiers())))
 
 
 def test_a_lane_without_proof_has_a_reason_and_no_time(smoke: tuple[Path, object]) -> None:
@@ -144,13 +145,14 @@ def test_a_lane_without_proof_has_a_reason_and_no_time(smoke: tuple[Path, object
         for c in record.certified
     ]
     record = record.model_copy(update={"certified": tuple(changed)})
-    text = tables.plain(record)
+    analysis = RecordAnalysis(record)
+    text = tables.render(analysis, "rich")
     line = next(line for line in text.splitlines() if line.strip().startswith("numpy:tuned"))
     assert "INVALID" in line
     assert " us" not in line
     assert "step 3: bias" in text
     assert "NOT PROVEN" in text
-    assert "step 3: bias" in tables.markdown(record)
+    assert "step 3: bias" in tables.render(analysis, "markdown")
 
 
 def wrong(each: Certified, share: float) -> Certified:
@@ -177,26 +179,28 @@ def test_a_failed_proof_has_no_slack(smoke: tuple[Path, object]) -> None:
 
 
 def test_a_column_without_any_figure_is_left_out(smoke: tuple[Path, object]) -> None:
-    rows = summarize(load(smoke[0]))
-    without = [
-        row.model_copy(
-            update={
-                "accuracy": row.accuracy and row.accuracy.model_copy(update={"rmse_original_units": None})
-            }
-        )
-        for row in rows
-    ]
-    assert tables.accuracy(rows).columns[-1] == "rmse, own units"
-    for found, last in ((without, "held-out R²"), ([without[0], rows[1]], "rmse, own units")):
-        table = tables.accuracy(found)
+    record: Record = load(smoke[0])
+
+    def without(number: int) -> Record:
+        """The record whose first lanes have no error in own units."""
+        certified = list(record.certified)
+        for index, proof in enumerate(certified[:number]):
+            assert proof.accuracy
+            accuracy = proof.accuracy.model_copy(update={"rmse_original_units": None})
+            certified[index] = proof.model_copy(update={"accuracy": accuracy})
+        return record.model_copy(update={"certified": tuple(certified)})
+
+    for number, last in ((0, "rmse, own units"), (1, "rmse, own units"), (2, "held-out R²")):
+        analysis = RecordAnalysis(without(number))
+        table = tables.accuracy(analysis.of_task(analysis.tasks[0]))
         assert table.columns[-1] == last
         assert {len(row) for row in table.rows} == {len(table.columns)}
 
 
 def test_every_csv_column_is_the_figure_of_its_name(smoke: tuple[Path, object]) -> None:
     record: Record = load(smoke[0])
-    read = list(csv.DictReader(io.StringIO(tables.as_csv(record))))
-    for line, row in zip(read, summarize(record), strict=True):
+    read = list(csv.DictReader(io.StringIO(tables.as_csv(RecordAnalysis(record)))))
+    for line, row in zip(read, RecordAnalysis(record).rows, strict=True):
         assert row.time is not None
         assert row.accuracy is not None
         assert (line["task"], line["lane"], line["verdict"]) == (row.task, row.lane, row.verdict.word)
@@ -211,10 +215,12 @@ def test_every_csv_column_is_the_figure_of_its_name(smoke: tuple[Path, object]) 
 
 
 def test_csv_says_why_there_is_no_figure_and_who_leads() -> None:
-    lines = {line["lane"]: line for line in csv.DictReader(io.StringIO(tables.as_csv(awkward())))}
+    lines = {
+        line["lane"]: line for line in csv.DictReader(io.StringIO(tables.as_csv(RecordAnalysis(awkward()))))
+    }
     assert "hung" in lines["torch:fused"]["reason"]
     assert lines["jax"]["break_even_reason"].startswith("never")
-    read = list(csv.DictReader(io.StringIO(tables.as_csv(tiers(), baseline="a"))))
+    read = list(csv.DictReader(io.StringIO(tables.as_csv(RecordAnalysis(tiers(), "a")))))
     assert {line["lane"]: line["in_tier"] for line in read} == {
         "torch": "",
         "a": "fastest",
@@ -225,14 +231,27 @@ def test_csv_says_why_there_is_no_figure_and_who_leads() -> None:
 
 
 def test_a_row_without_a_finished_block_says_so_in_csv() -> None:
-    (row,) = [row for row in summarize(tiers()) if row.lane == "b"]
-    reason = dict(CSV)["reason"]
-    assert reason(row.model_copy(update={"blank": "no block was finished"})) == "no block was finished"
+    made = tiers()
+    blocks = [
+        b.model_copy(update={"slices": tuple(p for p in b.slices if p.lane != "b")}) for b in made.blocks
+    ]
+    analysis = RecordAnalysis(made.model_copy(update={"blocks": tuple(blocks)}))
+    lines = {line["lane"]: line for line in csv.DictReader(io.StringIO(tables.as_csv(analysis)))}
+    assert analysis["lesson", "b"].row.blank == lines["b"]["reason"] != ""
+
+
+def test_every_column_that_is_shown_is_a_column_of_a_known_name_and_heading() -> None:
+    for name in (*SPEED, *COST, *ACCURACY):
+        assert COLUMNS[name].heading
+    headings = [column.heading for column in COLUMNS.values() if column.heading]
+    assert len(set(headings)) == len(headings)
+    names = [name for column in COLUMNS.values() for name in column.csv_names()]
+    assert len(set(names)) == len(names) == 41
 
 
 def test_names_in_markdown_are_data(smoke: tuple[Path, object]) -> None:
     record = load(smoke[0])
     work = record.plan.works[0]
     task = work.task.model_copy(update={"name": "<script>|x|"})
-    table = tables.Table("T", ("lane",), [(task.name,)])
-    assert tables.markdown_rows(table).splitlines()[2] == "| &lt;script&gt;\\|x\\| |"
+    table = TextTable("T", ("lane",), [(task.name,)])
+    assert markdown_rows(table).splitlines()[2] == "| &lt;script&gt;\\|x\\| |"

@@ -22,17 +22,17 @@ from samestep.backends.spec import File
 from samestep.benchmarks import cli
 from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.analysis import curves as series
-from samestep.benchmarks.analysis.summary import summarize
 from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.record import Record
 from samestep.benchmarks.record.files import load
 from samestep.benchmarks.record.outcome import Accuracy, Point
 from samestep.benchmarks.report import formatting as figures
 from samestep.benchmarks.report import tables
-from samestep.benchmarks.report.page import NAME, facts, overview, page, rows_of
-from samestep.benchmarks.report.page import page_columns as columns
-from samestep.benchmarks.report.page.lane_style import Looks
+from samestep.benchmarks.report.page import NAME, overview, page, setup_tables
+from samestep.benchmarks.report.page.lane_style import LaneStyles
+from samestep.benchmarks.report.page.rows_table import RowsTable
 from samestep.benchmarks.statistics.inference import Interval
+from samestep.benchmarks.verify.rendered import rows_of
 from tests.helpers.page_records import EVEN, HOSTILE, awkward, grid, hostile
 from tests.helpers.paths import RESULTS
 from tests.helpers.records import record
@@ -128,7 +128,7 @@ def test_no_framework_is_imported() -> None:
 
 
 def test_the_block_of_figures_is_the_summary(reference: Record, text: str) -> None:
-    assert rows_of(text) == summarize(reference)
+    assert rows_of(text) == RecordAnalysis(reference).rows
     with pytest.raises(InputError, match="no block of figures"):
         rows_of("<html></html>")
 
@@ -136,28 +136,30 @@ def test_the_block_of_figures_is_the_summary(reference: Record, text: str) -> No
 @pytest.mark.parametrize("make", [awkward, lambda: load(REFERENCE)], ids=["awkward", "reference"])
 def test_every_cell_is_the_figure_of_its_row_or_has_a_reason(make: object) -> None:
     made = make()  # type: ignore[operator]
-    rows = columns.by_tier(summarize(made))
+    table = RowsTable(RecordAnalysis(made))
     found = Cells(page(made)).rows
-    assert len(found) == len(rows)
-    for row, (lane, *cells) in zip(rows, found, strict=True):
-        assert lane[1] == row.lane
-        for column, (kind, value, shown) in zip(columns.COLUMNS, cells, strict=True):
-            figure = column.cell(row).value
-            assert value == ("" if figure is None else str(figure)), column.name
-            assert shown.strip(), f"{row.lane}: {column.name} is blank without a reason"
-            assert ("blank" in kind) == (not column.cell(row).text)
+    assert len(found) == len(table.rows)
+    for row, (lane, *cells) in zip(table.rows, found, strict=True):
+        assert lane[1] == row.row.lane
+        for (column, _), (kind, value, shown) in zip(table.columns, cells, strict=True):
+            cell = column.cell(row.lane)
+            assert value == ("" if cell.value is None else str(cell.value)), column.name
+            assert shown.strip(), f"{row.row.lane}: {column.name} is blank without a reason"
+            assert ("blank" in kind) == (cell.value is None)
+            assert cell.value is None or shown.strip().startswith((cell.text, str(cell.value)))
 
 
 def test_columns_are_the_summary_s_own_figures(reference: Record) -> None:
-    row = next(row for row in summarize(reference) if row.lane == "jax:fused")
+    lane = RecordAnalysis(reference)["lesson", "jax:fused"]
+    row = lane.row
     assert row.time
     assert row.verdict.ratio
     assert row.accuracy
-    values = {column.name: column.cell(row).value for column in columns.COLUMNS}
+    values = {column.heading: column.cell(lane).value for column, _ in RowsTable(lane.analysis).columns}
     assert values["time/step"] == row.time.value
     assert values["time/baseline"] == row.verdict.ratio.value
     assert (values["samples/s"], values["floor"]) == (row.samples_per_second, row.floor)
-    assert (values["first call"], values["peak memory"]) == (row.first_call_s, row.peak_memory)
+    assert (values["first call"], values["memory"]) == (row.first_call_s, row.peak_memory)
     assert (values["bound used"], values["above exact"]) == (row.parity_share, row.accuracy.excess)
     assert row.break_even
     assert row.break_even.steps
@@ -171,7 +173,7 @@ def test_a_lane_without_proof_has_no_time_anywhere_on_the_page() -> None:
     made = awkward()
     text = page(made)
     specs = json.dumps(embedded(text, "specs"))
-    for row in summarize(made):
+    for row in RecordAnalysis(made).rows:
         if row.verdict.word in ("INVALID", "FAILED"):
             assert f'"lane": "{row.lane}", "value"' not in specs
             assert f'"lane": "{row.lane}", "when"' not in specs
@@ -183,7 +185,7 @@ def test_a_lane_without_proof_has_no_time_anywhere_on_the_page() -> None:
 
 def test_names_are_text_wherever_they_stand() -> None:
     made = hostile()
-    for text in (page(made), tables.render(made, "html")):
+    for text in (page(made), tables.render(RecordAnalysis(made), "html")):
         assert "<script>alert" not in text
         assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
     block = re.search(r'id="figures">(.*?)</script>', page(made), re.DOTALL)
@@ -200,7 +202,7 @@ def test_one_block_has_no_interval_and_no_verdict() -> None:
 
 
 def test_the_overview_is_two_sentences_without_a_winner(reference: Record) -> None:
-    found, held = overview.found(reference, summarize(reference)), overview.conditions(reference)
+    found, held = overview.verdicts(RecordAnalysis(reference)), overview.conditions(reference)
     assert found == (
         "As documented, 4 of 6 comparisons with torch on lesson, diabetes and wide are FASTER and 2 SLOWER, at "
         "0.0735 to 2.34 times its time per step; tuned, 12 of 12 are FASTER, at 0.0474 to 0.456 times; fused, 6 "
@@ -216,10 +218,12 @@ def test_the_overview_of_awkward_records() -> None:
     assert re.match(
         r"As documented, 1 of 6 comparisons with torch on lesson is FASTER, 1 equivalent, 1 undecided, 1 "
         r"UNSTABLE, 1 INVALID and 1 FAILED, at [\d.]+ to [\d.]+ times its time per step\.$",
-        overview.found(made, summarize(made)),
+        overview.verdicts(RecordAnalysis(made)),
     )
     alone = record({"torch": [1.0, 1.0]})
-    assert overview.found(alone, summarize(alone)) == "Only torch was measured, so that nothing was compared."
+    assert (
+        overview.verdicts(RecordAnalysis(alone)) == "Only torch was measured, so that nothing was compared."
+    )
 
 
 def test_marks_name_the_fastest_of_a_tier_and_those_level_with_it() -> None:
@@ -235,7 +239,7 @@ def test_marks_name_the_fastest_of_a_tier_and_those_level_with_it() -> None:
 
 
 def test_losses_lie_on_each_lane_s_own_clock(reference: Record) -> None:
-    rows = [row for row in summarize(reference) if row.task == "lesson"]
+    rows = [row for row in RecordAnalysis(reference).rows if row.task == "lesson"]
     found = [
         point
         for point in series.loss_curves(RecordAnalysis(reference), rows[0].task)
@@ -251,7 +255,7 @@ def test_losses_lie_on_each_lane_s_own_clock(reference: Record) -> None:
 
 
 def test_the_end_of_training_is_within_one_percent_where_the_excess_is(reference: Record) -> None:
-    rows = summarize(reference)
+    rows = RecordAnalysis(reference).rows
     for task, close in (("lesson", True), ("diabetes", False), ("wide", False)):
         own = [row for row in rows if row.task == task]
         for ended, row in zip(series.training_ends(RecordAnalysis(reference), own[0].task), own, strict=True):
@@ -310,15 +314,18 @@ def test_a_grid_has_a_map_and_lines_and_nothing_else_has(text: str) -> None:
 
 
 def test_a_grid_is_summed_up_by_its_sizes() -> None:
-    made = RecordAnalysis(grid()).crossover
-    assert made
+    analysis = RecordAnalysis(grid())
     raced = "Of the 3 lanes that raced, at 6 sizes of a batch, 1 x 2 to 64 x 32 values, "
-    said = overview.over_sizes(made, grid())
-    assert said == f"{raced}numpy is fastest alone at 5 and two or more are tied at 1."
-    cells = [[each.model_copy(update={"fastest": None, "tied": ()}) for each in row] for row in made.cells]
-    nothing = made.model_copy(update={"cells": tuple(map(tuple, cells))})
+    assert (
+        overview.over_sizes(analysis) == f"{raced}numpy is fastest alone at 5 and two or more are tied at 1."
+    )
+    made = analysis.crossover
+    assert made
+    cells = [[cell.model_copy(update={"fastest": None, "tied": ()}) for cell in row] for row in made.cells]
     plan = grid().plan.model_copy(update={"missing": {"a": "absent", "b": "absent"}})
-    said = overview.over_sizes(nothing, grid().model_copy(update={"plan": plan}))
+    undecided = RecordAnalysis(grid().model_copy(update={"plan": plan}))
+    undecided.crossover = made.model_copy(update={"cells": tuple(map(tuple, cells))})
+    said = overview.over_sizes(undecided)
     assert said.startswith("Of the 3 lanes that raced (a and b did not), at")
     assert said.endswith("values, nothing can be said at 6.")
 
@@ -332,7 +339,7 @@ def pasted(text: str) -> list[str]:
 
 
 def test_the_command_asks_for_this_very_record(reference: Record) -> None:
-    words = pasted("\n".join(facts.reproduce(reference)))
+    words = pasted("\n".join(setup_tables.reproduce(reference)))
     assert words[:2] == ["samestep", "compare"]
     given = list(zip(words[2::2], words[3::2], strict=True))
     assert [value for name, value in given if name == "--task"] == list(reference.tasks)
@@ -343,7 +350,10 @@ def test_the_command_asks_for_this_very_record(reference: Record) -> None:
 
 
 def test_the_page_s_command_can_be_pasted(reference: Record, text: str, swept: str) -> None:
-    for shown, words in ((text, facts.reproduce(reference)), (swept, facts.reproduce(load(SWEEP)))):
+    for shown, words in (
+        (text, setup_tables.reproduce(reference)),
+        (swept, setup_tables.reproduce(load(SWEEP))),
+    ):
         code = re.search(r"<pre[^>]*><code>(.*?)</code>", shown, re.DOTALL)
         assert code
         assert pasted(unescape(code[1])) == pasted("\n".join(words))
@@ -355,7 +365,7 @@ def test_the_command_names_a_file_without_its_folder_and_quotes_it() -> None:
     work = made.plan.works[0]
     task = work.task.model_copy(update={"dataset": File(path="/home/x/my data.csv", target="a;b")})
     plan = made.plan.model_copy(update={"works": (work.model_copy(update={"task": task}),)})
-    words = " ".join(facts.reproduce(made.model_copy(update={"plan": plan})))
+    words = " ".join(setup_tables.reproduce(made.model_copy(update={"plan": plan})))
     assert "--data 'my data.csv' --target 'a;b'" in words
     assert "/home" not in words
 
@@ -366,12 +376,12 @@ def test_a_task_that_no_command_names_has_no_command() -> None:
     task = work.task.model_copy(update={"epochs": 7})
     plan = made.plan.model_copy(update={"works": (work.model_copy(update={"task": task}),)})
     made = made.model_copy(update={"plan": plan})
-    assert facts.reproduce(made) == []
+    assert setup_tables.reproduce(made) == []
     assert "not one that a command names" in page(made)
 
 
 def test_lanes_of_one_framework_and_tier_differ_in_their_dashes(reference: Record) -> None:
-    looks = Looks(reference)
+    looks = LaneStyles(reference)
     one, other = looks.of["torch:compile"], looks.of["torch:tuned"]
     assert (one.color, one.shape) == (other.color, other.shape)
     assert one.dash != other.dash
@@ -382,7 +392,7 @@ def test_lanes_of_one_framework_and_tier_differ_in_their_dashes(reference: Recor
 @example(0.015625, 0.000126)
 def test_digits_follow_the_width_of_the_interval(value: float, half: float) -> None:
     span = Interval(value=value, low=value * (1 - half), high=value * (1 + half))
-    shown = float(figures.between(span).split(" ")[0])
+    shown = float(figures.ratio_parts(span).value)
     fourth = 10.0 ** (math.floor(math.log10(value)) - 3)  # digits end there, however narrow the interval is
     assert abs(shown - value) <= max(half * value, fourth / 2) * (1 + 1e-9)  # a tie may round either way
     rounded = figures.rounded(value, 2 * half * value)
@@ -391,10 +401,10 @@ def test_digits_follow_the_width_of_the_interval(value: float, half: float) -> N
 
 
 def test_html_tables_are_by_task_and_tier_with_the_figures_of_markdown(reference: Record) -> None:
-    text = tables.render(reference, "html")
+    text = tables.render(RecordAnalysis(reference), "html")
     assert re.findall(r"<h2 id=\"task-\d\">(\w+):", text) == list(reference.tasks)
     assert re.findall(r'<th scope="rowgroup"[^>]*>(\w+)</th>', text)[:3] == ["documented", "tuned", "fused"]
-    for row in summarize(reference):
+    for row in RecordAnalysis(reference).rows:
         assert f"<td>{figures.timing(row.time)}" in text
 
 
@@ -416,7 +426,7 @@ def test_another_baseline_has_a_page_of_its_own_that_says_so(tmp_path: Path) -> 
     text = (tmp_path / "report-numpy-tuned.html").read_text(encoding="utf-8")
     assert "<strong>Exploratory: the baseline fixed before measuring was torch.</strong>" in text
     assert "baseline numpy:tuned. Intervals" in text
-    assert rows_of(text) == summarize(load(tmp_path), baseline="numpy:tuned")
+    assert rows_of(text) == RecordAnalysis(load(tmp_path), "numpy:tuned").rows
     CliRunner().invoke(cli.app, ["report", str(tmp_path), "--baseline", "torch"])
     assert "Exploratory" not in (tmp_path / NAME).read_text(encoding="utf-8")
     done = CliRunner().invoke(cli.app, ["report", str(tmp_path), "--baseline", "torhc"])

@@ -12,16 +12,22 @@ from ... import tasks
 from ...console.errors import InputError
 from ...record import Record
 from .. import formatting as fmt
-from ..tables import Table
+from ..text_table import TextTable
+
+HOST = ("what", "value")
+PACKAGES = ("package", "version")
+SETTINGS = ("variable", "value", "by whom")
+POOLS = ("lane", "device", "pools")
+CALLS = ("framework", "call", "takes")
 
 
-def environment(record: Record) -> list[Table]:
+def environment(record: Record) -> list[TextTable]:
     """The host, its software, the settings, and what the machine can do at best."""
-    found = [_host(record), _packages(record), _settings(record), _pools(record), _ceilings(record)]
-    return [table for table in [*found, _dispatches(record)] if table.rows]
+    makers = _host, _packages, _settings, _pools, _roofline_limits, _dispatches
+    return [table for make in makers if (table := make(record)).rows]
 
 
-def _host(record: Record) -> Table:
+def _host(record: Record) -> TextTable:
     plan, host = record.plan, record.plan.environment
     rows: list[tuple[str, ...]] = [
         ("measured", fmt.moment(plan.created)),
@@ -34,36 +40,36 @@ def _host(record: Record) -> Table:
         ("order drawn from seed", str(plan.seed)),
         ("boot", host.boot),
     ]
-    return Table("Host", ("what", "value"), rows)
+    return TextTable("Host", HOST, rows, left=HOST)
 
 
-def _packages(record: Record) -> Table:
+def _packages(record: Record) -> TextTable:
     host = record.plan.environment
     rows: list[tuple[str, ...]] = [("python", host.python), *host.packages.items()]
     rows += [("digest of all packages", host.installed), ("digest of the measuring code", host.source)]
-    return Table("Software", ("package", "version"), rows)
+    return TextTable("Software", PACKAGES, rows, left=PACKAGES)
 
 
-def _settings(record: Record) -> Table:
+def _settings(record: Record) -> TextTable:
     plan = record.plan
     rows: list[tuple[str, ...]] = [
         (name, value, "found") for name, value in plan.environment.settings.items()
     ]
     rows += [(name, value, "set for the workers") for name, value in plan.settings.items()]
-    return Table("Settings", ("variable", "value", "by whom"), rows)
+    return TextTable("Settings", SETTINGS, rows, left=SETTINGS)
 
 
-def _pools(record: Record) -> Table:
+def _pools(record: Record) -> TextTable:
     rows: list[tuple[str, ...]] = []
     for arm in record.arms:
         pools = "; ".join(
             f"{p.library}{f' {p.version}' if p.version else ''}, threads {p.threads}" for p in arm.pools
         )
         rows.append((arm.lane, arm.device, pools or "none that can be seen"))
-    return Table("Lanes and their thread pools", ("lane", "device", "pools"), rows)
+    return TextTable("Lanes and their thread pools", POOLS, rows, left=POOLS)
 
 
-def _ceilings(record: Record) -> Table:
+def _roofline_limits(record: Record) -> TextTable:
     """Bytes and operations per second."""
     names = ("task", "working set", "read", "copy", "BLAS")
     rows: list[tuple[str, ...]] = [
@@ -71,12 +77,12 @@ def _ceilings(record: Record) -> Table:
          fmt.count(c.blas_rate) + "FLOP/s")
         for c in record.ceilings
     ]  # fmt: skip
-    return Table("The machine's measured limits", names, rows)
+    return TextTable("The machine's measured limits", names, rows, left=("task",))
 
 
-def _dispatches(record: Record) -> Table:
+def _dispatches(record: Record) -> TextTable:
     rows: list[tuple[str, ...]] = [(d.framework, d.call, fmt.duration(d.seconds)) for d in record.dispatches]
-    return Table("The cheapest call of each framework", ("framework", "call", "takes"), rows)
+    return TextTable("The cheapest call of each framework", CALLS, rows, left=CALLS[:2])
 
 
 def reproduce(record: Record) -> list[str]:
@@ -96,10 +102,10 @@ def reproduce(record: Record) -> list[str]:
 def _compare(record: Record) -> list[str]:
     """compare, its tasks and its effort; nothing where a task is not of this version or the dtypes differ."""
     plan, dtypes = record.plan, {work.task.dtype for work in record.plan.works}
-    asked = [_task(work.task) for work in plan.works]
-    if not all(asked) or len(dtypes) > 1:
+    options = [_task(work.task) for work in plan.works]
+    if not all(options) or len(dtypes) > 1:
         return []
-    words = ["compare", *(word for task in asked for word in task)]
+    words = ["compare", *(word for task in options for word in task)]
     words += ["--dtype", *dtypes, "--effort", plan.effort.name]
     return words + (["--phases"] if plan.phases else [])
 

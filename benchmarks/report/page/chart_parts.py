@@ -1,14 +1,16 @@
-"""Pieces that the charts share: scales, axes, labels, and a chart as a plain specification."""
+"""Pieces that the charts share: scales, axes, labels, and what a chart is on the page."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
 import altair as alt
 
-from .lane_style import Looks
+from ..text_table import TextTable
+from .lane_style import LaneStyle, LaneStyles
 
 A = TypeVar("A", alt.X, alt.Y)
 Values: TypeAlias = list[dict[str, Any]]
@@ -39,6 +41,22 @@ CONFIG: dict[str, Any] = {
 }
 
 
+@dataclass
+class Figure:
+    """A chart: title, what it says, its Vega-Lite specification, and its figures as a table.
+
+    Without a specification it is the table alone. `number` is its place among all specifications of the page.
+    """
+
+    title: str
+    says: str
+    spec: dict[str, Any] | None
+    table: TextTable
+    legend: list[LaneStyle] = field(default_factory=list)
+    wide: bool = False
+    number: int = 0
+
+
 def data(values: Values) -> alt.Chart:
     """A chart on some values."""
     return alt.Chart({"values": values})
@@ -46,8 +64,8 @@ def data(values: Values) -> alt.Chart:
 
 def span(values: Iterable[float], *, pad: float = 1.2) -> tuple[float, float]:
     """The ends of a logarithmic axis that holds all positive finite values."""
-    known = [value for value in values if 0 < value < math.inf] or [1.0]
-    return min(known) / pad, max(known) * pad
+    finite = [value for value in values if 0 < value < math.inf] or [1.0]
+    return min(finite) / pad, max(finite) * pad
 
 
 def log_x(field: str, ends: tuple[float, float], title: str, *, label: str | None = None) -> alt.X:
@@ -80,10 +98,10 @@ def ticks(low: float, high: float) -> list[float]:
     """Powers of ten, or 1, 2 and 5 times them, in a range; none where there would be fewer than three."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for steps in ((1,), (1, 2, 5)):
-        found = [float(f"{step}e{power}") for power in powers for step in steps]
-        found = [value for value in found if low <= value <= high]
-        if len(found) >= 3:
-            return found
+        marks = [float(f"{step}e{power}") for power in powers for step in steps]
+        marks = [value for value in marks if low <= value <= high]
+        if len(marks) >= 3:
+            return marks
     return []
 
 
@@ -106,28 +124,30 @@ def labels(values: Values, x: alt.X, y: alt.Y, ends: tuple[float, float]) -> lis
     return [text.encode(x=beside, y=y, text="label:N") for text in made if text]
 
 
-def marker(values: Values, looks: Looks, tips: Sequence[alt.Tooltip], *, size: int = 80) -> alt.Chart:
-    """A mark for each value in its lane's look; places are left to the caller."""
+def marker(values: Values, styles: LaneStyles, tips: Sequence[alt.Tooltip], *, size: int = 80) -> alt.Chart:
+    """A mark for each value in its lane's style; places are left to the caller."""
     mark = data(values).mark_point(filled=True, size=size, opacity=1)
-    looking: alt.Chart = mark.encode(color=looks.color(), shape=looks.shape(), tooltip=tips)
-    return looking
+    styled: alt.Chart = mark.encode(color=styles.color(), shape=styles.shape(), tooltip=tips)
+    return styled
 
 
-def curves(values: Values, x: alt.X, y: alt.Y, looks: Looks, tips: Sequence[alt.Tooltip]) -> list[alt.Chart]:
+def lane_curves(
+    values: Values, x: alt.X, y: alt.Y, styles: LaneStyles, tips: Sequence[alt.Tooltip]
+) -> list[alt.Chart]:
     """A line for each lane with a small mark at each of its points."""
     line = data(values).mark_line(strokeWidth=1.6, opacity=0.9)
-    line = line.encode(x=x, y=y, color=looks.color(), strokeDash=looks.dash())
-    return [line, marker(values, looks, tips, size=18).encode(x=x, y=y)]
+    line = line.encode(x=x, y=y, color=styles.color(), strokeDash=styles.dash())
+    return [line, marker(values, styles, tips, size=18).encode(x=x, y=y)]
 
 
 def at(value: float, x: alt.X, says: str) -> alt.Chart:
     """A dashed line at one value of the x axis."""
     rule = data([{"value": value, "says": says}]).mark_rule(color=INK, opacity=0.6, strokeDash=[4, 3])
-    placed: alt.Chart = rule.encode(x=x, size=alt.value(1.5), tooltip=told("says"))
+    placed: alt.Chart = rule.encode(x=x, size=alt.value(1.5), tooltip=tooltips("says"))
     return placed
 
 
-def told(*fields: str, **formats: str) -> list[alt.Tooltip]:
+def tooltips(*fields: str, **formats: str) -> list[alt.Tooltip]:
     """A tooltip of some texts and, each with its d3 format, some numbers."""
     texts = [alt.Tooltip(f"{field}:N", title=field) for field in fields]
     return texts + [alt.Tooltip(f"{name}:Q", title=name, format=form) for name, form in formats.items()]

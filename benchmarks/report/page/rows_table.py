@@ -1,0 +1,72 @@
+"""The page's table of every lane on every task: its columns, rows and numbered notes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ...analysis import LaneAnalysis, RecordAnalysis, Row
+from ..columns import ACCURACY, COLUMNS, COST, SPEED, Column, ColumnCell
+
+GROUPS = {  # of the columns beside the lane; a reader can choose to see one group alone
+    "": ("task", "tier"),
+    "speed": (*(name for name in SPEED if name != "tier"), "floor_s"),
+    "cost": COST,
+    "accuracy": ACCURACY,
+}
+
+
+class PageColumn(NamedTuple):
+    """A column, and the group that it belongs to."""
+
+    column: Column
+    group: str
+
+
+class PageRow(NamedTuple):
+    """A row of the page's table: its lane, the numbers of its notes, its cells."""
+
+    lane: LaneAnalysis
+    numbers: list[int]
+    cells: list[ColumnCell]
+
+    @property
+    def row(self) -> Row:
+        """The figures of the row."""
+        return self.lane.row
+
+
+class RowsTable:
+    """The columns, the rows by task and tier, and the notes by number."""
+
+    def __init__(self, analysis: RecordAnalysis) -> None:
+        self.columns = [PageColumn(COLUMNS[name], group) for group, names in GROUPS.items() for name in names]
+        subjects: dict[str, list[str]] = {}
+        self.rows = [self._row(lane, subjects) for lane in by_tier(analysis)]
+        self.notes = [
+            f"{names[0] if len(names) == 1 else f'{len(names)} rows'}: {remark}"
+            for remark, names in subjects.items()
+        ]
+
+    def _row(self, lane: LaneAnalysis, subjects: dict[str, list[str]]) -> PageRow:
+        """A lane's row; its remarks are entered among those of all, with the lane as their subject."""
+        remarks = list(dict.fromkeys(_remarks(lane.row)))
+        for remark in remarks:
+            subjects.setdefault(remark, []).append(f"{lane.lane} on {lane.task}")
+        numbers = sorted(list(subjects).index(remark) + 1 for remark in remarks)
+        return PageRow(lane, numbers, [entry.column.cell(lane) for entry in self.columns])
+
+
+def _remarks(row: Row) -> Sequence[str]:
+    """What a reader must know of a row: the reason of its verdict, and its notes."""
+    why = row.blank or row.verdict.reason
+    remarks = [f"{row.verdict.word}: {why}"] if why else []
+    if row.accuracy and row.accuracy.no_excess:
+        remarks.append(f"no exact solution: {row.accuracy.no_excess}")
+    return [*remarks, *row.notes]
+
+
+def by_tier(analysis: RecordAnalysis) -> list[LaneAnalysis]:
+    """The lanes by task and tier, each in its first order."""
+    tiers = list(dict.fromkeys(row.tier for row in analysis.rows))
+    return sorted(analysis, key=lambda lane: (analysis.tasks.index(lane.task), tiers.index(lane.row.tier)))

@@ -1,0 +1,136 @@
+"""Tables of text, and how a page of them is written for a terminal, for GitHub and as HTML."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from ..console.escapes import visible
+from . import html
+
+
+@dataclass
+class TextTable:
+    """A title, the columns' headings, rows of text, and notes below.
+
+    `left` are the headings of the columns that are flush left. `groups` names the group of each row, for outputs
+    that show groups.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    left: Collection[str] = ("lane",)
+    groups: list[str] = field(default_factory=list)
+
+    def grouped(self) -> list[tuple[str, list[tuple[str, ...]]]]:
+        """The rows by group, in the groups' first order."""
+        groups: dict[str, list[tuple[str, ...]]] = {}
+        for name, row in zip(self.groups, self.rows, strict=True):
+            groups.setdefault(name, []).append(row)
+        return list(groups.items())
+
+
+@dataclass
+class Section:
+    """A heading, a few sentences, and tables."""
+
+    heading: str
+    facts: list[str]
+    tables: list[TextTable]
+
+
+@dataclass
+class TextDocument:
+    """Sections, and the lines at the end."""
+
+    sections: list[Section]
+    closing: list[str]
+
+
+# --- terminal -------------------------------------------------------------------------------------
+
+
+def plain(document: TextDocument, *, width: int = 100) -> str:
+    """A document for a terminal, at most `width` columns."""
+    parts = []
+    for section in document.sections:
+        head = [section.heading] if section.heading else []
+        text = [paragraph(line, width) for line in (*head, *section.facts)]
+        parts.append(
+            "\n\n".join(filter(None, ["\n".join(text), *(boxed(table, width) for table in section.tables)]))
+        )
+    return "\n\n\n".join([*parts, "\n".join(paragraph(line, width) for line in document.closing)])
+
+
+def boxed(table: TextTable, width: int) -> str:
+    """One table as text, its title above and its notes below."""
+    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0))
+    for name in table.columns:
+        grid.add_column(name, justify="left" if name in table.left else "right", no_wrap=name == "lane")
+    for row in table.rows:
+        grid.add_row(*map(visible, row))
+    notes = [paragraph(note, width, indent=2) for note in table.notes]
+    return "\n".join([visible(table.title), _printed(grid, width), *notes])
+
+
+def paragraph(text: str, width: int, *, indent: int = 0) -> str:
+    """A sentence or more, wrapped."""
+    return _printed(Padding(Text(visible(text)), (0, 0, 0, indent)), width)
+
+
+def _printed(renderable: RichTable | Padding, width: int) -> str:
+    text = io.StringIO()
+    options = {"color_system": None, "markup": False, "emoji": False, "highlight": False}
+    Console(file=text, width=width, **options).print(renderable)  # type: ignore[arg-type]
+    return "\n".join(line.rstrip() for line in text.getvalue().removesuffix("\n").split("\n"))
+
+
+# --- Markdown -------------------------------------------------------------------------------------
+
+
+def markdown(document: TextDocument) -> str:
+    """A document for GitHub. Everything is escaped: names are data."""
+    parts: list[str] = []
+    for section in document.sections:
+        parts += [f"### {escape(section.heading)}\n"] if section.heading else []
+        parts += [f"{escape(line)}\n" for line in section.facts]
+        for table in section.tables:
+            parts += [f"**{escape(table.title)}**\n", markdown_rows(table)]
+            parts += [*(f"- {escape(note)}" for note in table.notes), ""] if table.notes else []
+    return "\n".join([*parts, *map(escape, document.closing)]) + "\n"
+
+
+def markdown_rows(table: TextTable) -> str:
+    """The heading and the rows of a table."""
+    ruler = tuple("---" if name in table.left else "---:" for name in table.columns)
+    head, *rows = [tuple(map(escape, row)) for row in (table.columns, *table.rows)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (head, ruler, *rows)) + "\n"
+
+
+def escape(text: str) -> str:
+    """A text as Markdown shows it."""
+    text = visible(text)
+    for special in "\\|<>*_`[]":
+        text = text.replace(special, {"<": "&lt;", ">": "&gt;"}.get(special, "\\" + special))
+    return text
+
+
+# --- HTML -----------------------------------------------------------------------------------------
+
+
+def document_html(document: TextDocument) -> str:
+    """A document as a page of tables alone, rows by group. The template escapes everything."""
+    sections: Sequence[Section] = document.sections
+    base = html.static("base.css")
+    return html.fill("document.html.jinja", base=base, sections=sections, closing=document.closing).rstrip(
+        "\n"
+    )

@@ -1,0 +1,99 @@
+"""The certificates of a record, on data, order and start that are made anew."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..accuracy.learning_curve import learning_curve
+from ..accuracy.scores import accuracy
+from ..console.errors import InputError
+from ..datasets import Split
+from ..parity.certificate import MOST_KEPT
+from ..parity.workload import digest
+from ..record import Accuracy, Certified, PlannedWork, Record
+from .certificates import RemadeWork, disagreements
+from .closeness import alike, near
+from .findings import Findings
+from .remake import remake
+
+
+def check_steps(findings: Findings, record: Record, planned: PlannedWork, file: str | None) -> None:
+    """The certificates of a task, on its data made anew."""
+    name = planned.task.name
+    try:
+        data = remake(planned.task, file)
+    except InputError as error:
+        findings.skip(f"the steps of {name}: {error}")
+        return
+    remade = RemadeWork(planned.task, data, record.plan.effort.kept)
+    same = remade.digest == planned.data
+    findings.compare("data sets", same, f"{name}: the data are not those that were recorded")
+    if same:
+        for proof in (proof for proof in record.certified if proof.task == name):
+            _certificate(findings, proof, planned, remade, data)
+
+
+def _certificate(
+    findings: Findings, proof: Certified, planned: PlannedWork, remade: RemadeWork, data: Split
+) -> None:
+    """A lane's certificate: what it was about, every kept step, and the accuracy of what it ends in."""
+    certificate, where = proof.certificate, f"{proof.lane} on {proof.task}"
+    findings.compare(
+        "lanes", certificate.lane == proof.lane, f"{where}: the certificate is {certificate.lane}'s"
+    )
+    kept = [evidence.judgement.kept for evidence in certificate.evidence]
+    findings.count("certificates")
+    findings.count("steps", sum(map(len, kept)))
+    if certificate.status == "pass" and not all(kept):
+        findings.skip("the steps of certificates that keep none")
+    try:
+        faults = disagreements(certificate, remade, planned.steps)
+        findings.wrong += [f"{where}: {fault}" for fault in faults]
+        _ending(findings, proof, planned, data)
+        _curve(findings, proof, planned, data)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # numbers that nobody foresaw
+        message = " ".join(str(error).split())
+        findings.wrong.append(
+            f"{where}: its certificate cannot be judged ({type(error).__name__}: {message})"
+        )
+
+
+def _ending(findings: Findings, proof: Certified, planned: PlannedWork, data: Split) -> None:
+    """The final parameters of a certificate, and the accuracy that they have on the data."""
+    certificate, where = proof.certificate, f"{proof.lane} on {proof.task}"
+    if proof.accuracy is None:
+        if certificate.status == "pass":
+            findings.skip("the accuracy of lanes that have none")
+        return
+    shapes, dtype = planned.task.parameters, planned.task.dtype
+    if certificate.final is None:
+        small = sum(map(math.prod, shapes.values())) <= MOST_KEPT
+        findings.compare("accuracies", not small, f"{where}: an accuracy without final parameters")
+        findings.skip("the accuracy of models whose final parameters are not kept")
+        return
+    final = {name: np.array(certificate.final[name], dtype).reshape(shape) for name, shape in shapes.items()}
+    same = bool(certificate.evidence) and digest(final) == certificate.evidence[-1].final
+    findings.compare("final parameters", same, f"{where}: the final parameters are not the certified ones")
+    scores = _numbers(accuracy(planned.task, data, final)), _numbers(proof.accuracy)
+    close = all(near(*pair) for pair in zip(*scores, strict=True))
+    findings.compare("accuracies", close, f"{where}: the accuracy is not that of the final parameters")
+
+
+def _numbers(scores: Accuracy) -> list[float | None]:
+    return [value for name, value in scores.model_dump().items() if name != "no_excess"]
+
+
+def _curve(findings: Findings, proof: Certified, planned: PlannedWork, data: Split) -> None:
+    """The learning curve, from the kept steps."""
+    evidence = proof.certificate.evidence
+    kept = evidence[-1].judgement.kept if evidence else ()
+    if not proof.curve and proof.certificate.status == "pass" and kept:
+        findings.skip("the learning curves of lanes that have none")
+    if not proof.curve:
+        return
+    remade = learning_curve(planned.task, data, kept)
+    same = alike(*([point.model_dump() for point in points] for points in (remade, proof.curve)))
+    fault = f"{proof.lane} on {proof.task}: the learning curve is not that of the kept steps"
+    findings.compare("learning curves", same, fault)

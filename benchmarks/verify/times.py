@@ -1,0 +1,99 @@
+"""The times of a record: its timed slices, and pytest-benchmark's own figures of them."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from ..analysis import RecordAnalysis
+from ..record.files import Document
+from ..record.proof import Untraced
+from .closeness import near
+from .findings import Findings
+
+
+class LaneInfo(BaseModel):
+    """What the plugin adds to one of pytest-benchmark's entries."""
+
+    task: str = ""
+    lane: str = ""
+    verdict: str = ""
+
+
+class BenchmarkStats(BaseModel):
+    """Samples, and those of pytest-benchmark's figures that do not depend on a method; seconds."""
+
+    data: tuple[float, ...] = ()
+    min: float = math.nan
+    max: float = math.nan
+    mean: float = math.nan
+    median: float = math.nan
+
+
+class BenchmarkEntry(BaseModel):
+    """One of pytest-benchmark's entries."""
+
+    name: str = ""
+    extra_info: LaneInfo = LaneInfo()
+    stats: BenchmarkStats = BenchmarkStats()
+
+
+class BenchmarkDocument(Document):
+    """pytest-benchmark's JSON, the record and all that is checked against it."""
+
+    benchmarks: tuple[BenchmarkEntry, ...] = ()
+
+
+def check_slices(findings: Findings, analysis: RecordAnalysis) -> None:
+    """Every timed slice ended in certified parameters, or its lane has no time."""
+    endings: dict[tuple[str, str], Untraced | None] = {}
+    for lane in analysis:
+        if lane.row.time is not None:
+            ending = lane.certified.ending(lane.work.steps) if lane.certified else None
+            endings[lane.task, lane.lane] = ending
+    for block in analysis.record.blocks:
+        for timed in (timed for timed in block.slices if (timed.task, timed.lane) in endings):
+            end = endings[timed.task, timed.lane]
+            proven = end is not None and (timed.final == end.final[:16] or 0 <= timed.apart <= end.allowance)
+            where = f"block {block.index}, {timed.lane} on {timed.task}, round {timed.round}"
+            findings.compare("slices", proven, f"{where}: not the certified parameters")
+
+
+def check_benchmarks(
+    findings: Findings, analysis: RecordAnalysis, benchmarks: Sequence[BenchmarkEntry]
+) -> None:
+    """pytest-benchmark's own numbers are the raw samples, and the verdict beside them follows from these."""
+    entries = {(entry.extra_info.task, entry.extra_info.lane): entry for entry in benchmarks}
+    for key, row in analysis.row_of.items():
+        if row.time is not None:
+            fault = f"{row.lane} on {row.task}: has a time and no benchmark"
+            findings.compare("entries", key in entries, fault)
+    for entry in benchmarks:
+        key = entry.extra_info.task, entry.extra_info.lane
+        if key not in analysis.row_of or entries[key] is not entry:
+            findings.compare("benchmarks", False, f"{entry.name}: not a lane of the record, or there twice")
+            continue
+        same = same_samples(entry.stats, analysis[key].seconds_per_step)
+        findings.compare("benchmarks", same, f"{entry.name}: its samples are not the raw slices")
+        word, recorded = analysis[key].row.verdict.word, entry.extra_info.verdict
+        fault = f"{entry.name}: the verdict is {word}, {recorded} was recorded"
+        findings.compare("verdicts", word == recorded, fault)
+
+
+def same_samples(stats: BenchmarkStats, raw: list[float]) -> bool:
+    """Whether pytest-benchmark's samples are the raw ones, and its figures follow from them."""
+    figures: dict[str, Any] = {
+        "min": min,
+        "max": max,
+        "mean": statistics.fmean,
+        "median": statistics.median,
+    }
+    return (
+        bool(raw)
+        and stats.data == tuple(raw)
+        and all(near(getattr(stats, name), figure(raw)) for name, figure in figures.items())
+    )
