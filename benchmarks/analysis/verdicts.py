@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from samestep.backends.spec import Spec
 
-from ..record import Record
 from ..statistics.inference import ALPHA, Claims, Interval, Sample, claims, detectable, holm, interval
 from .gates import unstable
 
@@ -49,14 +48,7 @@ class _Gate(NamedTuple):
     reason: str
 
 
-def judge(record: Record, *, baseline: str | None = None) -> tuple[Verdict, ...]:
-    """A verdict for every task and lane of a record, in the plan's order."""
-    from .record_analysis import RecordAnalysis
-
-    return RecordAnalysis(record, baseline).verdicts
-
-
-def judge_all(analysis: RecordAnalysis) -> tuple[Verdict, ...]:
+def judge(analysis: RecordAnalysis) -> tuple[Verdict, ...]:
     """A verdict for every lane of an analysis, in its order; the whole record is one family of comparisons."""
     comparisons = [(lane, _gate(lane)) for lane in analysis]
     family = len(analysis.tasks) * (len(analysis.lanes) - 1)
