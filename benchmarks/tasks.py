@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 
@@ -36,104 +36,123 @@ BY_HAND = Initialization(weight=Normal(mean=0.0, std=0.01), bias=Constant(value=
 
 MSE_CURVATURE = 2.0  # the second derivative of e^2
 
-_NAMED: dict[str, tuple[str, Task]] = {}
+
+def _linear(inputs: int, outputs: int = 1) -> Linear:
+    return Linear(in_features=inputs, out_features=outputs)
 
 
-def _add(about: str, **fields: Any) -> None:
-    task = Task(**fields)
-    _NAMED[task.name] = about, task
-
-
-_add(
-    "the book's linear regression: 1,000 x 2, synthetic",
-    name="lesson",
-    dataset=BOOK,
-    layers=(Linear(in_features=2, out_features=1),),
-    init=BY_HAND,
-    optimizer=SGD(learning_rate=0.03),  # the book's; a twelfth of the limit
-    batch_size=10,
-    epochs=3,
+# What it learns, from how much data; and the task.
+_DESCRIBED = (
+    (
+        "the book's linear regression: 1,000 x 2, synthetic",
+        Task(
+            name="lesson",
+            dataset=BOOK,
+            layers=(_linear(2),),
+            init=BY_HAND,
+            optimizer=SGD(learning_rate=0.03),  # the book's; a twelfth of the limit
+            batch_size=10,
+            epochs=3,
+        ),
+    ),
+    (
+        "the lesson with its Huber loss (SmoothL1, beta 0.5)",
+        Task(
+            name="lesson-huber",
+            dataset=BOOK,
+            layers=(_linear(2),),
+            init=BY_HAND,
+            loss=Loss(name="smooth_l1", options=(("beta", 0.5),)),
+            # The derivative is bounded by 1, so the start is slower than with mse.
+            optimizer=SGD(learning_rate=0.03),
+            batch_size=10,
+            epochs=3,
+        ),
+    ),
+    (
+        "disease progression from ten measurements: 442 x 10, real",
+        Task(
+            name="diabetes",
+            dataset=Packaged(name="diabetes"),
+            layers=(_linear(10),),
+            init=BY_HAND,
+            # An eighteenth of the limit: 354 rows leave a last batch of 2, whose noisy step grows with the
+            # rate. After 20 epochs the loss is within 2% of least squares; what is left lies along two nearly
+            # collinear features.
+            optimizer=SGD(learning_rate=0.01),
+            batch_size=32,
+            epochs=20,
+        ),
+    ),
+    (
+        "arrival delay from what is known at departure: 327,346 x 6, real",
+        Task(
+            name="flights",
+            dataset=Packaged(name="flights"),
+            layers=(_linear(6),),
+            init=BY_HAND,
+            # An eighteenth of the limit, which is set by delays 30 standard deviations from the mean; one epoch
+            # of 1,023 steps ends within 0.1% of least squares.
+            optimizer=SGD(learning_rate=0.01),
+            batch_size=256,
+            epochs=1,
+        ),
+    ),
+    (
+        "linear regression on a wide matrix: 50,000 x 512, synthetic",
+        Task(
+            name="wide",
+            dataset=Synthetic(rows=50_000, held_out=2_000, features=512),
+            layers=(_linear(512),),
+            init=BY_HAND,
+            # A fifth of the limit: the error shrinks by a fifth at every step.
+            optimizer=SGD(learning_rate=0.1),
+            batch_size=1024,
+            epochs=2,
+        ),
+    ),
+    (
+        "two layers with a ReLU between, on diabetes",
+        Task(
+            name="mlp",
+            dataset=Packaged(name="diabetes"),
+            layers=(_linear(10, 32), ReLU(), _linear(32)),
+            init=Initialization(weight=Kaiming(distribution="normal"), bias=Constant(value=0.0)),
+            # A seventh of 2 over the loss's largest curvature, which is 28 at a start and 27 where training
+            # ends.
+            optimizer=SGD(learning_rate=0.01),
+            batch_size=32,
+            epochs=20,
+        ),
+    ),
+    (
+        "softmax regression on handwritten digits: 1,797 x 61, real, ten classes",
+        Task(
+            name="digits",
+            dataset=Packaged(name="digits"),
+            layers=(_linear(61, 10),),  # three of the 64 pixels are blank in every training row
+            init=BY_HAND,
+            loss=Loss(name="cross_entropy"),
+            optimizer=SGD(learning_rate=0.05),  # five eighths of the limit, which one rarely inked pixel sets
+            batch_size=64,
+            epochs=10,
+        ),
+    ),
+    (
+        "logistic regression on breast cancer: 569 x 30, real, two classes",
+        Task(
+            name="breast-cancer",
+            dataset=Packaged(name="breast_cancer"),
+            layers=(_linear(30),),
+            init=BY_HAND,
+            loss=Loss(name="bce_with_logits"),
+            optimizer=SGD(learning_rate=0.1),  # a third of the limit
+            batch_size=32,
+            epochs=10,
+        ),
+    ),
 )
-_add(
-    "the lesson with its Huber loss (SmoothL1, beta 0.5)",
-    name="lesson-huber",
-    dataset=BOOK,
-    layers=(Linear(in_features=2, out_features=1),),
-    init=BY_HAND,
-    loss=Loss(name="smooth_l1", options=(("beta", 0.5),)),
-    optimizer=SGD(learning_rate=0.03),  # the slope is bounded by 1, so the start is slower than with mse
-    batch_size=10,
-    epochs=3,
-)
-_add(
-    "disease progression from ten measurements: 442 x 10, real",
-    name="diabetes",
-    dataset=Packaged(name="diabetes"),
-    layers=(Linear(in_features=10, out_features=1),),
-    init=BY_HAND,
-    # An eighteenth of the limit: 354 rows leave a last batch of 2, whose noisy step grows with the rate. After 20
-    # epochs the loss is within 2% of least squares; what is left lies along two nearly collinear features.
-    optimizer=SGD(learning_rate=0.01),
-    batch_size=32,
-    epochs=20,
-)
-_add(
-    "arrival delay from what is known at departure: 327,346 x 6, real",
-    name="flights",
-    dataset=Packaged(name="flights"),
-    layers=(Linear(in_features=6, out_features=1),),
-    init=BY_HAND,
-    # An eighteenth of the limit, which is set by delays 30 standard deviations from the mean; one epoch of 1,023
-    # steps ends within 0.1% of least squares.
-    optimizer=SGD(learning_rate=0.01),
-    batch_size=256,
-    epochs=1,
-)
-_add(
-    "linear regression on a wide matrix: 50,000 x 512, synthetic",
-    name="wide",
-    dataset=Synthetic(rows=50_000, held_out=2_000, features=512),
-    layers=(Linear(in_features=512, out_features=1),),
-    init=BY_HAND,
-    optimizer=SGD(learning_rate=0.1),  # a fifth of the limit: the error shrinks by a fifth at every step
-    batch_size=1024,
-    epochs=2,
-)
-_add(
-    "two layers with a ReLU between, on diabetes",
-    name="mlp",
-    dataset=Packaged(name="diabetes"),
-    layers=(Linear(in_features=10, out_features=32), ReLU(), Linear(in_features=32, out_features=1)),
-    init=Initialization(weight=Kaiming(distribution="normal"), bias=Constant(value=0.0)),
-    # A seventh of 2 over the loss's largest curvature, which is 28 at a start and 27 where training ends.
-    optimizer=SGD(learning_rate=0.01),
-    batch_size=32,
-    epochs=20,
-)
-_add(
-    "softmax regression on handwritten digits: 1,797 x 61, real, ten classes",
-    name="digits",
-    dataset=Packaged(name="digits"),
-    layers=(
-        Linear(in_features=61, out_features=10),
-    ),  # three of the 64 pixels are blank in every training row
-    init=BY_HAND,
-    loss=Loss(name="cross_entropy"),
-    optimizer=SGD(learning_rate=0.05),  # five eighths of the limit, which one rarely inked pixel sets
-    batch_size=64,
-    epochs=10,
-)
-_add(
-    "logistic regression on breast cancer: 569 x 30, real, two classes",
-    name="breast-cancer",
-    dataset=Packaged(name="breast_cancer"),
-    layers=(Linear(in_features=30, out_features=1),),
-    init=BY_HAND,
-    loss=Loss(name="bce_with_logits"),
-    optimizer=SGD(learning_rate=0.1),  # a third of the limit
-    batch_size=32,
-    epochs=10,
-)
+_NAMED = {task.name: (about, task) for about, task in _DESCRIBED}
 
 
 def names() -> tuple[str, ...]:
@@ -158,15 +177,20 @@ def describe(name: str) -> str:
         InputError: no such task.
     """
     task = get(name)
-    layers = ", ".join(
+    layers = ", ".join(layer_names(task))
+    epochs = "1 epoch" if task.epochs == 1 else f"{task.epochs} epochs"
+    rate = f"lr {task.optimizer.learning_rate:g}"
+    return f"{_NAMED[name][0]}; {layers}; {task.loss.name}, batch {task.batch_size}, {rate}, {epochs}"
+
+
+def layer_names(task: Task) -> tuple[str, ...]:
+    """The chain, layer by layer, as text."""
+    return tuple(
         f"Linear({layer.in_features}, {layer.out_features})"
         if isinstance(layer, Linear)
         else type(layer).__name__
         for layer in task.layers
     )
-    epochs = "1 epoch" if task.epochs == 1 else f"{task.epochs} epochs"
-    rate = f"lr {task.optimizer.learning_rate:g}"
-    return f"{_NAMED[name][0]}; {layers}; {task.loss.name}, batch {task.batch_size}, {rate}, {epochs}"
 
 
 def from_file(
@@ -196,7 +220,7 @@ def from_file(
     return Task(
         name=Path(path).name,
         dataset=dataset,
-        layers=(Linear(in_features=len(split.features), out_features=1),),
+        layers=(_linear(len(split.features)),),
         init=BY_HAND,
         optimizer=SGD(learning_rate=learning_rate),
         batch_size=batch_size,

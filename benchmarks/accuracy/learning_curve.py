@@ -13,21 +13,22 @@ from ..datasets import Split
 from ..record.arrays import decode
 from ..record.outcome import Point
 from ..record.proof import KeptStep
-from .scores import exact, loss_and_excess
+from .scores import exact_solution, loss_and_excess
 
 
-def learning_curve(task: Task, split: Split, kept: Sequence[KeptStep]) -> tuple[Point, ...]:
-    """A point for each kept step, in order; kept arrays are in the task's dtype.
+def learning_curve(task: Task, split: Split, steps: Sequence[KeptStep]) -> tuple[Point, ...]:
+    """A point for each kept step, by step number; kept arrays are in the task's dtype.
 
     Raises:
         ValueError: a parameter is not there, or is not of the task's dtype and shape.
     """
-    points, best = [], exact(task, split)
-    for each in sorted(kept, key=lambda one: one.step):
-        if missing := task.parameters.keys() - each.arrays.keys():
-            raise ValueError(f"step {each.step} keeps no {', '.join(sorted(missing))}")
-        shapes = task.parameters.items()
-        params = {name: decode(each.arrays[name], task.dtype, shape) for name, shape in shapes}
+    points, best = [], exact_solution(task, split)
+    for step in sorted(steps, key=lambda step: step.step):
+        if missing := task.parameters.keys() - step.arrays.keys():
+            raise ValueError(f"step {step.step} keeps no {', '.join(sorted(missing))}")
+        params = {
+            name: decode(step.arrays[name], task.dtype, shape) for name, shape in task.parameters.items()
+        }
         loss, excess = loss_and_excess(task, split, params, best)
-        points.append(Point(step=each.step, loss=loss, excess=excess))
+        points.append(Point(step=step.step, loss=loss, excess=excess))
     return tuple(points)

@@ -7,13 +7,13 @@ before it was rounded to the task's dtype. So lanes and dtypes are judged by one
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
 from samestep.backends import numpy_losses
-from samestep.backends.spec import LeakyReLU, Linear, ReLU, Sigmoid, Task
+from samestep.backends.spec import LeakyReLU, Linear, ReLU, Sigmoid, Tanh, Task
 
 from ..datasets import Split
 from ..datasets.split import Float64
@@ -33,7 +33,7 @@ def accuracy(task: Task, split: Split, params: Mapping[str, NDArray[Any]]) -> Ac
         output = predict(task, params, split.x)
         held_out = predict(task, params, split.x_test)
         figures: dict[str, Any] = {"loss": _loss(task, output, split.y)}
-        if best := exact(task, split):
+        if best := exact_solution(task, split):
             figures |= {"best_loss": best.loss, "excess": best.excess(params)}
         else:
             figures["no_excess"] = "the exact optimum is known for one Linear layer with mse only"
@@ -50,7 +50,7 @@ def accuracy(task: Task, split: Split, params: Mapping[str, NDArray[Any]]) -> Ac
 
 
 def loss_and_excess(
-    task: Task, split: Split, params: Mapping[str, NDArray[Any]], best: Exact | None
+    task: Task, split: Split, params: Mapping[str, NDArray[Any]], best: ExactSolution | None
 ) -> tuple[float, float | None]:
     """`Accuracy.loss` and `Accuracy.excess` alone; `best` is the exact solution of this task and data.
 
@@ -63,7 +63,7 @@ def loss_and_excess(
         return loss, best.excess(params) if best else None
 
 
-class Exact(NamedTuple):
+class ExactSolution(NamedTuple):
     """The exact least-squares solution on some data: Z = [X 1] (n, k + 1), theta (k + 1, 1), and its loss."""
 
     z: Float64
@@ -80,12 +80,12 @@ class Exact(NamedTuple):
         return float(np.mean(np.square(self.z @ (theta - self.theta))))
 
 
-def exact(task: Task, split: Split) -> Exact | None:
+def exact_solution(task: Task, split: Split) -> ExactSolution | None:
     """The exact solution, which is known for one Linear layer with mse; None for any other task."""
     if not (_one_linear(task) and task.loss.name == "mse"):
         return None
     z, best = _with_ones(split.x), least_squares(split)
-    return Exact(z, best, float(np.mean(np.square(z @ best - split.y))))
+    return ExactSolution(z, best, float(np.mean(np.square(z @ best - split.y))))
 
 
 def predict(task: Task, params: Mapping[str, NDArray[Any]], x: Float64) -> Float64:
@@ -97,12 +97,14 @@ def predict(task: Task, params: Mapping[str, NDArray[Any]], x: Float64) -> Float
                 x = x @ weight + bias
             case ReLU():
                 x = np.maximum(x, 0.0)
-            case LeakyReLU(negative_slope=slope):
-                x = np.where(x > 0, x, slope * x)
+            case LeakyReLU(negative_slope=negative_slope):
+                x = np.where(x > 0, x, negative_slope * x)
             case Sigmoid():
                 x = np.exp(-np.logaddexp(0.0, -x))  # 1 / (1 + exp(-x)), accurate where it nears 0 and 1
-            case _:
+            case Tanh():
                 x = np.tanh(x)
+            case _:
+                assert_never(layer)
     return x
 
 
@@ -166,7 +168,7 @@ def _regression(task: Task, split: Split, loss: float, output: Float64, held_out
 
 
 def _classes(task: Task, output: Float64) -> NDArray[Any]:
-    """The class found (n,): the largest of several outputs, or which side of one half the probability is."""
+    """The predicted class (n,): the largest of several outputs, or the side of one half of a probability."""
     if output.shape[1] > 1:
         return np.asarray(output.argmax(axis=1))
     threshold = 0.5 if isinstance(task.layers[-1], Sigmoid) else 0.0

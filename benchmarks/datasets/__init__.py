@@ -19,7 +19,7 @@ def load(spec: Dataset) -> Split:
 
     Raises:
         InputError: a file that cannot be trained on, or a data package that is not installed; one line that
-            says what, where and how to mend it.
+            says what, where and how to fix it.
     """
     match spec:
         case Synthetic():

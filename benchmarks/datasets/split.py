@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,64 +101,83 @@ class Split:
         return x, y
 
 
-def split(
-    x: Float64,
-    y: NDArray[Any],
-    *,
-    features: tuple[str, ...],
-    target: str,
-    source: str,
-    seed: int,
-    classes: int | None = None,
-    skipped_rows: int = 0,
-) -> Split:
-    """Hold a fifth of the rows out, standardize on the rest, drop constant columns.
+class CompleteRows(NamedTuple):
+    """Rows without gaps, before they are split: x (n, k); y (n,), a regression target unless `classes` is given.
 
-    x is (n, k); y is (n,), a regression target unless `classes` is given. Rows keep their order.
+    Two classes may come as 0.0 and 1.0 of shape (n, 1). `skipped_rows` counts rows left out for their gaps.
+    """
+
+    x: Float64
+    y: NDArray[Any]
+    features: tuple[str, ...]
+    target: str
+    source: str
+    classes: int | None = None
+    skipped_rows: int = 0
+
+
+def split(rows: CompleteRows, *, seed: int) -> Split:
+    """Hold a fifth of the rows out, standardize on the rest, drop constant columns. Rows keep their order.
 
     Raises:
         InputError: too few rows, a constant target, nothing but constant features, or a held-out value so far
             out that float32 could not hold its square.
     """
-    if len(x) < MIN_ROWS:
-        count = {0: "no rows", 1: "one row"}.get(len(x), f"{len(x)} rows")
+    held_out = _held_out(len(rows.x), seed, rows.source)
+    x, x_test = rows.x[~held_out], rows.x[held_out]
+    y, y_test = rows.y[~held_out], rows.y[held_out]
+    _check_target(y, rows)
+    varies = _varying(x, rows)
+    features = tuple(name for name, keep in zip(rows.features, varies, strict=True) if keep)
+    # Rows first, then columns: the memory layout decides the order of the sums, and so the last digit of a mean.
+    x, x_test, mean, scale = _standardized(x[:, varies], x_test[:, varies], features, rows.source)
+    transform = Transform(feature_mean=tuple(mean.tolist()), feature_scale=tuple(scale.tolist()))
+    if rows.classes is None:
+        y, y_test, mean, scale = _standardized(y[:, None], y_test[:, None], (rows.target,), rows.source)
+        target = {"target_mean": float(mean[0]), "target_scale": float(scale[0])}
+        transform = transform.model_copy(update=target)
+    return Split(
+        x=x,
+        y=y,
+        x_test=x_test,
+        y_test=y_test,
+        features=features,
+        target=rows.target,
+        transform=transform,
+        source=rows.source,
+        dropped=tuple(name for name in rows.features if name not in features),
+        classes=rows.classes,
+        skipped_rows=rows.skipped_rows,
+    )
+
+
+def _held_out(count: int, seed: int, source: str) -> NDArray[np.bool_]:
+    """Which fifth of the rows is held out, (count,)."""
+    if count < MIN_ROWS:
+        size = {0: "no rows", 1: "one row"}.get(count, f"{count} rows")
         raise InputError(
-            f"{source}: {count}; at least {MIN_ROWS} are needed, to train on 80% and hold out 20%"
+            f"{source}: {size}; at least {MIN_ROWS} are needed, to train on 80% and hold out 20%"
         )
-    held_out = np.zeros(len(x), dtype=bool)
-    held_out[np.random.default_rng(seed).permutation(len(x))[: len(x) // 5]] = True
-    train, test = x[~held_out], x[held_out]
-    y_train, y_test = y[~held_out], y[held_out]
-    if (y_train == y_train[0]).all():
+    held_out = np.zeros(count, dtype=bool)
+    held_out[np.random.default_rng(seed).permutation(count)[: count // 5]] = True
+    return held_out
+
+
+def _check_target(y: NDArray[Any], rows: CompleteRows) -> None:
+    if (y == y[0]).all():
         raise InputError(
-            f"{source}: target {target!r} is constant ({y_train.flat[0]:g} in every training row); "
+            f"{rows.source}: target {rows.target!r} is constant ({y.flat[0]:g} in every training row); "
             "there is nothing to learn: choose another target"
         )
-    varies = (train != train[0]).any(axis=0)
-    kept = tuple(name for name, keep in zip(features, varies, strict=True) if keep)
-    if not kept:
-        raise InputError(
-            f"{source}: every feature is constant ({', '.join(features)}): choose other features"
-        )
-    train, test, mean, scale = _standardized(train[:, varies], test[:, varies], kept, source)
-    transform = Transform(feature_mean=tuple(mean.tolist()), feature_scale=tuple(scale.tolist()))
-    if classes is None:
-        y_train, y_test, center, spread = _standardized(y_train[:, None], y_test[:, None], (target,), source)
-        moments = {"target_mean": float(center[0]), "target_scale": float(spread[0])}
-        transform = transform.model_copy(update=moments)
-    return Split(
-        x=train,
-        y=y_train,
-        x_test=test,
-        y_test=y_test,
-        features=kept,
-        target=target,
-        transform=transform,
-        source=source,
-        dropped=tuple(name for name in features if name not in kept),
-        classes=classes,
-        skipped_rows=skipped_rows,
-    )
+
+
+def _varying(x: Float64, rows: CompleteRows) -> NDArray[np.bool_]:
+    """Which features vary in the training rows, (k,)."""
+    varies: NDArray[np.bool_] = (x != x[0]).any(axis=0)
+    if not varies.any():
+        names = ", ".join(rows.features)
+        raise InputError(f"{rows.source}: every feature is constant ({names}): choose other features")
+    return varies
 
 
 def _standardized(
@@ -179,6 +198,6 @@ def _standardized(
     if far.any():
         raise InputError(
             f"{source}: column {names[int(far.argmax())]!r} has a held-out value more than {LARGEST:.1g} "
-            "standard deviations from the mean of the training rows: remove or mend that row"
+            "standard deviations from the mean of the training rows: remove or fix that row"
         )
     return train, test, np.ldexp(mean, exponent), np.ldexp(scale, exponent)

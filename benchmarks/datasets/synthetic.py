@@ -1,4 +1,4 @@
-"""Data drawn from a known law, y = X w + b + noise: the truth that training should find again."""
+"""Data drawn from known distributions, y = X w + b + noise: the truth that training should find again."""
 
 from __future__ import annotations
 

@@ -13,13 +13,13 @@ from samestep.backends.spec import File
 from ..console.choices import nearest
 from ..console.errors import InputError
 from .packaged import require
-from .split import Float64, Split, split
+from .split import CompleteRows, Float64, Split, split
 
 if TYPE_CHECKING:
     import polars as pl
 
 GAPS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?")
-MEND = {
+FIX = {
     ".csv": "a CSV is UTF-8 text with column names in its first line and as many fields in every other line",
     ".parquet": "the file is damaged or no Parquet: write it again",
 }
@@ -41,11 +41,11 @@ def load(spec: File) -> Split:
     _complete(columns, spec.path)
     y = columns.pop(spec.target)
     x = np.stack([columns[name] for name in features], axis=1)
-    return split(x, y, features=features, target=spec.target, source=spec.path, seed=spec.seed)
+    return split(CompleteRows(x, y, features, spec.target, spec.path), seed=spec.seed)
 
 
-def promised(path: Path) -> int:
-    """Rows times columns by the footer of a Parquet file, which is quick; 0 for what is none or has no footer."""
+def footer_values(path: Path) -> int:
+    """Rows times columns by the footer of a Parquet file, which is quick to read; 0 for any other file."""
     polars = require("polars")
     if path.suffix.lower() != ".parquet":
         return 0
@@ -73,7 +73,7 @@ def _read(path: Path) -> pl.DataFrame:
         return readers[path.suffix.lower()](path)
     except (OSError, UnicodeDecodeError, polars.exceptions.PolarsError) as error:
         reason = str(error).strip().partition("\n")[0]
-        raise InputError(f"{path}: cannot be read ({reason}); {MEND[path.suffix.lower()]}") from error
+        raise InputError(f"{path}: cannot be read ({reason}); {FIX[path.suffix.lower()]}") from error
 
 
 def _read_parquet(path: Path) -> pl.DataFrame:
@@ -92,7 +92,7 @@ def _read_csv(path: Path) -> pl.DataFrame:
     lines = pl.read_csv(path, separator=separator, has_header=False, infer_schema=False, glob=False)
     lines = lines.filter(~pl.all_horizontal(pl.all().is_null()))
     if lines.is_empty():
-        raise InputError(f"{path}: holds only blank lines; {MEND['.csv']}")
+        raise InputError(f"{path}: holds only blank lines; {FIX['.csv']}")
     names = [(name or "").strip() or f"column {number}" for number, name in enumerate(lines.row(0), 1)]
     doubled = {name for name in names if names.count(name) > 1}
     if doubled:
@@ -136,9 +136,9 @@ def _numbers(column: pl.Series, path: str) -> Float64:
     if text:
         stripped = column.str.strip_chars()
         column = stripped.set(stripped.is_in(GAPS), None)
-        words = column.str.to_lowercase()
-        if len(column) and words.is_in(["true", "false"]).all():
-            column = words == "true"
+        lower_case = column.str.to_lowercase()
+        if len(column) and lower_case.is_in(["true", "false"]).all():
+            column = lower_case == "true"
     if not (text or column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null)):
         raise InputError(
             f"{path}: column {column.name!r} is not numeric (its type is {column.dtype.base_type().__name__}): "
@@ -156,14 +156,14 @@ def _numbers(column: pl.Series, path: str) -> Float64:
 
 def _complete(columns: dict[str, Float64], path: str) -> None:
     """Raise for gaps (NaN) and infinities, naming the columns and counts."""
-    for what, test, mend in (
+    for fault, is_bad, fix in (
         ("gaps", np.isnan, "fill them, or leave those rows or columns out"),
-        ("infinite values", np.isinf, "mend them, or leave those rows or columns out"),
+        ("infinite values", np.isinf, "fix them, or leave those rows or columns out"),
     ):
-        counts = {name: int(test(values).sum()) for name, values in columns.items()}
-        found = [f"{name!r} ({count})" for name, count in counts.items() if count]
-        if found:
-            raise InputError(f"{path}: {what} in {_listed(found)}: {mend}")
+        counts = {name: int(is_bad(values).sum()) for name, values in columns.items()}
+        columns_at_fault = [f"{name!r} ({count})" for name, count in counts.items() if count]
+        if columns_at_fault:
+            raise InputError(f"{path}: {fault} in {_listed(columns_at_fault)}: {fix}")
 
 
 def _listed(names: list[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from samestep import backends
-from samestep.backends.spec import Linear, Normal, Synthetic, Task
+from samestep.backends.spec import Normal, Synthetic, Task
 
 from .. import datasets, parity, tasks
 from ..accuracy.scores import accuracy
@@ -66,7 +66,7 @@ def _assembled(
         between_lanes=tuple(
             equality(a, b, final_params[a], final_params[b]) for a, b in combinations(final_params, 2)
         ),
-        deeper_layers=_layers(lane.deeper(task)),
+        deeper_layers=tasks.layer_names(lane.deeper(task)),
         losses=catalog.loss_rows(),
         initialisers=catalog.initializer_rows(),
         gains=catalog.gain_rows(),
@@ -136,13 +136,3 @@ def _lane(
         walk=lane_walk,
     )
     return report, params
-
-
-def _layers(task: Task) -> tuple[str, ...]:
-    """The chain, layer by layer."""
-    return tuple(
-        f"Linear({layer.in_features}, {layer.out_features})"
-        if isinstance(layer, Linear)
-        else type(layer).__name__
-        for layer in task.layers
-    )

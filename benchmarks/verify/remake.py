@@ -15,7 +15,7 @@ from samestep.backends.spec import File, Linear, Synthetic, Task
 from .. import datasets
 from ..console.errors import InputError
 from ..datasets import Split
-from ..datasets.table import promised
+from ..datasets.table import footer_values
 
 MOST_VALUES = 50_000_000  # of a data set or of all its activations: 400 MB in float64
 MOST_ORDERED = 30_000_000  # rows of all epochs, whose orders are made
@@ -55,7 +55,9 @@ def _permitted(recorded: str, named: str | None) -> Path:
         raise InputError(f"{path} is not a file")
     if named is None and os.path.exists(path):
         _within("bytes", os.path.getsize(path), MOST_BYTES)
-        _within("values", promised(Path(path)), MOST_VALUES)  # a few bytes of Parquet can hold any number
+        _within(
+            "values", footer_values(Path(path)), MOST_VALUES
+        )  # a few bytes of Parquet can hold any number
     return Path(path)
 
 

@@ -25,7 +25,7 @@ def load(name: str) -> datasets.Split:
 
 
 def start(task: Task, seed: int = 0) -> dict[str, np.ndarray]:
-    """Initial values from the task's own law, which for every named task is normal weights and zero biases."""
+    """Initial values from the task's own distribution: for every named task normal weights and zero biases."""
     rng, weight = np.random.default_rng(seed), task.init.weight
     deviation = {"normal": lambda fan_in: weight.std, "kaiming": lambda fan_in: weight.gain / np.sqrt(fan_in)}
     return {
@@ -36,12 +36,12 @@ def start(task: Task, seed: int = 0) -> dict[str, np.ndarray]:
 
 def train(task: Task, split: datasets.Split) -> dict[str, np.ndarray]:
     """The final parameters of the whole task, by the NumPy lane in float64."""
-    numpy, rates = backends.load("numpy"), task.learning_rates(len(split.x))
+    numpy, learning_rates = backends.load("numpy"), task.learning_rates(len(split.x))
     data = tuple(numpy.put(array) for array in split.rounded("float64"))
     state = numpy.init(task, start(task))
     for epoch in range(task.epochs):
         state, _ = numpy.epoch(
-            state, data, task.row_order(len(split.x), epoch), task.batch_size, rates[epoch]
+            state, data, task.row_order(len(split.x), epoch), task.batch_size, learning_rates[epoch]
         )
     return numpy.params(state)
 

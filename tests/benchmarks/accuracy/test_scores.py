@@ -56,32 +56,32 @@ def test_figures_worked_by_hand():
         np.array([[0.0], [2.0], [4.0], [7.0]]),
         transform=Transform(feature_mean=(0.0,), feature_scale=(1.0,), target_mean=3.0, target_scale=10.0),
     )
-    found = accuracy(make_task(Linear(in_features=1, out_features=1)), split, linear([2.0], 0.0))
-    assert found.loss == 0.25
-    assert found.loss_original_units == 25.0
-    assert found.rmse_original_units == 5.0
-    assert found.r_squared == pytest.approx(1 - 3 / 38, rel=4 * EPS)
+    score = accuracy(make_task(Linear(in_features=1, out_features=1)), split, linear([2.0], 0.0))
+    assert score.loss == 0.25
+    assert score.loss_original_units == 25.0
+    assert score.rmse_original_units == 5.0
+    assert score.r_squared == pytest.approx(1 - 3 / 38, rel=4 * EPS)
     # least squares through (0,0) (1,2) (2,4) (3,7): slope 2.3, intercept -0.2, residuals .2 -.1 -.4 .3
-    assert found.best_loss == pytest.approx(0.3 / 4, rel=1e-13)
-    assert found.excess == pytest.approx(0.25 - 0.3 / 4, rel=1e-13)
-    assert (found.held_out_accuracy, found.no_excess, found.parameter_error) == (None, None, None)
+    assert score.best_loss == pytest.approx(0.3 / 4, rel=1e-13)
+    assert score.excess == pytest.approx(0.25 - 0.3 / 4, rel=1e-13)
+    assert (score.held_out_accuracy, score.no_excess, score.parameter_error) == (None, None, None)
 
 
 def test_the_optimum_has_no_excess_and_is_worked_out_once():
     solution = least_squares(SPLIT)
     assert least_squares(SPLIT) is solution
     assert least_squares(datasets.load(DATA)) is solution  # the same data, loaded again
-    found = accuracy(make_task(), SPLIT, linear(solution[:2], solution[2, 0]))
-    assert found.excess == 0.0
-    assert found.loss == pytest.approx(found.best_loss, rel=1e-12)
+    score = accuracy(make_task(), SPLIT, linear(solution[:2], solution[2, 0]))
+    assert score.excess == 0.0
+    assert score.loss == pytest.approx(score.best_loss, rel=1e-12)
 
 
 @given(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3), st.floats(-1e3, 1e3))
 def test_excess_is_the_distance_to_the_best_loss(w0, w1, b):
-    found = accuracy(make_task(), SPLIT, linear([w0, w1], b))
+    score = accuracy(make_task(), SPLIT, linear([w0, w1], b))
     # rounding: 200 squares summed, and residuals of a least-squares solution orthogonal to within about k n eps
-    assert found.excess >= 0
-    assert abs(found.loss - found.best_loss - found.excess) <= 1000 * EPS * (found.loss + 1)
+    assert score.excess >= 0
+    assert abs(score.loss - score.best_loss - score.excess) <= 1000 * EPS * (score.loss + 1)
 
 
 def test_no_random_parameters_beat_least_squares():
@@ -118,12 +118,12 @@ def test_the_loss_is_per_example_whatever_training_reduced(reduction):
 
 def test_other_losses_say_why_they_have_no_excess():
     task = make_task(loss=Loss(name="smooth_l1", options=(("beta", 0.5),)))
-    found = accuracy(task, SPLIT, linear([1.0, 1.0], 0.0))
+    score = accuracy(task, SPLIT, linear([1.0, 1.0], 0.0))
     e = np.abs(SPLIT.x @ [[1.0], [1.0]] - SPLIT.y)
-    assert found.loss == pytest.approx(np.where(e < 0.5, e * e, e - 0.25).mean(), rel=1e-13)
-    assert (found.excess, found.best_loss, found.loss_original_units) == (None, None, None)
-    assert "one Linear layer with mse" in found.no_excess
-    assert found.rmse_original_units == pytest.approx(np.sqrt(np.mean(e**2)), rel=1e-13)
+    assert score.loss == pytest.approx(np.where(e < 0.5, e * e, e - 0.25).mean(), rel=1e-13)
+    assert (score.excess, score.best_loss, score.loss_original_units) == (None, None, None)
+    assert "one Linear layer with mse" in score.no_excess
+    assert score.rmse_original_units == pytest.approx(np.sqrt(np.mean(e**2)), rel=1e-13)
 
 
 def test_original_units_are_those_of_the_raw_data():
@@ -132,13 +132,13 @@ def test_original_units_are_those_of_the_raw_data():
     dataset = Packaged(name="diabetes")
     split = datasets.load(dataset)
     task = make_task(Linear(in_features=10, out_features=1), dataset=dataset)
-    found = accuracy(task, split, linear(np.zeros(10), 0.0))  # predicts the training mean
-    assert found.loss == pytest.approx(1.0, rel=1e-13)
+    score = accuracy(task, split, linear(np.zeros(10), 0.0))  # predicts the training mean
+    assert score.loss == pytest.approx(1.0, rel=1e-13)
     held_out = np.zeros(442, dtype=bool)
     held_out[np.random.default_rng(0).permutation(442)[:88]] = True
     target = load_diabetes(scaled=False).target[~held_out]
-    assert found.rmse_original_units == pytest.approx(target.std(), rel=1e-13)
-    assert found.loss_original_units == pytest.approx(target.var(), rel=1e-13)
+    assert score.rmse_original_units == pytest.approx(target.std(), rel=1e-13)
+    assert score.loss_original_units == pytest.approx(target.var(), rel=1e-13)
 
 
 def test_one_held_out_row_has_no_r_squared():
@@ -154,11 +154,11 @@ def test_classes_are_the_largest_output():
     split = hand_split(np.array([0, 0, 1, 0]), classes=2)
     task = make_task(Linear(in_features=1, out_features=2), loss=Loss(name="cross_entropy"))
     params = {"0.weight": np.array([[0.0, 2.0]]), "0.bias": np.array([0.0, -3.0])}
-    found = accuracy(task, split, params)
+    score = accuracy(task, split, params)
     margins = np.array([3.0, 1.0, 1.0, -3.0])  # the right class's output minus the other's
-    assert found.loss == pytest.approx(np.mean(np.log1p(np.exp(-margins))), rel=1e-14)
-    assert found.held_out_accuracy == 2 / 3
-    assert (found.r_squared, found.rmse_original_units, found.excess) == (None, None, None)
+    assert score.loss == pytest.approx(np.mean(np.log1p(np.exp(-margins))), rel=1e-14)
+    assert score.held_out_accuracy == 2 / 3
+    assert (score.r_squared, score.rmse_original_units, score.excess) == (None, None, None)
 
 
 @pytest.mark.parametrize("loss", ["bce_with_logits", "bce"])
@@ -167,10 +167,10 @@ def test_two_classes_are_told_apart_at_even_odds(loss):
     split = hand_split(np.array([[0.0], [0.0], [1.0], [0.0]]), classes=2)
     last = () if loss == "bce_with_logits" else (Sigmoid(),)
     task = make_task(Linear(in_features=1, out_features=1), *last, loss=Loss(name=loss))
-    found = accuracy(task, split, linear([1.0], -1.2))
+    score = accuracy(task, split, linear([1.0], -1.2))
     logits, y = np.arange(4.0) - 1.2, split.y[:, 0]
-    assert found.loss == pytest.approx(np.mean(np.logaddexp(0, logits) - y * logits), rel=1e-13)
-    assert found.held_out_accuracy == 2 / 3
+    assert score.loss == pytest.approx(np.mean(np.logaddexp(0, logits) - y * logits), rel=1e-13)
+    assert score.held_out_accuracy == 2 / 3
 
 
 # --- predictions and edges ------------------------------------------------------------------------------------
@@ -204,11 +204,11 @@ def test_sigmoid_keeps_its_digits_where_it_nears_zero():
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e300])
 def test_a_run_that_diverged_is_described_and_survives_json(bad):
-    found = accuracy(make_task(), SPLIT, linear([bad, 1.0], 0.0))
-    assert not np.isfinite(found.loss)
-    assert not np.isfinite(found.excess)
-    again = Accuracy.model_validate_json(found.model_dump_json())
-    np.testing.assert_equal(again.model_dump(), found.model_dump())
+    score = accuracy(make_task(), SPLIT, linear([bad, 1.0], 0.0))
+    assert not np.isfinite(score.loss)
+    assert not np.isfinite(score.excess)
+    again = Accuracy.model_validate_json(score.model_dump_json())
+    np.testing.assert_equal(again.model_dump(), score.model_dump())
 
 
 def test_a_sigmoid_run_that_diverged_is_no_error():
@@ -218,13 +218,13 @@ def test_a_sigmoid_run_that_diverged_is_no_error():
 
 
 def test_the_record_is_strict_and_frozen():
-    found = accuracy(make_task(), SPLIT, linear([1.0, 1.0], 0.0))
-    assert Accuracy.model_validate_json(found.model_dump_json()) == found
+    score = accuracy(make_task(), SPLIT, linear([1.0, 1.0], 0.0))
+    assert Accuracy.model_validate_json(score.model_dump_json()) == score
     for wrong in ({"loss": "0.5"}, {"loss": 0.5, "speed": 1.0}, {}):
         with pytest.raises(ValidationError):
             Accuracy.model_validate(wrong)
     with pytest.raises(ValidationError):
-        found.loss = 0.0
+        score.loss = 0.0
 
 
 @pytest.mark.parametrize("params", [{}, {"0.weight": np.ones((2, 1))}, linear([1.0], 0.0)])

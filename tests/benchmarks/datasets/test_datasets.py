@@ -1,4 +1,4 @@
-"""Synthetic and packaged data: the law, the split, the transform and the digest."""
+"""Synthetic and packaged data: the distributions, the split, the transform and the digest."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from samestep.backends.spec import Packaged, Synthetic
 from samestep.benchmarks import datasets
 from samestep.benchmarks.console.errors import InputError
-from samestep.benchmarks.datasets.split import LARGEST, Transform, split
+from samestep.benchmarks.datasets.split import LARGEST, CompleteRows, Transform, split
 
 EPS = np.finfo(np.float64).eps
 LESSON = Synthetic(rows=1000, held_out=250, features=2, weights=(2.0, -3.4), bias=4.2, noise=0.01)
@@ -30,7 +30,7 @@ def test_importing_reads_nothing_and_imports_no_data_library():
 # --- synthetic ------------------------------------------------------------------------------------------------
 
 
-def test_synthetic_is_the_law_it_names():
+def test_synthetic_has_the_distributions_it_names():
     data = datasets.load(LESSON)
     assert (data.x.shape, data.y.shape) == ((1000, 2), (1000, 1))
     assert (data.x_test.shape, data.y_test.shape) == ((250, 2), (250, 1))
@@ -101,7 +101,7 @@ def test_digest_sees_values_shapes_and_dtypes():
         replace(data, y=data.y.ravel()),
         *(replace(data, **{name: -getattr(data, name)}) for name in ("x", "y", "x_test", "y_test")),
     ]
-    assert len({one.digest() for one in (data, *others)}) == 8
+    assert len({item.digest() for item in (data, *others)}) == 8
     assert replace(data, source="elsewhere").digest() == data.digest()
 
 
@@ -190,7 +190,7 @@ def test_standardizing_any_finite_column(values):
     """The mean square is 1, so no value lies beyond sqrt(n): no magnitude overflows, none vanishes."""
     column, n = np.array(values)[:, None], len(values)
     try:
-        data = split(column, np.arange(float(n)), features=("a",), target="y", source="s", seed=0)
+        data = split(CompleteRows(column, np.arange(float(n)), ("a",), "y", "s"), seed=0)
     except InputError:  # constant, or a held-out value out of reach: tested below
         reject()
     train = len(data.x)
@@ -205,12 +205,12 @@ def test_a_held_out_value_that_float32_could_not_square_is_an_error():
     held_out = int(np.random.default_rng(0).permutation(20)[0])
     column[held_out] = 1e30
     with pytest.raises(InputError, match="s: column 'a' has a held-out value more than"):
-        split(column, np.arange(20.0), features=("a",), target="y", source="s", seed=0)
+        split(CompleteRows(column, np.arange(20.0), ("a",), "y", "s"), seed=0)
 
 
 def test_constant_and_rank_are_judged_on_the_training_rows():
     x = np.column_stack([np.zeros(20), np.arange(20.0), 2 * np.arange(20.0) + 1])
     held_out = np.random.default_rng(0).permutation(20)[:4]
     x[held_out, 0] = 1.0
-    data = split(x, np.arange(20.0) ** 2, features=("a", "b", "c"), target="y", source="s", seed=0)
+    data = split(CompleteRows(x, np.arange(20.0) ** 2, ("a", "b", "c"), "y", "s"), seed=0)
     assert (data.dropped, data.features, data.rank) == (("a",), ("b", "c"), 1)

@@ -94,7 +94,7 @@ BAD_FILES = {
         {},
         r"gaps in 'a' \(2\), 'price' \(1\): fill them",
     ),
-    "infinities": (changed(a=[*GOOD[1:], float("inf")]), {}, r"infinite values in 'a' \(1\): mend them"),
+    "infinities": (changed(a=[*GOOD[1:], float("inf")]), {}, r"infinite values in 'a' \(1\): fix them"),
     "constant target": (
         changed(price=[7.0] * ROWS),
         {},
@@ -142,7 +142,7 @@ BAD_BYTES = {
     "quote.csv": (b'"a,y\n1,2\n', "cannot be read .*; a CSV is UTF-8 text"),
     "doubled.csv": (b"a,a,y\n1,2,3\n", r"same name \(a\)"),
     "short.csv": (b"a,y\n" + b"1,2\n" * 10 + b"3\n", r"gaps in 'y' \(1\)"),
-    "huge.csv": (b"a,y\n" + b"1,2\n2,3\n" * 10 + b"1e999,2\n", r"infinite values in 'a' \(1\): mend them"),
+    "huge.csv": (b"a,y\n" + b"1,2\n2,3\n" * 10 + b"1e999,2\n", r"infinite values in 'a' \(1\): fix them"),
     "empty.parquet": (b"", "cannot be read .*; the file is damaged"),
     "corrupt.parquet": (b"PAR1" + b"x" * 40, "cannot be read .*; the file is damaged"),
     "data.xlsx": (b"PK", r"cannot tell its format from '.xlsx'; give a .csv or .parquet"),
