@@ -23,21 +23,17 @@ def text() -> str:
 
 
 def _lanes() -> list[str]:
-    lines = []
+    lines, devices = [], set[str]()
     for name in by_tier(backends.names()):
         if reason := backends.missing(name):
             lines.append(f"  {name:15} cannot run here: {reason}")
             continue
         lane = backends.lane_class(name)
+        devices.update(lane.devices())
         versions = ", ".join(f"{package} {version}" for package, version in lane.versions().items())
         lines.append(f"  {name:15} {lane.tier:11} on {', '.join(lane.devices()):10} {versions}")
-    accelerators = {
-        device
-        for name in backends.names()
-        if not backends.missing(name)
-        for device in backends.lane_class(name).devices()
-    } - {"cpu"}
-    return lines if accelerators else [*lines, "  no GPU is visible to any framework here: --device cpu only"]
+    only_cpu = devices <= {"cpu"}
+    return [*lines, "  no GPU is visible to any framework here: --device cpu only"] if only_cpu else lines
 
 
 def _tasks() -> list[str]:

@@ -39,7 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             kind |= {"action": "append", "default": []}
         if option.is_flag:
             kind = {"action": "store_true"}
-        group.addoption(f"--{option.name}", help=option.help.replace("%", "%%"), **kind)
+        default = f" Default: {option.default}." if isinstance(option.default, str) else ""
+        group.addoption(f"--{option.name}", help=f"{option.help}{default}", **kind)
 
 
 @pytest.hookimpl(tryfirst=True)

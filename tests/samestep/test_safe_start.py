@@ -17,6 +17,7 @@ from tests.helpers.sweeps import LANES, SMALL
 
 NAMES = (
     *(
+        "conftest",
         "backends",
         "benchmarks",
         "numpy",
@@ -84,7 +85,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def compared(folder: Path) -> Path:
-    done = samestep("compare", *SMOKE, "--out", "run", cwd=folder)
+    """A comparison there; what a project tells its pytest does not concern it either."""
+    (folder / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_ADDOPTS", "--no-such-option")
+        done = samestep("compare", *SMOKE, "--out", "run", cwd=folder)
     check(done, folder)
     return folder / "run"
 
