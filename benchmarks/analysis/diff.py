@@ -79,8 +79,8 @@ class RecordDiff(Spec):
 def diff(a: Record, b: Record, *, baseline: str | None = None) -> RecordDiff:
     """What changed from record A to record B.
 
-    Raises: InputError: the records have different baselines and none was named, or one does not have the
-    named one.
+    Raises:
+        InputError: the records have different baselines and none was named, or one lacks the named one.
     """
     planned = {a.plan.baseline, b.plan.baseline}
     if baseline is None and len(planned) > 1:

@@ -48,15 +48,12 @@ def step_costs(
 ) -> tuple[StepCost, ...]:
     """Every lane's line, in the plan's order; for any record that has times for at least three sizes."""
     costs = []
-    for lane in analysis.lanes:
-        timed = [
-            (each, time.value)
-            for task in analysis.tasks
-            if (time := (each := analysis[task, lane]).counted_time)
-        ]
-        sizes = [getattr(each.work, f"{work}_per_step") for each, _ in timed]
-        rows = [min(each.work.task.batch_size, each.work.rows) for each, _ in timed]
-        costs.append(_step_cost(lane, sizes, rows, [seconds for _, seconds in timed]))
+    for name in analysis.lanes:
+        lanes = [lane for task in analysis.tasks if (lane := analysis[task, name]).counted_time]
+        sizes = [getattr(lane.work, f"{work}_per_step") for lane in lanes]
+        rows = [min(lane.work.task.batch_size, lane.work.rows) for lane in lanes]
+        seconds = [time.value for lane in lanes if (time := lane.counted_time)]
+        costs.append(_step_cost(name, sizes, rows, seconds))
     return tuple(costs)
 
 

@@ -17,11 +17,11 @@ def report(result: Path, out: Path | None, baseline: str | None = None) -> int:
             be written there.
     """
     record = load(result)
-    text = page(record, baseline=baseline)
     place = out or (result if result.is_dir() else result.parent) / file_name(record, baseline)
     if place.is_dir() or not place.absolute().parent.is_dir():
         what = "is a folder" if place.is_dir() else f"there is no folder {place.parent}"
         raise InputError(f"--out {place}: {what}; name a file in an existing folder")
+    text = page(record, baseline=baseline)
     try:
         write_text(place, text)
     except OSError as error:

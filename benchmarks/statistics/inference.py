@@ -43,9 +43,10 @@ class Sample(NamedTuple):
 
     def less(self, other: Sample) -> Sample:
         """The difference of two independent means whose variances may differ, with Welch's degrees of freedom."""
-        one, two = self.error**2, other.error**2
-        df = (one + two) ** 2 / (one**2 / self.df + two**2 / other.df)
-        return Sample(self.mean - other.mean, math.sqrt(one + two), df)
+        variance, other_variance = self.error**2, other.error**2
+        total = variance + other_variance
+        df = total**2 / (variance**2 / self.df + other_variance**2 / other.df)
+        return Sample(self.mean - other.mean, math.sqrt(total), df)
 
     def ends(self, level: float) -> tuple[float, float]:
         """The t interval of the mean."""
@@ -97,8 +98,7 @@ def holm(p: Sequence[float], *, family: int) -> list[float]:
 def detectable(sample: Sample, *, family: int) -> float:
     """The smallest ratio above 1 that would have been called different with 80% power at this standard error.
 
-    Under a true log ratio theta, (d - margin) / se follows the noncentral t with parameter (theta - margin) /
-    se.
+    Under a true log ratio theta, (d - margin) / se follows the noncentral t with parameter (theta - margin) / se.
     """
     critical = float(stats.t.isf(ALPHA / 2 / family, sample.df))
     # the power passes 1/2 near nc = critical; the bracket is wide enough for one degree of freedom
@@ -108,7 +108,7 @@ def detectable(sample: Sample, *, family: int) -> float:
 
 
 def drift(values: Sequence[float], *, level: float = 0.99) -> float:
-    """How far the second half surely lies from the first: the nearer end of the interval of their difference.
+    """How far the second half lies from the first at least: the nearer end of the interval of the difference.
 
     0 where the interval holds 0, or where a half is too short to have a variance. Welch's interval, since the
     noise may change as well.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from samestep.benchmarks.record import Failure, Record
+from tests.helpers import grid_records
 from tests.helpers.records import record
 
 HOSTILE = "<script>alert(1)</script>"
@@ -45,38 +47,12 @@ def hostile() -> Record:
     return Record.model_validate_json(text)
 
 
-def grid(batches: tuple[int, ...] = (1, 8, 64), features: tuple[int, ...] = (2, 32)) -> Record:
+def grid(batches: Sequence[int] = (1, 8, 64), features: Sequence[int] = (2, 32)) -> Record:
     """Three lanes over a grid of sizes: one with little overhead, and two with the same higher rate."""
-    made = record({"numpy": EVEN, "jax": EVEN})
-    works, pieces, certified = [], [], []
-    work = made.plan.works[0]
-    rng = np.random.default_rng(1)
-    for batch in batches:
-        for count in features:
-            name, size = f"b{batch}-f{count}", 4 * batch * (count + 1)
-            task = work.task.model_copy(update={"name": name, "batch_size": batch})
-            new = {
-                "task": task,
-                "features": count,
-                "bytes_per_step": size,
-                "flops_per_step": 4 * batch * count,
-            }
-            works.append(work.model_copy(update=new))
-            seconds = {"numpy": 5e-6 + size / 2e8, "jax": 2e-5 + size / 4e9, "torch": 2.002e-5 + size / 3.9e9}
-            certified += [each.model_copy(update={"task": name}) for each in made.certified]
-            pieces.append((name, seconds))
-    blocks = [
-        block.model_copy(
-            update={
-                "slices": tuple(
-                    piece.model_copy(update={"task": name, "elapsed_ns": ns, "cpu_ns": ns, "span_ns": 2 * ns})
-                    for name, seconds in pieces
-                    for piece in block.slices
-                    for ns in [int(4e11 * seconds[piece.lane] * (1 + rng.normal(0, 0.002)))]
-                )
-            }
-        )
-        for block in made.blocks
-    ]
-    plan = made.plan.model_copy(update={"works": tuple(works), "family": ()})
-    return made.model_copy(update={"plan": plan, "blocks": tuple(blocks), "certified": tuple(certified)})
+    rng, sizes = np.random.default_rng(1), {}
+    for batch, count in product(batches, features):
+        size = 4 * batch * (count + 1)
+        us = {"torch": 20.02 + size / 3.9e3, "numpy": 5 + size / 2e2, "jax": 20 + size / 4e3}
+        noise = {lane: 1 + rng.normal(0, 0.002, 6) for lane in us}
+        sizes[batch, count] = {lane: (us[lane] * noise[lane]).tolist() for lane in us}
+    return grid_records.grid(sizes)

@@ -1,9 +1,8 @@
-"""Where and with what a record was measured, and the command that measures the same again."""
+"""What a record was measured on and with, and the command that measures the same again."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from pathlib import PurePath
 
 from samestep.backends.spec import File, Task
@@ -85,18 +84,18 @@ def _dispatches(record: Record) -> TextTable:
     return TextTable("The cheapest call of each framework", CALLS, rows, left=CALLS[:2])
 
 
-def reproduce(record: Record) -> list[str]:
-    """The lines of a command that makes such a record again; none where a task is not a named one."""
+def reproduce(record: Record) -> str:
+    """A command that makes such a record again; empty where a task is not a named one."""
     plan = record.plan
-    words = ["samestep", *(["sweep"] if plan.effort.name == "sweep" else _compare(record))]
-    if len(words) == 1:
-        return []
-    # lanes that could not run are asked for again; a sweep's are those that nobody asked for
-    absent = [] if words[1] == "sweep" else [name for name in plan.missing if name not in tasks.names()]
-    lanes = [*plan.lanes, *absent]
-    words += [word for lane in lanes for word in ("--lane", lane)]
-    words += ["--device", plan.device, "--threads", plan.threads, "--baseline", plan.baseline]
-    return _wrapped(words)
+    if plan.effort.name == "sweep":
+        arguments, absent = ["sweep"], list[str]()  # what is missing there is what nobody asked for
+    else:
+        arguments, absent = _compare(record), list(plan.missing_lanes)  # lanes that could not run there
+    if not arguments:
+        return ""
+    arguments += [argument for lane in (*plan.lanes, *absent) for argument in ("--lane", lane)]
+    arguments += ["--device", plan.device, "--threads", plan.threads, "--baseline", plan.baseline]
+    return shlex.join(["samestep", *arguments])
 
 
 def _compare(record: Record) -> list[str]:
@@ -105,36 +104,19 @@ def _compare(record: Record) -> list[str]:
     options = [_task(work.task) for work in plan.works]
     if not all(options) or len(dtypes) > 1:
         return []
-    words = ["compare", *(word for task in options for word in task)]
-    words += ["--dtype", *dtypes, "--effort", plan.effort.name]
-    return words + (["--phases"] if plan.phases else [])
+    arguments = ["compare", *(argument for task in options for argument in task)]
+    arguments += ["--dtype", *dtypes, "--effort", plan.effort.name]
+    return arguments + (["--phases"] if plan.phases else [])
 
 
 def _task(task: Task) -> list[str]:
-    """The options that ask for a task; none where it is neither a named one nor a file's."""
+    """The options that name a task; none where it is neither a named one nor a file's."""
     if isinstance(task.dataset, File):
-        chosen = task.dataset.features
-        words = ["--data", PurePath(task.dataset.path).name, "--target", task.dataset.target]
-        return words + (["--features", ",".join(chosen)] if chosen else [])
+        features = task.dataset.features
+        arguments = ["--data", PurePath(task.dataset.path).name, "--target", task.dataset.target]
+        return arguments + (["--features", ",".join(features)] if features else [])
     try:
         named = tasks.get(task.name, task.dtype) == task
     except InputError:
         named = False
     return ["--task", task.name] if named else []
-
-
-def _wrapped(words: Sequence[str], width: int = 88) -> list[str]:
-    """Shell words on lines that a shell joins again; an option and its value stay together."""
-    lines, line = [], ""
-    groups: list[str] = []
-    for word in map(shlex.quote, words):
-        if word.startswith("--") or not groups or not groups[-1].startswith("--") or " " in groups[-1]:
-            groups.append(word)
-        else:
-            groups[-1] += f" {word}"
-    for group in groups:
-        if line and len(line) + len(group) > width:
-            lines.append(line + " \\")
-            line = "   "
-        line += f" {group}" if line else group
-    return [*lines, line]

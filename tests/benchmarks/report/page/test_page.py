@@ -333,13 +333,8 @@ def test_a_grid_is_summed_up_by_its_sizes() -> None:
 # --- pieces ---------------------------------------------------------------------------------------
 
 
-def pasted(text: str) -> list[str]:
-    """The words that a shell makes of a command; Python's shlex does not join lines."""
-    return shlex.split(text.replace("\\\n", " "))
-
-
 def test_the_command_asks_for_this_very_record(reference: Record) -> None:
-    words = pasted("\n".join(setup_tables.reproduce(reference)))
+    words = shlex.split(setup_tables.reproduce(reference))
     assert words[:2] == ["samestep", "compare"]
     given = list(zip(words[2::2], words[3::2], strict=True))
     assert [value for name, value in given if name == "--task"] == list(reference.tasks)
@@ -356,7 +351,7 @@ def test_the_page_s_command_can_be_pasted(reference: Record, text: str, swept: s
     ):
         code = re.search(r"<pre[^>]*><code>(.*?)</code>", shown, re.DOTALL)
         assert code
-        assert pasted(unescape(code[1])) == pasted("\n".join(words))
+        assert shlex.split(unescape(code[1])) == shlex.split(words)
     assert "torch:compile" not in words  # which did not race, since nobody asked for it
 
 
@@ -365,7 +360,7 @@ def test_the_command_names_a_file_without_its_folder_and_quotes_it() -> None:
     work = made.plan.works[0]
     task = work.task.model_copy(update={"dataset": File(path="/home/x/my data.csv", target="a;b")})
     plan = made.plan.model_copy(update={"works": (work.model_copy(update={"task": task}),)})
-    words = " ".join(setup_tables.reproduce(made.model_copy(update={"plan": plan})))
+    words = setup_tables.reproduce(made.model_copy(update={"plan": plan}))
     assert "--data 'my data.csv' --target 'a;b'" in words
     assert "/home" not in words
 
@@ -376,7 +371,7 @@ def test_a_task_that_no_command_names_has_no_command() -> None:
     task = work.task.model_copy(update={"epochs": 7})
     plan = made.plan.model_copy(update={"works": (work.model_copy(update={"task": task}),)})
     made = made.model_copy(update={"plan": plan})
-    assert setup_tables.reproduce(made) == []
+    assert setup_tables.reproduce(made) == ""
     assert "not one that a command names" in page(made)
 
 
