@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -15,56 +16,12 @@ from tests.helpers.paths import ROOT
 from tests.helpers.processes import SMOKE, samestep
 from tests.helpers.sweeps import LANES, SMALL
 
+# What `python -m` itself may import from the current folder, before any line of ours; `samestep` does not.
+OF_PYTHON = {"runpy", "importlib", "warnings", "contextlib", "collections", "keyword", "operator", "reprlib"}
+OF_PYTHON |= {"functools", "types"}
+INSTALLED = {name for name in packages_distributions() if name.isidentifier()}
 NAMES = (
-    *(
-        "conftest",
-        "backends",
-        "benchmarks",
-        "numpy",
-        "scipy",
-        "torch",
-        "jax",
-        "flax",
-        "optax",
-        "pydantic",
-        "typer",
-        "rich",
-    ),
-    *(
-        "click",
-        "psutil",
-        "pytest",
-        "pytest_benchmark",
-        "cpuinfo",
-        "threadpoolctl",
-        "altair",
-        "jinja2",
-        "polars",
-    ),
-    *(
-        "json",
-        "statistics",
-        "random",
-        "typing",
-        "dataclasses",
-        "functools",
-        "contextlib",
-        "inspect",
-        "pathlib",
-    ),
-    *(
-        "queue",
-        "threading",
-        "subprocess",
-        "tempfile",
-        "logging",
-        "csv",
-        "signal",
-        "select",
-        "platform",
-        "copy",
-    ),
-    *("string", "secrets", "calendar", "datetime", "decimal", "numbers", "token", "types", "enum", "email"),
+    ({"backends", "benchmarks", "conftest"} | sys.stdlib_module_names | INSTALLED) - OF_PYTHON - {"samestep"}
 )
 
 
@@ -72,7 +29,7 @@ NAMES = (
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Each file there says that it was run, and fails."""
     place = tmp_path_factory.mktemp("own")
-    for name in NAMES:
+    for name in sorted(NAMES):
         path = place / f"{name}.py"
         if name == "benchmarks":
             path = place / name / "__init__.py"
