@@ -1,1 +1,1 @@
-"""How good is it? Held-out error, and the loss on the way there."""
+"""How good is it? scores.py: the final parameters, on training and held-out rows; learning_curve.py: the way."""

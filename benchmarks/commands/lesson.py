@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from ..console.progress import progress
 from ..lesson import render, walk
+from ..lesson.page import NARROWEST
 
-NARROWEST, WIDEST = 80, 100
+WIDEST = 100
 
 
 def lesson(lanes: Sequence[str], batch_size: int, *, json: bool) -> int:

@@ -91,12 +91,19 @@ Code = tuple[str, str, str]
 """In NumPy, in PyTorch and in JAX."""
 
 
+class Deviation(NamedTuple):
+    """A standard deviation as a formula, and its value for a weight (200, 100); None where lanes differ."""
+
+    formula: str
+    value: float | None
+
+
 class InitializerEntry(NamedTuple):
-    """What to draw, its standard deviation as a formula and as a value here, and each framework's code for it."""
+    """What to draw, its standard deviation, and each framework's code for it."""
 
     name: str
     initializer: spec.Initializer
-    std: tuple[str, float | None]
+    std: Deviation
     code: Code
 
 
@@ -118,22 +125,26 @@ def _kaiming(distribution: str) -> Code:
     )
 
 
-# The standard deviation as a formula, and its value here.
-_UNIFORM = "(high - low) / sqrt(12)", 1 / math.sqrt(12)
-_TRUNCATED = "that of N(mean, std) cut to [low, high], here 2 std either side", float(truncnorm.std(-2, 2))
-_XAVIER = "gain sqrt(2 / (fan_in + fan_out))", math.sqrt(2 / (FAN_IN + FAN_OUT))
-_KAIMING = "gain / sqrt(fan), here gain sqrt(2)", RELU / math.sqrt(FAN_IN)
-_DEFAULT = "torch, and numpy after it: 1 / sqrt(3 fan_in); flax: 1 / sqrt(fan_in)", None
+_UNIFORM = Deviation("(high - low) / sqrt(12)", 1 / math.sqrt(12))
+_TRUNCATED = Deviation(
+    "that of N(mean, std) cut to [low, high], here 2 std either side", float(truncnorm.std(-2, 2))
+)
+_XAVIER = Deviation("gain sqrt(2 / (fan_in + fan_out))", math.sqrt(2 / (FAN_IN + FAN_OUT)))
+_KAIMING = Deviation("gain / sqrt(fan), here gain sqrt(2)", RELU / math.sqrt(FAN_IN))
+_DEFAULT = Deviation("torch, and numpy after it: 1 / sqrt(3 fan_in); flax: 1 / sqrt(fan_in)", None)
 
 INITIALIZERS = (
     InitializerEntry(
         "constant",
         spec.Constant(value=0.5),
-        ("0", 0.0),
+        Deviation("0", 0.0),
         ("np.full", "nn.init.constant_", "initializers.constant"),
     ),
     InitializerEntry(
-        "normal", spec.Normal(std=0.01), ("std", 0.01), ("rng.normal", "nn.init.normal_", "jax.random.normal")
+        "normal",
+        spec.Normal(std=0.01),
+        Deviation("std", 0.01),
+        ("rng.normal", "nn.init.normal_", "jax.random.normal"),
     ),
     InitializerEntry(
         "uniform", spec.Uniform(), _UNIFORM, ("rng.uniform", "nn.init.uniform_", "jax.random.uniform")
@@ -166,8 +177,8 @@ def initializer_rows() -> tuple[InitializerRow, ...]:
     return tuple(
         InitializerRow(
             name=entry.name,
-            law=entry.std[0],
-            std=entry.std[1],
+            law=entry.std.formula,
+            std=entry.std.value,
             names=dict(zip(("numpy", "torch", "jax"), entry.code, strict=True)),
         )
         for entry in INITIALIZERS

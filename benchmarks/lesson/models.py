@@ -1,4 +1,4 @@
-"""What a walk of the lesson found, as data: frozen, strict, with a JSON round trip.
+"""The walk of the lesson as data: frozen, strict, with a JSON round trip.
 
 Every key is described in docs/lesson-json.md. Losses are in the target's units, squared; "above best" is the loss
 less that of the exact least-squares solution. S1 to S13 number the parts of the lesson.
@@ -47,7 +47,7 @@ class LessonSetting(Spec):
 
 
 class Quotation(Spec):
-    """One thing the lesson does, in a framework's own words: `code` as its backend has it, and a remark."""
+    """One thing the lesson does, in a framework: `code` as it stands in its backend, and a remark."""
 
     row: str
     what: str
@@ -99,7 +99,7 @@ class FirstStep(Spec):
 
 
 class ParitySummary(Spec):
-    """S7: the parity certificate in short; `shares` of the allowed rounding that were used, by quantity."""
+    """S7: the parity certificate in short; `shares`: the worst step over the allowed rounding, by quantity."""
 
     status: str
     reason: str

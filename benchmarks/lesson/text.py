@@ -170,7 +170,7 @@ def training(page: Page) -> None:
         f"{page.setting.dtype} can be off; what is shown is the worst step."
     )
     if pairs := page.walk.between_lanes:
-        between = [f"{pair.left} and {pair.right} {difference(pair)}" for pair in pairs]
+        between = [f"{pair.left} and {pair.right}: {difference(pair)}" for pair in pairs]
         page.show("Final parameters: " + "; ".join(between) + ".")
     for name, lane in page.lanes_run:
         if lane.training.certificate.status != "pass":

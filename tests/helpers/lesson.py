@@ -23,7 +23,7 @@ def walked() -> Walk:
     return lesson.walk(DOCUMENTED)
 
 
-def same_run_ulps(rate: float) -> float:
+def same_run_ulps(learning_rate: float) -> float:
     """How far two runs of the same mathematics may end apart, in ULP of the largest component.
 
     Each run rounds theta by half a ULP a step (the update's own rounding is a thousandth of it), and a step
@@ -31,7 +31,7 @@ def same_run_ulps(rate: float) -> float:
     minibatches.
     """
     smallest = np.linalg.eigvalsh(Z.T @ Z / len(Z))[0]
-    return 2 / (2 * rate * float(smallest))
+    return 2 / (2 * learning_rate * float(smallest))
 
 
 def start() -> np.ndarray:

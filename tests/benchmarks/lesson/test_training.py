@@ -30,8 +30,8 @@ def test_tensor_values_are_in_the_frameworks_order() -> None:
             continue  # the fused and compiled lanes keep their parameters as the tuned ones do
         backend = backends.load(name)
         with backend.precision(task.dtype):
-            session = LessonLane(backend, task, SPLIT, params, (backend.put(SPLIT.x[:1].astype("f4")),) * 2)
-            found = session.tensors(backend.init(task, params), params)
-        for (_, value), each in zip(params.items(), found, strict=True):
-            oriented = value if each.shape == value.shape else value.T
-            assert each.values == tuple(float(v) for v in oriented.reshape(-1))
+            lane = LessonLane(backend, task, SPLIT, params, (backend.put(SPLIT.x[:1].astype("f4")),) * 2)
+            tensors = lane.tensors(backend.init(task, params), params)
+        for (_, value), tensor in zip(params.items(), tensors, strict=True):
+            oriented = value if tensor.shape == value.shape else value.T
+            assert tensor.values == tuple(float(v) for v in oriented.reshape(-1))

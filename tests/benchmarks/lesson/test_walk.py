@@ -28,9 +28,9 @@ def walk() -> Walk:
 
 @pytest.fixture(params=DOCUMENTED)
 def lane(request: pytest.FixtureRequest) -> LaneWalk:
-    found = walked().lanes[DOCUMENTED.index(request.param)].walk
-    assert found is not None
-    return found
+    lane_walk = walked().lanes[DOCUMENTED.index(request.param)].walk
+    assert lane_walk is not None
+    return lane_walk
 
 
 # --- the walk -------------------------------------------------------------------------------------------------
@@ -60,36 +60,36 @@ def test_lanes_share_data_order_and_start(lane: LaneWalk, walk: Walk) -> None:
 
 
 def test_first_batches(lane: LaneWalk) -> None:
-    found = lane.iterator
-    assert found.training.rows == tuple(TASK.row_order(1000, 0)[:10])
-    assert found.evaluation.rows == tuple(range(10))
-    for batch in (found.training, found.evaluation, found.own):
+    batches = lane.iterator
+    assert batches.training.rows == tuple(TASK.row_order(1000, 0)[:10])
+    assert batches.evaluation.rows == tuple(range(10))
+    for batch in (batches.training, batches.evaluation, batches.own):
         rows = list(batch.rows[:3])
         np.testing.assert_allclose(batch.features, SPLIT.x[rows], rtol=UNIT)
         np.testing.assert_allclose(batch.labels, SPLIT.y[rows, 0], rtol=UNIT)
-    assert found.full_passes
-    assert found.new_order_each_epoch
+    assert batches.full_passes
+    assert batches.new_order_each_epoch
 
 
 def test_parameters_are_replaced(lane: LaneWalk) -> None:
     assert lane.model.replaced_exactly
-    drawn, start = (np.array(each[0].values) for each in (lane.model.drawn, lane.model.start))
+    drawn, start = (np.array(tensors[0].values) for tensors in (lane.model.drawn, lane.model.start))
     assert not np.array_equal(drawn, start)
     assert np.abs(drawn).max() < 0.06  # six standard deviations
     assert lane.model.drawn[1].values == lane.model.start[1].values == (0.0,)
 
 
 def test_loss_goes_to_the_best_and_is_certified(lane: LaneWalk, walk: Walk) -> None:
-    found, best = lane.training, walk.setting.best_loss
-    assert found.certificate.status == "pass", found.certificate.reason
-    assert set(found.certificate.shares) >= {"loss", "gradients", "params"}
-    assert all(0 < share <= 1 for share in found.certificate.shares.values())
+    result, best = lane.training, walk.setting.best_loss
+    assert result.certificate.status == "pass", result.certificate.reason
+    assert set(result.certificate.shares) >= {"loss", "gradients", "params"}
+    assert all(0 < share <= 1 for share in result.certificate.shares.values())
     # a residual of about sigma = 0.01 carries 10 roundings of numbers up to 20
     tolerance = 2 * 10 * UNIT * 20 / 0.01
-    for loss, above in zip(found.losses, found.above_best, strict=True):
+    for loss, above in zip(result.losses, result.above_best, strict=True):
         assert above > 0
         assert loss == pytest.approx(best + above, rel=tolerance)
-    assert found.above_best[0] > 100 * found.above_best[-1]
+    assert result.above_best[0] > 100 * result.above_best[-1]
 
 
 def test_estimate_is_the_float64_run_rounded(lane: LaneWalk) -> None:
@@ -122,12 +122,12 @@ def test_exercise_1_the_rate_matters_and_not_the_reduction(lane: LaneWalk) -> No
 
 
 def test_exercise_1_where_the_text_went_wrong(lane: LaneWalk) -> None:
-    found = lane.exercise1
-    assert found.gradient_ratio == pytest.approx(10, rel=32 * UNIT)
-    assert found.continued.above_best[0] < found.runs[0].above_best[0] / 10
-    assert len({ratio.seed for ratio in found.ratios}) == 3
-    assert all(ratio.first < 1 < ratio.last for ratio in found.ratios)
-    assert found.ratios[0].last == found.runs[2].above_best[-1] / found.runs[0].above_best[-1]
+    exercise = lane.exercise1
+    assert exercise.gradient_ratio == pytest.approx(10, rel=32 * UNIT)
+    assert exercise.continued.above_best[0] < exercise.runs[0].above_best[0] / 10
+    assert len({ratio.seed for ratio in exercise.ratios}) == 3
+    assert all(ratio.first < 1 < ratio.last for ratio in exercise.ratios)
+    assert exercise.ratios[0].last == exercise.runs[2].above_best[-1] / exercise.runs[0].above_best[-1]
 
 
 def test_exercise_1_no_constant_rule_on_a_partial_batch(lane: LaneWalk) -> None:
@@ -145,13 +145,13 @@ def test_the_factor_one_half_is_half_the_rate(lane: LaneWalk) -> None:
 def test_the_lessons_huber_is_smooth_l1(lane: LaneWalk) -> None:
     half, one = lane.huber.relations
     residual = np.abs(Z @ start() - SPLIT.y)
-    for found in (half, one):
-        s = found.sigma
+    for relation in (half, one):
+        s = relation.sigma
         formula = np.where(residual > s, residual - s / 2, residual**2 / (2 * s)).mean()
-        assert found.smooth_l1 == pytest.approx(formula, rel=1000 * UNIT)
-        assert found.huber == pytest.approx(s * formula, rel=1000 * UNIT)
-        assert found.ratio == pytest.approx(s, rel=2000 * UNIT)
-        assert found.gradient_ratio == pytest.approx(s, rel=2000 * UNIT)
+        assert relation.smooth_l1 == pytest.approx(formula, rel=1000 * UNIT)
+        assert relation.huber == pytest.approx(s * formula, rel=1000 * UNIT)
+        assert relation.ratio == pytest.approx(s, rel=2000 * UNIT)
+        assert relation.gradient_ratio == pytest.approx(s, rel=2000 * UNIT)
     assert (half.sigma, one.sigma) == (0.5, 1.0)
     assert lane.huber.losses[0] > lane.huber.losses[1] > lane.huber.losses[2]
     assert max(map(abs, (*lane.huber.weights_error, lane.huber.bias_error))) < 0.01
@@ -159,19 +159,19 @@ def test_the_lessons_huber_is_smooth_l1(lane: LaneWalk) -> None:
 
 def test_every_loss_has_one_value(walk: Walk) -> None:
     assert tuple(row.name for row in walk.losses) == losses.names()
-    values = [found.walk.loss_values for found in walk.lanes if found.walk is not None]
+    values = [report.walk.loss_values for report in walk.lanes if report.walk is not None]
     for name in losses.names():
         # at most 50 terms of at most 10 roundings each, none of them cancelling more than a digit
-        assert [each[name] for each in values] == pytest.approx(
+        assert [losses_of_lane[name] for losses_of_lane in values] == pytest.approx(
             [values[0][name]] * len(values), rel=1e4 * UNIT
         )
 
 
 def test_initializers_follow_their_distributions(lane: LaneWalk) -> None:
     for row, drawn in zip(catalog.INITIALIZERS, lane.initialisers, strict=True):
-        if row.std[1] is not None:
+        if row.std.value is not None:
             assert drawn.std == pytest.approx(
-                row.std[1], rel=0.03, abs=1e-6
+                row.std.value, rel=0.03, abs=1e-6
             )  # six times 1 / sqrt(2 x 20,000)
     named = {drawn.name: drawn for drawn in lane.initialisers}
     assert named["constant"].mean == 0.5
@@ -185,9 +185,9 @@ def test_the_table_of_initializers_is_complete() -> None:
 
 def test_gradients_of_the_last_batch_and_of_all_rows(lane: LaneWalk) -> None:
     theta, last = by_hand(steps_left=1), TASK.row_order(1000, 2)[-10:]
-    for found, rows in ((lane.exercise3.last_batch, last), (lane.exercise3.all_rows, np.arange(1000))):
+    for tensors, rows in ((lane.exercise3.last_batch, last), (lane.exercise3.all_rows, np.arange(1000))):
         gradient = 2 / len(rows) * Z[rows].T @ (Z[rows] @ theta - SPLIT.y[rows])
-        values = np.concatenate([each.values for each in found])
+        values = np.concatenate([tensor.values for tensor in tensors])
         np.testing.assert_allclose(values, gradient[:, 0], atol=1e-5)  # theta within 20 ULP, and z up to 4
     gap = np.array(lane.exercise3.last_batch[0].values) - lane.exercise3.all_rows[0].values
     assert np.abs(gap).max() > 1e-3
@@ -199,15 +199,17 @@ def test_gradients_have_each_frameworks_own_shape(walk: Walk) -> None:
         "torch": [("0.weight", (1, 2)), ("0.bias", (1,))],
         "jax": [("layers.0.kernel", (2, 1)), ("layers.0.bias", (1,))],
     }
-    for found in walk.lanes:
-        assert found.walk is not None
-        assert [(each.name, each.shape) for each in found.walk.exercise3.last_batch] == expected[found.name]
-        assert [(each.name, each.shape) for each in found.walk.step.gradients] == expected[found.name]
+    for report in walk.lanes:
+        assert report.walk is not None
+        assert [(tensor.name, tensor.shape) for tensor in report.walk.exercise3.last_batch] == expected[
+            report.name
+        ]
+        assert [(tensor.name, tensor.shape) for tensor in report.walk.step.gradients] == expected[report.name]
 
 
 def test_a_deeper_chain_goes_through_the_same_loop(lane: LaneWalk, walk: Walk) -> None:
     assert walk.deeper_layers == ("Linear(2, 8)", "ReLU", "Linear(8, 1)")
-    assert [each.values for each in lane.deeper.parameters[1::2]] == [(0.0,) * 8, (0.0,)]
+    assert [tensor.values for tensor in lane.deeper.parameters[1::2]] == [(0.0,) * 8, (0.0,)]
     assert lane.deeper.before > lane.deeper.losses[0] > lane.deeper.losses[1] > lane.deeper.losses[2]
     first = walk.lanes[0].walk
     assert first is not None
@@ -217,7 +219,7 @@ def test_a_deeper_chain_goes_through_the_same_loop(lane: LaneWalk, walk: Walk) -
 
 def test_lanes_agree(walk: Walk) -> None:
     assert len(walk.between_lanes) == len(DOCUMENTED) * (len(DOCUMENTED) - 1) // 2
-    assert all(each.ulps <= same_run_ulps(0.03) for each in walk.between_lanes)
+    assert all(pair.ulps <= same_run_ulps(0.03) for pair in walk.between_lanes)
 
 
 # --- lanes and input ------------------------------------------------------------------------------------------
@@ -225,16 +227,16 @@ def test_lanes_agree(walk: Walk) -> None:
 
 def test_a_lane_that_cannot_run_is_a_column_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "samestep.backends.jax_backend", None)
-    found = lesson.walk(["numpy", "jax"], batch_size=500)
-    absent = found.lanes[1]
+    walk = lesson.walk(["numpy", "jax"], batch_size=500)
+    absent = walk.lanes[1]
     reason = absent.missing
     assert reason is not None
     assert "samestep[jax]" in reason
     assert (absent.walk, absent.failed) == (None, False)
-    text = lesson.render(found)
+    text = lesson.render(walk)
     assert all(word in re.sub(r"\s+", " ", text) for word in re.split(r"\s+", reason))
     assert "not here" in text
-    assert Walk.model_validate_json(found.model_dump_json()) == found
+    assert Walk.model_validate_json(walk.model_dump_json()) == walk
 
 
 def test_when_no_lane_can_run_that_is_all_there_is_to_say(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,24 +261,26 @@ def test_a_lane_that_fails_is_shown_with_its_reason_and_exit_1(
     )
     lanes = [name for name in ("numpy", "torch") if name in DOCUMENTED]
     assert command.lesson(lanes, 500, json=True) == int("torch" in lanes)
-    shown, told = capsys.readouterr()
-    found = Walk.model_validate_json(shown)
-    assert [each.failed for each in found.lanes] == [name == "torch" for name in lanes]
-    assert all(each.missing == "it fails: ArithmeticError: two lines of it" for each in found.lanes[1:])
-    assert "lesson 0/" in told  # progress
-    assert "Traceback" not in told
+    stdout, stderr = capsys.readouterr()
+    walk = Walk.model_validate_json(stdout)
+    assert [report.failed for report in walk.lanes] == [name == "torch" for name in lanes]
+    assert all(report.missing == "it fails: ArithmeticError: two lines of it" for report in walk.lanes[1:])
+    assert "lesson 0/" in stderr  # progress
+    assert "Traceback" not in stderr
 
 
 def test_when_every_lane_fails_only_the_reason_is_shown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(lane_module, "walk_lane", fails)
+    monkeypatch.setenv("COLUMNS", "85")
     assert command.lesson(["numpy"], 10, json=False) == 1
-    shown = capsys.readouterr().out
-    assert "it fails: ArithmeticError: two lines of it" in shown
-    assert "not here" in shown
-    assert "share" not in shown
-    assert len(shown.splitlines()) < 15
+    text = capsys.readouterr().out
+    assert "it fails: ArithmeticError: two lines of it" in text
+    assert "not here" in text
+    assert "share" not in text
+    assert len(text.splitlines()) < 15
+    assert max(map(len, text.splitlines())) == 85  # the width of the terminal
 
 
 def test_unknown_lanes_name_the_nearest_and_the_known_ones() -> None:
@@ -292,15 +296,15 @@ def test_a_batch_has_1_to_1000_rows(batch_size: int) -> None:
 
 @pytest.mark.parametrize("batch_size", [7, 1000])
 def test_other_batches(batch_size: int) -> None:
-    found = lesson.walk(["numpy", "numpy"], batch_size=batch_size)
-    assert [each.name for each in found.lanes] == ["numpy"]
-    walked = found.lanes[0].walk
-    assert walked is not None
-    assert walked.held.same
-    assert walked.training.certificate.status == "pass"
-    assert walked.exercise1.gradient_ratio == pytest.approx(batch_size, rel=32 * UNIT)
-    assert found.setting.last_batch == (1000 % batch_size or batch_size)
-    assert max(map(len, lesson.render(found).splitlines())) <= 100
+    walk = lesson.walk(["numpy", "numpy"], batch_size=batch_size)
+    assert [lane.name for lane in walk.lanes] == ["numpy"]
+    lane_walk = walk.lanes[0].walk
+    assert lane_walk is not None
+    assert lane_walk.held.same
+    assert lane_walk.training.certificate.status == "pass"
+    assert lane_walk.exercise1.gradient_ratio == pytest.approx(batch_size, rel=32 * UNIT)
+    assert walk.setting.last_batch == (1000 % batch_size or batch_size)
+    assert max(map(len, lesson.render(walk).splitlines())) <= 100
 
 
 def test_importing_the_lesson_imports_no_framework() -> None:
