@@ -10,15 +10,14 @@ from typing import Any
 
 import pytest
 
-from samestep.benchmarks.pytest_plugin import BENCH
+from samestep.benchmarks.pytest_plugin.adapter import label
 from samestep.benchmarks.pytest_plugin.replay import CLOCK, Replay
 
 
 @pytest.mark.benchmark(timer=CLOCK, disable_gc=False, warmup=False)
 def test_training(task: str, lane: str, replay: Replay, benchmark: Any) -> None:
     """Proven first: a lane whose certificate or gates fail shows its reason and no time."""
-    benchmark.group = task
-    benchmark.fullname = f"{BENCH.name}::{benchmark.name}"  # the same from every rootdir, to be compared by
+    label(benchmark, task)
     if benchmark.disabled:
         benchmark(replay.run_once, task, lane)
         return

@@ -21,14 +21,15 @@ from pytest_benchmark.utils import get_commit_info
 from ..analysis import RecordAnalysis, Row
 from ..console.safe_path import safe_path
 from ..record import KEY
+from . import BENCH
+from .replay import CLOCK
 
 __all__ = ["PerformanceRegression", "Saver", "document", "machine_info"]
 
-FILE, TEST = "bench_training.py", "test_training"
-TIMER = "worker-measured time"
+TEST = "test_training"  # the test function in BENCH
 OPTIONS: dict[str, Any] = {  # what pytest-benchmark writes of our benchmarks; the samples are not its own
     "disable_gc": False,
-    "timer": TIMER,
+    "timer": CLOCK.__name__,
     "min_rounds": 5,
     "max_time": 1.0,
     "min_time": 0.000005,
@@ -60,13 +61,23 @@ def entry(analysis: RecordAnalysis, row: Row) -> dict[str, Any]:
     return {
         "group": row.task,
         "name": name,
-        "fullname": f"{FILE}::{name}",
+        "fullname": full_name(name),
         "params": {"task": row.task, "lane": row.lane},
         "param": parameter,
         "extra_info": extra_info(row),
         "options": OPTIONS,
         "stats": stats.as_dict() | {"data": stats.data, "iterations": 1},
     }
+
+
+def full_name(name: str) -> str:
+    """What runs are compared by: the same from every rootdir."""
+    return f"{BENCH.name}::{name}"
+
+
+def label(benchmark: Any, task: str) -> None:
+    """Give a test's entry its group and full name."""
+    benchmark.group, benchmark.fullname = task, full_name(benchmark.name)
 
 
 def extra_info(row: Row) -> dict[str, Any]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # the plugin is loaded with every pytest run: nothing heavy b
 class ReplayClock:
     """A timer that stands still except while a sample is replayed; seconds, like time.perf_counter."""
 
-    __name__ = "worker-measured time"  # adapter.TIMER
+    __name__ = "worker-measured time"
 
     def __init__(self) -> None:
         self.now = 0.0
