@@ -3,31 +3,45 @@
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tests.helpers.paths import ROOT
 
-FOLDERS = ("samestep", "backends", "benchmarks", "validation", "docs", "examples", "tests")
+PRODUCT = ("samestep", "backends", "benchmarks", "validation")
+FOLDERS = (*PRODUCT, "docs", "examples", "tests")
+LONGEST_FUNCTION, LONGEST_FILE = 50, 350
 
 
-def modules() -> Iterator[Path]:
-    """Every Python file of the checkout; the linked folders under their own names alone."""
-    return (path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py")))
+def modules(*folders: str) -> list[Path]:
+    """Every Python file of some folders; the linked folders under their own names alone."""
+    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    """The syntax tree of a file."""
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def imported(path: Path) -> Iterator[str]:
     """What a file imports by an absolute name."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module
 
 
-@pytest.mark.parametrize("path", [*modules()], ids=lambda path: str(path.relative_to(ROOT)))
+def identify(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", modules(*FOLDERS), ids=identify)
 def test_nothing_is_imported_by_the_names_of_the_linked_folders(path: Path) -> None:
     """`backends` and `benchmarks` would be a second copy of samestep.backends and samestep.benchmarks."""
     bare = [name for name in imported(path) if name.partition(".")[0] in ("backends", "benchmarks")]
@@ -35,6 +49,31 @@ def test_nothing_is_imported_by_the_names_of_the_linked_folders(path: Path) -> N
 
 
 def test_no_test_imports_another_test() -> None:
-    tests = [path for path in modules() if path.is_relative_to(ROOT / "tests")]
-    wrong = [(path.name, name) for path in tests for name in imported(path) if ".test_" in f".{name}"]
-    assert not wrong
+    imports = [(path.name, name) for path in modules("tests") for name in imported(path)]
+    assert not [pair for pair in imports if ".test_" in f".{pair[1]}"]
+
+
+def test_the_name_of_a_file_says_which_it_is() -> None:
+    """A command's file is named after the command; every other name stands in one room alone."""
+    places = defaultdict(list)
+    for path in modules(*PRODUCT):
+        if not path.stem.startswith("__") and path.parent.name != "commands":
+            places[path.stem].append(identify(path))
+    assert not {name: files for name, files in places.items() if len(files) > 1}
+
+
+def test_the_name_of_a_public_class_says_which_it_is() -> None:
+    places = defaultdict(set)
+    for path in modules(*PRODUCT):
+        for node in tree(path).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].add(identify(path))
+    assert not {name: files for name, files in places.items() if len(files) > 1}
+
+
+@pytest.mark.parametrize("path", modules(*PRODUCT, "docs"), ids=identify)
+def test_files_and_functions_are_short(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
+    functions = (node for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef))
+    lengths = {node.name: (node.end_lineno or node.lineno) - node.lineno + 1 for node in functions}
+    assert not {name: lines for name, lines in lengths.items() if lines > LONGEST_FUNCTION}
