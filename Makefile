@@ -1,7 +1,7 @@
 # Two commands do everything on a fresh machine: `make compare` and `make test`. Both set themselves up first.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compare test lint docs
+.PHONY: help setup compare test test-fast lint docs
 
 # The first of these that is Python 3.11 or newer; or say which: make setup PYTHON=/path/to/python
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 help:  ## what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*##/ { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*##/ { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## create .venv with the locked versions and this package
 
@@ -21,6 +21,9 @@ compare: $(READY)  ## certify, time and compare every lane: make compare ARGS="-
 
 test: $(READY)  ## run the tests: make test ARGS="-k numpy"
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-fast: $(READY)  ## the tests that take no process, browser or compiler of their own: the inner loop
+	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
 lint: $(READY)  ## style, import contracts and types, as .ci/run checks them
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/lint-imports --no-cache && $(BIN)/mypy

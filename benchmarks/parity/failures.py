@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..record.proof import Diagnosis, Violation
-from .comparison import TensorComparison
 from .doctor import Case, StepSnapshot, diagnose
 from .reference import Arithmetic, Arrays, Reference, StepStart
+from .step_comparison import TensorComparison
 from .workload import ScheduledBatch, Workload
 
 BEFORE, AFTER = 3, 12  # steps that are kept for the doctor, around the first wrong one

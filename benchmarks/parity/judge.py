@@ -16,11 +16,11 @@ from samestep.backends.interface import Trace
 
 from ..record.arrays import decode_steps
 from ..record.proof import BoundRatios, Diagnosis, Judgement, KeptStep, Status, Violation
-from .comparison import AnalyzedStep, compare_step
 from .failures import FailureTracker, violation_sentence
 from .kept_steps import KeptSteps, RatioLog, kept_step_numbers, rounded_ratios
 from .reference import Arithmetic, Arrays, Bounds, Magnitudes, Reference, StepStart
 from .reference.drift import Drift
+from .step_comparison import AnalyzedStep, compare_step
 from .trace_form import in_order, malformed, step_count, unrecorded
 from .workload import ScheduledBatch, Workload
 

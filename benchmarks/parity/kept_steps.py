@@ -14,7 +14,7 @@ from samestep.backends.interface import Host, Trace
 
 from ..record.arrays import encode
 from ..record.proof import BoundRatios, KeptStep, WorstRatio
-from .comparison import TensorComparison
+from .step_comparison import TensorComparison
 from .workload import Workload
 
 MOST_BYTES = 24_000  # of the kept steps of one run, before base64; but never fewer steps than

@@ -14,11 +14,11 @@ import numpy as np
 from samestep.backends.interface import Backend, Host, State, Trace
 
 from ..record.proof import Cause, Diagnosis, Judgement
-from .comparison import bound_ratio
 from .doctor.lane_faults import of_prediction
 from .judge import judge
 from .reference import Arithmetic, Bounds, Magnitudes, Reference, narrow
 from .reference.drift import exact_distance
+from .step_comparison import bound_ratio
 from .workload import Workload
 
 MOST_PREDICTED = 1_000_000  # numbers of x

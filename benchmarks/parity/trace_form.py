@@ -5,8 +5,8 @@ from __future__ import annotations
 from samestep.backends.interface import Trace
 
 from ..record.proof import Cause, Diagnosis
-from .comparison import QUANTITIES
 from .reference import Arrays, ReferenceStep
+from .step_comparison import QUANTITIES
 from .workload import Workload
 
 

@@ -57,7 +57,7 @@ NESTEROV = task(optimizer=SGD(momentum=0.9, nesterov=True, maximize=True, learni
 DEEP = task(
     layers=(Linear(in_features=FEATURES, out_features=4), ReLU(), Linear(in_features=4, out_features=1)),
     init=Initialization(weight=Normal(std=0.5)),
-    loss=Loss(name="smooth_l1", options={"beta": 0.5}),
+    loss=Loss(name="smooth_l1", options=(("beta", 0.5),)),
 )
 TASKS = {"plain": PLAIN, "momentum": MOMENTUM, "nesterov": NESTEROV, "deep": DEEP}
 Arrays = dict[str, np.ndarray]
@@ -108,7 +108,8 @@ def distances(done: Workload) -> tuple[Arrays, Arrays]:
     which it maps to dg = (2/B) |Z|^T |Z| dtheta + decay dtheta, db = momentum db + (1 - dampening) dg and
     dtheta + h db, with Z = [X 1].
     """
-    o, params, buffers = done.task.optimizer, done.start, {}
+    o, params = done.task.optimizer, done.start
+    buffers: dict[str, np.ndarray] = {}
     params_off, buffers_off = (
         {name: np.zeros(value.shape) for name, value in done.start.items()} for _ in range(2)
     )

@@ -7,6 +7,7 @@ passes always; thresholds are those at which a right distribution would fail onc
 from __future__ import annotations
 
 import math
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -57,14 +58,15 @@ for distribution in ("uniform", "normal"):
         Xavier(distribution=distribution, gain=5 / 3),
         scaled(distribution, 5 / 3 * math.sqrt(2 / (IN + OUT))),
     )
-    for mode, fan in (("fan_in", IN), ("fan_out", OUT)):
+    fans: tuple[tuple[Literal["fan_in", "fan_out"], int], ...] = (("fan_in", IN), ("fan_out", OUT))
+    for mode, fan in fans:
         DISTRIBUTIONS[f"kaiming {distribution} {mode}"] = (
             Kaiming(distribution=distribution, mode=mode, gain=1.7),
             scaled(distribution, 1.7 / math.sqrt(fan)),
         )
 
 
-def drawn(lane: str, init: Initialization, out: int = OUT, dtype: str = "float32") -> dict[str, np.ndarray]:
+def drawn(lane: str, init: Initialization, out: int = OUT, dtype: Any = "float32") -> dict[str, np.ndarray]:
     task = Task(
         name="draw",
         dataset=DATA,

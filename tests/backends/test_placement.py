@@ -35,7 +35,7 @@ CLASSES = Task(
     name="classes",
     dataset=Synthetic(rows=ROWS, held_out=1, features=FEATURES),
     layers=(Linear(in_features=FEATURES, out_features=2),),
-    loss=Loss(name="cross_entropy", options={"weight": WEIGHT, "label_smoothing": 0.1}),
+    loss=Loss(name="cross_entropy", options=(("label_smoothing", 0.1), ("weight", WEIGHT))),
     batch_size=BATCH,
 )
 TASKS = {task.name: task for task in (REGRESSION, CLASSES)}

@@ -33,7 +33,7 @@ TASK = Task(
     dataset=DATA,
     layers=LAYERS,
     init=Initialization(weight=Kaiming(mode="fan_out")),
-    loss=Loss(name="smooth_l1", options={"beta": 0.5}),
+    loss=Loss(name="smooth_l1", options=(("beta", 0.5),)),
     optimizer=SGD(momentum=0.9, nesterov=True, schedule=Cosine(final=0.01)),
 )
 

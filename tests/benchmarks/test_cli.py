@@ -13,6 +13,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 from subprocess import CompletedProcess, run
+from typing import Any
 
 import pytest
 import typer.main
@@ -27,6 +28,10 @@ from tests.helpers.outside_lanes import BROKEN, install, python_path
 from tests.helpers.processes import InProcess, interrupted, samestep
 
 Smoke = tuple[Path, CompletedProcess[str]]
+
+
+GROUP: Any = typer.main.get_command(cli.app)
+COMMANDS = GROUP.commands
 
 
 def test_compare_prints_tables_and_keeps_stdout_clean(smoke: Smoke) -> None:
@@ -103,7 +108,7 @@ def test_list_names_data_by_the_tasks_that_can_be_typed() -> None:
 
 
 def test_help_says_what_an_option_takes() -> None:
-    commands = typer.main.get_command(cli.app).commands
+    commands = COMMANDS
     for name, command in commands.items():
         shown = CliRunner().invoke(cli.app, [name, "--help"]).output
         assert "<class" not in shown
@@ -208,7 +213,7 @@ def test_a_damaged_record_is_one_line(text: str, tmp_path: Path, here: InProcess
 
 def test_version_and_both_forms_of_help(here: InProcess) -> None:
     assert here("--version").stdout == f"samestep {version('samestep')}\n"
-    for name in ([], *([name] for name in typer.main.get_command(cli.app).commands)):
+    for name in ([], *([name] for name in COMMANDS)):
         short, long = here(*name, "-h"), here(*name, "--help")
         assert (short.returncode, short.stdout) == (0, long.stdout)
         assert "Usage:" in short.stdout
@@ -220,7 +225,7 @@ def test_the_command_line_and_pytest_take_the_same_options() -> None:
     pytest_plugin.pytest_addoption(parser)
     (group,) = [group for group in parser._groups if group.name == "samestep"]
     theirs = {option.attrs()["dest"]: option.attrs() for option in group.options}
-    parameters = typer.main.get_command(cli.app).commands["compare"].params
+    parameters = COMMANDS["compare"].params
     ours = {parameter.name: parameter for parameter in parameters}
     assert set(ours) == set(theirs) == {field.name for field in dataclasses.fields(Options)}
     for name, option in theirs.items():

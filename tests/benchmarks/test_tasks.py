@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -26,7 +27,7 @@ def load(name: str) -> datasets.Split:
 
 def start(task: Task, seed: int = 0) -> dict[str, np.ndarray]:
     """Initial values from the task's own distribution: for every named task normal weights and zero biases."""
-    rng, weight = np.random.default_rng(seed), task.init.weight
+    rng, weight = np.random.default_rng(seed), cast(Any, task.init.weight)
     deviation = {"normal": lambda fan_in: weight.std, "kaiming": lambda fan_in: weight.gain / np.sqrt(fan_in)}
     return {
         name: np.zeros(shape) if len(shape) == 1 else rng.normal(0.0, deviation[weight.kind](shape[0]), shape)

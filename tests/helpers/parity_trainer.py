@@ -84,7 +84,8 @@ class Trainer:
 
     def run(self, workload: Workload) -> Trace:
         params = {name: value.copy() for name, value in workload.start.items()}
-        losses_, rows = [], []
+        losses_: list[Any] = []
+        rows: list[Any] = []
         for index, batch in enumerate(workload.batches()):
             x, y = self.batch(batch.x, batch.y, workload, index)
             if self.mistake == "partial batch dropped" and len(x) < self.task.batch_size:

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from tests.helpers.paths import ROOT
 
@@ -37,7 +37,7 @@ def samestep(*words: str, cwd: Path, timeout: float = 300) -> subprocess.Complet
 
 def interrupted(command: Sequence[str], cwd: Path) -> tuple[int, str, str]:
     """Exit code and output of a run with --out run that Ctrl-C reaches after its first block."""
-    pipes: dict[str, int] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, cwd=cwd, text=True, start_new_session=True, **pipes) as process:
         blocks = cwd / "run" / "relay" / "blocks"
         end = time.monotonic() + 120

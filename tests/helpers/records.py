@@ -164,7 +164,7 @@ def arm(lane: str) -> Arm:
     )
 
 
-def certified(lane: str, status: str) -> Certified:
+def certified(lane: str, status: Any) -> Certified:
     ending = Untraced(steps=STEPS, equal=True, distance=0.0, allowance=1e-6, final=FINAL + "0" * 48)
     judgement = Judgement(dtype="float32", reference="float64, 53 bits", reason=f"it says {status}")
     certificate = Certificate(

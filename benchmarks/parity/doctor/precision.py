@@ -8,8 +8,8 @@ import numpy as np
 
 from samestep.backends import spec
 
-from ..comparison import QUANTITIES
 from ..reference import Arithmetic, Array, Arrays, Bounds, Magnitudes, Reference, narrow
+from ..step_comparison import QUANTITIES
 from .case import Case, Finding, StepSnapshot, flat
 
 SINGLE = 24  # bits of float32's significand

@@ -117,7 +117,7 @@ def test_an_end_by_ctrl_c_and_a_budget_lead_to_the_same_cells(tmp_path: Path) ->
 
 def test_every_cell_is_small_enough_and_learns() -> None:
     """All sizes; and by a short training that ends below its start the learning rates are stable."""
-    cells = sweep.grid()
+    cells = grid_of_sizes.grid()
     assert [cell.name for cell in cells] == [
         f"b{b}-f{f}" for b in grid_of_sizes.BATCHES for f in grid_of_sizes.FEATURES
     ]

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,7 +14,7 @@ from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.datasets.split import Transform
 
 ROWS = 20
-TABLE = {
+TABLE: dict[str, list[Any]] = {
     "a": [float(i * i % 7) for i in range(ROWS)],
     "flag": [i % 3 == 0 for i in range(ROWS)],
     "still": [5] * ROWS,
@@ -70,7 +71,7 @@ def changed(**columns):
 
 
 GOOD = [float(i) for i in range(ROWS)]
-BAD_FILES = {
+BAD_FILES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "missing column": (
         TABLE,
         {"target": "prise"},

@@ -14,12 +14,12 @@ from tests.helpers.lesson import SPLIT
 
 
 def test_equality_counts_units_in_the_last_place() -> None:
-    one = {"a": np.float32([1.0, 2.0])}
-    near = {"a": np.float32([1.0, np.nextafter(np.float32(2), np.float32(3))])}
+    one = {"a": np.array([1.0, 2.0], np.float32)}
+    near = {"a": np.array([1.0, np.nextafter(np.float32(2), np.float32(3))], np.float32)}
     assert equality("l", "r", one, one).bit_for_bit
     assert not equality("l", "r", one, near).bit_for_bit
     assert equality("l", "r", one, near).ulps == 1.0
-    assert math.isnan(equality("l", "r", one, {"a": np.float32([1.0, np.nan])}).ulps)
+    assert math.isnan(equality("l", "r", one, {"a": np.array([1.0, np.nan], np.float32)}).ulps)
 
 
 def test_tensor_values_are_in_the_frameworks_order() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,10 +64,17 @@ def test_the_work_comes_back_bit_for_bit(data: Synthetic | Packaged, dtype: str,
     assert not work.matches(tmp_path / "nothing", described)
 
 
+def true_weights(dataset: Any) -> np.ndarray:
+    """The weights that synthetic data were made with."""
+    truth = datasets.load(dataset).truth
+    assert truth is not None
+    return truth[0]
+
+
 def test_truth_and_classes_come_back(tmp_path: Path) -> None:
     lesson = prepared(tmp_path / "a", task())
     assert lesson.split.truth is not None
-    np.testing.assert_array_equal(lesson.split.truth[0], datasets.load(task().dataset).truth[0])
+    np.testing.assert_array_equal(lesson.split.truth[0], true_weights(task().dataset))
     data = Packaged(name="digits")
     split = datasets.load(data)
     wanted = task(
@@ -81,7 +89,7 @@ def test_truth_and_classes_come_back(tmp_path: Path) -> None:
 @settings(max_examples=40, deadline=None)
 @given(rows=st.integers(1, 3000), batch=st.integers(1, 400))
 def test_a_run_is_the_first_hundred_steps_or_the_epoch(
-    rows: int, batch: int, tmp_path_factory: object
+    rows: int, batch: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     wanted = task(rows=rows, batch=batch)
     x = np.zeros((rows, 2))
@@ -98,7 +106,10 @@ def test_a_run_is_the_first_hundred_steps_or_the_epoch(
 
 def test_the_digest_is_the_certificates(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    values = {"b": rng.normal(size=(3, 2)).T, "a": rng.normal(size=4).astype(np.float32)}
+    values: dict[str, np.ndarray] = {
+        "b": rng.normal(size=(3, 2)).T,
+        "a": rng.normal(size=4).astype(np.float32),
+    }
     assert digest(values).startswith(work.digest(values))
     assert len(work.digest(values)) == 16
     work.save_arrays(tmp_path / "v.npz", values)
@@ -179,7 +190,7 @@ def test_calibration_fills_a_slice_but_does_not_drown_in_resets(run: TimedWork) 
 def test_training_takes_all_epochs_and_all_rows(tmp_path: Path) -> None:
     wanted = task(rows=1005, batch=5)  # more steps than a run has
     found = TimedWork(backends.load("numpy"), prepared(tmp_path, wanted)).train()
-    assert abs(found["0.weight"] - datasets.load(wanted.dataset).truth[0]).max() < 0.05
+    assert abs(found["0.weight"] - true_weights(wanted.dataset)).max() < 0.05
 
 
 # --- process facts ------------------------------------------------------------------------------------------

@@ -99,7 +99,7 @@ MISTAKES = {
     "partial batch dropped": {},
     "partial batch by nominal size": {},
     "bias never updated": {},
-    "option off": {"loss": Loss(name="huber", options={"delta": 0.8})},
+    "option off": {"loss": Loss(name="huber", options=(("delta", 0.8),))},
     "gradient of the batch before": {},
     "weights transposed": {"layers": CHAIN},
     "other rows": {},

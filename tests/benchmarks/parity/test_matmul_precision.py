@@ -39,7 +39,7 @@ TASKS = {
     "linear": make(),
     "momentum": make(optimizer=SGD(momentum=0.9, nesterov=True, weight_decay=0.01)),
     "chain": make(layers=CHAIN, optimizer=SGD(learning_rate=0.01)),
-    "huber": make(loss=Loss(name="huber", options={"delta": 0.4})),
+    "huber": make(loss=Loss(name="huber", options=(("delta", 0.4),))),
 }
 
 
@@ -280,5 +280,5 @@ def test_precision_lets_tf32_in_only_where_it_is_declared() -> None:
 
         for lane, words in (("jax", "highest"), ("jax:tf32", "tensorfloat32")):
             with backends.lane_class(lane)("cpu").precision("float32"):
-                assert jax.config.jax_default_matmul_precision == words
-            assert jax.config.jax_default_matmul_precision is None
+                assert jax.config.read("jax_default_matmul_precision") == words
+            assert jax.config.read("jax_default_matmul_precision") is None

@@ -18,7 +18,7 @@ MISTAKES = {
     "sum for mean": ({}, "scale", "scale"),
     "partial batch by nominal size": ({}, "partial batch", "partial batch"),
     "bias never updated": ({}, "left out", "left out"),
-    "option off": ({"loss": Loss(name="huber", options={"delta": 0.8})}, "loss", "loss"),
+    "option off": ({"loss": Loss(name="huber", options=(("delta", 0.8),))}, "loss", "loss"),
     "gradient of the batch before": ({}, "stale", "stale"),
     "weights transposed": ({"layers": CHAIN}, "transposed", "transposed"),
     "other rows": ({}, "rows", "rows"),

@@ -28,8 +28,8 @@ from samestep.benchmarks.parity.reference.arithmetic import Sum
 
 LOSSES = [
     (Loss(name="mse"), 2.0, 3),
-    (Loss(name="huber", options={"delta": 50.0}), 1.0, 3),
-    (Loss(name="smooth_l1", options={"beta": 50.0}), 1 / 50, 4),
+    (Loss(name="huber", options=(("delta", 50.0),)), 1.0, 3),
+    (Loss(name="smooth_l1", options=(("beta", 50.0),)), 1 / 50, 4),
 ]
 
 
