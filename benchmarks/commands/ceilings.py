@@ -102,7 +102,7 @@ def rates_table(rows: list[dict[str, Any]]) -> TextTable:
     names = ("task", "working set", "read", "copy", "BLAS", "bytes/step", "flop/step", "floor/step")
     table = TextTable("RATES", names, notes=[READING, FLOOR], left=("task",))
     for row in rows:
-        values = (quantity(row[name], unit) for name, unit in units.items())
+        values = (fmt.quantity(row[name], unit) for name, unit in units.items())
         table.rows.append((row["task"], *values, fmt.duration(row["floor_s"])))
     return table
 
@@ -112,9 +112,3 @@ def calls_table(rows: list[dict[str, Any]], reasons: list[str]) -> TextTable:
     table = TextTable("CHEAPEST CALL", ("what", "time"), notes=[*reasons, HOLDS], left=("what",))
     table.rows = [(row["call"], fmt.duration(row["seconds"])) for row in rows]
     return table
-
-
-def quantity(value: float, unit: str) -> str:
-    """A number with a metric suffix before its unit: 12 kB, 144 B, 44.2 Gflop/s."""
-    number, _, suffix = fmt.count(value).partition(" ")
-    return f"{number} {suffix}{unit}".rstrip()

@@ -87,13 +87,22 @@ def count(value: float | None, width: float = 0.0, *, zeros: bool = False) -> st
 
     `zeros`: an estimate of three digits, of which zeros at the end are kept.
     """
-    if value is None:
-        return BLANK
+    return BLANK if value is None else " ".join(filter(None, _count_parts(value, width, zeros)))
+
+
+def quantity(value: float, unit: str) -> str:
+    """A number with a metric suffix before its unit: 12 kB, 144 B, 44.2 Gflop/s."""
+    number, suffix = _count_parts(value, 0.0, False)
+    return f"{number} {suffix}{unit}".rstrip()
+
+
+def _count_parts(value: float, width: float, zeros: bool) -> tuple[str, str]:
+    """The number and its metric suffix, if it has one."""
     for suffix, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if abs(value) >= 0.9995 * size:  # 999.7 is written as 1 k, not as 1e+03
             plain = digits(value / size, 3) if zeros else f"{value / size:.3g}"
-            return f"{rounded(value / size, width / size) if width else plain} {suffix}"
-    return rounded(value, width) if width else f"{value:.3g}"
+            return (rounded(value / size, width / size) if width else plain), suffix
+    return (rounded(value, width) if width else f"{value:.3g}"), ""
 
 
 def digits(value: float, number: int) -> str:

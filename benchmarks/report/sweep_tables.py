@@ -85,7 +85,7 @@ def lines(costs: Sequence[StepCost]) -> TextTable:
     for cost in costs:
         r_squared = "" if cost.r_squared is None else f"{cost.r_squared:.3f}"
         overhead = _with_error(cost.overhead, cost.overhead_error, fmt.duration)
-        rate = _with_error(cost.rate, cost.rate_error, lambda value: f"{fmt.count(value)}B/s")
+        rate = _with_error(cost.rate, cost.rate_error, lambda value: fmt.quantity(value, "B/s"))
         quality = fmt.percent(cost.typical), cost.word
         table.rows.append((cost.lane, str(cost.sizes), overhead, rate, r_squared, *quality))
         table.notes += [f"{cost.lane}: {cost.reason}"] if cost.reason else []

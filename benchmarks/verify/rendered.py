@@ -81,7 +81,7 @@ def _markdown_parts(text: str) -> tuple[list[str], str]:
 def same_page(text: str, fresh: str, analysis: RecordAnalysis) -> bool:
     """Whether a page shows what follows from the record: in its data, its charts, and what can be seen of it."""
     try:
-        rows, charts = rows_of(text), (chart_values(text), chart_values(fresh))
+        rows, charts = rows_of(text), [_chart_figures(page, analysis.lanes) for page in (text, fresh)]
     except InputError:
         return False
     if not alike([row.model_dump() for row in rows], [row.model_dump() for row in analysis.rows]):
@@ -107,6 +107,19 @@ def rows_of(text: str) -> tuple[Row, ...]:
         return tuple(TypeAdapter(list[Row]).validate_json(block))
     except ValidationError as error:
         raise InputError("not a page that `samestep report` made: it has no block of figures") from error
+
+
+def _chart_figures(text: str, lanes: Sequence[str]) -> Any:
+    """The data of a page's charts, texts among them by the figures that they hold."""
+
+    def by_figures(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: by_figures(part) for key, part in value.items()}
+        if isinstance(value, list):
+            return [by_figures(part) for part in value]
+        return figures(value, lanes) if isinstance(value, str) else value
+
+    return by_figures(chart_values(text))
 
 
 def chart_values(text: str) -> list[Any]:

@@ -72,8 +72,8 @@ def _roofline_limits(record: Record) -> TextTable:
     """Bytes and operations per second."""
     names = ("task", "working set", "read", "copy", "BLAS")
     rows: list[tuple[str, ...]] = [
-        (c.task, fmt.count(c.working_set) + "B", *(fmt.count(r) + "B/s" for r in (c.read_rate, c.copy_rate)),
-         fmt.count(c.blas_rate) + "FLOP/s")
+        (c.task, fmt.quantity(c.working_set, "B"), *(fmt.quantity(r, "B/s") for r in (c.read_rate, c.copy_rate)),
+         fmt.quantity(c.blas_rate, "FLOP/s"))
         for c in record.ceilings
     ]  # fmt: skip
     return TextTable("The machine's measured limits", names, rows, left=("task",))

@@ -138,7 +138,7 @@ def lines(analysis: RecordAnalysis, styles: LaneStyles) -> Figure:
             "lane": row.lane,
             "work": bytes_of[row.task],
             "seconds": row.time.value,
-            "size": f"{row.task}: {fmt.count(bytes_of[row.task])}B",
+            "size": f"{row.task}: {fmt.quantity(bytes_of[row.task], 'B')}",
             "time per step": fmt.timing(row.time),
         }
         for row in analysis.rows

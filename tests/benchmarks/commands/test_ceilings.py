@@ -19,6 +19,7 @@ from samestep.benchmarks.measure.folder import MachineLimits, RunFolder
 from samestep.benchmarks.measure.options import Options
 from samestep.benchmarks.measure.preparation import machine_limits, measure_limits
 from samestep.benchmarks.measure.request import resolve
+from samestep.benchmarks.report import formatting as fmt
 from tests.helpers.lanes import LANES
 from tests.helpers.records import plan
 
@@ -60,7 +61,7 @@ def test_the_table_says_the_same(found: dict[str, Any]) -> None:
     assert max(len(line) for line in shown.splitlines()) <= 100
     (lesson,) = [line.split() for line in shown.splitlines() if line.strip().startswith("lesson")]
     assert lesson[1:3] == ["12", "kB"]
-    assert " ".join(lesson[3:5]) == ceilings.quantity(found["tasks"][0]["read_rate"], "B/s")
+    assert " ".join(lesson[3:5]) == fmt.quantity(found["tasks"][0]["read_rate"], "B/s")
     assert "numpy.add(a, a, out=b)" in shown
 
 
@@ -69,7 +70,7 @@ def test_the_table_says_the_same(found: dict[str, Any]) -> None:
     [(144, "B", "144 B"), (12000, "B", "12 kB"), (4.42e10, "flop/s", "44.2 Gflop/s"), (80, "", "80")],
 )
 def test_units(value: float, what: str, words: str) -> None:
-    assert ceilings.quantity(value, what) == words
+    assert fmt.quantity(value, what) == words
 
 
 def test_a_framework_that_is_not_here_is_named_and_json_is_data(tmp_path: Path) -> None:

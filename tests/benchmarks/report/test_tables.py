@@ -1,16 +1,13 @@
-"""Numbers as people read them, and tables that hold what the record says."""
+"""Tables hold what the record says."""
 
 from __future__ import annotations
 
 import csv
 import io
-import math
 import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.record import Certified, Record
@@ -21,58 +18,8 @@ from samestep.benchmarks.report import formatting as figures
 from samestep.benchmarks.report import tables
 from samestep.benchmarks.report.columns import ACCURACY, COLUMNS, COST, SPEED
 from samestep.benchmarks.report.text_table import TextTable, markdown_rows
-from samestep.benchmarks.statistics.inference import Interval
 from tests.helpers.page_records import awkward
 from tests.helpers.records import record as made_up
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(2.5, "2.50 s"), (0.0314159, "31.4 ms"), (7.2e-6, "7.20 us"), (3e-10, "0.300 ns"), (None, "")],
-)
-def test_durations_have_a_fitting_unit(seconds: float | None, text: str) -> None:
-    assert figures.duration(seconds) == text
-
-
-def test_digits_follow_the_interval() -> None:
-    wide, narrow = (
-        Interval(value=1.2346e-5, low=1.2346e-5 - h, high=1.2346e-5 + h) for h in (4.9e-7, 1.2e-8)
-    )
-    assert figures.timing(wide) == "12.3 us ±4.0%"
-    assert figures.timing(narrow) == "12.35 us ±0.1%"
-
-
-def test_one_block_has_no_interval() -> None:
-    alone = Interval(value=0.5, low=0.0, high=math.inf)
-    assert figures.timing(alone).endswith("±?")
-    assert "one block" in figures.between(alone)
-
-
-@given(st.floats(1e-12, 1e6), st.floats(1e-9, 1.0))
-def test_any_ratio_and_time_can_be_written(value: float, width: float) -> None:
-    span = Interval(value=value, low=value * (1 - width / 2), high=value * (1 + width / 2))
-    shown = float(figures.ratio_parts(span).value)
-    assert shown == pytest.approx(value, rel=max(5.1e-3, width / 2))
-    assert figures.timing(span)
-
-
-@pytest.mark.parametrize(("value", "text"), [(1234567, "1.23 M"), (99, "99"), (2.5e9, "2.5 G"), (None, "")])
-def test_counts_have_metric_suffixes(value: float | None, text: str) -> None:
-    assert figures.count(value) == text
-
-
-def test_an_estimate_keeps_its_zeros() -> None:
-    span = Interval(value=98e3, low=95.3e3, high=math.inf)
-    assert figures.steps(span) == "98.0 k [95.3 k, inf]"
-    assert (figures.times(9.0), figures.small(54.0), figures.small(0.0)) == ("9.00x", "54.00", "0")
-
-
-@pytest.mark.parametrize(
-    ("share", "text"),
-    [(0.0123, "1.2%"), (0.36, "36%"), (9.99, "999%"), (2e14, ">1000%"), (math.inf, ">1000%"), (None, "")],
-)
-def test_a_share_far_beyond_its_bound_is_not_counted_out(share: float | None, text: str) -> None:
-    assert figures.percent(share) == text
 
 
 def test_the_tables_hold_the_summary(smoke: tuple[Path, object]) -> None:
@@ -86,20 +33,6 @@ def test_the_tables_hold_the_summary(smoke: tuple[Path, object]) -> None:
     assert speed.rows[0][4] == "baseline"
     assert all(row[1] == "proven" for row in accuracy.rows)
     assert all(row[2] for row in cost.rows)
-
-
-@pytest.mark.parametrize(
-    ("when", "text"),
-    [
-        ("2026-11-24T20:05:18+00:00", "2026-11-24 20:05 UTC"),
-        ("2026-11-24T20:05:18+02:00", "2026-11-24 18:05 UTC"),
-        ("2026-11-24T20:05:18", "2026-11-24 20:05 UTC"),
-        ("0001-01-01T00:00:00+23:59", "0001-01-01T00:00:00+23:59"),
-        ("yesterday", "yesterday"),
-    ],
-)
-def test_a_moment_is_to_the_minute(when: str, text: str) -> None:
-    assert figures.moment(when) == text
 
 
 def tiers() -> Record:
