@@ -79,7 +79,7 @@ def test_holm_never_lowers_a_p_and_keeps_their_order(p: list[float]) -> None:
     assert ordered == sorted(ordered)
 
 
-def test_drift_is_what_the_halves_surely_moved() -> None:
+def test_drift_is_what_the_halves_moved_at_least() -> None:
     rng = np.random.default_rng(1)
     still = [drift(rng.normal(0, 0.01, 12).tolist()) for _ in range(300)]
     assert share([one > 0 for one in still]) < 0.04  # a 99% interval
