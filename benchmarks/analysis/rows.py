@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 CONTROLS: dict[Kind, str] = {"alone": "run alone", "gc": "with the garbage collector on"}
 BUSY = 0.95  # of a core: below it other programs were on it
 TIMELESS = ("INVALID", "FAILED")
-NEVER = "never: "
+FROM_START = "from the first step"
+NEVER_CHEAPER_START = "never: cheaper to start, slower for each step"
+NEVER_NO_FASTER = "never: no faster for each step"
 
 
 class BreakEven(Spec):
@@ -40,7 +42,7 @@ class BreakEven(Spec):
         """In a word or two: "after some steps", "from the first step" or "never"."""
         if self.steps:
             return "after some steps"
-        return "never" if self.reason.startswith(NEVER) else self.reason
+        return "never" if self.reason in (NEVER_CHEAPER_START, NEVER_NO_FASTER) else self.reason
 
 
 class Row(Spec):
@@ -143,10 +145,10 @@ def break_even(lane: LaneAnalysis) -> BreakEven | None:
     cost = median(start_up) - median(base_start_up)
     if cost <= 0:
         if ratio.value <= 1:
-            return BreakEven(steps=None, reason="from the first step")
-        return BreakEven(steps=None, reason=f"{NEVER}cheaper to start, slower for each step")
+            return BreakEven(steps=None, reason=FROM_START)
+        return BreakEven(steps=None, reason=NEVER_CHEAPER_START)
     if ratio.value >= 1:
-        return BreakEven(steps=None, reason=f"{NEVER}no faster for each step")
+        return BreakEven(steps=None, reason=NEVER_NO_FASTER)
     least = max(0.0, min(start_up) - max(base_start_up))
     most = max(start_up) - min(base_start_up)
     saved = [base.value * (1 - end) for end in (ratio.low, ratio.high)]

@@ -1,1 +1,1 @@
-"""Intervals, tests and balanced designs: functions of arrays that know no record."""
+"""What do numbers say? Intervals, tests, a line and balanced designs: functions of arrays that know no record."""
