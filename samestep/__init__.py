@@ -3,7 +3,7 @@
     import samestep
 
     record = samestep.compare(tasks=["lesson"], lanes=["numpy", "torch", "jax:fused"])
-    certificate = samestep.certify(my_step, samestep.tasks.get("lesson"), data)
+    certificate = samestep.certify(my_step, samestep.tasks.get("lesson"), (x, y))
 
 Each name is imported when it is first used, so that importing this package imports no framework, nor NumPy.
 """

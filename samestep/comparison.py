@@ -8,6 +8,7 @@ from pathlib import Path
 from .backends.spec import Task
 from .benchmarks import tasks as named_tasks
 from .benchmarks.analysis import RecordAnalysis
+from .benchmarks.console.errors import InputError
 from .benchmarks.console.progress import progress
 from .benchmarks.measure import measure
 from .benchmarks.measure.folder import made_folder
@@ -20,42 +21,47 @@ from .benchmarks.report.text_table import markdown
 
 
 def compare(
-    tasks: Sequence[str | Task] = (),
-    lanes: Sequence[str] = (),
+    tasks: str | Task | Sequence[str | Task] = (),
+    lanes: str | Sequence[str] = (),
     *,
     data: str | None = None,
     target: str | None = None,
-    features: Sequence[str] = (),
+    features: str | Sequence[str] = (),
     dtype: str = "float32",
     device: str = "cpu",
     threads: str = "one",
     effort: str = "quick",
     baseline: str | None = None,
     out: str | Path | None = None,
+    resume: str | Path | None = None,
     phases: bool = False,
 ) -> Record:
     """Certify that the lanes do the same work, measure them, and write the run's folder; gives the record.
 
-    The arguments are the options of `samestep compare`, with the same defaults; a task is a name or a Task.
-    Progress goes to stderr.
+    The arguments are the options of `samestep compare`, with the same defaults; a task is a name or a Task, and
+    one alone needs no list. Progress goes to stderr. After Ctrl-C `resume=FOLDER` goes on with the run in `out`.
 
     Raises:
         InputError: a name is unknown, data cannot be used, or the folder `out` holds another run.
     """
     options = Options(
-        lane=lanes,
+        lane=[lanes] if isinstance(lanes, str) else lanes,
         data=data,
         target=target,
-        features=",".join(features) or None,
+        features=(features if isinstance(features, str) else ",".join(features)) or None,
         dtype=dtype,
         device=device,
         threads=threads,
         effort=effort,
         baseline=baseline,
         out=None if out is None else str(out),
+        resume=None if resume is None else str(resume),
         phases=phases,
     )
-    chosen = [task if isinstance(task, Task) else named_tasks.get(task, dtype=dtype) for task in tasks]
+    if resume is not None and tasks:
+        raise InputError(f"resume goes on as {resume} was begun: leave out tasks")
+    given = [tasks] if isinstance(tasks, str | Task) else tasks
+    chosen = [task if isinstance(task, Task) else named_tasks.get(task, dtype=dtype) for task in given]
     request = resolve(options, tasks=chosen)
     with made_folder(request.out), progress() as report:
         record = measure(request, progress=report)

@@ -22,6 +22,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="The suite tried on itself. The result is a small JSON; exit 1 if it shows a fault.",
 )
 Out = Annotated[

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..analysis.diff import diff as compare_records
+from ..console.terminal import width
 from ..record.files import load
 from ..report import diff_tables
 
@@ -17,5 +18,8 @@ def diff(a: Path, b: Path, baseline: str | None = None, *, json: bool = False) -
     """
     first, second = load(a), load(b)
     changes = compare_records(first, second, baseline=baseline)
-    print(changes.model_dump_json(indent=2) if json else diff_tables.plain(changes, first, second))
+    if json:
+        print(changes.model_dump_json(indent=2))
+    else:
+        print(diff_tables.plain(changes, first, second, width=width()))
     return 0

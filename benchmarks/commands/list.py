@@ -45,4 +45,4 @@ def _data() -> list[str]:
     for package, what in DATA_PACKAGES.items():
         state = "installed" if find_spec(package) else f"missing: {INSTALL}"
         lines.append(f"  {PIP.get(package, package):15} {state}; for {what}")
-    return [*lines, "  your own file    samestep compare --data FILE.csv --target COLUMN"]
+    return [*lines, f"  {'your own file':15} samestep compare --data FILE.csv --target COLUMN"]

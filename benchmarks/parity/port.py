@@ -20,7 +20,7 @@ from ..console.errors import InputError
 from ..record.proof import Certificate, Diagnosis, Evidence
 from .certificate import certify_backend, conclude, one_line
 from .judge import RunJudge
-from .workload import Data, ScheduledBatch, Workload, digest, digest_orders
+from .workload import Data, Rows, ScheduledBatch, Workload, digest, digest_orders
 
 PREFIXES = ("", "buffers/", "gradients/")
 Params: TypeAlias = dict[str, Host]
@@ -33,14 +33,20 @@ Recorder: TypeAlias = Callable[[Params, ScheduledBatch], Trace]  # one step, as 
 
 
 def certify(
-    program: Program, task: Task, data: Data, *, lane: str = "", run_steps: int | None = None
+    program: Program,
+    task: Task,
+    data: Data | tuple[Host, Host],
+    *,
+    lane: str = "",
+    run_steps: int | None = None,
 ) -> Certificate:
     """The certificate of any program on a task.
 
     A program is a backend; a function `step(params, x, y, learning_rate)` that gives the parameters after one
     step; two functions, `(gradient(params, x, y), update(params, gradients, learning_rate))`, of which the first
     gives loss and gradients, so that these are judged too; or a recorded stream of parameters (`read_stream`).
-    `lane` is the name it gets; `run_steps` is for backends alone.
+    `data` are the rows (x, y), in this order, `Rows` or a data set; `lane` is the name that the program gets;
+    `run_steps` is for backends alone.
 
     Functions are called for every step of every epoch, in float64 and then in the task's dtype, with their own
     previous result. A new run begins with the start values; momentum that a function carries has to begin anew
@@ -50,6 +56,8 @@ def certify(
         InputError: the data do not fit the dtype, a batch is too large for any bound in it, or a stream cannot be
             read.
     """
+    if isinstance(data, tuple):
+        data = Rows(*data)
     match program:
         case Backend():
             return certify_backend(program, task, data, lane=lane, run_steps=run_steps)

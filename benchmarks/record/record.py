@@ -66,6 +66,17 @@ class Record(Spec):
     failures: tuple[Failure, ...]
     ledgers: tuple[PhaseBreakdown, ...] = ()
 
+    def __repr__(self) -> str:
+        """One line: a whole record is megabytes of text."""
+        plan = self.plan
+        counts = f"{len(self.tasks)} tasks, {len(plan.lanes)} lanes"
+        blocks = f"{len(self.blocks)} of {plan.effort.blocks} blocks"
+        return (
+            f"Record({counts}, baseline {plan.baseline}, {blocks}, effort {plan.effort.name}, {plan.created})"
+        )
+
+    __str__ = __repr__
+
     @model_validator(mode="after")
     def _speaks_of_its_plan(self) -> Self:
         """Every piece is about a task and a lane of the plan, so that no figure comes from a stray one."""

@@ -59,8 +59,13 @@ def test_a_program_of_ones_own_is_certified_and_a_record_is_loaded() -> None:
             "0.bias": params["0.bias"] - scale * error.sum(0),
         }
 
-    assert samestep.certify(step, task, data).status == "pass"
-    assert isinstance(samestep.load(REFERENCE), samestep.Record)
+    certificate = samestep.certify(step, task, data)
+    assert certificate.status == "pass"
+    assert samestep.certify(step, task, (data.x, data.y)).evidence == certificate.evidence
+    record = samestep.load(REFERENCE)
+    assert isinstance(record, samestep.Record)
+    assert len(str(record)) < 200
+    assert "baseline torch, 12 of 12 blocks" in repr(record)
 
 
 def test_a_comparison_from_python(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -78,3 +83,9 @@ def test_a_comparison_from_python(tmp_path: Path, capfd: pytest.CaptureFixture[s
     assert "race" in err
     with pytest.raises(samestep.InputError, match="already holds a run"):
         samestep.compare(out=tmp_path / "run")
+    with pytest.raises(samestep.InputError, match="holds a finished run"):
+        samestep.compare(resume=tmp_path / "run")
+    with pytest.raises(samestep.InputError, match="leave out tasks"):
+        samestep.compare("lesson", resume=tmp_path / "run")
+    with pytest.raises(samestep.InputError, match="unknown task 'lession'"):  # one name needs no list
+        samestep.compare("lession")
