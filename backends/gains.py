@@ -14,12 +14,7 @@ from types import MappingProxyType
 FORMULAS: Mapping[str, str] = MappingProxyType(
     {
         "linear": "1",
-        "conv1d": "1",
-        "conv2d": "1",
-        "conv3d": "1",
-        "conv_transpose1d": "1",
-        "conv_transpose2d": "1",
-        "conv_transpose3d": "1",
+        **{f"{kind}{dims}d": "1" for kind in ("conv", "conv_transpose") for dims in (1, 2, 3)},
         "sigmoid": "1",
         "tanh": "5/3",
         "relu": "sqrt(2)",

@@ -17,7 +17,7 @@ Conventions, stated once:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, Self, TypeAlias
@@ -63,6 +63,11 @@ class Device:
         if not kind.isidentifier() or (colon and not (number.isascii() and number.isdecimal())):
             raise ValueError(f"{text!r} is not a device: give a kind, or a kind and a number, as in cuda:1")
         return cls(kind, int(number or 0))
+
+    @classmethod
+    def names(cls, kind: str, count: int) -> tuple[str, ...]:
+        """The names of `count` devices of a kind."""
+        return tuple(str(cls(kind, index)) for index in range(count))
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.index}" if self.index else self.kind
@@ -130,6 +135,13 @@ class Trace:
     params: dict[str, Host]
     buffers: dict[str, Host] = field(default_factory=dict)
     gradients: dict[str, Host] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, losses: Sequence[Host], snapshots: Iterable[tuple[dict[str, Host], ...]]) -> Self:
+        """The loss of each step, and (params, buffers, gradients) of each, stacked."""
+        quantities = zip(*snapshots, strict=True)
+        stacked = ({name: np.stack([row[name] for row in rows]) for name in rows[0]} for rows in quantities)
+        return cls(np.stack(losses), *stacked)
 
 
 class Backend(ABC, Generic[StateT]):
@@ -259,32 +271,15 @@ class Backend(ABC, Generic[StateT]):
         self, state: StateT, data: Batch, row_order: RowOrder, batch_size: int, learning_rates: Host
     ) -> tuple[StateT, Trace]:
         """The same steps with everything they did: for proof, never timed."""
-        losses: list[Host] = []
-        quantities: tuple[list[dict[str, Host]], ...] = (
-            [],
-            [],
-            [],
-        )  # params, buffers, gradients of each step
+        losses, snapshots = [], []
         steps = self.steps(state, data, row_order, batch_size, learning_rates)
         for batch in self.batches(data, row_order, batch_size):
             gradients = self.gradients(self.forward_backward(state, batch)[1])
             state, loss = next(steps)
             losses.append(self.get(loss))
-            for rows, values in zip(
-                quantities, (self.params(state), self.buffers(state), gradients), strict=True
-            ):
-                rows.append(values)
-        return state, Trace(np.stack(losses), *map(_stack, quantities))
+            snapshots.append((self.params(state), self.buffers(state), gradients))
+        return state, Trace.of(losses, snapshots)
 
     @abstractmethod
     def sync(self, value: Any) -> None:
         """Block until everything in `value` (a State, arrays, containers of them) is computed."""
-
-
-def device_names(kind: str, count: int) -> tuple[str, ...]:
-    """The names of `count` devices of a kind."""
-    return tuple(str(Device(kind, index)) for index in range(count))
-
-
-def _stack(rows: list[dict[str, Host]]) -> dict[str, Host]:
-    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}

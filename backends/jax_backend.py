@@ -21,19 +21,7 @@ from jax import Array
 from jax.nn import initializers
 
 from . import jax_losses, spec
-from .interface import (
-    Arrays,
-    Backend,
-    Batch,
-    Device,
-    Host,
-    LossResult,
-    RowOrder,
-    StateT,
-    Tier,
-    Traits,
-    device_names,
-)
+from .interface import Arrays, Backend, Batch, Device, Host, LossResult, RowOrder, StateT, Tier, Traits
 from .spec import Task
 
 Function: TypeAlias = Callable[[Array], Array]
@@ -57,7 +45,7 @@ class JaxLane(Backend[StateT]):
     @classmethod
     def devices(cls) -> tuple[str, ...]:
         kinds = ["cpu", *{"gpu": ["cuda"], "tpu": ["tpu"]}.get(jax.default_backend(), [])]
-        return tuple(name for kind in kinds for name in device_names(kind, len(jax.devices(kind))))
+        return tuple(name for kind in kinds for name in Device.names(kind, len(jax.devices(kind))))
 
     @classmethod
     def versions(cls) -> dict[str, str]:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import optax
-from jax import lax
+from jax import Array, lax
 
 from . import jax_losses, spec
 from .jax_backend import activation, sgd
 from .spec import Task
 
-Params: TypeAlias = dict[str, jax.Array]
+Params: TypeAlias = dict[str, Array]
 
 
 class Values(NamedTuple):
@@ -26,7 +25,7 @@ class Values(NamedTuple):
     optimizer: Any
 
 
-Step: TypeAlias = Callable[[Values, jax.Array, jax.Array, Any], tuple[Values, jax.Array, Params]]
+Step: TypeAlias = Callable[[Values, Array, Array, Any], tuple[Values, Array, Params]]
 
 
 @jax.tree_util.register_static  # no leaves: nothing to wait for
@@ -34,24 +33,30 @@ Step: TypeAlias = Callable[[Values, jax.Array, jax.Array, Any], tuple[Values, ja
 class JaxPrograms:
     """The jitted functions of one task; those that train consume (donate) the values they are given."""
 
-    predict: Callable[..., jax.Array]
-    forward_backward: Callable[..., tuple[jax.Array, Params]]
+    predict: Callable[..., Array]
+    forward_backward: Callable[..., tuple[Array, Params]]
     update: Callable[..., Values]
-    step: Callable[..., tuple[Values, jax.Array]]
-    gathered_step: Callable[..., tuple[Values, jax.Array, jax.Array]]
-    epoch: Callable[..., tuple[Values, jax.Array]]
+    step: Callable[..., tuple[Values, Array]]
+    gathered_step: Callable[..., tuple[Values, Array, Array]]
+    epoch: Callable[..., tuple[Values, Array]]
     trace: Callable[..., tuple[Values, Any]]
 
 
 def programs(task: Task) -> JaxPrograms:
     """Everything one task compiles."""
-    predict = predictor(task)
-    forward_backward = differentiated(task, predict)
-    update = updater(task)
+    predict, optimizer = predictor(task), sgd(task.optimizer)
+    loss = jax_losses.function(task.loss.name, task.loss.arguments)
 
-    def step(values: Values, x: jax.Array, y: jax.Array, rate: Any) -> tuple[Values, jax.Array, Params]:
-        loss, gradients = forward_backward(values.params, x, y)
-        return update(values, gradients, rate), loss, gradients
+    def forward_backward(params: Params, x: Array, y: Array) -> tuple[Array, Params]:
+        return jax.value_and_grad(lambda theta: loss(predict(theta, x), y))(params)
+
+    def update(values: Values, gradients: Params, rate: Any) -> Values:
+        updates, state = optimizer.update(gradients, values.optimizer, values.params, learning_rate=rate)
+        return Values(optax.apply_updates(values.params, updates), state)
+
+    def step(values: Values, x: Array, y: Array, rate: Any) -> tuple[Values, Array, Params]:
+        value, gradients = forward_backward(values.params, x, y)
+        return update(values, gradients, rate), value, gradients
 
     return JaxPrograms(
         predict=jax.jit(predict),
@@ -64,11 +69,11 @@ def programs(task: Task) -> JaxPrograms:
     )
 
 
-def predictor(task: Task) -> Callable[[Params, jax.Array], jax.Array]:
+def predictor(task: Task) -> Callable[[Params, Array], Array]:
     """The model as a function of its parameters."""
     activations = [None if isinstance(layer, spec.Linear) else activation(layer) for layer in task.layers]
 
-    def predict(params: Params, x: jax.Array) -> jax.Array:
+    def predict(params: Params, x: Array) -> Array:
         for i, function in enumerate(activations):
             x = function(x) if function else x @ params[f"{i}.weight"] + params[f"{i}.bias"]
         return x
@@ -76,43 +81,12 @@ def predictor(task: Task) -> Callable[[Params, jax.Array], jax.Array]:
     return predict
 
 
-def differentiated(
-    task: Task, predict: Callable[[Params, jax.Array], jax.Array]
-) -> Callable[[Params, jax.Array, jax.Array], tuple[jax.Array, Params]]:
-    """Loss and gradients of one batch."""
-    loss = jax_losses.function(task.loss.name, task.loss.arguments)
-
-    def forward_backward(params: Params, x: jax.Array, y: jax.Array) -> tuple[jax.Array, Params]:
-        return jax.value_and_grad(lambda theta: loss(predict(theta, x), y))(params)
-
-    return forward_backward
-
-
-def updater(task: Task) -> Callable[[Values, Params, Any], Values]:
-    """One optimizer step."""
-    optimizer = sgd(task.optimizer)
-
-    def update(values: Values, gradients: Params, rate: Any) -> Values:
-        updates, state = optimizer.update(gradients, values.optimizer, values.params, learning_rate=rate)
-        return Values(optax.apply_updates(values.params, updates), state)
-
-    return update
-
-
-def gathered(step: Step) -> Callable[..., tuple[Values, jax.Array, jax.Array]]:
+def gathered(step: Step) -> Callable[..., tuple[Values, Array, Array]]:
     """A step that gathers its own batch: number `at` of `size` rows each, of which it has `rows`."""
 
     def gathered_step(
-        values: Values,
-        at: jax.Array,
-        x: jax.Array,
-        y: jax.Array,
-        row_order: jax.Array,
-        rates: jax.Array,
-        *,
-        size: int,
-        rows: int,
-    ) -> tuple[Values, jax.Array, jax.Array]:
+        values: Values, at: Array, x: Array, y: Array, row_order: Array, rates: Array, *, size: int, rows: int
+    ) -> tuple[Values, Array, Array]:
         batch = lax.dynamic_slice_in_dim(row_order, at * size, rows)
         values, loss, _ = step(values, x[batch], y[batch], rates[at])
         return values, loss, at + 1  # the counter stays on the device between calls
@@ -126,21 +100,19 @@ def scanned(step: Step, *, traced: bool) -> Callable[..., tuple[Values, Any]]:
     It gives the loss of each step, (steps,); `traced`: loss, values and gradients of each.
     """
 
-    def body(
-        data: tuple[jax.Array, jax.Array], values: Values, batch: tuple[jax.Array, jax.Array]
-    ) -> tuple[Values, Any]:
-        (x, y), (rows, rate) = data, batch
-        values, loss, gradients = step(values, x[rows], y[rows], rate)
-        return values, (loss, values, gradients) if traced else loss
-
     def epoch(
-        values: Values, x: jax.Array, y: jax.Array, row_order: jax.Array, rates: jax.Array, *, size: int
+        values: Values, x: Array, y: Array, row_order: Array, rates: Array, *, size: int
     ) -> tuple[Values, Any]:
+        def body(values: Values, batch: tuple[Array, Array]) -> tuple[Values, Any]:
+            rows, rate = batch
+            values, loss, gradients = step(values, x[rows], y[rows], rate)
+            return values, (loss, values, gradients) if traced else loss
+
         full = len(row_order) // size
         whole = row_order[: full * size].reshape(full, size)
-        values, steps = lax.scan(partial(body, (x, y)), values, (whole, rates[:full]))
+        values, steps = lax.scan(body, values, (whole, rates[:full]))
         if full * size < len(row_order):
-            values, last = body((x, y), values, (row_order[full * size :], rates[full]))
+            values, last = body(values, (row_order[full * size :], rates[full]))
             steps = jax.tree.map(lambda many, single: jnp.concatenate([many, single[None]]), steps, last)
         return values, steps
 

@@ -1,9 +1,9 @@
 """Every loss in NumPy, from scratch: the value and, beside it, the gradient derived by hand.
 
-Each function takes arrays as `backends.losses` declares them, unchecked, and gives (value, {input: gradient}).
-With e = prediction - target, x the prediction, t or y the target, the first lines of a function are its formula
-and the gradient is its derivative, divided as the reduction divides: by the number of elements or rows, or by the
-sum of the class weights. A hinge is active where z > 0, strictly. `both` adds the gradient in a real target.
+Each function takes arrays as `backends.losses` declares them, unchecked, and gives the loss of each element or
+row with its derivatives, {input: gradient}; `_reduced` sums or averages. The losses whose mean divides by the sum
+of the class weights reduce themselves. e = prediction - target, x is the prediction, t or y the target. A hinge
+is active where z > 0, strictly. `both` adds the gradient in a real target.
 """
 
 from __future__ import annotations
@@ -41,45 +41,30 @@ def _reduced(value: Any, gradients: dict[str, Array], reduction: Reduction) -> R
     return np.add.reduce(value, axis=None) / count, {name: g / count for name, g in gradients.items()}
 
 
-def _residual(value: Array, derivative: Array, reduction: Reduction, both: bool) -> Result:
-    """A loss of e alone: its gradient in the target is minus that in the prediction."""
-    gradients = {"prediction": derivative}
-    if both:
-        gradients["target"] = -derivative
-    return _reduced(value, gradients, reduction)
-
-
 # --- regression -----------------------------------------------------------------------------------------------
+# functions of e alone: (value, derivative in the prediction); the derivative in the target is minus that
 
 
-def l1(prediction: Array, target: Array, *, reduction: Reduction = "mean", both: bool = False) -> Result:
-    e = prediction - target
-    return _residual(np.abs(e), np.sign(e), reduction, both)
+def l1(e: Array) -> tuple[Array, Array]:
+    return np.abs(e), np.sign(e)
 
 
-def mse(prediction: Array, target: Array, *, reduction: Reduction = "mean", both: bool = False) -> Result:
-    e = prediction - target
-    return _residual(e * e, e + e, reduction, both)
+def mse(e: Array) -> tuple[Array, Array]:
+    return e * e, e + e
 
 
-def huber(
-    prediction: Array, target: Array, *, delta: float = 1.0, reduction: Reduction = "mean", both: bool = False
-) -> Result:
-    e = prediction - target
+def huber(e: Array, *, delta: float = 1.0) -> tuple[Array, Array]:
     clipped = np.minimum(np.maximum(e, -delta), delta)
     # clipped (e - clipped / 2) is e^2 / 2 inside delta and delta (|e| - delta / 2) outside
-    return _residual(clipped * (e - clipped / 2), clipped, reduction, both)
+    return clipped * (e - clipped / 2), clipped
 
 
-def smooth_l1(
-    prediction: Array, target: Array, *, beta: float = 1.0, reduction: Reduction = "mean", both: bool = False
-) -> Result:
+def smooth_l1(e: Array, *, beta: float = 1.0) -> tuple[Array, Array]:
     if beta == 0:
-        return l1(prediction, target, reduction=reduction, both=both)
-    e = prediction - target
+        return l1(e)
     clipped = np.minimum(np.maximum(e, -beta), beta)
     derivative = clipped / beta
-    return _residual(derivative * (e - clipped / 2), derivative, reduction, both)
+    return derivative * (e - clipped / 2), derivative
 
 
 # --- classes --------------------------------------------------------------------------------------------------
@@ -99,8 +84,8 @@ def _along(weight: Weight, x: Array, axis: int) -> Array:
 
 
 def nll(
-    prediction: Array,
-    target: Array,
+    x: Array,
+    y: Array,
     *,
     weight: Weight = None,
     ignore_index: int = -100,
@@ -108,8 +93,8 @@ def nll(
     smoothing: float = 0.0,
 ) -> Result:
     """-(1-s) w_y x_y - (s/C) sum_c w_c x_c per row, 0 where ignored; mean divides by the sum of the w_y."""
-    x, axis = prediction, class_axis(prediction.ndim)
-    classes = np.where(counted := target != ignore_index, target, 0)
+    axis = class_axis(x.ndim)
+    classes = np.where(counted := y != ignore_index, y, 0)
     w = _along(weight, x, axis)
     w_y = np.where(counted, w.ravel()[classes], 0)
     divisor = w_y.sum() if reduction == "mean" else 1
@@ -127,7 +112,7 @@ def nll(
 
 
 def cross_entropy(
-    prediction: Array,
+    x: Array,
     target: Array,
     *,
     weight: Weight = None,
@@ -136,41 +121,33 @@ def cross_entropy(
     reduction: Reduction = "mean",
     both: bool = False,
 ) -> Result:
-    log_p = _log_softmax(prediction, axis := class_axis(prediction.ndim))
+    s, log_p = label_smoothing, _log_softmax(x, axis := class_axis(x.ndim))
     p = np.exp(log_p)
     if target.dtype.kind in "iu":
-        options: Any = {"weight": weight, "ignore_index": ignore_index, "smoothing": label_smoothing}
+        options: Any = {"weight": weight, "ignore_index": ignore_index, "smoothing": s}
         value, gradients = nll(log_p, target, reduction=reduction, **options)
         g = gradients["prediction"]  # in log_p; that in x goes through log_softmax
         return value, {"prediction": g - p * g.sum(axis, keepdims=True)}
-    w = _along(weight, prediction, axis)
-    mix = w * ((1 - label_smoothing) * target + label_smoothing / prediction.shape[axis])
+    w = _along(weight, x, axis)
+    mix = w * ((1 - s) * target + s / x.shape[axis])
     gradients = {"prediction": p * mix.sum(axis, keepdims=True) - mix}
     if both:
-        gradients["target"] = (label_smoothing - 1) * w * log_p
+        gradients["target"] = (s - 1) * w * log_p
     return _reduced(-(mix * log_p).sum(axis), gradients, reduction)
 
 
-def multi_margin(
-    prediction: Array,
-    target: Array,
-    *,
-    p: int = 1,
-    margin: float = 1.0,
-    weight: Weight = None,
-    reduction: Reduction = "mean",
-) -> Result:
-    at = np.expand_dims(target, -1)
-    z = margin - np.take_along_axis(prediction, at, -1) + prediction
+def multi_margin(x: Array, y: Array, *, p: int = 1, margin: float = 1.0, weight: Weight = None) -> Result:
+    at = np.expand_dims(y, -1)
+    z = margin - np.take_along_axis(x, at, -1) + x
     np.put_along_axis(z, at, 0, -1)  # the true class is not in the sum
     z = np.maximum(z, 0)
-    w = _along(weight, prediction, prediction.ndim - 1).ravel()[at] / prediction.shape[-1]
+    w = _along(weight, x, x.ndim - 1).ravel()[at] / x.shape[-1]
     gradient = w * (z > 0) if p == 1 else w * (z + z)
     np.put_along_axis(gradient, at, -gradient.sum(-1, keepdims=True), -1)
-    return _reduced((w * z**p).sum(-1), {"prediction": gradient}, reduction)
+    return (w * z**p).sum(-1), {"prediction": gradient}
 
 
-def multilabel_margin(prediction: Array, target: Array, *, reduction: Reduction = "mean") -> Result:
+def multilabel_margin(prediction: Array, target: Array) -> Result:
     x, classes = np.atleast_2d(prediction, target)
     listed = np.logical_and.accumulate(classes >= 0, axis=1)  # T ends at the first -1
     rows, places = np.nonzero(listed)
@@ -183,33 +160,24 @@ def multilabel_margin(prediction: Array, target: Array, *, reduction: Reduction 
     np.add.at(value, rows, np.maximum(z, 0).sum(1))
     np.add.at(gradient, rows, active)
     np.add.at(gradient, (rows, labels), -active.sum(1))
-    value, gradient = value / x.shape[1], (gradient / x.shape[1]).reshape(prediction.shape)
-    return _reduced(value.reshape(prediction.shape[:-1]), {"prediction": gradient}, reduction)
+    value, gradient = value / x.shape[1], gradient / x.shape[1]
+    return value.reshape(prediction.shape[:-1]), {"prediction": gradient.reshape(prediction.shape)}
 
 
 # --- probabilities --------------------------------------------------------------------------------------------
 
 
-def kl_div(
-    prediction: Array,
-    target: Array,
-    *,
-    log_target: bool = False,
-    reduction: Reduction = "mean",
-    both: bool = False,
-) -> Result:
+def kl_div(x: Array, t: Array, *, log_target: bool = False, both: bool = False) -> Result:
     if log_target:
-        t = np.exp(target)
-        value, gradients = t * (target - prediction), {"prediction": -t}
-        if both:
-            gradients["target"] = value + t
-        return _reduced(value, gradients, reduction)
-    positive = target > 0
-    log_t = np.log(np.where(positive, target, 1))  # no log of zero: t log t is 0 at t = 0
-    value, gradients = target * log_t - target * prediction, {"prediction": -target}
+        p = np.exp(t)
+        value = p * (t - x)
+        return value, {"prediction": -p} | ({"target": value + p} if both else {})
+    positive = t > 0
+    log_t = np.log(np.where(positive, t, 1))  # no log of zero: t log t is 0 at t = 0
+    gradients = {"prediction": -t}
     if both:
-        gradients["target"] = log_t + positive - prediction
-    return _reduced(value, gradients, reduction)
+        gradients["target"] = log_t + positive - x
+    return t * log_t - t * x, gradients
 
 
 def _weighted(value: Array, gradients: dict[str, Array], weight: Weight) -> Result:
@@ -220,86 +188,61 @@ def _weighted(value: Array, gradients: dict[str, Array], weight: Weight) -> Resu
     return w * value, {name: w * g for name, g in gradients.items()}
 
 
-def bce(
-    prediction: Array,
-    target: Array,
-    *,
-    weight: Weight = None,
-    reduction: Reduction = "mean",
-    both: bool = False,
-) -> Result:
-    x, t = prediction, target  # no log of zero: where x is 0 or 1 the floor of -100 stays
+def bce(x: Array, t: Array, *, weight: Weight = None, both: bool = False) -> Result:
+    # no log of zero: where x is 0 or 1 the floor of -100 stays
     log_x = np.maximum(np.log(x, out=np.full_like(x, -100), where=x != 0), -100)
     log_not_x = np.maximum(np.log1p(-x, out=np.full_like(x, -100), where=x != 1), -100)
-    value = (t - 1) * log_not_x - t * log_x
     gradients = {"prediction": (x - t) / np.maximum(x * (1 - x), EPSILON)}
     if both:
         gradients["target"] = log_not_x - log_x
-    return _reduced(*_weighted(value, gradients, weight), reduction)
+    return _weighted((t - 1) * log_not_x - t * log_x, gradients, weight)
 
 
 def bce_with_logits(
-    prediction: Array,
-    target: Array,
-    *,
-    weight: Weight = None,
-    pos_weight: Weight = None,
-    reduction: Reduction = "mean",
-    both: bool = False,
+    x: Array, t: Array, *, weight: Weight = None, pos_weight: Weight = None, both: bool = False
 ) -> Result:
-    x, t = prediction, target
     decay = np.exp(-np.abs(x))  # at most 1: no overflow
     softplus = np.log1p(decay)
     log_sigmoid, log_not = np.minimum(x, 0) - softplus, np.minimum(-x, 0) - softplus
     sigmoid, not_sigmoid = np.where(x >= 0, 1, decay) / (1 + decay), np.where(x >= 0, decay, 1) / (1 + decay)
     p = 1 if pos_weight is None else np.asarray(pos_weight, x.dtype)
     positive = p * t
-    value = -positive * log_sigmoid - (1 - t) * log_not
     gradients = {"prediction": (1 - t) * sigmoid - positive * not_sigmoid}
     if both:
         gradients["target"] = log_not - p * log_sigmoid
-    return _reduced(*_weighted(value, gradients, weight), reduction)
+    return _weighted(-positive * log_sigmoid - (1 - t) * log_not, gradients, weight)
 
 
-def multilabel_soft_margin(
-    prediction: Array, target: Array, *, weight: Weight = None, reduction: Reduction = "mean"
-) -> Result:
-    labels, classes = target.astype(prediction.dtype), prediction.shape[-1]
-    value, gradients = bce_with_logits(prediction, labels, weight=weight, reduction="none")
-    return _reduced(value.sum(-1) / classes, {"prediction": gradients["prediction"] / classes}, reduction)
+def multilabel_soft_margin(x: Array, y: Array, *, weight: Weight = None) -> Result:
+    value, gradients = bce_with_logits(x, y.astype(x.dtype), weight=weight)
+    return value.sum(-1) / x.shape[-1], {"prediction": gradients["prediction"] / x.shape[-1]}
 
 
 # --- labels -1 and 1 ------------------------------------------------------------------------------------------
 
 
-def soft_margin(prediction: Array, target: Array, *, reduction: Reduction = "mean") -> Result:
-    y = target.astype(prediction.dtype)
-    z = -y * prediction
+def soft_margin(x: Array, y: Array) -> Result:
+    y = y.astype(x.dtype)
+    z = -y * x
     decay = np.exp(-np.abs(z))
     value = np.maximum(z, 0) + np.log1p(decay)  # softplus(z), finite where exp(z) is not
-    return _reduced(value, {"prediction": -y * np.where(z >= 0, 1, decay) / (1 + decay)}, reduction)
+    return value, {"prediction": -y * np.where(z >= 0, 1, decay) / (1 + decay)}
 
 
-def hinge_embedding(
-    prediction: Array, target: Array, *, margin: float = 1.0, reduction: Reduction = "mean"
-) -> Result:
-    positive, z = target == 1, margin - prediction
-    gradient = np.where(positive, prediction.dtype.type(1), -(z > 0).astype(prediction.dtype))
-    return _reduced(np.where(positive, prediction, np.maximum(z, 0)), {"prediction": gradient}, reduction)
+def hinge_embedding(x: Array, y: Array, *, margin: float = 1.0) -> Result:
+    positive, z = y == 1, margin - x
+    gradient = np.where(positive, x.dtype.type(1), -(z > 0).astype(x.dtype))
+    return np.where(positive, x, np.maximum(z, 0)), {"prediction": gradient}
 
 
-def margin_ranking(
-    x1: Array, x2: Array, y: Array, *, margin: float = 0.0, reduction: Reduction = "mean"
-) -> Result:
+def margin_ranking(x1: Array, x2: Array, y: Array, *, margin: float = 0.0) -> Result:
     y = y.astype(x1.dtype)
     z = -y * (x1 - x2) + margin
     gradient = y * (z > 0)
-    return _reduced(np.maximum(z, 0), {"x1": -gradient, "x2": gradient}, reduction)
+    return np.maximum(z, 0), {"x1": -gradient, "x2": gradient}
 
 
-def cosine_embedding(
-    x1: Array, x2: Array, y: Array, *, margin: float = 0.0, reduction: Reduction = "mean"
-) -> Result:
+def cosine_embedding(x1: Array, x2: Array, y: Array, *, margin: float = 0.0) -> Result:
     square1, square2 = ((x * x).sum(-1, keepdims=True) + EPSILON for x in (x1, x2))
     norms = np.sqrt(square1) * np.sqrt(square2)  # the product of the squares would overflow earlier
     cosine = (x1 * x2).sum(-1, keepdims=True) / norms
@@ -308,16 +251,26 @@ def cosine_embedding(
     value = np.where(positive, 1 - cosine, np.maximum(cosine - margin, 0)).squeeze(-1)
     x1_gradient = of_cosine * (x2 / norms - cosine * x1 / square1)
     x2_gradient = of_cosine * (x1 / norms - cosine * x2 / square2)
-    return _reduced(value, {"x1": x1_gradient, "x2": x2_gradient}, reduction)
+    return value, {"x1": x1_gradient, "x2": x2_gradient}
 
 
 # --- the table ------------------------------------------------------------------------------------------------
 
-_REGRESSION, _CLASSES = (l1, mse, smooth_l1, huber), (cross_entropy, nll, multi_margin, multilabel_margin)
-_PROBABILITIES = (kl_div, bce, bce_with_logits, multilabel_soft_margin)
-_SIGNS = (soft_margin, hinge_embedding, margin_ranking, cosine_embedding)
-_FORMULAS: tuple[Callable[..., Result], ...] = (*_REGRESSION, *_CLASSES, *_PROBABILITIES, *_SIGNS)
-FUNCTIONS = {formula.__name__: formula for formula in _FORMULAS} | {"nll2d": nll}
+OF_RESIDUAL: dict[str, Callable[..., tuple[Array, Array]]]
+OF_RESIDUAL = {"l1": l1, "mse": mse, "smooth_l1": smooth_l1, "huber": huber}
+ELEMENTWISE: dict[str, Callable[..., Result]] = {
+    "kl_div": kl_div,
+    "bce": bce,
+    "bce_with_logits": bce_with_logits,
+    "margin_ranking": margin_ranking,
+    "hinge_embedding": hinge_embedding,
+    "multilabel_margin": multilabel_margin,
+    "soft_margin": soft_margin,
+    "multilabel_soft_margin": multilabel_soft_margin,
+    "cosine_embedding": cosine_embedding,
+    "multi_margin": multi_margin,
+}
+ROWWISE: dict[str, Callable[..., Result]] = {"cross_entropy": cross_entropy, "nll": nll, "nll2d": nll}
 
 
 def function(name: str, arguments: Mapping[str, Any]) -> Callable[..., Result]:
@@ -327,7 +280,24 @@ def function(name: str, arguments: Mapping[str, Any]) -> Callable[..., Result]:
         ValueError: no such loss, or options that it does not take.
     """
     losses.get(name).check_options(arguments)
-    return partial(FUNCTIONS[name], **arguments)
+    if name in ROWWISE:  # their mean divides by the sum of the weights, so they reduce themselves
+        return partial(ROWWISE[name], **arguments)
+    options = dict(arguments)
+    reduction = options.pop("reduction", "mean")
+    if name in OF_RESIDUAL:
+        of_residual = partial(OF_RESIDUAL[name], **options)
+
+        def loss(prediction: Array, target: Array, *, both: bool = False) -> Result:
+            e = prediction - target
+            value, derivative = of_residual(e)
+            gradients = {"prediction": derivative}
+            if both:
+                gradients["target"] = -derivative
+            return _reduced(value, gradients, reduction)
+
+        return loss
+    elements = partial(ELEMENTWISE[name], **options)
+    return lambda *arrays, **both: _reduced(*elements(*arrays, **both), reduction)
 
 
 def loss_and_gradient(name: str, arrays: Sequence[Array], arguments: Mapping[str, Any]) -> Result:

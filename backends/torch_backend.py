@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from . import spec, torch_losses
-from .interface import Arrays, Backend, Batch, Host, LossResult, RowOrder, StateT, Tier, Traits, device_names
+from .interface import Arrays, Backend, Batch, Device, Host, LossResult, RowOrder, StateT, Tier, Traits
 from .spec import Task
 
 # --- data -----------------------------------------------------------------------------------------
@@ -28,7 +28,7 @@ class TorchLane(Backend[StateT]):
 
     @classmethod
     def devices(cls) -> tuple[str, ...]:
-        cuda = device_names("cuda", torch.cuda.device_count() if torch.cuda.is_available() else 0)
+        cuda = Device.names("cuda", torch.cuda.device_count() if torch.cuda.is_available() else 0)
         mps = ("mps",) if torch.backends.mps.is_available() else ()
         return ("cpu", *cuda, *mps)
 

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.sgd import sgd
@@ -74,13 +73,16 @@ class PlainLane(TorchLane[PlainState]):
         return prediction
 
     def params(self, state: PlainState) -> dict[str, Host]:
-        return {name: self.get(p.t()) for name, p in zip(state.names, state.params, strict=True)}
+        return self.named(state, state.params)
 
     def buffers(self, state: PlainState) -> dict[str, Host]:
-        if not state.options.momentum:
-            return {}
-        tensors = zeros_for_none(state.params, state.buffers)
-        return {name: self.get(b.t()) for name, b in zip(state.names, tensors, strict=True)}
+        momentum = state.options.momentum
+        return self.named(state, zeros_for_none(state.params, state.buffers)) if momentum else {}
+
+    def named(self, state: PlainState, tensors: Sequence[Tensor | None]) -> dict[str, Host]:
+        """By name, on the host; empty for the buffers of a step without momentum."""
+        pairs = zip(state.names, tensors, strict=True)
+        return {name: self.get(tensor.t()) for name, tensor in pairs if tensor is not None}
 
     def native(self, state: PlainState) -> dict[str, tuple[int, ...]]:
         return {name: tuple(p.shape) for name, p in zip(state.names, state.params, strict=True)}
@@ -213,21 +215,12 @@ class TorchCompile(PlainLane[TorchCompiledState]):
         batch_size: int,
         learning_rates: Host,
     ) -> tuple[TorchCompiledState, Trace]:
-        losses: list[Host] = []
-        quantities: tuple[list[list[Host]], ...] = ([], [], [])  # params, buffers, gradients of each step
+        losses, rows = [], []
         for call in self.calls(data, row_order, batch_size, learning_rates, chunk=1):
             state.buffers, values, snapshots = state.programs.trace(state.values, state.buffers, *call)
-            losses.append(self.get(values))
-            for rows, tensors in zip(quantities, snapshots[0], strict=True):
-                rows.append([self.get(tensor.t()) for tensor in tensors if tensor is not None])
-        params, buffers, gradients = (
-            {
-                name: np.stack(arrays)
-                for name, arrays in zip(state.names, zip(*rows, strict=True), strict=False)
-            }
-            for rows in quantities  # no buffers without momentum
-        )
-        return state, Trace(np.concatenate(losses), params, buffers, gradients)
+            losses.append(self.get(values[0]))
+            rows.append(tuple(self.named(state, tensors) for tensors in snapshots[0]))
+        return state, Trace.of(losses, rows)
 
     def calls(
         self, data: Batch, row_order: RowOrder, batch_size: int, learning_rates: Host, chunk: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from samestep import backends
-from samestep.backends.interface import Device, LaneName, device_names
+from samestep.backends.interface import Device, LaneName
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_a_device_is_a_kind_and_a_number(text: str, device: Device) -> None:
 
 def test_the_first_device_goes_by_its_kind() -> None:
     assert str(Device.parse("cuda:0")) == "cuda"
-    assert device_names("cuda", 3) == ("cuda", "cuda:1", "cuda:2")
+    assert Device.names("cuda", 3) == ("cuda", "cuda:1", "cuda:2")
 
 
 @pytest.mark.parametrize(
