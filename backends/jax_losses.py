@@ -51,12 +51,12 @@ def l1(prediction: Array, target: Array) -> Array:
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(2,))
-def huber_of(prediction: Array, target: Array, delta: float) -> Array:
+def huber(prediction: Array, target: Array, delta: float = 1.0) -> Array:
     value: Array = optax.huber_loss(prediction, target, delta=delta)
     return value
 
 
-@huber_of.defjvp
+@huber.defjvp
 def _huber_jvp(
     delta: float, primals: tuple[Array, Array], tangents: tuple[Array, Array]
 ) -> tuple[Array, Array]:
@@ -66,15 +66,11 @@ def _huber_jvp(
     however small e is.
     """
     derivative = jnp.clip(primals[0] - primals[1], -delta, delta)
-    return huber_of(*primals, delta), derivative * (tangents[0] - tangents[1])
-
-
-def huber(prediction: Array, target: Array, *, delta: float = 1.0) -> Array:
-    return huber_of(prediction, target, delta)
+    return huber(*primals, delta), derivative * (tangents[0] - tangents[1])
 
 
 def smooth_l1(prediction: Array, target: Array, *, beta: float = 1.0) -> Array:
-    return huber_of(prediction, target, beta) / beta if beta else l1(prediction, target)
+    return huber(prediction, target, beta) / beta if beta else l1(prediction, target)
 
 
 # --- classes --------------------------------------------------------------------------------------------------

@@ -84,8 +84,8 @@ def _along(weight: Weight, x: Array, axis: int) -> Array:
 
 
 def nll(
-    x: Array,
-    y: Array,
+    prediction: Array,
+    target: Array,
     *,
     weight: Weight = None,
     ignore_index: int = -100,
@@ -93,8 +93,8 @@ def nll(
     smoothing: float = 0.0,
 ) -> Result:
     """-(1-s) w_y x_y - (s/C) sum_c w_c x_c per row, 0 where ignored; mean divides by the sum of the w_y."""
-    axis = class_axis(x.ndim)
-    classes = np.where(counted := y != ignore_index, y, 0)
+    x, axis = prediction, class_axis(prediction.ndim)
+    classes = np.where(counted := target != ignore_index, target, 0)
     w = _along(weight, x, axis)
     w_y = np.where(counted, w.ravel()[classes], 0)
     divisor = w_y.sum() if reduction == "mean" else 1
@@ -112,7 +112,7 @@ def nll(
 
 
 def cross_entropy(
-    x: Array,
+    prediction: Array,
     target: Array,
     *,
     weight: Weight = None,
@@ -121,7 +121,8 @@ def cross_entropy(
     reduction: Reduction = "mean",
     both: bool = False,
 ) -> Result:
-    s, log_p = label_smoothing, _log_softmax(x, axis := class_axis(x.ndim))
+    x, s, axis = prediction, label_smoothing, class_axis(prediction.ndim)
+    log_p = _log_softmax(x, axis)
     p = np.exp(log_p)
     if target.dtype.kind in "iu":
         options: Any = {"weight": weight, "ignore_index": ignore_index, "smoothing": s}
@@ -136,8 +137,10 @@ def cross_entropy(
     return _reduced(-(mix * log_p).sum(axis), gradients, reduction)
 
 
-def multi_margin(x: Array, y: Array, *, p: int = 1, margin: float = 1.0, weight: Weight = None) -> Result:
-    at = np.expand_dims(y, -1)
+def multi_margin(
+    prediction: Array, target: Array, *, p: int = 1, margin: float = 1.0, weight: Weight = None
+) -> Result:
+    x, at = prediction, np.expand_dims(target, -1)
     z = margin - np.take_along_axis(x, at, -1) + x
     np.put_along_axis(z, at, 0, -1)  # the true class is not in the sum
     z = np.maximum(z, 0)
@@ -167,7 +170,8 @@ def multilabel_margin(prediction: Array, target: Array) -> Result:
 # --- probabilities --------------------------------------------------------------------------------------------
 
 
-def kl_div(x: Array, t: Array, *, log_target: bool = False, both: bool = False) -> Result:
+def kl_div(prediction: Array, target: Array, *, log_target: bool = False, both: bool = False) -> Result:
+    x, t = prediction, target
     if log_target:
         p = np.exp(t)
         value = p * (t - x)
@@ -188,7 +192,8 @@ def _weighted(value: Array, gradients: dict[str, Array], weight: Weight) -> Resu
     return w * value, {name: w * g for name, g in gradients.items()}
 
 
-def bce(x: Array, t: Array, *, weight: Weight = None, both: bool = False) -> Result:
+def bce(prediction: Array, target: Array, *, weight: Weight = None, both: bool = False) -> Result:
+    x, t = prediction, target
     # no log of zero: where x is 0 or 1 the floor of -100 stays
     log_x = np.maximum(np.log(x, out=np.full_like(x, -100), where=x != 0), -100)
     log_not_x = np.maximum(np.log1p(-x, out=np.full_like(x, -100), where=x != 1), -100)
@@ -199,8 +204,9 @@ def bce(x: Array, t: Array, *, weight: Weight = None, both: bool = False) -> Res
 
 
 def bce_with_logits(
-    x: Array, t: Array, *, weight: Weight = None, pos_weight: Weight = None, both: bool = False
+    prediction: Array, target: Array, *, weight: Weight = None, pos_weight: Weight = None, both: bool = False
 ) -> Result:
+    x, t = prediction, target
     decay = np.exp(-np.abs(x))  # at most 1: no overflow
     softplus = np.log1p(decay)
     log_sigmoid, log_not = np.minimum(x, 0) - softplus, np.minimum(-x, 0) - softplus
@@ -213,24 +219,25 @@ def bce_with_logits(
     return _weighted(-positive * log_sigmoid - (1 - t) * log_not, gradients, weight)
 
 
-def multilabel_soft_margin(x: Array, y: Array, *, weight: Weight = None) -> Result:
-    value, gradients = bce_with_logits(x, y.astype(x.dtype), weight=weight)
-    return value.sum(-1) / x.shape[-1], {"prediction": gradients["prediction"] / x.shape[-1]}
+def multilabel_soft_margin(prediction: Array, target: Array, *, weight: Weight = None) -> Result:
+    value, gradients = bce_with_logits(prediction, target.astype(prediction.dtype), weight=weight)
+    classes = prediction.shape[-1]
+    return value.sum(-1) / classes, {"prediction": gradients["prediction"] / classes}
 
 
 # --- labels -1 and 1 ------------------------------------------------------------------------------------------
 
 
-def soft_margin(x: Array, y: Array) -> Result:
-    y = y.astype(x.dtype)
-    z = -y * x
+def soft_margin(prediction: Array, target: Array) -> Result:
+    y = target.astype(prediction.dtype)
+    z = -y * prediction
     decay = np.exp(-np.abs(z))
     value = np.maximum(z, 0) + np.log1p(decay)  # softplus(z), finite where exp(z) is not
     return value, {"prediction": -y * np.where(z >= 0, 1, decay) / (1 + decay)}
 
 
-def hinge_embedding(x: Array, y: Array, *, margin: float = 1.0) -> Result:
-    positive, z = y == 1, margin - x
+def hinge_embedding(prediction: Array, target: Array, *, margin: float = 1.0) -> Result:
+    x, positive, z = prediction, target == 1, margin - prediction
     gradient = np.where(positive, x.dtype.type(1), -(z > 0).astype(x.dtype))
     return np.where(positive, x, np.maximum(z, 0)), {"prediction": gradient}
 
@@ -271,6 +278,7 @@ ELEMENTWISE: dict[str, Callable[..., Result]] = {
     "multi_margin": multi_margin,
 }
 ROWWISE: dict[str, Callable[..., Result]] = {"cross_entropy": cross_entropy, "nll": nll, "nll2d": nll}
+FUNCTIONS: dict[str, Callable[..., Any]] = {**OF_RESIDUAL, **ELEMENTWISE, **ROWWISE}
 
 
 def function(name: str, arguments: Mapping[str, Any]) -> Callable[..., Result]:

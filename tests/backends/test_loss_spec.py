@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from samestep.backends import losses
+from samestep.backends import losses, numpy_losses
 from tests.helpers.lanes import FRAMEWORKS, lane
+from tests.helpers.loss_cases import cases
 
 NAMES = (
     "l1 mse smooth_l1 huber cross_entropy nll nll2d kl_div bce bce_with_logits margin_ranking hinge_embedding "
@@ -162,13 +163,26 @@ def test_integer_targets_get_no_gradient() -> None:
 @pytest.mark.parametrize("framework", [name for name in FRAMEWORKS if name != "torch"])
 def test_the_formulas_have_the_inputs_and_defaults_that_are_declared(framework: str, name: str) -> None:
     """torch.nn's own are checked in test_torch_losses."""
-    formula = import_module(f"samestep.backends.{framework}_losses").FUNCTIONS[name]
+    module = import_module(f"samestep.backends.{framework}_losses")
+    formula = module.FUNCTIONS[name]
     parameters, spec = inspect.signature(formula).parameters, losses.get(name)
-    if formula.__module__.startswith("samestep."):  # Optax names its own inputs
+    if framework == "numpy" and name in module.OF_RESIDUAL:
+        assert set(parameters) == {"e", *spec.options}
+        assert spec.inputs == ("prediction", "target")
+    elif formula.__module__.startswith("samestep."):  # Optax names its own inputs
         assert tuple(parameters)[: len(spec.inputs)] == spec.inputs
     defaults = {key: parameters[key].default for key in spec.options}
     assert defaults == {key: option.default for key, option in spec.options.items()}
-    if "reduction" in parameters:
+    if name in module.ROWWISE:
         assert parameters["reduction"].default == "mean"
     else:
-        assert framework == "jax"  # its formulas of elements are reduced by `function`
+        assert "reduction" not in parameters  # the formulas of elements are reduced by `function`
+
+
+@pytest.mark.parametrize("name", losses.names())
+def test_numpy_takes_the_mean_where_no_reduction_is_given(name: str) -> None:
+    case = next(case for case in cases() if case.arguments == {"reduction": "mean"} and case.name == name)
+    value, gradients = numpy_losses.function(name, {})(*case.arrays)
+    mean, gradients_of_mean = numpy_losses.function(name, {"reduction": "mean"})(*case.arrays)
+    np.testing.assert_array_equal(value, mean)
+    np.testing.assert_equal(gradients, gradients_of_mean)
