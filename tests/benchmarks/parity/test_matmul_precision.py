@@ -278,7 +278,8 @@ def test_precision_lets_tf32_in_only_where_it_is_declared() -> None:
     if "jax" in LANES:
         import jax
 
+        config: Any = jax.config
         for lane, words in (("jax", "highest"), ("jax:tf32", "tensorfloat32")):
             with backends.lane_class(lane)("cpu").precision("float32"):
-                assert jax.config.read("jax_default_matmul_precision") == words
-            assert jax.config.read("jax_default_matmul_precision") is None
+                assert config.jax_default_matmul_precision == words
+            assert config.jax_default_matmul_precision is None
