@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from samestep.benchmarks import datasets as datasets
     from samestep.benchmarks import tasks as tasks
     from samestep.benchmarks.accuracy.scores import least_squares as least_squares
+    from samestep.benchmarks.analysis import RecordAnalysis as RecordAnalysis
     from samestep.benchmarks.console.errors import InputError as InputError
     from samestep.benchmarks.datasets import Split as Split
     from samestep.benchmarks.parity import Certificate as Certificate
@@ -62,6 +63,7 @@ _HOMES = {  # where each name is defined
     "samestep.backends.spec": _SPEC,
     "samestep.benchmarks": "datasets tasks",
     "samestep.benchmarks.accuracy.scores": "least_squares",
+    "samestep.benchmarks.analysis": "RecordAnalysis",
     "samestep.benchmarks.console.errors": "InputError",
     "samestep.benchmarks.datasets": "Split",
     "samestep.benchmarks.parity": _PARITY,

@@ -119,6 +119,7 @@ class LaneAnalysis:
 
     @property
     def record(self) -> Record:
+        """The record that is analyzed."""
         return self.analysis.record
 
     @property

@@ -36,6 +36,7 @@ def tensors(arrays: Sequence[Tensor], form: str = "+.6f") -> str:
 
 
 def named_shape(tensor: Tensor) -> str:
+    """The name and the shape of a tensor: `0.weight (1,2)`."""
     return f"{tensor.name} {tensor.shape}".replace(", ", ",")
 
 
@@ -49,4 +50,5 @@ def difference(equality: Equality) -> str:
 
 
 def counted(count: int, unit: str) -> str:
+    """A count with its unit in the singular or the plural."""
     return f"1 {unit}" if count == 1 else f"{count} {unit}s"

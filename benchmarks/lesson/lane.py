@@ -80,10 +80,12 @@ def held(lane: LessonLane, setting: LessonSetting) -> HeldDigests:
 
 
 def digest_data(x: Host, y: Host) -> str:
+    """The digest of features and targets, names and shapes included."""
     return parity.digest({"x": x, "y": y})
 
 
 def digest_orders(orders: Sequence[Host]) -> str:
+    """The digest of the row orders of all epochs."""
     return parity.digest({f"epoch {epoch:06}": row_order for epoch, row_order in enumerate(orders)})
 
 

@@ -99,6 +99,7 @@ class LessonLane:
 
 
 def nan_if_none(value: float | None) -> float:
+    """The value, or NaN where there is none."""
     return float("nan") if value is None else value
 
 

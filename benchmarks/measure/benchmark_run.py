@@ -75,6 +75,7 @@ class BenchmarkRun:
 
     @property
     def lacks_phases(self) -> bool:
+        """Whether the plan asks for phase breakdowns that are still to be measured."""
         return self.plan.phases and not self.folder.piece(PhaseBreakdowns)
 
     def until(self, blocks: int | None) -> int:

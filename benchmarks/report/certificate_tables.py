@@ -9,10 +9,20 @@ from ..record import Certified
 from . import formatting as fmt
 from .text_table import TextTable, boxed
 
-NAMES = ("lane", "task", "status", "bound used", "likely", "at step", "tensor", "slack", "timed program")
+NAMES = (
+    "lane",
+    "task",
+    "status",
+    "bound used",
+    "probabilistic",
+    "at step",
+    "tensor",
+    "slack",
+    "timed program",
+)
 BOUND_NOTE = (
-    "bound used: the largest ratio of a rounding error to its bound at any step. likely: the same for the bound "
-    "of independent roundings, which judges nothing. slack: the inverse of bound used."
+    "bound used: the largest ratio of a rounding error to its bound at any step. probabilistic: the same for "
+    "the probabilistic bound, which judges nothing. slack: the inverse of bound used."
 )
 
 
@@ -74,8 +84,8 @@ def _worst(certificate: Certificate) -> list[str]:
     equal = all(run.equal for run in last.untraced)
     ending = ("bit for bit" if equal else "within bound") if last.untraced else ""
     slack = fmt.times(worst.slack) if worst.share <= 1 else ""
-    likely = fmt.percent(max(quantity.likely for quantity in quantities))
-    return [fmt.percent(worst.share), likely, str(worst.step), worst.tensor, slack, ending]
+    probabilistic = fmt.percent(max(quantity.likely for quantity in quantities))
+    return [fmt.percent(worst.share), probabilistic, str(worst.step), worst.tensor, slack, ending]
 
 
 def _distance(certificate: Certificate, other: Certificate) -> str:

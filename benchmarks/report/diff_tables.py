@@ -47,7 +47,7 @@ def _environment(diff: RecordDiff, width: int) -> str:
 
 
 def _table(diff: RecordDiff, changes: Sequence[LaneChange]) -> TextTable:
-    table = TextTable("DIFF", ("lane", "A", "B", "B/A", "word"), left=("lane", "word"))
+    table = TextTable("DIFF", ("lane", "A", "B", "B/A", "change"), left=("lane", "change"))
     for change in changes:
         ratios = fmt.between(change.a.ratio), fmt.between(change.b.ratio), _ratio_of_ratios(change.change)
         table.rows.append((change.lane, *ratios, change.word))

@@ -38,6 +38,7 @@ class Sample(NamedTuple):
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Sample:
+        """The sample of at least two values; its standard error is at least the resolution of a log ratio."""
         error = stdev(values) / math.sqrt(len(values))
         return cls(fmean(values), max(error, RESOLUTION), len(values) - 1)
 

@@ -1,7 +1,8 @@
 """The table and the page beside a record, held against freshly made ones by their figures.
 
-What must agree are numbers with their units, names of lanes and words of verdicts. Headings and sentences may be
-worded otherwise, so that a record stays verified when a later version explains its tables better.
+What must agree are numbers with their units, names of lanes and words of verdicts; in a table's cell also tiers,
+rank signs and negations. All else may be worded otherwise, so that a record stays verified when a later version
+explains its tables better.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from html import unescape
 from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
+
+from samestep.backends.interface import Tier
 
 from ..analysis import RecordAnalysis, Row
 from ..analysis.verdicts import VerdictWord
@@ -32,6 +35,11 @@ CONSTANTS = {
     "25%",
     "2",
 }  # levels, margins and limits in sentences
+# "proven" may become "certified", but not "NOT PROVEN": what denies counts, and so do signs
+STATUS = (
+    r"(?i:\b(?:not run|not|no|never|fail|diverged|wrong|refuted|inf|nan)\b|\b(?:un|dis)(?=proven|certified))"
+    r"|±\?|[◆◇<>]"
+)
 SCRIPT = re.compile(r"(<script\b[^>]*>).*?(</script\b[^>]*>)", re.DOTALL | re.IGNORECASE)
 HIDDEN = re.compile(r"<(style|head)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 VALUE = re.compile(r'(?<= data-value=")[^"]*')
@@ -54,9 +62,26 @@ def same_figures(text: str, fresh: str, lanes: Sequence[str]) -> bool:
 
 
 def same_table(text: str, fresh: str, lanes: Sequence[str]) -> bool:
-    """Whether a Markdown page of tables has the cells of another, and the figures of its sentences."""
+    """Whether a Markdown page of tables has the figures of another, cell by cell, and those of its sentences."""
     (rows, sentences), (fresh_rows, fresh_sentences) = map(_markdown_parts, (text, fresh))
-    return rows == fresh_rows and same_figures(sentences, fresh_sentences, lanes)
+    cells, fresh_cells = ([_cells(row, lanes) for row in each] for each in (rows, fresh_rows))
+    return cells == fresh_cells and same_figures(sentences, fresh_sentences, lanes)
+
+
+def _cells(row: str, lanes: Sequence[str]) -> list[list[str] | None]:
+    """The figures of each cell of a row, in order; None for a blank cell, which is not one of words alone."""
+    cells = [re.sub(r"\\(.)", r"\1", unescape(cell)).strip() for cell in re.split(r"(?<!\\)\|", row)]
+    names = "|".join(map(re.escape, sorted(lanes, key=len, reverse=True)))
+    words = "|".join([*get_args(VerdictWord), *get_args(Tier)])
+    pattern = rf"(?<![\w:])(?:{names}|(?i:{words}))(?![\w:])|{STATUS}|{NUMBER}"
+    return [
+        [_folded(figure, lanes) for figure in re.findall(pattern, cell)] if cell else None for cell in cells
+    ]
+
+
+def _folded(figure: str, lanes: Sequence[str]) -> str:
+    """A word in lower case; a lane's name, or a number with its unit, as it is."""
+    return figure if figure in lanes or re.match(NUMBER, figure) else figure.lower()
 
 
 def _markdown_parts(text: str) -> tuple[list[str], str]:

@@ -70,6 +70,7 @@ def score(mutants: Sequence[Json]) -> str:
 
 
 def mutants(mutants: Sequence[Json]) -> str:
+    """A row for every seeded bug: where it was caught, and what the doctor said."""
     body = []
     for mutant in mutants:
         where = f"step {mutant['step']}, {mutant['dtype']}" if mutant["step"] else mutant["dtype"]
@@ -82,6 +83,7 @@ def mutants(mutants: Sequence[Json]) -> str:
 
 
 def alarms(lanes: Mapping[str, Json]) -> str:
+    """A row for every lane: how many random correct tasks passed, and how many alarms there were."""
     body = [
         (
             lane,
@@ -176,6 +178,7 @@ def more_work(rows: Sequence[Json]) -> str:
 
 
 def traps(rows: Sequence[Json]) -> str:
+    """A row for every lane that cheats: whether it was caught, and with which reason."""
     body = []
     for row in rows:
         counts = (f"{row[key]} of {row['sessions']}" for key in ("caught", "right"))

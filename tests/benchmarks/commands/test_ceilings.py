@@ -20,6 +20,7 @@ from samestep.benchmarks.measure.options import Options
 from samestep.benchmarks.measure.preparation import machine_limits, measure_limits
 from samestep.benchmarks.measure.request import resolve
 from samestep.benchmarks.report import formatting as fmt
+from samestep.benchmarks.report import limits_tables
 from tests.helpers.lanes import LANES
 from tests.helpers.records import plan
 
@@ -57,7 +58,7 @@ def test_every_framework_here_has_its_cheapest_call(found: dict[str, Any]) -> No
 
 
 def test_the_table_says_the_same(found: dict[str, Any]) -> None:
-    shown = ceilings.text(found)
+    shown = limits_tables.text(found)
     assert max(len(line) for line in shown.splitlines()) <= 100
     (lesson,) = [line.split() for line in shown.splitlines() if line.strip().startswith("lesson")]
     assert lesson[1:3] == ["12", "kB"]

@@ -1,0 +1,49 @@
+"""The tables of a machine's limits: rates at each task, and the cheapest call of each framework."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import formatting as fmt
+from .text_table import TextTable, boxed
+
+WIDTH = 100
+READING = "Reading is a dot product of an array with itself; copying counts what is read and what is written."
+FLOOR = "Floor of a step: the larger of its bytes at the read rate and its operations at the BLAS rate."
+HOLDS = (
+    "Each row from a process of its own, the best of many short runs. It holds for this host and this boot."
+)
+
+
+def text(limits: dict[str, Any]) -> str:
+    """Two small tables."""
+    parts = [f"{limits['cpu']}, {limits['allowed_cpus']} CPUs, threads {limits['threads']}"]
+    reasons = [f"{name}: {why}" for name, why in {**limits["missing"], **limits["failed"]}.items()]
+    for table in (rates_table(limits["tasks"]), calls_table(limits["calls"], reasons)):
+        parts += ["", boxed(table, WIDTH)]
+    return "\n".join(parts)
+
+
+def rates_table(rows: list[dict[str, Any]]) -> TextTable:
+    """Bandwidth at the working set of the timed run, and the BLAS rate at the shapes of its step."""
+    units = {
+        "working_set": "B",
+        "read_rate": "B/s",
+        "copy_rate": "B/s",
+        "blas_rate": "flop/s",
+        "bytes_per_step": "B",
+        "flops_per_step": "",
+    }
+    names = ("task", "working set", "read", "copy", "BLAS", "bytes/step", "flop/step", "floor/step")
+    table = TextTable("RATES", names, notes=[READING, FLOOR], left=("task",))
+    for row in rows:
+        values = (fmt.quantity(row[name], unit) for name, unit in units.items())
+        table.rows.append((row["task"], *values, fmt.duration(row["floor_s"])))
+    return table
+
+
+def calls_table(rows: list[dict[str, Any]], reasons: list[str]) -> TextTable:
+    """The cheapest call of each framework on one number: no step can take less than its calls."""
+    table = TextTable("CHEAPEST CALL", ("what", "time"), notes=[*reasons, HOLDS], left=("what",))
+    table.rows = [(row["call"], fmt.duration(row["seconds"])) for row in rows]
+    return table
