@@ -7,13 +7,13 @@ from typing import Any
 
 from samestep.benchmarks import tasks
 from samestep.benchmarks.console.progress import Progress
-from samestep.benchmarks.measure import certify
+from samestep.benchmarks.measure import certify_lanes
 from samestep.benchmarks.record import Certified
 
 
 def run(lanes: Sequence[str], names: Sequence[str], progress: Progress) -> dict[str, Any]:
     """Every lane on every task, each in a process of its own."""
-    certified = certify([tasks.get(name) for name in names], lanes, progress=progress)
+    certified = certify_lanes([tasks.get(name) for name in names], lanes, progress=progress)
     return {"tasks": {name: [row(lane) for lane in certified if lane.task == name] for name in names}}
 
 

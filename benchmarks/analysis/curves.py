@@ -90,12 +90,12 @@ def loss_curves(analysis: RecordAnalysis, task: str) -> list[LossPoint]:
     points = []
     for lane in analysis.of_task(task):
         if time := lane.row.time:
-            curve = thinned(learning_curve(lane), analysis.record)
+            curve = thinned(recorded_curve(lane), analysis.record)
             points += [LossPoint(lane.lane, p.step, p.step * time.value, p.loss) for p in curve]
     return [point for point in points if math.isfinite(point.loss)]
 
 
-def learning_curve(lane: LaneAnalysis) -> Sequence[Point]:
+def recorded_curve(lane: LaneAnalysis) -> Sequence[Point]:
     """The learning curve of a lane on a task, which a lane without proof does not have."""
     return sorted(lane.certified.curve, key=lambda point: point.step) if lane.certified else ()
 
@@ -123,7 +123,7 @@ def _training_end(lane: LaneAnalysis) -> TrainingEnd | None:
     if reached is None or reached.best_loss is None or reached.excess is None:
         return TrainingEnd(*times, None, None, (reached and reached.no_excess) or "accuracy not worked out")
     above = reached.excess / reached.best_loss if reached.best_loss else math.inf
-    curve = learning_curve(lane)
+    curve = recorded_curve(lane)
     reason = "" if curve else "the record keeps no steps"
     return TrainingEnd(*times, above, _close_steps(curve, reached.best_loss), reason)
 

@@ -20,7 +20,7 @@ from .crossover import Crossover, crossover
 from .lane_times import LogTimes, block_medians, block_ratios, log_times
 from .rows import Row, make_row, roofline_floor
 from .tier_rank import TierRank, TierRanks, tier_ranks
-from .verdicts import Verdict, judge
+from .verdicts import Verdict, give_verdicts
 
 
 class RecordAnalysis:
@@ -66,7 +66,7 @@ class RecordAnalysis:
     @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:
         """A verdict for every task and lane, in the plan's order; one family of comparisons."""
-        return judge(self)
+        return give_verdicts(self)
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:

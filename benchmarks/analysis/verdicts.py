@@ -48,7 +48,7 @@ class _Gate(NamedTuple):
     reason: str
 
 
-def judge(analysis: RecordAnalysis) -> tuple[Verdict, ...]:
+def give_verdicts(analysis: RecordAnalysis) -> tuple[Verdict, ...]:
     """A verdict for every lane of an analysis, in its order; the whole record is one family of comparisons."""
     comparisons = [(lane, _gate(lane)) for lane in analysis]
     family = len(analysis.tasks) * (len(analysis.lanes) - 1)

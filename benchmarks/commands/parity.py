@@ -13,7 +13,7 @@ from ..console.choices import pick
 from ..console.errors import InputError
 from ..console.progress import progress
 from ..console.terminal import width
-from ..measure import certify
+from ..measure import certify_lanes
 from ..measure.options import Options
 from ..measure.request import by_tier, resolve
 from ..record import Certified
@@ -34,7 +34,7 @@ def parity(options: Options, file: str | None, against: str | None = None) -> in
     if file and not Path(file).absolute().parent.is_dir():
         raise InputError(f"--json {file}: there is no folder {Path(file).parent}; make it first")
     with progress() as report:
-        certified = certify(request.tasks, request.lanes, device=request.device, progress=report)
+        certified = certify_lanes(request.tasks, request.lanes, device=request.device, progress=report)
     print(certificates.parity(certified, request.missing, width=width(), against=against))
     if file:
         write_text(file, json.dumps([pair.model_dump(mode="json") for pair in certified], indent=2))

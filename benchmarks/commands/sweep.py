@@ -23,8 +23,7 @@ from ..measure import BenchmarkRun, RunRequest
 from ..measure.folder import made_folder
 from ..measure.grid import SWEEP, grid
 from ..measure.options import Options
-from ..measure.request import by_tier, has_device, resolve
-from ..measure.request import interrupted as begun_earlier
+from ..measure.request import begun_earlier, by_tier, has_device, resolve
 from ..pytest_plugin.run_folder import write_run
 from ..record import Record
 from ..report.sweep_tables import sweep_document

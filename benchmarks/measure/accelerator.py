@@ -44,21 +44,21 @@ def accelerator(row: Sequence[str]) -> Accelerator:
     """One row of values in the order of FIELDS, the limits last."""
     index, name, driver, clock, highest, temperature, power, memory, limits = row
     unit = memory.rpartition(" ")[2]
-    total = quantity(memory, unit) if unit in BYTES else None
+    total = number_with_unit(memory, unit) if unit in BYTES else None
     return Accelerator(
         index=int(index),
         name=name,
         driver=driver,
-        clock=quantity(clock, "MHz"),
-        highest_clock=quantity(highest, "MHz"),
+        clock=number_with_unit(clock, "MHz"),
+        highest_clock=number_with_unit(highest, "MHz"),
         limits=limit_names(limits),
-        temperature=quantity(temperature, ""),
-        power=quantity(power, "W"),
+        temperature=number_with_unit(temperature, ""),
+        power=number_with_unit(power, "W"),
         memory=None if total is None else round(total * BYTES[unit]),
     )
 
 
-def quantity(text: str, unit: str) -> float | None:
+def number_with_unit(text: str, unit: str) -> float | None:
     """The number in "1980 MHz"; None for another unit, or for none: [N/A], [Not Supported], [Unknown Error]."""
     number, _, text_unit = text.partition(" ")
     if text_unit != unit or not number.replace(".", "", 1).isdecimal():

@@ -25,7 +25,7 @@ from . import environment, task_files
 from .efforts import WorkerLimits
 from .folder import MachineLimits, PhaseBreakdowns, RunFolder
 from .preparation import Done, Preparation, measure_limits, measure_phases, proven_pairs
-from .process import settings
+from .process import worker_settings
 from .relay import BlockRace
 from .request import RunRequest
 
@@ -167,7 +167,7 @@ def resume(
     return BenchmarkRun(folder, progress=progress, limits=limits).finish(blocks)
 
 
-def certify(
+def certify_lanes(
     tasks: Sequence[Task],
     lanes: Sequence[str],
     *,
@@ -242,7 +242,7 @@ def make_plan(request: RunRequest, folder: RunFolder, progress: Progress) -> Pla
         device=str(request.device),
         seed=seed,
         environment=environment.read(),
-        settings=settings(threads=request.threads, device=request.device),
+        settings=worker_settings(threads=request.threads, device=request.device),
         missing=request.missing,
         phases=request.phases,
     )

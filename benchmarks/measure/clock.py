@@ -19,7 +19,7 @@ import numpy as np
 from samestep.backends.interface import Backend, Host, RowOrder, State
 
 from .counters import compilations, context_switches, steal_ns
-from .task_files import TaskFiles, digest, distance, load_arrays
+from .task_files import TaskFiles, float64_distance, load_arrays, short_digest
 
 AGREE = 0.10  # two runs agree when their times differ by at most this part
 MOST_WARMUPS = 5
@@ -47,7 +47,7 @@ class TimedWork:
         self.backend, self.files = backend, files
         self.typical: float | None = None
         self.final = load_arrays(final) if final else {}
-        self.certified = digest(self.final)
+        self.certified = short_digest(self.final)
         with self.precision():
             self.data = backend.put(files.x), backend.put(files.y)
             backend.sync(self.data)
@@ -84,8 +84,8 @@ class TimedWork:
         cpu = time.process_time_ns() - cpu
         resync, params = self.fetch(result)
         fetch, _ = self.fetch(result)
-        final = digest(params)
-        apart = 0.0 if final == self.certified else distance(params, self.final)
+        final = short_digest(params)
+        apart = 0.0 if final == self.certified else float64_distance(params, self.final)
         return TimedRun(end - begin, cpu, resync, fetch, final, apart)
 
     def rewarm(self) -> int:

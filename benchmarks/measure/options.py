@@ -92,9 +92,9 @@ class Options:
 
 def declared(command: str) -> Iterator[Declaration]:
     """The options that a command takes, with the help that it shows."""
-    for each in fields(Options):
-        if command in each.metadata["commands"]:
-            yield _declaration(each, command)
+    for option_field in fields(Options):
+        if command in option_field.metadata["commands"]:
+            yield _declaration(option_field, command)
 
 
 def _declaration(option: Field[Any], command: str) -> Declaration:

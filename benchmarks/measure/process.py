@@ -72,10 +72,10 @@ def worker_environment(
     variables["TRITON_CACHE_DIR"] = str(cache / "triton")
     if threads == "one":
         variables[CPUS] = ",".join(str(cpu) for cpu in cpus)
-    return variables | settings(threads=threads, device=device)
+    return variables | worker_settings(threads=threads, device=device)
 
 
-def settings(*, threads: Threads, device: Device) -> dict[str, str]:
+def worker_settings(*, threads: Threads, device: Device) -> dict[str, str]:
     """The libraries' settings that every worker gets, whatever the coordinator has."""
     variables = dict(SETTINGS)
     if device.kind == "cpu":

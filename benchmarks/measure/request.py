@@ -64,7 +64,7 @@ def resolve(options: Options, *, tasks: Sequence[Task] = (), race: bool = True) 
             that holds another run, or none to resume.
     """
     if options.resume:
-        return interrupted(options, options.resume)
+        return begun_earlier(options, options.resume)
     device = choose_device(options.device)
     baseline = pick("baseline", options.baseline or DEFAULT_BASELINE, by_tier(backends.names()))
     lanes = choose_lanes(options.lane)
@@ -91,7 +91,7 @@ def resolve(options: Options, *, tasks: Sequence[Task] = (), race: bool = True) 
     )
 
 
-def interrupted(options: Options, folder: str) -> RunRequest:
+def begun_earlier(options: Options, folder: str) -> RunRequest:
     """The run that was begun in a folder, as it was planned then; no other option goes with it."""
     for option in fields(Options):
         if option.name != "resume" and (getattr(options, option.name) or option.default) != option.default:
@@ -126,13 +126,15 @@ def choose_effort(effort: str) -> Effort:
 
 def choose_device(text: str) -> Device:
     """A kind of device, or one of several of a kind: cuda, cuda:1. Whether it is here is asked of each lane."""
-    kind, colon, number = text.partition(":")
-    kind = pick("device", {"gpu": "cuda"}.get(kind, kind), DEVICES)
     try:
-        return Device.parse(f"{kind}{colon}{number}")
+        device = Device.parse(text)
     except ValueError:
-        message = f"--device {text}: give its number after the colon, as in {kind}:1"
-        raise InputError(message) from None
+        if ":" in text:
+            message = f"--device {text}: give its number after the colon, as in cuda:1"
+            raise InputError(message) from None
+        device = Device(text)
+    kind = {"gpu": "cuda"}.get(device.kind, device.kind)
+    return Device(pick("device", kind, DEVICES), device.index)
 
 
 def why_not(lane: str, device: Device) -> str | None:

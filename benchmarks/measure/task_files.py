@@ -19,8 +19,7 @@ from samestep.backends.interface import Host, RowOrder
 from samestep.backends.spec import Linear, Task
 
 from ..datasets.split import Split, Transform
-from ..parity.workload import check_data
-from ..parity.workload import digest as sha256
+from ..parity.workload import check_data, digest
 from ..record.plan import Facts, PlannedWork
 
 RUN_STEPS = 100
@@ -124,7 +123,7 @@ def describe(files: TaskFiles, facts: Facts | None = None) -> PlannedWork:
         steps=len(files.learning_rates),
         samples=len(files.row_order),
         data=files.split.digest(),
-        start=digest(files.start),
+        start=short_digest(files.start),
         # the batch and the parameters are read once, the parameters written once
         bytes_per_step=batch + 2 * parameters,
         flops_per_step=rows * flops_per_row(task),
@@ -150,12 +149,15 @@ def flops_per_row(task: Task) -> int:
     return 3 * sum(products) - products[0]
 
 
-def digest(values: Mapping[str, Host]) -> str:
+def short_digest(values: Mapping[str, Host]) -> str:
     """The digest that certificates use, cut to 16 hex digits."""
-    return sha256(values)[:16]
+    return digest(values)[:16]
 
 
-def distance(params: Mapping[str, Host], reference: Mapping[str, Host]) -> float:
-    """The norm over all parameters of the difference, in float64."""
+def float64_distance(params: Mapping[str, Host], reference: Mapping[str, Host]) -> float:
+    """The norm over all parameters of the difference, subtracted in float64.
+
+    Parity's `distance` is for the arrays of its reference, which are wide; those of workers are narrow.
+    """
     gaps = (params[name].astype(np.float64) - reference[name].astype(np.float64) for name in reference)
     return math.sqrt(sum(float(np.square(gap).sum()) for gap in gaps))

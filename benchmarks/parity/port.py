@@ -157,8 +157,8 @@ def read_stream(stream: Stream, workload: Workload) -> Trace:
     where = "the stream" if isinstance(stream, Mapping) else str(stream)
     arrays = dict(stream) if isinstance(stream, Mapping) else read_npz(stream)
     names = workload.task.parameters
-    known = ["loss", *(f"{prefix}{name}" for prefix in PREFIXES for name in names)]
-    arrays = join_steps(arrays, known, where)
+    stream_keys = ["loss", *(f"{prefix}{name}" for prefix in PREFIXES for name in names)]
+    arrays = join_steps(arrays, stream_keys, where)
     if absent := [name for name in names if name not in arrays or not arrays[name].ndim]:
         raise InputError(
             f'{where}: no parameter {absent[0]!r}; give "{absent[0]}" with a first axis of {workload.steps} '
@@ -184,7 +184,7 @@ def read_npz(path: str | Path) -> dict[str, Host]:
         raise InputError(f"{path}: not an npz file of arrays ({one_line(error)})") from error
 
 
-def join_steps(arrays: Mapping[str, Host], known: Sequence[str], where: str) -> dict[str, Host]:
+def join_steps(arrays: Mapping[str, Host], stream_keys: Sequence[str], where: str) -> dict[str, Host]:
     """Entries of single steps, "1/name" and on, put together; other entries as they are.
 
     Raises:
@@ -194,14 +194,13 @@ def join_steps(arrays: Mapping[str, Host], known: Sequence[str], where: str) -> 
     steps: dict[str, dict[int, Host]] = {}
     for key, array in arrays.items():
         number, _, name = key.partition("/")
-        if key in known:
+        if key in stream_keys:
             joined[key] = array
-        elif number.isdigit() and name in known:
+        elif number.isdigit() and name in stream_keys:
             steps.setdefault(name, {})[int(number)] = array
         else:
-            raise InputError(
-                f"{where}: {key!r} is none of {', '.join(known)}, nor a step of one, as in '1/{known[1]}'"
-            )
+            choices, example = ", ".join(stream_keys), f"'1/{stream_keys[1]}'"
+            raise InputError(f"{where}: {key!r} is none of {choices}, nor a step of one, as in {example}")
     for name, parts in steps.items():
         if missing := set(range(1, max(parts) + 1)) - set(parts):
             raise InputError(f"{where}: step {min(missing)} of {name!r} is missing, and later ones are there")

@@ -109,9 +109,9 @@ def selected_pairs(session: pytest.Session) -> set[tuple[str, str]]:
 @pytest.fixture(scope="session")
 def replay(request: pytest.FixtureRequest) -> Replay:
     """The run of the selected tasks and lanes; it is measured before the first benchmark reads its samples."""
-    made = Replay(request.config, requested(request.config), selected_pairs(request.session))
-    request.config.stash[REPLAY] = made
-    return made
+    replay = Replay(request.config, requested(request.config), selected_pairs(request.session))
+    request.config.stash[REPLAY] = replay
+    return replay
 
 
 @pytest.hookimpl(wrapper=True, optionalhook=True)
@@ -140,8 +140,8 @@ def pytest_benchmark_compare_machine_info(compared_benchmark: dict[str, Any]) ->
 @pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_json(config: pytest.Config, benchmarks: Any, output_json: dict[str, Any]) -> None:
     """Our record, raw samples included, under one key of pytest-benchmark's JSON."""
-    if made := measured(config):
-        output_json[KEY] = made.record.model_dump(mode="json")
+    if replay := measured(config):
+        output_json[KEY] = replay.record.model_dump(mode="json")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -149,8 +149,8 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> Generator[None, Any, Any]:
     """The comparison after pytest-benchmark's own table, here and as Markdown in the run's folder."""
-    made = measured(config)
-    if not made:
+    replay = measured(config)
+    if not replay:
         return (yield)
     from .adapter import PerformanceRegression
 
@@ -159,25 +159,25 @@ def pytest_terminal_summary(
     except PerformanceRegression as error:  # of --benchmark-compare-fail, which has said where
         pytest.exit(str(error), returncode=int(pytest.ExitCode.TESTS_FAILED))
     finally:
-        show(made, terminalreporter)
+        show(replay, terminalreporter)
 
 
 def measured(config: pytest.Config) -> Replay | None:
     """The run, once it has been measured."""
-    made = config.stash.get(REPLAY, None)
-    return made if made and made.is_measured else None
+    replay = config.stash.get(REPLAY, None)
+    return replay if replay and replay.is_measured else None
 
 
-def show(made: Replay, terminal: pytest.TerminalReporter) -> None:
+def show(replay: Replay, terminal: pytest.TerminalReporter) -> None:
     """Leave the run's folder whole, and print the comparison unless --benchmark-quiet is given."""
     from ..report.tables import record_document
     from ..report.text_table import markdown, plain
     from .adapter import Saver
     from .run_folder import write_run
 
-    saver, document = Saver(made.config), record_document(made.analysis)
+    saver, document = Saver(replay.config), record_document(replay.analysis)
     users_file = saver.json_file
-    path = write_run(made.analysis, made.request.out, markdown(document), json_elsewhere=bool(users_file))
+    path = write_run(replay.analysis, replay.request.out, markdown(document), json_elsewhere=bool(users_file))
     if not saver.is_quiet:
         terminal.write_line("")
         terminal.write_line(plain(document))

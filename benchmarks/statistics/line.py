@@ -95,7 +95,7 @@ class _LogLeastSquares(NamedTuple):
 
     def _descend(self, start: Floats, x_scale: Floats) -> Floats:
         """A local minimum from a start."""
-        found = optimize.least_squares(
+        solution = optimize.least_squares(
             self.residuals,
             start,
             jac=self.derivatives,
@@ -104,7 +104,7 @@ class _LogLeastSquares(NamedTuple):
             xtol=1e-12,
             ftol=1e-12,
         )
-        return np.asarray(found.x)
+        return np.asarray(solution.x)
 
     def _relative_start(self) -> Floats:
         """Where the squares of (a + b w) / t - 1 are least, which is a linear problem."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -180,7 +180,7 @@ KnownFactor: TypeAlias = tuple[str, Callable[[StepSnapshot], float]]  # in words
 def known_factors(task: Task, rows: int) -> list[KnownFactor]:
     """Sums and means over the wrong number of terms, one half and two, and the loss's own options."""
     outputs, size = next(reversed(task.parameters.values()))[0], task.batch_size
-    known: list[KnownFactor] = [
+    named_factors: list[KnownFactor] = [
         ("one half", lambda s: 0.5),
         ("two", lambda s: 2.0),
         ("the size of the batch: a sum in the place of a mean", lambda s: float(len(s.rows))),
@@ -193,7 +193,7 @@ def known_factors(task: Task, rows: int) -> list[KnownFactor]:
     if outputs > 1:
         sum_for_mean = "batch times outputs: a sum in the place of a mean"
         mean_for_sum = "one over batch times outputs: a mean in the place of a sum"
-        known += [
+        named_factors += [
             ("the number of outputs", lambda s: float(outputs)),
             ("one over the number of outputs", lambda s: 1 / outputs),
             (sum_for_mean, lambda s: float(len(s.rows) * outputs)),
@@ -201,9 +201,9 @@ def known_factors(task: Task, rows: int) -> list[KnownFactor]:
         ]
     for name, value in task.loss.arguments.items():
         if isinstance(value, float) and value not in (0.0, 1.0):
-            known.append(constant(f"{name} = {value:g}", value))
-            known.append(constant(f"one over {name} = {1 / value:g}", 1 / value))
-    return known
+            named_factors.append(constant(f"{name} = {value:g}", value))
+            named_factors.append(constant(f"one over {name} = {1 / value:g}", 1 / value))
+    return named_factors
 
 
 def constant(description: str, value: float) -> KnownFactor:
@@ -211,18 +211,28 @@ def constant(description: str, value: float) -> KnownFactor:
     return description, lambda snapshot: value
 
 
-def describe_factors(case: Case, snapshots: Sequence[StepSnapshot], numbers: Sequence[float]) -> str:
+class Factors(NamedTuple):
+    """The factors of some steps: in words, and whether one number or one named quantity is all of them."""
+
+    text: str
+    is_constant: bool
+
+
+def describe_factors(case: Case, snapshots: Sequence[StepSnapshot], numbers: Sequence[float]) -> Factors:
     """What a factor is at every step, in words: a known one, one number, or its range."""
     pairs = list(zip(snapshots, numbers, strict=True))
     for description, value in known_factors(case.workload.task, len(case.workload.x)):
-        if all(near(number, value(snapshot)) for snapshot, number in pairs):
-            return description
+        if all(is_close(number, value(snapshot)) for snapshot, number in pairs):
+            return Factors(description, is_constant=True)
     if max(numbers) - min(numbers) <= CLOSE * max(map(abs, numbers)):
-        return f"{numbers[0]:.6g}" if not near(numbers[0], 1.0, 1e-4) else f"1 {numbers[0] - 1:+.2g}"
+        number = numbers[0]
+        text = f"{number:.6g}" if not is_close(number, 1.0, 1e-4) else f"1 {number - 1:+.2g}"
+        return Factors(text, is_constant=True)
     least, most = (0.0 if abs(number) < CLOSE else number for number in (min(numbers), max(numbers)))
-    return f"a factor that changes from step to step ({least:.3g} to {most:.3g})"
+    text = f"a factor that changes from step to step ({least:.3g} to {most:.3g})"
+    return Factors(text, is_constant=False)
 
 
-def near(value: float, known: float, within: float = CLOSE) -> bool:
-    """Whether a number is a known one, to within a relative tolerance."""
-    return math.isclose(value, known, rel_tol=within, abs_tol=1e-12)
+def is_close(value: float, expected: float, within: float = CLOSE) -> bool:
+    """Whether a number is the expected one, to within a relative tolerance."""
+    return math.isclose(value, expected, rel_tol=within, abs_tol=1e-12)

@@ -12,7 +12,7 @@ from ...record.proof import Cause
 from ..reference import Array
 from .case import Case, Finding, Hypothesis, StepSnapshot, flat, split
 from .data_hypotheses import of_rows, of_targets
-from .fits import Observation, combination, describe_factors, factors, fits, misfit, near
+from .fits import Factors, Observation, combination, describe_factors, factors, fits, is_close, misfit
 from .model_hypotheses import of_layers, of_losses, of_parameters
 
 
@@ -34,7 +34,7 @@ class Recorded:
         """Each observation with its correct value."""
         return zip(self.observations, self.correct, strict=True)
 
-    def describe(self, numbers: Sequence[float], indices: Sequence[int] | None = None) -> str:
+    def describe(self, numbers: Sequence[float], indices: Sequence[int] | None = None) -> Factors:
         """Factors in words, of all steps or of some."""
         chosen = range(len(numbers)) if indices is None else indices
         return describe_factors(self.case, [self.snapshots[i] for i in chosen], [numbers[i] for i in chosen])
@@ -76,24 +76,25 @@ def scaled(recorded: Recorded) -> Finding | None:
     numbers = factors(case, recorded.observations, recorded.correct)
     if numbers is None:
         return None
-    if all(near(number, -1.0) for number in numbers):
+    if all(is_close(number, -1.0) for number in numbers):
         return "sign", f"the gradient has the other sign{when}"
-    wrong = [i for i, number in enumerate(numbers) if not near(number, 1.0, case.resolution)]
+    wrong = [i for i, number in enumerate(numbers) if not is_close(number, 1.0, case.resolution)]
     if not wrong:
         return None
-    text = recorded.describe(numbers, wrong)
+    text, is_constant = recorded.describe(numbers, wrong)
     if recorded.only_partial(wrong):
-        nominal = all(near(numbers[i], len(snapshots[i].rows) / case.batch_size) for i in wrong)
+        nominal = all(is_close(numbers[i], len(snapshots[i].rows) / case.batch_size) for i in wrong)
         verb = "divided by the nominal batch size" if nominal else f"multiplied by {text}"
         return "partial batch", f"on the partial batch the gradient is {verb}"
     # the derivative of sqrt(loss) is that of the loss over 2 sqrt(loss)
     roots = [0.5 / np.sqrt(float(case.exact(snapshot).loss)) for snapshot in snapshots]
-    if all(near(number, root) for number, root in zip(numbers, roots, strict=True)):
+    if all(is_close(number, root) for number, root in zip(numbers, roots, strict=True)):
         return "loss", f"the loss is the square root of itself{when}: its gradient is {text} times as large"
     norms = [float(np.linalg.norm(one.values.astype(float))) for one in recorded.observations]
-    if len(wrong) > 1 and all(near(norms[i], norms[wrong[0]]) for i in wrong) and "changes" in text:
+    same_norm = all(is_close(norms[i], norms[wrong[0]]) for i in wrong)
+    if len(wrong) > 1 and same_norm and not is_constant:
         return "scale", f"the gradient is clipped to a norm of {norms[wrong[0]]:.6g}{when}"
-    if all(near(numbers[i], 0.0) for i in wrong):
+    if all(is_close(numbers[i], 0.0) for i in wrong):
         return "left out", f"there is no gradient at all{when}"
     return "scale", f"the gradient is multiplied by {text}{when}"
 
@@ -129,7 +130,7 @@ def of_tensor(alone: Recorded, tensor: str, *, square: bool) -> Finding | None:
         return "transposed", f"the gradient of {tensor} is the other way round{when}"
     if numbers := factors(case, observations, correct):
         cause: Cause = "sign" if all(number < 0 for number in numbers) else "scale"
-        return cause, f"the gradient of {tensor} alone is multiplied by {alone.describe(numbers)}{when}"
+        return cause, f"the gradient of {tensor} alone is multiplied by {alone.describe(numbers).text}{when}"
     if count := masked(case, observations, correct):
         return "left out", f"{count} of {correct[0].size} elements of {tensor} have no gradient{when}"
     return None
@@ -151,7 +152,7 @@ def replayed(recorded: Recorded, *, up_to_factor: bool) -> Finding | None:
         if numbers is None:
             continue
         at = "" if hypothesis.cause == "partial batch" else recorded.when
-        by = f", multiplied by {recorded.describe(numbers)}" if up_to_factor else ""
+        by = f", multiplied by {recorded.describe(numbers).text}" if up_to_factor else ""
         return hypothesis.cause, f"the gradient is that of {hypothesis.description}{by}{at}"
     return None
 
@@ -192,7 +193,7 @@ def mixed(recorded: Recorded) -> Finding | None:
         coefficients = combination(recorded.case, [observation for observation, _ in pairs], columns)
         if coefficients is not None and abs(coefficients[1:]).max() > 1e-6:
             numbers = " and ".join(f"{number:.4g}" for number in coefficients[1:])
-            itself = "itself" if near(coefficients[0], 1.0) else f"{coefficients[0]:.4g} times itself"
+            itself = "itself" if is_close(coefficients[0], 1.0) else f"{coefficients[0]:.4g} times itself"
             return cause, f"the gradient is {itself} plus {numbers} times {description}{recorded.when}"
     return None
 
@@ -248,11 +249,11 @@ def explain_loss(case: Case, observations: Sequence[Observation], when: str) -> 
 def scaled_loss(recorded: Recorded) -> Finding | None:
     """The right loss times one factor."""
     numbers = [float(one.values[0] / exact[0]) for one, exact in recorded.pairs() if exact[0]]
-    wrong = [i for i, number in enumerate(numbers) if not near(number, 1.0, recorded.case.resolution)]
+    wrong = [i for i, number in enumerate(numbers) if not is_close(number, 1.0, recorded.case.resolution)]
     if len(numbers) < len(recorded.observations) or len(wrong) < 2:
         return None
-    text = recorded.describe(numbers, wrong)
-    if "changes" in text:
+    text, is_constant = recorded.describe(numbers, wrong)
+    if not is_constant:
         return None
     if recorded.only_partial(wrong):
         return (

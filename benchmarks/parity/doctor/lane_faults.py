@@ -16,7 +16,7 @@ from ..reference.drift import distance
 from ..workload import Workload
 from .case import Case, Outcome, Play, StepSnapshot, outcome, split
 from .data_hypotheses import of_rows, of_targets
-from .fits import near
+from .fits import is_close
 
 MOST_REPLAYED = 2e8  # multiplications of a run that is replayed to find a timed program's mistake
 SPARE = 4  # a replayed run may end so many allowances away: two runs are compared, in another precision
@@ -57,7 +57,7 @@ def of_prediction(workload: Workload, params: Arrays, output: Host, x: Host, rat
         ("made without the biases", predicted(no_biases)),
         ("made with the initial parameters", predicted(workload.start)),
     ):
-        if abs(given - guess).max(initial=0.0) <= tolerance and not near(factor, 1.0, 1e-5):
+        if abs(given - guess).max(initial=0.0) <= tolerance and not is_close(factor, 1.0, 1e-5):
             return Diagnosis(cause="prediction", sentence=f"{lead}: predictions are {manner}")
     rows = output.shape[0]
     wrong = np.flatnonzero(abs(given - correct) > tolerance) // max(1, output[0].size)

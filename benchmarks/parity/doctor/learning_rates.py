@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from .case import Case, Finding, StepSnapshot, flat
-from .fits import Observation, describe_factors, factors, near
+from .fits import Observation, describe_factors, factors, is_close
 
 CLOSE_RATE = 1e-5  # two rates of a schedule differ by more
 CLOSE_ROUNDED = 1e-9  # a rate rounded to float32 is off by up to 6e-8
@@ -22,20 +22,20 @@ def explain_lengths(case: Case, observations: Sequence[Observation], when: str) 
         return None
     snapshots = [observation.snapshot for observation in observations]
     wrong = [i for i, snapshot in enumerate(snapshots) if snapshot.wrong]
-    if not wrong or all(near(numbers[i], 1.0, case.resolution) for i in wrong):
+    if not wrong or all(is_close(numbers[i], 1.0, case.resolution) for i in wrong):
         return None
     wrong_numbers, wrong_snapshots = [numbers[i] for i in wrong], [snapshots[i] for i in wrong]
     partial = all(case.is_partial(snapshot) for snapshot in wrong_snapshots)
-    if all(near(number, 0.0) for number in wrong_numbers):
+    if all(is_close(number, 0.0) for number in wrong_numbers):
         return ("partial batch" if partial else "learning rate"), f"nothing is updated{when}"
     if partial and len(wrong) < len(numbers):
-        text = describe_factors(case, wrong_snapshots, wrong_numbers)
+        text = describe_factors(case, wrong_snapshots, wrong_numbers).text
         return "partial batch", f"the step is multiplied by {text} on the partial batch"
     if corrected_average(case, snapshots, numbers):
         sentence = f"a bias-corrected average in the place of momentum: {numbers[-1]:.6g} of the step{when}"
         return "momentum", sentence
     rate = numbers[0] * snapshots[0].learning_rate
-    text = describe_factors(case, snapshots, numbers)
+    text = describe_factors(case, snapshots, numbers).text
     return "learning rate", f"the step is multiplied by {text}{when}: a rate of {rate:.9g}"
 
 
@@ -43,7 +43,7 @@ def corrected_average(case: Case, snapshots: Sequence[StepSnapshot], numbers: Se
     """Whether steps are (1 - momentum) / (1 - momentum^t) of the right ones: Adam's bias correction."""
     momentum = float(case.reference.sgd.momentum)
     return bool(momentum) and all(
-        near(number, (1 - momentum) / (1 - momentum**snapshot.number))
+        is_close(number, (1 - momentum) / (1 - momentum**snapshot.number))
         for number, snapshot in zip(numbers, snapshots, strict=True)
     )
 
@@ -64,7 +64,7 @@ def known_rate(case: Case, observations: Sequence[Observation]) -> Finding | Non
     used = [number * rate for number, rate in zip(numbers, correct, strict=True)]
     at = next((i for i, snapshot in enumerate(snapshots) if snapshot.wrong), 0)
     for lead, rates, within in other_rates(case, snapshots):
-        if rates != correct and all(near(a, b, within) for a, b in zip(used, rates, strict=True)):
+        if rates != correct and all(is_close(a, b, within) for a, b in zip(used, rates, strict=True)):
             return "learning rate", f"{lead}: {used[at]:.12g} for {correct[at]:.12g}"
     return None
 

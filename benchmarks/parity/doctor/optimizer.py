@@ -14,7 +14,7 @@ import numpy as np
 from ...record.proof import Cause
 from ..reference import Array, Arrays
 from .case import Case, Finding, StepSnapshot, flat
-from .fits import Observation, buffers_before, combination, describe_factors, factors, near, observe
+from .fits import Observation, buffers_before, combination, describe_factors, factors, is_close, observe
 from .learning_rates import explain_lengths
 
 
@@ -28,7 +28,7 @@ class UpdateCoefficients:
 
     def matches(self, other: UpdateCoefficients) -> bool:
         """Whether all coefficients are those of another, to within what fits can tell."""
-        return all(near(a, b) for a, b in zip(self.numbers, other.numbers, strict=True))
+        return all(is_close(a, b) for a, b in zip(self.numbers, other.numbers, strict=True))
 
     @property
     def numbers(self) -> tuple[float, float, float]:
@@ -95,7 +95,7 @@ def explain_update(
     when = case.when(failing)
     if quantity == "buffers":
         fitted = fit_coefficients(case, observations, rated=True)
-        if fitted and near(abs(fitted.gradient), 1.0):
+        if fitted and is_close(abs(fitted.gradient), 1.0):
             sentence = f"the learning rate is inside the buffer{when}: a gradient enters times its rate"
             return "momentum", sentence
     for first in (False, True):
@@ -140,7 +140,7 @@ def name_difference(
     learning_rate = observations[-1].snapshot.learning_rate
     finding = wrong_first_step(case, fitted) if first else None
     if finding is None:
-        if near(fitted.gradient, correct.gradient) and near(fitted.buffer, correct.buffer):
+        if is_close(fitted.gradient, correct.gradient) and is_close(fitted.buffer, correct.buffer):
             finding = wrong_decay(fitted, correct, learning_rate)
         else:
             finding = wrong_scale(case, quantity, fitted, correct, observations)
@@ -152,9 +152,9 @@ def name_difference(
 def wrong_first_step(case: Case, fitted: UpdateCoefficients) -> Finding | None:
     """Mistakes that show in the first step alone."""
     c = case.reference.sgd
-    if c.momentum and near(fitted.gradient, c.sign * (1 - float(c.dampening))):
+    if c.momentum and is_close(fitted.gradient, c.sign * (1 - float(c.dampening))):
         return "dampening", "the first step is dampened already"
-    if c.momentum and near(fitted.gradient, c.sign) and c.nesterov:
+    if c.momentum and is_close(fitted.gradient, c.sign) and c.nesterov:
         return "nesterov", "no look ahead"
     return None
 
@@ -168,13 +168,16 @@ def wrong_scale(
 ) -> Finding | None:
     """All coefficients are off by the same factor."""
     ratio = fitted.gradient / correct.gradient if correct.gradient else np.inf
-    if not (near(fitted.buffer, correct.buffer * ratio) and near(fitted.theta, correct.theta * ratio)):
+    if not (
+        is_close(fitted.buffer, correct.buffer * ratio) and is_close(fitted.theta, correct.theta * ratio)
+    ):
         return None
     if ratio < 0:
         return "sign", "the step goes the other way"
     snapshots = [observation.snapshot for observation in observations]
     cause: Cause = "momentum" if quantity == "buffers" else "learning rate"
-    return cause, f"the step is multiplied by {describe_factors(case, snapshots, [ratio] * len(snapshots))}"
+    text = describe_factors(case, snapshots, [ratio] * len(snapshots)).text
+    return cause, f"the step is multiplied by {text}"
 
 
 def wrong_mixture(
@@ -183,13 +186,13 @@ def wrong_mixture(
     """Gradient and buffer enter in another proportion."""
     c, gradient = case.reference.sgd, fitted.gradient
     momentum = float(c.momentum)
-    undampened, same_buffer = near(gradient, c.sign), bool(momentum) and near(fitted.buffer, momentum)
-    looks_ahead = bool(momentum) and not c.nesterov and near(gradient, c.sign * (1 + momentum))
-    rated = same_buffer and near(gradient, learning_rate * correct.gradient)
-    average = same_buffer and near(gradient, c.sign * (1 - momentum))
-    other_gain = same_buffer and not near(gradient, correct.gradient)
+    undampened, same_buffer = is_close(gradient, c.sign), bool(momentum) and is_close(fitted.buffer, momentum)
+    looks_ahead = bool(momentum) and not c.nesterov and is_close(gradient, c.sign * (1 + momentum))
+    rated = same_buffer and is_close(gradient, learning_rate * correct.gradient)
+    average = same_buffer and is_close(gradient, c.sign * (1 - momentum))
+    other_gain = same_buffer and not is_close(gradient, correct.gradient)
     cases: tuple[tuple[bool, Cause, str], ...] = (
-        (near(gradient, -correct.gradient), "sign", "the gradient has the other sign"),
+        (is_close(gradient, -correct.gradient), "sign", "the gradient has the other sign"),
         (c.nesterov and undampened and same_buffer, "nesterov", "plain momentum, without the look ahead"),
         (looks_ahead, "nesterov", "it looks ahead, as Nesterov's does"),
         (bool(c.dampening) and undampened and same_buffer, "dampening", "dampening is left out"),
@@ -205,14 +208,14 @@ def wrong_decay(fitted: UpdateCoefficients, correct: UpdateCoefficients, learnin
     """Right in gradient and buffer: the decay is another."""
     if not fitted.theta:
         return "weight decay", "weight decay is left out"
-    if near(fitted.theta, -correct.theta):
+    if is_close(fitted.theta, -correct.theta):
         return "weight decay", "weight decay has the other sign"
     for factor, manner in (
         (1 / learning_rate if learning_rate else np.inf, "after the learning rate, not multiplied by it"),
         (2.0, "twice"),
         (learning_rate, "multiplied by the learning rate twice"),
     ):
-        if near(abs(fitted.theta), abs(correct.theta * factor), 1e-2):
+        if is_close(abs(fitted.theta), abs(correct.theta * factor), 1e-2):
             return "weight decay", f"weight decay is applied {manner}"
     return "weight decay", "another weight decay"
 
@@ -239,7 +242,7 @@ def by_tensor(case: Case, quantity: str, observations: Sequence[Observation], wh
     if all(not any(coefficients.numbers) for _, coefficients in wrong):
         return "left out", f"{names} is not updated{when}"
     difference = f"the step over the learning rate is {fitted}{when}, not {correct}"
-    if near(fitted.gradient, correct.gradient):
+    if is_close(fitted.gradient, correct.gradient):
         return "weight decay", f"{names}: {difference}"
     return "learning rate", f"{names} alone: {difference}"
 
@@ -255,5 +258,5 @@ def tensor_rate(case: Case, tensor: str, alone: Sequence[Observation], when: str
     numbers = factors(case, alone, directions)
     if numbers is None:
         return None
-    text = describe_factors(case, snapshots, numbers)
+    text = describe_factors(case, snapshots, numbers).text
     return "learning rate", f"the steps of {tensor} alone are multiplied by {text}{when}"

@@ -117,11 +117,11 @@ def labels(values: Values, x: alt.X, y: alt.Y, ends: tuple[float, float]) -> lis
     left = [value | {"beside": value["high"]} for value in values if value["value"] <= middle]
     right = [value | {"beside": value["low"]} for value in values if value["value"] > middle]
     beside = of_field(x, "beside")
-    made = [
+    texts = [
         data(left).mark_text(align="left", dx=9, fontSize=11, color=INK) if left else None,
         data(right).mark_text(align="right", dx=-9, fontSize=11, color=INK) if right else None,
     ]
-    return [text.encode(x=beside, y=y, text="label:N") for text in made if text]
+    return [text.encode(x=beside, y=y, text="label:N") for text in texts if text]
 
 
 def marker(values: Values, styles: LaneStyles, tips: Sequence[alt.Tooltip], *, size: int = 80) -> alt.Chart:
@@ -162,7 +162,7 @@ def specification(layers: Sequence[alt.Chart], height: int, says: str) -> dict[s
     """A layered chart as wide as its place on the page, as Vega-Lite's JSON; `says` is its text alternative."""
     chart = alt.layer(*layers).properties(width="container", height=height)
     # to check thousands of values takes seconds; the tests draw every chart instead
-    made: dict[str, Any] = chart.to_dict(validate=False)
-    made.pop("config", None)  # the page has one for all charts
-    made["description"] = says
-    return made
+    spec: dict[str, Any] = chart.to_dict(validate=False)
+    spec.pop("config", None)  # the page has one for all charts
+    spec["description"] = says
+    return spec

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import altair as alt
 
+from samestep.backends.interface import LaneName
+
 from ...record import Record
 
 COLORS = {"numpy": "#0072B2", "torch": "#D55E00", "jax": "#009E73"}
@@ -50,7 +52,7 @@ class LaneStyles:
         seen: dict[tuple[str, str], int] = {}
         for lane in self.lanes:
             arm = arms.get(lane)
-            framework, tier = (arm.framework, arm.tier) if arm else (lane.partition(":")[0], "")
+            framework, tier = (arm.framework, arm.tier) if arm else (LaneName.parse(lane).framework, "")
             place = seen[framework, tier] = seen.get((framework, tier), -1) + 1
             dashes = DASHES.get(tier, ((4, 4),))
             if framework not in COLORS:

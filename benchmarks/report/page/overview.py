@@ -39,8 +39,8 @@ def verdicts(analysis: RecordAnalysis) -> str:
 
 def _counted(name: str, rows: Sequence[Row], what: str = "", unit: str = "") -> str:
     """One tier: how often each verdict, and the ends of its ratios."""
-    words = Counter(row.verdict.word for row in rows)
-    (first, count), *others = [(word, words[word]) for word in WORD_ORDER if words[word]]
+    verdict_counts = Counter(row.verdict.word for row in rows)
+    (first, count), *others = [(word, verdict_counts[word]) for word in WORD_ORDER if verdict_counts[word]]
     verb = "is" if count == 1 else "are"
     counts = [f"{count} of {len(rows)}{what} {verb} {shown(first)}", *(f"{n} {shown(w)}" for w, n in others)]
     ratios = sorted((r for row in rows if (r := row.verdict.ratio)), key=lambda ratio: ratio.value)

@@ -112,10 +112,12 @@ def _close_steps(analysis: RecordAnalysis, task: str, ends: Sequence[curves.Trai
     if not close:
         return ""
     first, stays = (sorted(set(steps)) for steps in zip(*close.values(), strict=True))
-    kept = [point.step for point in curves.learning_curve(analysis[task, next(iter(close))])]
-    gap = max(later - step for step, later in pairwise([0, *kept]))
-    steps = (f"{some[0]:,}" if len(some) == 1 else f"{some[0]:,} to {some[-1]:,}" for some in (first, stays))
-    return f" These are steps {' and '.join(steps)}; the gap between two kept steps is at most {gap}."
+    steps = [point.step for point in curves.recorded_curve(analysis[task, next(iter(close))])]
+    gap = max(later - step for step, later in pairwise([0, *steps]))
+    close_steps = (
+        f"{some[0]:,}" if len(some) == 1 else f"{some[0]:,} to {some[-1]:,}" for some in (first, stays)
+    )
+    return f" These are steps {' and '.join(close_steps)}; the gap between two kept steps is at most {gap}."
 
 
 def parity(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figure | None:

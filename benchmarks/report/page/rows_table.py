@@ -42,7 +42,7 @@ class RowsTable:
     def __init__(self, analysis: RecordAnalysis) -> None:
         self.columns = [PageColumn(COLUMNS[name], group) for group, names in GROUPS.items() for name in names]
         subjects: dict[str, list[str]] = {}
-        self.rows = [self._row(lane, subjects) for lane in by_tier(analysis)]
+        self.rows = [self._row(lane, subjects) for lane in lanes_by_tier(analysis)]
         self.notes = [
             f"{names[0] if len(names) == 1 else f'{len(names)} rows'}: {remark}"
             for remark, names in subjects.items()
@@ -66,7 +66,7 @@ def _remarks(row: Row) -> Sequence[str]:
     return [*remarks, *row.notes]
 
 
-def by_tier(analysis: RecordAnalysis) -> list[LaneAnalysis]:
+def lanes_by_tier(analysis: RecordAnalysis) -> list[LaneAnalysis]:
     """The lanes by task and tier, each in its first order."""
     tiers = list(dict.fromkeys(row.tier for row in analysis.rows))
     return sorted(analysis, key=lambda lane: (analysis.tasks.index(lane.task), tiers.index(lane.row.tier)))

@@ -18,7 +18,7 @@ import pytest
 from samestep.backends.spec import Task
 from samestep.benchmarks.analysis import RecordAnalysis, Verdict
 from samestep.benchmarks.console.errors import InputError
-from samestep.benchmarks.measure import RunRequest, certify, measure, resume
+from samestep.benchmarks.measure import RunRequest, certify_lanes, measure, resume
 from samestep.benchmarks.measure.folder import RunFolder
 from samestep.benchmarks.record import Record
 from samestep.benchmarks.record.plan import Effort
@@ -88,7 +88,7 @@ def test_a_worker_ends_with_its_job() -> None:
 
     tasks = [TASKS[0].model_copy(update={"name": f"task{number}"}) for number in range(6)]
     already = len(psutil.Process().children())
-    assert len(certify(tasks, ["numpy"], progress=watch)) == 6
+    assert len(certify_lanes(tasks, ["numpy"], progress=watch)) == 6
     assert len(alive) == 6
     assert max(alive) - already < Effort(name="any", blocks=1).jobs
 
@@ -263,6 +263,6 @@ def test_a_selection_that_makes_no_sense_is_refused(
 
 
 def test_certificates_alone(tmp_path: Path) -> None:
-    found = certify(TASKS[:1], ["numpy", lane("Wrong"), lane("Absent")], limits=LIMITS)
+    found = certify_lanes(TASKS[:1], ["numpy", lane("Wrong"), lane("Absent")], limits=LIMITS)
     assert [each.certificate.status for each in found] == ["pass", "fail", "fail"]
     assert "mlx" in found[2].certificate.reason

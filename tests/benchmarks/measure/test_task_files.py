@@ -110,13 +110,16 @@ def test_the_digest_is_the_certificates(tmp_path: Path) -> None:
         "b": rng.normal(size=(3, 2)).T,
         "a": rng.normal(size=4).astype(np.float32),
     }
-    assert digest(values).startswith(work.digest(values))
-    assert len(work.digest(values)) == 16
+    assert digest(values).startswith(work.short_digest(values))
+    assert len(work.short_digest(values)) == 16
     work.save_arrays(tmp_path / "v.npz", values)
-    assert work.digest(work.load_arrays(tmp_path / "v.npz")) == work.digest(values)
-    assert work.distance(values, values) == 0
+    assert work.short_digest(work.load_arrays(tmp_path / "v.npz")) == work.short_digest(values)
+    assert work.float64_distance(values, values) == 0
     assert (
-        work.distance({"a": np.array([3.0]), "b": np.array([4.0])}, {"a": np.zeros(1), "b": np.zeros(1)}) == 5
+        work.float64_distance(
+            {"a": np.array([3.0]), "b": np.array([4.0])}, {"a": np.zeros(1), "b": np.zeros(1)}
+        )
+        == 5
     )
 
 
