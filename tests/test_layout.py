@@ -15,6 +15,31 @@ from tests.helpers.paths import ROOT
 PRODUCT = ("samestep", "backends", "benchmarks", "validation")
 FOLDERS = (*PRODUCT, "docs", "examples", "tests")
 LONGEST_FUNCTION, LONGEST_FILE = 50, 350
+# Files whose functions are named by something outside: commands by the command line, those of three frameworks by
+# what each of them does, charts by what they show (the tables beside them show the same), parts of the printed
+# lesson by the part.
+NAMED_FROM_OUTSIDE = (
+    "validation/",
+    "benchmarks/commands/",
+    "benchmarks/cli.py",
+    "benchmarks/report/page/",
+    "benchmarks/lesson/text",
+)
+FRAMEWORK_FILES = ("_backend", "_losses", "_modes", "_programs")
+# Functions that share their name rightly.
+SHARED_NAMES = {
+    "describe",  # tasks.describe: a task for readers; task_files.describe: a task for the record
+    "draw",  # parameters from a distribution, batches in the loop that is timed
+    "get",  # losses.get, tasks.get: always with the module's name
+    "load",  # a lane, a record, the data of each source, a worker's lane: always with the module's name
+    "loss",  # the lesson shows a loss with other digits than the report does
+    "names",  # backends.names, losses.names, tasks.names: always with the module's name
+    "plain",  # a document, and the difference of two records, as text for a terminal
+    "read",  # accelerator.read, environment.read, task_files.read: always with the module's name
+    "scope",  # what the tables hold for: of a run, of a grid of sizes
+    "small",  # as for loss
+    "write",  # files.write, task_files.write: always with the module's name
+}
 
 
 def modules(*folders: str) -> list[Path]:
@@ -69,6 +94,22 @@ def test_the_name_of_a_public_class_says_which_it_is() -> None:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places[node.name].add(identify(path))
     assert not {name: files for name, files in places.items() if len(files) > 1}
+
+
+def test_the_name_of_a_public_function_says_which_it_is() -> None:
+    """An entry of SHARED_NAMES that is no longer needed fails too."""
+    places = defaultdict(set)
+    for path in modules(*PRODUCT):
+        name = identify(path)
+        of_a_framework = name.startswith("backends/") and path.stem.endswith(FRAMEWORK_FILES)
+        if name.startswith(NAMED_FROM_OUTSIDE) or of_a_framework:
+            continue
+        for node in tree(path).body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
+                places[node.name].add(name)
+    shared = {name: files for name, files in places.items() if len(files) > 1}
+    assert not {name: files for name, files in shared.items() if name not in SHARED_NAMES}
+    assert not SHARED_NAMES - set(shared)
 
 
 @pytest.mark.parametrize("path", modules(*PRODUCT, "docs"), ids=identify)

@@ -104,7 +104,7 @@ def make_row(lane: LaneAnalysis, verdict: Verdict) -> Row:
         "time": time,
         "samples_per_second": lane.work.samples / lane.work.steps / time.value,
         **_cold(lane),
-        "break_even": None if lane is lane.baseline else break_even(lane),
+        "break_even": None if lane is lane.baseline else break_even_steps(lane),
         "cpu_per_wall": lane.cpu_per_wall,
         "floor": lane.floor,
         "above_floor": lane.floor and time.value / lane.floor,
@@ -131,7 +131,7 @@ def _cold(lane: LaneAnalysis) -> dict[str, float | int | None]:
     }
 
 
-def break_even(lane: LaneAnalysis) -> BreakEven | None:
+def break_even_steps(lane: LaneAnalysis) -> BreakEven | None:
     """(C_lane - C_baseline) / (s_baseline - s_lane), C being a first call beyond its own run's steady time.
 
     The interval takes the ends of the ratio's 95% interval and the extremes of the cold calls. None where no

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..analysis import RecordAnalysis
 from ..console.progress import progress
-from ..console.terminal import width
+from ..console.terminal import terminal_width
 from ..measure import BenchmarkRun
 from ..measure.folder import RunFolder, made_folder
 from ..measure.options import Options
@@ -45,7 +45,7 @@ def show(analysis: RecordAnalysis, out: Path) -> Path:
     """Leave the run's folder whole and print the tables; gives the path of the JSON."""
     document = record_document(analysis)
     path = write_run(analysis, out, markdown(document))
-    print(plain(document, width=width()))
+    print(plain(document, width=terminal_width()))
     print(f"\nrecord: {path}")
     return path
 

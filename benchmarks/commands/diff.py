@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..analysis.diff import diff as compare_records
-from ..console.terminal import width
+from ..console.terminal import terminal_width
 from ..record.files import load
 from ..report import diff_tables
 
@@ -21,5 +21,5 @@ def diff(a: Path, b: Path, baseline: str | None = None, *, json: bool = False) -
     if json:
         print(changes.model_dump_json(indent=2))
     else:
-        print(diff_tables.plain(changes, first, second, width=width()))
+        print(diff_tables.plain(changes, first, second, width=terminal_width()))
     return 0

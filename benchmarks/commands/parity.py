@@ -12,7 +12,7 @@ from samestep import backends
 from ..console.choices import pick
 from ..console.errors import InputError
 from ..console.progress import progress
-from ..console.terminal import width
+from ..console.terminal import terminal_width
 from ..measure import certify_lanes
 from ..measure.options import Options
 from ..measure.request import by_tier, resolve
@@ -35,7 +35,7 @@ def parity(options: Options, file: str | None, against: str | None = None) -> in
         raise InputError(f"--json {file}: there is no folder {Path(file).parent}; make it first")
     with progress() as report:
         certified = certify_lanes(request.tasks, request.lanes, device=request.device, progress=report)
-    print(certificates.parity(certified, request.missing, width=width(), against=against))
+    print(certificates.parity(certified, request.missing, width=terminal_width(), against=against))
     if file:
         write_text(file, json.dumps([pair.model_dump(mode="json") for pair in certified], indent=2))
     return int(any(unproven(pair, certified) for pair in certified))

@@ -18,7 +18,7 @@ from samestep import backends
 from ..analysis import RecordAnalysis
 from ..console.errors import InputError
 from ..console.progress import Progress, progress
-from ..console.terminal import width
+from ..console.terminal import terminal_width
 from ..measure import BenchmarkRun, RunRequest
 from ..measure.folder import made_folder
 from ..measure.grid import SWEEP, grid
@@ -118,6 +118,6 @@ def show(analysis: RecordAnalysis, out: Path) -> Path:
     """Leave the run's folder whole and print the map; gives the path of the JSON."""
     document = sweep_document(analysis)
     path = write_run(analysis, out, markdown(document))
-    print(plain(document, width=width()))
+    print(plain(document, width=terminal_width()))
     print(f"\nrecord: {path}")
     return path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..analysis import RecordAnalysis
-from ..console.terminal import width
+from ..console.terminal import terminal_width
 from ..record.files import load
 from ..report import tables
 
@@ -16,5 +16,5 @@ def table(result: Path, format: str, baseline: str | None = None) -> int:
     Raises:
         InputError: there is no record, it cannot be read, an unknown format, or a baseline it does not have.
     """
-    print(tables.render(RecordAnalysis(load(result), baseline), format, width=width()))
+    print(tables.render(RecordAnalysis(load(result), baseline), format, width=terminal_width()))
     return 0

@@ -71,7 +71,7 @@ def held(lane: LessonLane, setting: LessonSetting) -> HeldDigests:
     backend = lane.backend
     digests = {
         "data": digest_data(*(backend.get(part) for part in lane.data)),
-        "order": digest_orders(pulled_rows(lane)),
+        "order": digest_of_orders(pulled_rows(lane)),
         "start": parity.digest(backend.params(backend.init(lane.task, lane.start))),
     }
     return HeldDigests(
@@ -84,7 +84,7 @@ def digest_data(x: Host, y: Host) -> str:
     return parity.digest({"x": x, "y": y})
 
 
-def digest_orders(orders: Sequence[Host]) -> str:
+def digest_of_orders(orders: Sequence[Host]) -> str:
     """The digest of the row orders of all epochs."""
     return parity.digest({f"epoch {epoch:06}": row_order for epoch, row_order in enumerate(orders)})
 

@@ -110,7 +110,7 @@ def _setting(task: Task, split: Split, start: Params) -> LessonSetting:
         seed=task.seed,
         best_loss=nan_if_none(accuracy(task, split, start).best_loss),
         data=lane.digest_data(x, y),
-        order=lane.digest_orders([task.row_order(len(x), epoch) for epoch in range(task.epochs)]),
+        order=lane.digest_of_orders([task.row_order(len(x), epoch) for epoch in range(task.epochs)]),
         start=parity.digest(start),
     )
 

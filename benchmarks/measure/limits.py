@@ -35,9 +35,9 @@ def roofline_limits(files: TaskFiles) -> dict[str, Any]:
     b = np.empty_like(a)
     return {
         "working_set": size,
-        "read_rate": a.nbytes / fastest(lambda: np.dot(a, a)),
-        "copy_rate": 2 * a.nbytes / fastest(lambda: np.copyto(b, a)),
-        "blas_rate": planned.flops_per_step / fastest(products(files)),
+        "read_rate": a.nbytes / best_time(lambda: np.dot(a, a)),
+        "copy_rate": 2 * a.nbytes / best_time(lambda: np.copyto(b, a)),
+        "blas_rate": planned.flops_per_step / best_time(products(files)),
     }
 
 
@@ -63,7 +63,7 @@ def dispatch(framework: str) -> dict[str, Any]:
     if framework not in CALLS:
         return {}
     call, make = CALLS[framework]
-    return {"call": call, "seconds": fastest(make(importlib.import_module(framework)))}
+    return {"call": call, "seconds": best_time(make(importlib.import_module(framework)))}
 
 
 def _in_place(framework: Any) -> Callable[[], Any]:
@@ -84,7 +84,7 @@ CALLS: dict[str, tuple[str, Callable[[Any], Callable[[], Any]]]] = {
 }
 
 
-def fastest(call: Callable[[], Any]) -> float:
+def best_time(call: Callable[[], Any]) -> float:
     """Seconds per call: the best of a few spells, each long enough for the clock."""
     begin, count = time.perf_counter(), 0
     while time.perf_counter() - begin < SPELL_S:

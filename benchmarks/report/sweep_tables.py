@@ -29,7 +29,7 @@ LINE_NOTE = (
 def sweep_document(analysis: RecordAnalysis) -> TextDocument:
     """The fastest lanes and their times, where the record is a grid, and the lines."""
     grid = analysis.crossover
-    over_grid = [fastest(grid), times(grid)] if grid else []
+    over_grid = [fastest(grid), times_table(grid)] if grid else []
     return TextDocument([Section("", [], [*over_grid, lines(step_costs(analysis))])], scope(analysis.record))
 
 
@@ -58,7 +58,7 @@ def fastest(grid: Crossover) -> TextTable:
     return table
 
 
-def times(grid: Crossover) -> TextTable:
+def times_table(grid: Crossover) -> TextTable:
     """The fastest lane's time per step at each size."""
     return _by_size(
         "ITS TIME PER STEP", grid, lambda cell: fmt.timing(cell.entries[0].time) if cell.fastest else "?"

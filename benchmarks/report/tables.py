@@ -99,7 +99,7 @@ def data_facts(work: PlannedWork) -> list[str]:
 def task_tables(analysis: RecordAnalysis, task: str) -> list[TextTable]:
     """Speed, cost and accuracy of one task, and its phases where they were measured."""
     lanes, phase_table = analysis.of_task(task), phases(analysis, task)
-    return [speed(lanes), cost(lanes), accuracy(lanes), *([phase_table] if phase_table else [])]
+    return [speed(lanes), cost(lanes), accuracy_table(lanes), *([phase_table] if phase_table else [])]
 
 
 def of_columns(title: str, names: Sequence[str], lanes: Sequence[LaneAnalysis]) -> TextTable:
@@ -129,7 +129,7 @@ def cost(lanes: Sequence[LaneAnalysis]) -> TextTable:
     return of_columns("COST", columns.COST, lanes)
 
 
-def accuracy(lanes: Sequence[LaneAnalysis]) -> TextTable:
+def accuracy_table(lanes: Sequence[LaneAnalysis]) -> TextTable:
     """Where training ended, and how much of its bound the worst step used; no column without a figure."""
     used = [name for name in columns.ACCURACY if any(columns.COLUMNS[name].cell(lane).text for lane in lanes)]
     table = of_columns("ACCURACY", used, lanes)

@@ -52,7 +52,7 @@ class Reference:
             "speed": markdown_rows(tables.speed(self.analysis.of_task(first))).rstrip(),
             "sentences": "\n".join(bullets(self.sentences())),
             "cost": markdown_rows(tables.cost(self.analysis.of_task(first))).rstrip(),
-            "accuracy": markdown_rows(tables.accuracy(self.analysis.of_task(second))).rstrip(),
+            "accuracy": markdown_rows(tables.accuracy_table(self.analysis.of_task(second))).rstrip(),
             "tiers": self.tiers(),
             "winners": self.fastest(),
             "scope": quoted(self.scope),

@@ -27,7 +27,7 @@ def parts(record: Record) -> dict[str, str]:
     return {
         "summary": f"**{overview.over_sizes(analysis)}**",
         "map": "\n".join([markdown_rows(fastest), *bullets(ties)]),
-        "times": markdown_rows(sweep.times(grid)).rstrip(),
+        "times": markdown_rows(sweep.times_table(grid)).rstrip(),
         "cost": "\n".join([markdown_rows(costs), *bullets(misses)]),
         "scope": quoted(sweep.scope(record)),
     }

@@ -91,7 +91,7 @@ def test_every_column_is_explained() -> None:
     record = load(pages.REFERENCE)
     lanes = RecordAnalysis(record).of_task(record.tasks[0])
     columns = {
-        name for table in (tables.speed, tables.cost, tables.accuracy) for name in table(lanes).columns
+        name for table in (tables.speed, tables.cost, tables.accuracy_table) for name in table(lanes).columns
     }
     assert (
         columns | set(PHASES) | {"sum", "sum/race", "all data to device", "held-out accuracy"} <= explained()

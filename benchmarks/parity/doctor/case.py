@@ -167,7 +167,7 @@ def flat(arrays: Arrays) -> Array:
     return np.concatenate([np.asarray(array).ravel() for array in arrays.values()])
 
 
-def split(values: Array, shapes: Mapping[str, tuple[int, ...]]) -> Arrays:
+def split_tensors(values: Array, shapes: Mapping[str, tuple[int, ...]]) -> Arrays:
     """The tensors of a flat array, by name."""
     tensors, start = {}, 0
     for name, shape in shapes.items():

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from samestep.backends.spec import Task
 
 from ..reference import Array, Arrays, narrow
-from .case import UNITS, Case, StepSnapshot, flat, split
+from .case import UNITS, Case, StepSnapshot, flat, split_tensors
 
 SLACK = 16  # a varied step's bound is taken to be at most so many times the correct one's, for its size
 CLOSE = 1e-3  # a fitted number this near to a known one is taken for it, where the rounding says no more
@@ -34,7 +34,7 @@ class Observation:
     def only(self, tensor: str, task: Task) -> Observation:
         """The part that is one tensor's."""
         parts = (self.values, self.tolerance)
-        values, tolerance = (split(part, task.parameters)[tensor].ravel() for part in parts)
+        values, tolerance = (split_tensors(part, task.parameters)[tensor].ravel() for part in parts)
         return Observation(self.snapshot, values, tolerance)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...record.proof import Cause
 from ..reference import Array
-from .case import Case, Finding, Hypothesis, StepSnapshot, flat, split
+from .case import Case, Finding, Hypothesis, StepSnapshot, flat, split_tensors
 from .data_hypotheses import of_rows, of_targets
 from .fits import Factors, Observation, combination, describe_factors, factors, fits, is_close, misfit
 from .model_hypotheses import of_layers, of_losses, of_parameters
@@ -107,7 +107,7 @@ def by_tensor(recorded: Recorded) -> Finding | None:
         alone = Recorded(
             recorded.case,
             [observation.only(tensor, task) for observation in recorded.observations],
-            [split(gradient, task.parameters)[tensor] for gradient in recorded.correct],
+            [split_tensors(gradient, task.parameters)[tensor] for gradient in recorded.correct],
             recorded.when,
         )
         if fits(alone.case, alone.observations, [gradient.ravel() for gradient in alone.correct]):

@@ -14,7 +14,7 @@ from ...record.proof import Diagnosis
 from ..reference import Arithmetic, Arrays, Reference, StepStart, narrow
 from ..reference.drift import distance
 from ..workload import Workload
-from .case import Case, Outcome, Play, StepSnapshot, outcome, split
+from .case import Case, Outcome, Play, StepSnapshot, outcome, split_tensors
 from .data_hypotheses import of_rows, of_targets
 from .fits import is_close
 
@@ -97,17 +97,17 @@ def runs(workload: Workload, reference: Reference, steps: int) -> Iterator[tuple
     def skipping(snapshot: StepSnapshot) -> Outcome | None:
         return None if case.is_partial(snapshot) else correct(snapshot)
 
-    yield "that is correct", lambda: replay(case, steps, correct)
+    yield "that is correct", lambda: play_run(case, steps, correct)
     yield "that does no step", lambda: reference.widen(workload.start)
-    yield "that leaves the partial batches out", lambda: replay(case, steps, skipping)
-    yield "that stops one step early", lambda: replay(case, steps - 1, correct)
+    yield "that leaves the partial batches out", lambda: play_run(case, steps, skipping)
+    yield "that stops one step early", lambda: play_run(case, steps - 1, correct)
     for manner, factor in (("half", 0.5), ("twice", 2.0)):
-        yield f"with {manner} the learning rate", partial(replay, case, steps, correct, rate_factor=factor)
+        yield f"with {manner} the learning rate", partial(play_run, case, steps, correct, rate_factor=factor)
     for hypothesis in (*of_rows(case), *of_targets(case)):
-        yield f"with {hypothesis.description}", partial(replay, case, steps, hypothesis.play, needed=True)
+        yield f"with {hypothesis.description}", partial(play_run, case, steps, hypothesis.play, needed=True)
 
 
-def replay(
+def play_run(
     case: Case, steps: int, play: Play, *, rate_factor: float = 1.0, needed: bool = False
 ) -> Arrays | None:
     """The parameters after a run; a step that cannot be played is left out, or ends the attempt if `needed`."""
@@ -121,7 +121,7 @@ def replay(
             if needed:
                 return None
             continue
-        gradients = split(played.gradient, case.workload.task.parameters)
+        gradients = split_tensors(played.gradient, case.workload.task.parameters)
         buffers, directions = case.reference.optimize(params, buffers, gradients, first=first)
         rate = case.reference.wide(rate_factor * batch.learning_rate)
         params = {name: theta - rate * directions[name] for name, theta in params.items()}

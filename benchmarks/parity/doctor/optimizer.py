@@ -106,7 +106,7 @@ def explain_update(
                 return name_difference(case, quantity, fitted, correct, chosen, when, first=first)
     return (
         explain_lengths(case, observations, when)
-        or by_tensor(case, quantity, observations, when)
+        or update_by_tensor(case, quantity, observations, when)
         or restarted(case, failing)
     )
 
@@ -223,7 +223,9 @@ def wrong_decay(fitted: UpdateCoefficients, correct: UpdateCoefficients, learnin
 # --- one parameter by itself ----------------------------------------------------------------------------------
 
 
-def by_tensor(case: Case, quantity: str, observations: Sequence[Observation], when: str) -> Finding | None:
+def update_by_tensor(
+    case: Case, quantity: str, observations: Sequence[Observation], when: str
+) -> Finding | None:
     """Each parameter by itself: those that do not move, decay otherwise, or have a learning rate of their own."""
     task, correct = case.workload.task, correct_coefficients(case, quantity)
     wrong: list[tuple[str, UpdateCoefficients]] = []

@@ -125,7 +125,7 @@ def test_a_column_without_any_figure_is_left_out(smoke: tuple[Path, object]) -> 
 
     for number, last in ((0, "rmse, own units"), (1, "rmse, own units"), (2, "held-out R²")):
         analysis = RecordAnalysis(without(number))
-        table = tables.accuracy(analysis.of_task(analysis.tasks[0]))
+        table = tables.accuracy_table(analysis.of_task(analysis.tasks[0]))
         assert table.columns[-1] == last
         assert {len(row) for row in table.rows} == {len(table.columns)}
 
