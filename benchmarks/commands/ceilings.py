@@ -31,7 +31,7 @@ def ceilings(options: Options, *, json: bool) -> int:
         InputError: the options or the data cannot be used.
     """
     limits = measure_here(resolve(options, race=False))
-    print(encoder.dumps(limits, indent=2) if json else limits_tables.text(limits))
+    print(encoder.dumps(limits, indent=2) if json else limits_tables.limits_text(limits))
     return int(bool(limits["failed"]))
 
 

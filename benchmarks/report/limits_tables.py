@@ -15,7 +15,7 @@ HOLDS = (
 )
 
 
-def text(limits: dict[str, Any]) -> str:
+def limits_text(limits: dict[str, Any]) -> str:
     """Two small tables."""
     parts = [f"{limits['cpu']}, {limits['allowed_cpus']} CPUs, threads {limits['threads']}"]
     reasons = [f"{name}: {why}" for name, why in {**limits["missing"], **limits["failed"]}.items()]

@@ -58,7 +58,7 @@ def test_every_framework_here_has_its_cheapest_call(found: dict[str, Any]) -> No
 
 
 def test_the_table_says_the_same(found: dict[str, Any]) -> None:
-    shown = limits_tables.text(found)
+    shown = limits_tables.limits_text(found)
     assert max(len(line) for line in shown.splitlines()) <= 100
     (lesson,) = [line.split() for line in shown.splitlines() if line.strip().startswith("lesson")]
     assert lesson[1:3] == ["12", "kB"]
