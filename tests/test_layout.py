@@ -66,6 +66,7 @@ def identify(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", modules(*FOLDERS), ids=identify)
 def test_nothing_is_imported_by_the_names_of_the_linked_folders(path: Path) -> None:
     """`backends` and `benchmarks` would be a second copy of samestep.backends and samestep.benchmarks."""

@@ -190,6 +190,7 @@ def test_the_native_shuffler_covers_every_row_once_paired_and_differs_by_seed(la
 # --- parameters -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_given_values_are_kept_bit_for_bit_in_one_orientation(lane: backends.Backend) -> None:
     """A square weight that is not symmetric shows a transposition, inside the lane too."""
     square = task(layers=(Linear(in_features=3, out_features=3), Linear(in_features=3, out_features=1)))
@@ -226,6 +227,7 @@ def test_native_initializers_are_seeded_by_the_task(lane: backends.Backend) -> N
 # --- training -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_verbs_agree_with_one_another(lane: backends.Backend) -> None:
     """`step` is forward_backward and update; `epoch` is its steps; `trace` tells what `epoch` did."""
     done = work(MOMENTUM)
@@ -260,6 +262,7 @@ def calls() -> Iterator[tuple[str, str, str]]:
                 yield name, declared, dtype
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("lane", "name", "dtype"), list(calls()), indirect=["lane"])
 def test_every_lane_takes_the_steps_of_the_numpy_lane(lane: backends.Backend, name: str, dtype: str) -> None:
     """Each step against the NumPy lane's from where this lane stood: both may be off by one bound."""
@@ -288,6 +291,7 @@ def test_every_lane_takes_the_steps_of_the_numpy_lane(lane: backends.Backend, na
         )
 
 
+@pytest.mark.slow
 def test_given_buffers_are_continued_from(lane: backends.Backend) -> None:
     """Two steps in one run equal one step, then another from the values and buffers it left."""
     done = work(MOMENTUM, steps=2)

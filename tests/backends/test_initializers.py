@@ -93,6 +93,7 @@ def follows(values: np.ndarray, distribution: stats.rv_continuous) -> None:
     assert abs(flat.mean() - float(mean)) < 5 * math.sqrt(float(var) / flat.size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
 @pytest.mark.parametrize("lane", LANES)
 def test_native_draws_follow_the_distribution(lane: str, name: str) -> None:
@@ -108,6 +109,7 @@ def test_a_bias_is_drawn_by_its_own_initializer(lane: str) -> None:
     follows(values["0.bias"], uniform(0.2, 0.3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lane", LANES)
 def test_the_default_is_the_frameworks_own(lane: str) -> None:
     """torch, and NumPy, which has none of its own: U(+-1/sqrt(in)); flax: LeCun normal and zero bias."""

@@ -23,6 +23,7 @@ def first_case(name: str) -> Case:
     return max(found, key=lambda case: (len(case.dtypes), len(case.arguments)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", losses.names())
 def test_under_jit_and_grad(name: str) -> None:
     case = first_case(name)
@@ -35,6 +36,7 @@ def test_under_jit_and_grad(name: str) -> None:
     assert_within(np.asarray(gradient), gradients[first], allowed_gradients[first], "float32", first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_dtype_is_kept_whatever_x64_says(dtype: str, wide: bool) -> None:
@@ -81,6 +83,7 @@ def test_optax_cosine_is_nan_at_zero_vectors() -> None:
     assert np.isnan(jax.grad(lambda x: optax.cosine_similarity(x, zero))(zero)).all()
 
 
+@pytest.mark.slow
 def test_optax_multiclass_hinge_is_another_loss() -> None:
     x, y = np.array([0.0, 0.5, 0.75], np.float32), np.array(0)
     ours, _ = jax_losses.loss_and_gradient("multi_margin", (x, y), {})

@@ -25,6 +25,7 @@ def dtype_of(name: str) -> Any:
     return pytest.importorskip("ml_dtypes").bfloat16 if name == "bfloat16" else np.dtype(name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("case", "dtype"), CALLS)
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_value_and_gradient(framework: str, case: Case, dtype: str) -> None:

@@ -23,6 +23,8 @@ from tests.helpers.lanes import FRAMEWORKS, lane
 from tests.helpers.loss_bounds import Result, assert_close, kinked
 from tests.helpers.loss_cases import torch_reference
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("torch")
 
 MODEST = st.floats(-8, 8, width=16) | st.sampled_from([0.0, 1.0, -1.0])

@@ -92,6 +92,7 @@ IGNORED = [
 ]
 
 
+@pytest.mark.slow
 @every_framework
 @pytest.mark.parametrize(("name", "x", "y", "options"), IGNORED)
 def test_all_rows_ignored_is_nan_with_gradient_zero(
@@ -117,6 +118,7 @@ def test_weights_that_sum_to_zero_are_nan(framework: str) -> None:
 # --- probabilities 0 and 1 ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @every_framework
 @BOTH_DTYPES
 def test_bce_at_zero_and_one(framework: str, dtype: str) -> None:
@@ -158,6 +160,7 @@ def test_cross_entropy_of_a_masked_class(framework: str) -> None:
 # --- extremes -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @every_framework
 @BOTH_DTYPES
 def test_logits_of_ten_thousand(framework: str, dtype: str) -> None:
@@ -214,6 +217,7 @@ def test_a_subnormal_probability_is_zero_to_xla(framework: str) -> None:
     np.testing.assert_allclose(value, want, rtol=8 * 2.0**-24)
 
 
+@pytest.mark.slow
 @every_framework
 def test_optax_loses_digits_of_equal_large_logits(framework: str) -> None:
     """It subtracts x_y from log sum exp x, both 1e4 here; the others shift by the largest logit first."""

@@ -76,6 +76,7 @@ def stages(backend: Any, task: Task, *, fetch: bool) -> Iterator[tuple[str, Any]
 # --- JAX: two CPU devices -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lane", [lane for lane in LANES if lane.startswith("jax")])
 def test_a_jax_lane_leaves_nothing_on_the_first_device(lane: str) -> None:
     env = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}

@@ -32,6 +32,7 @@ def start(name: str, **changes: Any) -> None:
         backend.predict(backend.init(TASK.model_copy(update=changes)), backend.put(X))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LANES)
 def test_a_task_of_known_parts_starts(name: str) -> None:
     start(name)

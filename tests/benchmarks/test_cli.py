@@ -93,6 +93,7 @@ def test_another_baseline_is_marked_exploratory(smoke: Smoke, here: InProcess) -
     assert "Exploratory: the baseline fixed before measuring was numpy." in done.stdout
 
 
+@pytest.mark.slow
 def test_list_names_every_lane_and_task(tmp_path: Path) -> None:
     done = samestep("list", cwd=tmp_path)
     assert done.returncode == 0
@@ -150,6 +151,7 @@ def test_parity_shows_how_far_two_lanes_end_from_each_other(tmp_path: Path, here
     assert f"{gap:.2g} of {allowed:.2g}" in done.stdout
 
 
+@pytest.mark.slow
 def test_compare_takes_a_file_that_was_not_made_for_it(tmp_path: Path, here: InProcess) -> None:
     rows = [
         "height,weight,kind",
@@ -194,6 +196,7 @@ def test_bad_usage_is_one_line_and_exit_2(words: list[str], line: str, here: InP
     assert line in done.stderr
 
 
+@pytest.mark.slow
 def test_an_error_of_a_real_process_is_the_same(tmp_path: Path) -> None:
     done = samestep("compare", "--task", "lesso", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
@@ -255,6 +258,7 @@ def test_the_record_says_where_the_data_came_from_and_names_no_host(smoke: Smoke
     assert "rank 2 of 2" in (smoke[0] / "table.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_lane_that_fails_its_proof_is_exit_1_and_shown_beside_the_others(tmp_path: Path) -> None:
     """Also that a chosen lane brings its baseline."""
     install(tmp_path, "numpy:broken", "Broken", BROKEN)
@@ -269,6 +273,7 @@ def test_a_lane_that_fails_its_proof_is_exit_1_and_shown_beside_the_others(tmp_p
     assert [entry["params"]["lane"] for entry in document["benchmarks"]] == ["numpy"]
 
 
+@pytest.mark.slow
 def test_interrupted_is_130_and_what_was_measured_is_kept(tmp_path: Path) -> None:
     """Ctrl-C once the first block is done: the terminal sends SIGINT to the whole group, and so do we."""
     words = ["compare", "--effort", "quick", "--task", "lesson", "--lane", "numpy", "--baseline", "numpy"]

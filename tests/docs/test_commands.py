@@ -258,6 +258,7 @@ def outcomes(
     return {shlex.join(arguments): result for arguments, result in zip(quick(), results, strict=True)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [*map(shlex.join, quick())])
 def test_samestep_runs(command: str, outcomes: dict[str, dict[str, Any]]) -> None:
     assert outcomes[command]["code"] == 0, outcomes[command]["output"][-3000:]
@@ -278,6 +279,7 @@ def write_table(folder: Path, arguments: list[str]) -> None:
     np.savetxt(folder / given["--data"], values, delimiter=",", header=",".join(names), comments="")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [arguments for arguments in of("pytest") if not unrun(shlex.join(["pytest", *arguments]))],

@@ -35,6 +35,7 @@ def blocks(page: str) -> list[tuple[str, str]]:
 RUN = [path.name for path in sorted(DOCS.glob("*.md")) if path.name not in ELSEWHERE and blocks(path.name)]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     any(backends.missing(name) for name in FRAMEWORKS), reason="the pages use all three frameworks"
 )

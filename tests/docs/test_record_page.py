@@ -104,6 +104,7 @@ def validator() -> Any:
     return kind(schema.schema())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path",
     [

@@ -146,6 +146,7 @@ def assert_alike(concept: Concept, ours: np.ndarray, theirs: np.ndarray) -> None
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("concept", CONCEPTS, ids=lambda concept: concept.title)
 def test_the_blocks_of_a_concept_agree(concept: Concept) -> None:
     numpy, *others = (run(concept, framework) for framework in FRAMEWORKS.values())
@@ -227,6 +228,7 @@ def outcomes(code: str, names: Names) -> Iterator[tuple[str, str]]:
             exec(compile(ast.Module([statement], []), "trap", "exec"), names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [code for _, code in TRAPS], ids=[name for name, _ in TRAPS])
 @pytest.mark.filterwarnings("ignore")  # some traps are warned of, which is not what is shown
 def test_a_trap_gives_what_it_says(code: str) -> None:

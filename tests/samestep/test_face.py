@@ -68,6 +68,7 @@ def test_a_program_of_ones_own_is_certified_and_a_record_is_loaded() -> None:
     assert "baseline torch, 12 of 12 blocks" in repr(record)
 
 
+@pytest.mark.slow
 def test_a_comparison_from_python(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Named tasks and one of the caller's own, in the order given; the folder is that of the command."""
     task = samestep.tasks.get("lesson").model_copy(update={"name": "mine"})

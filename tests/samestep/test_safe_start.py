@@ -16,6 +16,8 @@ from tests.helpers.paths import ROOT
 from tests.helpers.processes import SMOKE, samestep
 from tests.helpers.sweeps import LANES, SMALL
 
+pytestmark = pytest.mark.slow
+
 # What `python -m` itself may import from the current folder, before any line of ours; `samestep` does not.
 OF_PYTHON = {"runpy", "importlib", "warnings", "contextlib", "collections", "keyword", "operator", "reprlib"}
 OF_PYTHON |= {"functools", "types"}

@@ -20,6 +20,7 @@ def test_the_kept_results_show_what_they_should() -> None:
         assert row["passed"] + row["diverged"] == row["tasks"]
 
 
+@pytest.mark.slow
 def test_alarms_go_on_where_they_were_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alarms, "CHUNK", 5)
     reports: list[tuple[str, int, int, str]] = []

@@ -30,6 +30,7 @@ TINY = Effort(name="tiny", blocks=2, rounds=(2, 2), slice_ms=1.0, controls=2)
 # --- arms -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_copies_do_what_the_lane_does_and_more_work_changes_nothing_but_time(framework: str) -> None:
     task = campaign.task("small", 3, 4)
@@ -91,6 +92,7 @@ def raced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Record, Path]:
     return records["numpy"], root
 
 
+@pytest.mark.slow
 def test_a_long_run_goes_group_by_group_and_leaves_no_load(raced: tuple[Record, Path]) -> None:
     assert [block.index for block in raced[0].blocks] == [0, 1, 2, 3]
     assert not [child for child in psutil.Process().children() if campaign.BURSTS in child.cmdline()]

@@ -49,6 +49,7 @@ def test_a_run_without_time_says_what_it_needs(
     assert not Path(tmp_path, "results").exists()
 
 
+@pytest.mark.slow
 def test_the_module_runs_from_a_checkout() -> None:
     done = subprocess.run([sys.executable, "-m", "validation"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

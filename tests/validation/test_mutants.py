@@ -51,6 +51,7 @@ def test_a_mutant_replaces_a_method_that_is_there() -> None:
         replaced(NumpyBackend, {"no_such_method": lambda *_: None})
 
 
+@pytest.mark.slow
 def test_every_mutant_is_caught(rows: Rows) -> None:
     assert [row["what"] for row in rows if not row["caught"]] == []
     assert experiment.faults({"mutants": [{"what": "a bug", "caught": False}]}) == ["not caught: a bug"]
@@ -72,6 +73,7 @@ def test_most_mutants_are_named_rightly(rows: Rows) -> None:
     assert sum(unseen) > 0.8 * len(unseen)
 
 
+@pytest.mark.slow
 def test_every_task_passes_without_its_mutant() -> None:
     for task in {mutant.task.digest(): mutant.task for mutant in MUTANTS.values()}.values():
         certificate = certify(NumpyBackend(), task, datasets.load(task.dataset))

@@ -98,6 +98,7 @@ def test_goals_fail_when_they_should() -> None:
 # --- what was kept -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("experiment", [aa, power], ids=["aa", "power"])
 def test_the_kept_figures_follow_from_the_kept_samples(experiment: Any) -> None:
     name = experiment.__name__.rpartition(".")[2]

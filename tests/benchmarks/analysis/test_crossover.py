@@ -98,6 +98,7 @@ def test_only_a_whole_grid_of_one_kind_of_work_has_a_map() -> None:
     assert crossover(record.model_copy(update={"plan": plan})) is None
 
 
+@pytest.mark.slow
 def test_a_fastest_lane_that_was_picked_by_chance_is_not_called_faster(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

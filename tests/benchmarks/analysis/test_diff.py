@@ -54,6 +54,7 @@ def test_a_change_beyond_the_margin_is_found_and_one_within_is_the_same() -> Non
     assert change.high - change.low < 0.01
 
 
+@pytest.mark.slow
 @given(LOGS, LOGS)
 def test_the_interval_is_welchs_as_scipy_has_it(one: list[float], two: list[float]) -> None:
     a, b = Sample.of(one), Sample.of(two)
@@ -93,6 +94,7 @@ def test_b_against_a_mirrors_a_against_b(first: list[float], second: list[float]
     )
 
 
+@pytest.mark.slow
 def test_lanes_that_did_not_change_are_rarely_called_changed() -> None:
     """Holm over 60 families of three lanes, with errors as real ones have them: at most 5%."""
     wrong = 0
@@ -227,6 +229,7 @@ def test_a_verdict_that_changed_is_said() -> None:
     assert "the baseline torch: 100.0" in plain(diff(a, b), a, b)
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path: Path) -> None:
     a, b = record({"jax": around(0.5)}), record({"jax": around(0.6)})
     for name, each in (("a.json", a), ("b.json", b)):

@@ -51,6 +51,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, CompletedProc
     return folder / "run", done
 
 
+@pytest.mark.slow
 def test_a_sweep_prints_the_map_and_leaves_an_ordinary_record(
     whole: tuple[Path, CompletedProcess[str]],
 ) -> None:
@@ -69,6 +70,7 @@ def test_a_sweep_prints_the_map_and_leaves_an_ordinary_record(
         assert missing not in done.stdout  # lanes were named: nothing was left out
 
 
+@pytest.mark.slow
 def test_the_other_commands_work_on_it(
     whole: tuple[Path, CompletedProcess[str]], tmp_path: Path, here: InProcess
 ) -> None:
@@ -88,6 +90,7 @@ def test_the_other_commands_work_on_it(
     assert here("verify", str(other)).returncode == 1
 
 
+@pytest.mark.slow
 def test_an_end_by_ctrl_c_and_a_budget_lead_to_the_same_cells(tmp_path: Path) -> None:
     """Interrupted after the first block; then time for one more; then for the rest."""
     code, out, err = interrupted([sys.executable, "-c", SMALL, *LANES, "--out", "run"], tmp_path)
@@ -115,6 +118,7 @@ def test_an_end_by_ctrl_c_and_a_budget_lead_to_the_same_cells(tmp_path: Path) ->
 # --- the grid -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_cell_is_small_enough_and_learns() -> None:
     """All sizes; and by a short training that ends below its start the learning rates are stable."""
     cells = grid_of_sizes.grid()
@@ -247,6 +251,7 @@ def test_html_holds_the_map_and_the_lines_before_the_tables_of_the_sizes() -> No
     assert text[places[1] : places[2]].count(">b</td>") == 4
 
 
+@pytest.mark.slow
 def test_a_record_that_is_no_grid_has_no_map(smoke: tuple[Path, object]) -> None:
     analysis = RecordAnalysis(load(smoke[0]))
     for format in tables.FORMATS:

@@ -39,6 +39,7 @@ def in_a_destructor() -> None:
     Dying()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("press", [in_a_collector_callback, in_a_destructor])
 @pytest.mark.parametrize("run", [interrupts_delivered, progress])
 def test_an_interrupt_that_python_dropped_comes_again(
@@ -88,6 +89,7 @@ cli.main("compare --effort smoke --task lesson --lane numpy --baseline numpy --o
 """
 
 
+@pytest.mark.slow
 def test_a_comparison_hears_it(tmp_path: Path) -> None:
     command = [sys.executable, "-c", DROPPED_WHILE_COLLECTING]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)

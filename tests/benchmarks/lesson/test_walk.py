@@ -294,6 +294,7 @@ def test_a_batch_has_1_to_1000_rows(batch_size: int) -> None:
         lesson.walk(["numpy"], batch_size=batch_size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [7, 1000])
 def test_other_batches(batch_size: int) -> None:
     walk = lesson.walk(["numpy", "numpy"], batch_size=batch_size)
@@ -307,6 +308,7 @@ def test_other_batches(batch_size: int) -> None:
     assert max(map(len, lesson.render(walk).splitlines())) <= 100
 
 
+@pytest.mark.slow
 def test_importing_the_lesson_imports_no_framework() -> None:
     code = (
         "import sys, benchmarks.lesson; print(sorted({'torch', 'jax', 'flax', 'optax'} & set(sys.modules)))"

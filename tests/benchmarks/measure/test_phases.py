@@ -71,6 +71,7 @@ def test_whatever_is_no_loop_over_batches_says_why(lane: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_comparison_shows_the_phases(tmp_path: Path, here: InProcess) -> None:
     words = ("--effort", "smoke", "--task", "lesson", "--lane", "numpy", "--baseline", "numpy", "--phases")
     done = here("compare", *words, "--out", "run")

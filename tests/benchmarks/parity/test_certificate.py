@@ -31,6 +31,7 @@ def run_steps(backend):
     return 3 if backend.tier == "documented" else None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lane", LANES)
 def test_every_lane_is_certified(lane):
     certificate, few = chain_certificate(lane), run_steps(backends.load(lane))
@@ -72,6 +73,7 @@ def test_lanes_agree_where_the_allowance_contracts(lane):
     assert_agreement(first, second)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lane", sorted(COMPILED & set(LANES)))
 def test_wide_rows_have_a_program_of_their_own_and_it_is_certified(lane):
     from samestep.backends.torch_programs import NARROW

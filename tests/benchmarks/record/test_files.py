@@ -168,6 +168,7 @@ def test_json_that_readers_differ_about_is_refused(
         document.parse(text.encode())
 
 
+@pytest.mark.slow
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers(-(2**63) + 1, 2**63 - 1) | st.floats(-9, 9) | st.text(),

@@ -134,6 +134,7 @@ def run(words: tuple[str, ...], path: Path) -> Done:
     return Done(int(left.value.code or 0), out.getvalue(), err.getvalue())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_file_is_one_line_or_is_shown_as_data(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -251,6 +252,7 @@ FUZZ = settings(
 )
 
 
+@pytest.mark.slow
 @settings(FUZZ, max_examples=150)
 @given(changes=CHANGES, words=st.sampled_from(COMMANDS))
 def test_a_mutated_record_is_read_as_it_stands_or_refused(
@@ -268,6 +270,7 @@ def test_a_mutated_record_is_read_as_it_stands_or_refused(
 TEXT = json.dumps(SMALL, separators=(",", ":")).encode()
 
 
+@pytest.mark.slow
 @settings(FUZZ, max_examples=150)
 @given(data=st.data(), words=st.sampled_from(COMMANDS))
 def test_a_damaged_file_is_read_as_it_stands_or_refused(

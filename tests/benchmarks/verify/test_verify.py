@@ -192,6 +192,7 @@ def other_data(document: dict[str, Any]) -> None:
     document["samestep"]["plan"]["works"][0]["data"] = "0" * 64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("edit", "says"),
     [
@@ -441,6 +442,7 @@ def test_all_that_a_page_shows_is_held_against_the_record(document: dict[str, An
         assert same_page(edit(text), text, analysis) is same, number
 
 
+@pytest.mark.slow
 def test_the_reference_is_verified() -> None:
     """Every kept step of the committed result's small tasks, on whatever machine this is."""
     document = open_document(REFERENCE, BenchmarkDocument)
@@ -452,6 +454,7 @@ def test_the_reference_is_verified() -> None:
     assert found.counts["steps"] > 100 * len(small) > 0
 
 
+@pytest.mark.slow
 def test_the_command(smoke: Any, tmp_path: Path, document: dict[str, Any]) -> None:
     done = samestep("verify", str(smoke[0]), cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")

@@ -110,6 +110,7 @@ def column(tab: Page, name: str) -> list[str]:
     return values
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECORDS)
 def test_every_chart_is_drawn_without_an_error_or_a_request(name: str, opened: Open) -> None:
     one = opened(name)
@@ -160,6 +161,7 @@ def test_the_columns_of_speed_come_first_and_all_are_there_without_a_script(open
         assert tab.locator('#rows th[data-name="time/step"]').is_visible()
 
 
+@pytest.mark.slow
 def test_a_mark_tells_its_lane(opened: Open) -> None:
     tab = opened("reference").draw()
     tab.locator("#chart-0 svg .mark-symbol path").first.hover()
@@ -183,6 +185,7 @@ def test_the_theme_follows_the_system_until_it_is_chosen(opened: Open) -> None:
     assert len(colors) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECORDS)
 def test_a_narrow_screen_needs_no_sideways_scrolling(name: str, opened: Open) -> None:
     tab = opened(name, width=390).draw()
@@ -193,6 +196,7 @@ def test_a_narrow_screen_needs_no_sideways_scrolling(name: str, opened: Open) ->
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["reference", "awkward", "grid"])
 def test_axe_finds_nothing_in_either_theme(name: str, opened: Open) -> None:
     tab = opened(name, color_scheme="light").draw()
