@@ -12,6 +12,8 @@ import pytest
 
 from tests.helpers.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = ROOT / "examples" / "packed"
 
 
@@ -41,14 +43,12 @@ def test_the_lane_is_one_file_and_one_entry_point() -> None:
     ]
 
 
-@pytest.mark.slow
 def test_the_registry_finds_it_by_name(site: Path, tmp_path: Path) -> None:
     done = samestep(site, "list", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "numpy:packed" in done.stdout
 
 
-@pytest.mark.slow
 def test_it_is_proven_like_any_other_on_one_layer_and_on_two(site: Path, tmp_path: Path) -> None:
     words = ("parity", "--lane", "numpy:packed", "--task", "lesson", "--task", "mlp")
     done = samestep(site, *words, cwd=tmp_path)
@@ -56,7 +56,6 @@ def test_it_is_proven_like_any_other_on_one_layer_and_on_two(site: Path, tmp_pat
     assert done.stdout.count("PASS") == 2
 
 
-@pytest.mark.slow
 def test_it_is_compared_like_any_other(site: Path, tmp_path: Path) -> None:
     lanes = ("--lane", "numpy:tuned", "--lane", "numpy:packed", "--baseline", "numpy:tuned")
     done = samestep(

@@ -23,6 +23,8 @@ from tests.helpers.paths import ROOT
 from validation import arms, campaign, packed, store
 from validation.campaign import Group
 
+pytestmark = pytest.mark.slow
+
 FRAMEWORKS = [name for name in campaign.FRAMEWORKS if backends.missing(name) is None]
 TINY = Effort(name="tiny", blocks=2, rounds=(2, 2), slice_ms=1.0, controls=2)
 
@@ -30,7 +32,6 @@ TINY = Effort(name="tiny", blocks=2, rounds=(2, 2), slice_ms=1.0, controls=2)
 # --- arms -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_copies_do_what_the_lane_does_and_more_work_changes_nothing_but_time(framework: str) -> None:
     task = campaign.task("small", 3, 4)
@@ -92,7 +93,6 @@ def raced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Record, Path]:
     return records["numpy"], root
 
 
-@pytest.mark.slow
 def test_a_long_run_goes_group_by_group_and_leaves_no_load(raced: tuple[Record, Path]) -> None:
     assert [block.index for block in raced[0].blocks] == [0, 1, 2, 3]
     assert not [child for child in psutil.Process().children() if campaign.BURSTS in child.cmdline()]

@@ -23,6 +23,8 @@ from validation.mutants.mutant import replaced
 from validation.mutants.unseen_first import FIRST
 from validation.mutants.unseen_second import SECOND
 
+pytestmark = pytest.mark.slow
+
 ALL = all(backends.missing(name) is None for name in ("torch", "jax"))
 Rows = list[dict[str, Any]]
 
@@ -51,7 +53,6 @@ def test_a_mutant_replaces_a_method_that_is_there() -> None:
         replaced(NumpyBackend, {"no_such_method": lambda *_: None})
 
 
-@pytest.mark.slow
 def test_every_mutant_is_caught(rows: Rows) -> None:
     assert [row["what"] for row in rows if not row["caught"]] == []
     assert experiment.faults({"mutants": [{"what": "a bug", "caught": False}]}) == ["not caught: a bug"]
@@ -73,7 +74,6 @@ def test_most_mutants_are_named_rightly(rows: Rows) -> None:
     assert sum(unseen) > 0.8 * len(unseen)
 
 
-@pytest.mark.slow
 def test_every_task_passes_without_its_mutant() -> None:
     for task in {mutant.task.digest(): mutant.task for mutant in MUTANTS.values()}.values():
         certificate = certify(NumpyBackend(), task, datasets.load(task.dataset))

@@ -24,13 +24,14 @@ from samestep.benchmarks.report import limits_tables
 from tests.helpers.lanes import LANES
 from tests.helpers.records import plan
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, Any]:
     return ceilings.measure_here(resolve(Options(task=("lesson", "wide")), race=False))
 
 
-@pytest.mark.slow
 def test_rates_are_those_of_a_computer(found: dict[str, Any]) -> None:
     lesson, wide = found["tasks"]
     assert (lesson["working_set"], wide["working_set"]) == (1000 * 12, 50_000 * 513 * 4)
@@ -75,7 +76,6 @@ def test_units(value: float, what: str, words: str) -> None:
     assert fmt.quantity(value, what) == words
 
 
-@pytest.mark.slow
 def test_a_framework_that_is_not_here_is_named_and_json_is_data(tmp_path: Path) -> None:
     for name in ("torch", "jax"):
         (tmp_path / f"{name}.py").write_text("raise ImportError('not installed')\n")

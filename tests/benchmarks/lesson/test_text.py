@@ -19,6 +19,8 @@ from samestep.benchmarks.lesson.quotations import FRAMEWORKS, quotations
 from tests.helpers.lesson import walked
 from tests.helpers.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def walk() -> Walk:
@@ -60,7 +62,6 @@ def test_the_document_lists_exactly_the_keys() -> None:
     assert documented == {model.__name__: list(model.model_fields) for model in models(Walk)}
 
 
-@pytest.mark.slow
 def test_json_round_trip(walk: Walk) -> None:
     assert Walk.model_validate_json(walk.model_dump_json()) == walk
 
@@ -92,7 +93,6 @@ def test_a_diverged_run_is_shown_as_one(walk: Walk) -> None:
     assert re.search(r"^A +mean +30( +diverged){6}$", text, re.M)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("batch_size", "said", "unsaid"),
     [

@@ -25,6 +25,8 @@ from samestep.benchmarks.record.plan import Effort
 from tests.helpers.sessions import LIMITS, TASKS, TINY, requested, run
 from validation.trap_lanes import EXPECTED
 
+pytestmark = pytest.mark.slow
+
 
 def lane(name: str) -> str:
     return f"validation.trap_lanes:{name}"
@@ -43,7 +45,6 @@ def verdicts(trapped: Record) -> dict[str, Verdict]:
     return {one.lane: one for one in RecordAnalysis(trapped).verdicts}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("name", "expected"), EXPECTED.items())
 def test_a_lane_that_goes_wrong_has_no_time_and_its_reason(
     name: str, expected: tuple[str, str], verdicts: Any
@@ -79,7 +80,6 @@ def test_a_slice_carries_what_it_is_judged_by(trapped: Record) -> None:
             assert 1 <= piece.warmups <= 5
 
 
-@pytest.mark.slow
 def test_a_worker_ends_with_its_job() -> None:
     """A grid has hundreds of jobs: idle workers would fill the memory, and their threads the cores."""
     alive: list[int] = []
@@ -116,7 +116,6 @@ def test_cold_calls_accuracy_and_ceilings_are_there(trapped: Record) -> None:
     assert all(pool.threads == 1 for pool in arm.pools)
 
 
-@pytest.mark.slow
 def test_a_finished_session_leaves_no_scratch_and_is_not_measured_again(tmp_path: Path) -> None:
     begun = run(tmp_path, "numpy", "numpy:tuned")
     assert {path.name for path in (tmp_path / "relay").iterdir()} == {
@@ -135,7 +134,6 @@ def cells(found: Record) -> set[tuple[object, ...]]:
     }
 
 
-@pytest.mark.slow
 def test_places_and_predecessors_are_balanced_over_the_blocks(tmp_path: Path) -> None:
     """Three arms make a square of six rounds: three blocks of two."""
     effort = Effort(name="square", blocks=3, rounds=(2, 2), slice_ms=1.0, controls=9)
@@ -154,7 +152,6 @@ def test_places_and_predecessors_are_balanced_over_the_blocks(tmp_path: Path) ->
     assert len(before) == 6
 
 
-@pytest.mark.slow
 def test_phases_that_an_end_left_out_are_measured_on_resumption(tmp_path: Path) -> None:
     def stop(phase: str, *_: object) -> None:
         if phase == "phases":
@@ -166,7 +163,6 @@ def test_phases_that_an_end_left_out_are_measured_on_resumption(tmp_path: Path) 
     assert {ledger.task for ledger in resume(tmp_path).ledgers} == {task.name for task in TASKS}
 
 
-@pytest.mark.slow
 def test_an_interrupted_session_is_finished_to_the_same_cells(tmp_path: Path) -> None:
     whole = run(tmp_path / "whole", "numpy", "numpy:tuned")
     reached = []
@@ -203,7 +199,6 @@ resume(folder) if RunFolder(folder).begun else run(folder, "numpy", "numpy:tuned
 """
 
 
-@pytest.mark.slow
 def test_a_session_that_is_killed_again_and_again_is_finished_to_the_same_cells(tmp_path: Path) -> None:
     kills = int(os.environ.get("SAMESTEP_KILLS", "3"))
     rng = np.random.default_rng(kills)

@@ -15,6 +15,8 @@ from samestep.benchmarks.parity import Certificate, Judgement, Rows, certify, fi
 from tests.helpers.lanes import COMPILED, LANES
 from tests.helpers.parity_trainer import certified, make, rows
 
+pytestmark = pytest.mark.slow
+
 CHAIN = (Linear(in_features=3, out_features=4), ReLU(), Linear(in_features=4, out_features=1))
 
 
@@ -31,7 +33,6 @@ def run_steps(backend):
     return 3 if backend.tier == "documented" else None
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("lane", LANES)
 def test_every_lane_is_certified(lane):
     certificate, few = chain_certificate(lane), run_steps(backends.load(lane))
@@ -73,7 +74,6 @@ def test_lanes_agree_where_the_allowance_contracts(lane):
     assert_agreement(first, second)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("lane", sorted(COMPILED & set(LANES)))
 def test_wide_rows_have_a_program_of_their_own_and_it_is_certified(lane):
     from samestep.backends.torch_programs import NARROW

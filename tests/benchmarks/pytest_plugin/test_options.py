@@ -23,6 +23,8 @@ from tests.helpers.outside_lanes import BROKEN, install, python_path
 from tests.helpers.paths import RESULTS, ROOT
 from tests.helpers.processes import ONLY, run_pytest
 
+pytestmark = pytest.mark.slow
+
 PLUGIN = ("-p", "samestep.benchmarks.pytest_plugin")
 BENCH = "samestep.benchmarks.bench_training"
 LANE = "lesson-numpy:tuned"
@@ -82,7 +84,6 @@ def slices(path: Path) -> int:
     return sum(len(block.slices) for block in load(path).blocks)
 
 
-@pytest.mark.slow
 def test_the_users_own_json_is_the_record(raced: Raced) -> None:
     document = json.loads(raced.json.read_text())
     assert all(each["stats"]["data"] for each in document["benchmarks"])
@@ -101,7 +102,6 @@ def test_pytest_benchmark_would_write_every_entry_as_the_command_does(raced: Rac
     assert differ <= {"datetime"}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("is_former", [False, True])
 def test_a_run_is_compared_with_the_files_of_any_run(raced: Raced, is_former: bool, tmp_path: Path) -> None:
     """A sweep's among them, and one of a version that wrote fewer keys."""
@@ -149,7 +149,6 @@ def test_columns_and_groups_are_the_users(raced: Raced) -> None:
     assert [header.split()[-2:] for header in headers] == [["Min", "Rounds"]] * 2
 
 
-@pytest.mark.slow
 def test_a_run_that_is_no_slower_passes_from_another_project_too(raced: Raced, tmp_path: Path) -> None:
     """The plugin by its name and the module by --pyargs, in a project that does not know us."""
     project = tmp_path / "project"
@@ -172,7 +171,6 @@ def test_a_run_that_is_no_slower_passes_from_another_project_too(raced: Raced, t
     assert "SPEED" in done.stdout
 
 
-@pytest.mark.slow
 def test_a_regression_fails_and_loses_nothing(raced: Raced, tmp_path: Path) -> None:
     storage = raced.slowed(tmp_path / "fast", 0.5)
     compare = ("--benchmark-compare", "--benchmark-compare-fail=mean:5%", f"--benchmark-storage={storage}")
@@ -209,7 +207,6 @@ def test_quiet_shows_no_table_and_still_keeps_the_run(raced: Raced, tmp_path: Pa
     assert slices(tmp_path / "run" / "benchmark.json") == slices(raced.json)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -249,7 +246,6 @@ def test_skipped_benchmarks_measure_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.slow
 def test_a_lane_that_fails_stops_at_x_and_leaves_the_others_measured(tmp_path: Path) -> None:
     """A lane from outside that is wrong stands between two that are right."""
     install(tmp_path, "numpy:broken", "Broken", BROKEN)

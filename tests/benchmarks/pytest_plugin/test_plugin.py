@@ -10,8 +10,9 @@ import pytest
 
 from tests.helpers.processes import ONLY, run_pytest
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 def test_benchmark_only_is_the_comparison(tmp_path: Path) -> None:
     """No path is needed; both tables are shown, and the record and Markdown are in the run's folder."""
     done = run_pytest("--benchmark-only", out=tmp_path / "run")
@@ -27,7 +28,6 @@ def test_benchmark_only_is_the_comparison(tmp_path: Path) -> None:
     assert "AssertRewriteWarning" not in done.stdout
 
 
-@pytest.mark.slow
 def test_only_what_is_selected_races_and_its_baseline(tmp_path: Path) -> None:
     words = ("--task", "lesson-huber", "-k", "huber and tuned")
     done = run_pytest(*ONLY, *words, out=tmp_path / "run")
@@ -37,7 +37,6 @@ def test_only_what_is_selected_races_and_its_baseline(tmp_path: Path) -> None:
     assert [work["task"]["name"] for work in found["plan"]["works"]] == ["lesson-huber"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("words", [("--collect-only",), ("--benchmark-only", "--collect-only")])
 def test_collecting_measures_nothing(words: tuple[str, ...], tmp_path: Path) -> None:
     done = run_pytest("benchmarks/bench_training.py", *words, out=tmp_path / "run")
@@ -46,7 +45,6 @@ def test_collecting_measures_nothing(words: tuple[str, ...], tmp_path: Path) -> 
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.slow
 def test_disabled_benchmarks_run_once_without_the_relay(tmp_path: Path) -> None:
     done = run_pytest("benchmarks/bench_training.py", "--benchmark-disable", out=tmp_path / "run")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -54,7 +52,6 @@ def test_disabled_benchmarks_run_once_without_the_relay(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.slow
 def test_nothing_selected_is_no_fault_and_leaves_nothing(tmp_path: Path) -> None:
     done = run_pytest(*ONLY, "-k", "nomatch", out=tmp_path / "run")
     assert done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, done.stdout + done.stderr

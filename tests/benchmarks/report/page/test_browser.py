@@ -24,6 +24,8 @@ if CHROMIUM is None:
 
 from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 RECORDS: dict[str, Callable[[], Record]] = {
     "reference": lambda: load(REFERENCE),
     "awkward": awkward,
@@ -110,7 +112,6 @@ def column(tab: Page, name: str) -> list[str]:
     return values
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", RECORDS)
 def test_every_chart_is_drawn_without_an_error_or_a_request(name: str, opened: Open) -> None:
     one = opened(name)
@@ -161,7 +162,6 @@ def test_the_columns_of_speed_come_first_and_all_are_there_without_a_script(open
         assert tab.locator('#rows th[data-name="time/step"]').is_visible()
 
 
-@pytest.mark.slow
 def test_a_mark_tells_its_lane(opened: Open) -> None:
     tab = opened("reference").draw()
     tab.locator("#chart-0 svg .mark-symbol path").first.hover()
@@ -185,7 +185,6 @@ def test_the_theme_follows_the_system_until_it_is_chosen(opened: Open) -> None:
     assert len(colors) == 2
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", RECORDS)
 def test_a_narrow_screen_needs_no_sideways_scrolling(name: str, opened: Open) -> None:
     tab = opened(name, width=390).draw()
@@ -196,7 +195,6 @@ def test_a_narrow_screen_needs_no_sideways_scrolling(name: str, opened: Open) ->
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["reference", "awkward", "grid"])
 def test_axe_finds_nothing_in_either_theme(name: str, opened: Open) -> None:
     tab = opened(name, color_scheme="light").draw()

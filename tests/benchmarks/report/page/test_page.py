@@ -31,6 +31,8 @@ from tests.helpers.page_records import HOSTILE, awkward, grid, hostile
 from tests.helpers.paths import RESULTS
 from tests.helpers.records import record
 
+pytestmark = pytest.mark.slow
+
 REFERENCE, SWEEP = RESULTS / "reference", RESULTS / "sweep"
 MOST_BYTES = 3_000_000
 VOID = {"meta", "input", "path"}
@@ -88,7 +90,6 @@ def embedded(text: str, name: str) -> dict[str, object]:
 # --- the whole ------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_the_committed_pages_are_current(text: str, swept: str) -> None:
     for folder, made in ((REFERENCE, text), (SWEEP, swept)):
         assert settled((folder / NAME).read_text(encoding="utf-8")) == settled(made)
@@ -111,7 +112,6 @@ def test_the_page_is_one_small_file_that_fetches_nothing(text: str, swept: str) 
     assert text.count("window.vegaEmbed=") == 1
 
 
-@pytest.mark.slow
 def test_no_framework_is_imported() -> None:
     code = (
         "import sys; from samestep.benchmarks.record.files import load;"
