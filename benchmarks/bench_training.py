@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from samestep.benchmarks.pytest_plugin.adapter import label
-from samestep.benchmarks.pytest_plugin.replay import CLOCK, Replay
+from samestep.benchmarks.pytest_plugin.replay import Replay
+from samestep.benchmarks.pytest_plugin.replay_clock import CLOCK
 
 
 @pytest.mark.benchmark(timer=CLOCK, disable_gc=False, warmup=False)

@@ -15,15 +15,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import Any
 
 from samestep.backends.spec import Count, Spec
 
 from ..statistics.inference import ALPHA, MARGIN, Interval, Sample, claims, holm, interval
-from .gates import largest_bias, unstable
-
-if TYPE_CHECKING:
-    from .record_analysis import LaneAnalysis, RecordAnalysis
+from .gates import counted_time, largest_bias, unstable
+from .lane_samples import LaneSamples, RecordSamples
 
 UNSTABLE_MARGIN = math.log(2)
 
@@ -66,7 +64,7 @@ class Crossover(Spec):
     cells: tuple[tuple[SizeCell, ...], ...]
 
 
-def crossover(analysis: RecordAnalysis) -> Crossover | None:
+def crossover(analysis: RecordSamples[Any]) -> Crossover | None:
     """The map of a record whose tasks are one kind of work and fill a grid of sizes; None of any other."""
     works = analysis.record.plan.works
     tasks = {(work.task.batch_size, work.features): work.task.name for work in works}
@@ -82,13 +80,13 @@ def crossover(analysis: RecordAnalysis) -> Crossover | None:
     return Crossover(batches=batches, features=features, cells=cells)
 
 
-def size_cell(analysis: RecordAnalysis, task: str) -> SizeCell:
+def size_cell(analysis: RecordSamples[Any], task: str) -> SizeCell:
     """The lane that is fastest on a task, and those tied with it."""
     work = analysis.record.work(task)
     empty = SizeCell(
         task=task, batch=work.task.batch_size, features=work.features, reason="no lane has times here"
     )
-    times = {lane.lane: time for lane in analysis.of_task(task) if (time := lane.counted_time)}
+    times = {lane.lane: time for lane in analysis.of_task(task) if (time := counted_time(lane))}
     if not times:
         return empty
     first, *others = ranked(analysis, task, times)
@@ -102,7 +100,7 @@ def size_cell(analysis: RecordAnalysis, task: str) -> SizeCell:
     return empty.model_copy(update=update)
 
 
-def ranked(analysis: RecordAnalysis, task: str, times: Mapping[str, Interval]) -> tuple[RankedLane, ...]:
+def ranked(analysis: RecordSamples[Any], task: str, times: Mapping[str, Interval]) -> tuple[RankedLane, ...]:
     """Lanes by their times per step, the fastest first, each of the others with whether it is tied with it."""
     first, *others = sorted(times, key=lambda lane: times[lane].value)
     fastest = analysis[task, first]
@@ -117,7 +115,7 @@ def ranked(analysis: RecordAnalysis, task: str, times: Mapping[str, Interval]) -
     return RankedLane(lane=first, time=times[first], tied=False), *judged
 
 
-def _against(lane: LaneAnalysis, fastest: LaneAnalysis, time: Interval) -> RankedLane:
+def _against(lane: LaneSamples, fastest: LaneSamples, time: Interval) -> RankedLane:
     """A lane against the fastest one, before any correction; a reason instead of p where it is not tested."""
     logs, reason = lane.ratios_to(fastest), unstable(lane, fastest) or ""
     ratio = interval(logs) if logs else None

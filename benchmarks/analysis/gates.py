@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 from statistics import median
-from typing import TYPE_CHECKING
 
 from ..record import Block, Certified, Slice, Unseen
-from ..statistics.inference import MARGIN, Sample, drift
-
-if TYPE_CHECKING:
-    from .record_analysis import LaneAnalysis
+from ..statistics.inference import MARGIN, Interval, Sample, drift
+from .lane_samples import LaneSamples
 
 CPU_PER_WALL = 1.05
 RESYNC = (0.02, 50_000)  # of a run, and nanoseconds: the larger is allowed
@@ -19,7 +16,7 @@ STEAL = 0.10
 TWIN, TWIN_LEVEL = math.log(1.01), 0.99
 
 
-def failed(lane: LaneAnalysis) -> str | None:
+def failed(lane: LaneSamples) -> str | None:
     """Why a lane has no complete set of times: it raised, died, hung or ran out of memory."""
     for failure in lane.record.failures:
         if (failure.task, failure.lane) == (lane.task, lane.lane):
@@ -27,7 +24,7 @@ def failed(lane: LaneAnalysis) -> str | None:
     return None
 
 
-def invalid(lane: LaneAnalysis) -> str | None:
+def invalid(lane: LaneSamples) -> str | None:
     """Why a lane's times do not count: parity, final parameters, memory, sync, recompilation or threads."""
     certified = lane.certified
     if certified is None:
@@ -44,7 +41,12 @@ def invalid(lane: LaneAnalysis) -> str | None:
     return _memory(lane) or _sync(slices) or (_threads(slices) if _one_core(lane) else None)
 
 
-def _wrong_endings(lane: LaneAnalysis, certified: Certified, slices: list[Slice]) -> int:
+def counted_time(lane: LaneSamples) -> Interval | None:
+    """The time per step, if it counts: the lane is neither invalid nor failed."""
+    return None if invalid(lane) or failed(lane) else lane.time_per_step
+
+
+def _wrong_endings(lane: LaneSamples, certified: Certified, slices: list[Slice]) -> int:
     """Slices that ended elsewhere: another bit on one CPU thread, beyond the allowance elsewhere."""
     ending = certified.ending(lane.work.steps)
     if ending is None:
@@ -54,12 +56,12 @@ def _wrong_endings(lane: LaneAnalysis, certified: Certified, slices: list[Slice]
     return sum(not timed.apart <= ending.allowance for timed in slices)
 
 
-def _one_core(lane: LaneAnalysis) -> bool:
+def _one_core(lane: LaneSamples) -> bool:
     """Whether every lane was held to one core and nothing but it."""
     return lane.record.plan.threads == "one" and lane.record.plan.on_cpu
 
 
-def _memory(lane: LaneAnalysis) -> str | None:
+def _memory(lane: LaneSamples) -> str | None:
     """A result that was remembered and not computed: work that the lane had not seen takes longer.
 
     The least of the blocks counts: a lane that remembers does so in every block, noise comes in some. The
@@ -108,7 +110,7 @@ def _threads(slices: list[Slice]) -> str | None:
     return f"threads: {used:.2f} CPU seconds per second under --threads one" if used > CPU_PER_WALL else None
 
 
-def unstable(lane: LaneAnalysis, other: LaneAnalysis) -> str | None:
+def unstable(lane: LaneSamples, other: LaneSamples) -> str | None:
     """Why a comparison of two lanes cannot be judged: the A/A control, stolen time, or drift.
 
     A/A control and drift count only when their 99% interval lies wholly beyond the limit.
@@ -129,7 +131,7 @@ def unstable(lane: LaneAnalysis, other: LaneAnalysis) -> str | None:
     )
 
 
-def largest_bias(lane: LaneAnalysis, other: LaneAnalysis) -> float:
+def largest_bias(lane: LaneSamples, other: LaneSamples) -> float:
     """By how much a log ratio may be wrong at most, by its A/A controls and by the time that the host took away.
 
     Drift is left out: it widens the interval of the ratio itself.

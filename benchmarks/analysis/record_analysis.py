@@ -6,24 +6,19 @@ worked out when it is first asked for, and kept.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from functools import cached_property
 
-from ..console.errors import InputError
-from ..record import Certified, Cold, Kind, Record, Slice
-from ..record.plan import PlannedWork
-from ..record.proof import Judgement
-from ..statistics.inference import Interval, interval
+from ..record import Record
+from ..statistics.inference import Interval
 from . import gates
 from .crossover import Crossover, crossover
-from .lane_times import LogTimes, block_medians, block_ratios, log_times
-from .rows import Row, make_row, roofline_floor
+from .lane_samples import LaneSamples, RecordSamples
+from .rows import Row, make_row
 from .tier_rank import TierRank, TierRanks, tier_ranks
 from .verdicts import Verdict, give_verdicts
 
 
-class RecordAnalysis:
+class RecordAnalysis(RecordSamples["LaneAnalysis"]):
     """The figures of a record against a baseline, which is the plan's unless another is named.
 
     Raises:
@@ -31,37 +26,7 @@ class RecordAnalysis:
     """
 
     def __init__(self, record: Record, baseline: str | None = None) -> None:
-        self.record, self.baseline = record, baseline or record.plan.baseline
-        self.tasks, self.lanes = record.tasks, record.plan.lanes
-        if self.baseline not in self.lanes:
-            lanes = ", ".join(self.lanes)
-            raise InputError(f"no lane {self.baseline!r} in this record; its lanes are {lanes}")
-        self.exploratory = self.baseline != record.plan.baseline
-        self._slices: dict[tuple[str, str, bool, Kind], list[tuple[int, Slice]]] = {}
-        for block in record.blocks:
-            for timed in block.slices:
-                arm = timed.task, timed.lane, timed.twin, timed.kind
-                self._slices.setdefault(arm, []).append((block.index, timed))
-        self._lanes = {
-            (task, lane): LaneAnalysis(self, task, lane) for task in self.tasks for lane in self.lanes
-        }
-
-    def __getitem__(self, key: tuple[str, str]) -> LaneAnalysis:
-        return self._lanes[key]
-
-    def __iter__(self) -> Iterator[LaneAnalysis]:
-        """Every lane on every task, in the plan's order."""
-        return (self[task, lane] for task in self.tasks for lane in self.lanes)
-
-    def of_task(self, task: str) -> list[LaneAnalysis]:
-        """Every lane on a task, in the plan's order."""
-        return [self[task, lane] for lane in self.lanes]
-
-    def slices(
-        self, task: str, lane: str, *, twin: bool = False, kind: Kind = "race"
-    ) -> list[tuple[int, Slice]]:
-        """The slices of one arm, each with the index of its block, in the order of measuring."""
-        return self._slices.get((task, lane, twin, kind), [])
+        super().__init__(record, LaneAnalysis, baseline)
 
     @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -90,149 +55,18 @@ class RecordAnalysis:
     @cached_property
     def tier_ranks(self) -> TierRanks:
         """{(task, lane): rank} of the lanes that lead their tier."""
-        return tier_ranks(self)
+        return tier_ranks(self, self.rows)
 
     @cached_property
     def crossover(self) -> Crossover | None:
         """The map of the fastest lanes, where the tasks fill a grid of sizes."""
         return crossover(self)
 
-    def aa_ratios(self, task: str) -> dict[int, float]:
-        """{block: log(t_control / t_lane)} of the lane that ran twice in that block, as an A/A control."""
-        if task not in self._aa_ratios:
-            ratios: dict[int, float] = {}
-            for lane in self.of_task(task):
-                ratios |= block_ratios(lane.log_times(twin=True), lane.log_times())
-            self._aa_ratios[task] = dict(sorted(ratios.items()))
-        return self._aa_ratios[task]
 
-    @cached_property
-    def _aa_ratios(self) -> dict[str, dict[int, float]]:
-        return {}
+class LaneAnalysis(LaneSamples):
+    """A lane on a task: its samples, gates, verdict and row."""
 
-
-class LaneAnalysis:
-    """A lane on a task: its samples, ratios, gates, verdict and row. Times are in seconds."""
-
-    def __init__(self, analysis: RecordAnalysis, task: str, lane: str) -> None:
-        self.analysis, self.task, self.lane = analysis, task, lane
-
-    @property
-    def record(self) -> Record:
-        """The record that is analyzed."""
-        return self.analysis.record
-
-    @property
-    def baseline(self) -> LaneAnalysis:
-        """The baseline on the same task."""
-        return self.analysis[self.task, self.analysis.baseline]
-
-    @cached_property
-    def work(self) -> PlannedWork:
-        """The work that the plan asked for."""
-        return self.record.work(self.task)
-
-    @cached_property
-    def certified(self) -> Certified | None:
-        """The lane's certificate on this task, with what its training reached."""
-        return self.record.certificate(self.task, self.lane)
-
-    @property
-    def judgement(self) -> Judgement | None:
-        """The judgement of the certificate in the task's own dtype."""
-        evidence = self.certified.certificate.evidence if self.certified else ()
-        return evidence[-1].judgement if evidence else None
-
-    # --- samples ----------------------------------------------------------------------------------
-
-    def slices(self, *, twin: bool = False, kind: Kind = "race") -> list[Slice]:
-        """The slices of one arm of this lane, in the order of measuring."""
-        return [timed for _, timed in self.analysis.slices(self.task, self.lane, twin=twin, kind=kind)]
-
-    @cached_property
-    def seconds_per_step(self) -> list[float]:
-        """One value for each slice of the race, in the order of measuring."""
-        return [timed.elapsed_ns / timed.repeats / self.work.steps / 1e9 for timed in self.slices()]
-
-    def log_times(self, *, twin: bool = False, kind: Kind = "race") -> LogTimes:
-        """{block: {round: log of the seconds of one run}} of one arm of this lane."""
-        return self._race_times if (twin, kind) == (False, "race") else self._log_times(twin, kind)
-
-    @cached_property
-    def _race_times(self) -> LogTimes:
-        return self._log_times(False, "race")
-
-    def _log_times(self, twin: bool, kind: Kind) -> LogTimes:
-        return log_times(self.analysis.slices(self.task, self.lane, twin=twin, kind=kind))
-
-    def ratios_to(self, other: LaneAnalysis) -> list[float]:
-        """For each block the median over rounds of log(t / t_other)."""
-        return list(block_ratios(self.log_times(), other.log_times()).values())
-
-    @cached_property
-    def block_ratios(self) -> list[float]:
-        """For each block the median over rounds of log(t / t_baseline)."""
-        return self.ratios_to(self.baseline)
-
-    @property
-    def aa_ratios(self) -> list[float]:
-        """For each block log(t_control / t_lane) of the lane that ran twice in it: an A/A control."""
-        return list(self.analysis.aa_ratios(self.task).values())
-
-    # --- figures ----------------------------------------------------------------------------------
-
-    @cached_property
-    def blocks_measured(self) -> int:
-        """The number of blocks in which the lane raced."""
-        return len(self.log_times())
-
-    @cached_property
-    def time_per_step(self) -> Interval | None:
-        """Geometric mean over blocks of the median over rounds, with its 95% interval."""
-        logs = list(block_medians(self.log_times()).values())
-        return interval(logs, scale=1 / self.work.steps) if logs else None
-
-    @cached_property
-    def cpu_per_wall(self) -> float:
-        """CPU seconds for each second of the timed runs."""
-        slices = self.slices()
-        return sum(timed.cpu_ns for timed in slices) / sum(timed.elapsed_ns for timed in slices)
-
-    @cached_property
-    def stolen_ratio(self) -> float:
-        """Of the time of its slices, the part in which the host ran something else; 0 without slices."""
-        slices = self.slices()
-        span = sum(timed.span_ns for timed in slices)
-        return sum(timed.steal_ns for timed in slices) / span if span else 0.0
-
-    @property
-    def bound_ratio(self) -> float | None:
-        """The largest ratio of a rounding error to its bound at any step, in the task's dtype."""
-        worst = self.judgement.quantities.values() if self.judgement else ()
-        return max((quantity.share for quantity in worst), default=None)
-
-    @cached_property
-    def floor(self) -> float | None:
-        """The least seconds of a full step; None where the machine's limits were not measured or are absurd.
-
-        max(bytes / read rate, operations / BLAS rate), the roofline limits of the step.
-        """
-        limits = next((limits for limits in self.record.ceilings if limits.task == self.task), None)
-        least = roofline_floor(self.work, limits) if limits else math.inf
-        return least if math.isfinite(least) else None
-
-    @property
-    def cold_calls(self) -> list[Cold]:
-        """The first calls in fresh processes."""
-        return [cold for cold in self.record.colds if (cold.task, cold.lane) == (self.task, self.lane)]
-
-    def control(self, kind: Kind) -> Interval | None:
-        """Time of the control slices over that of the race, in the same blocks; None with fewer than two."""
-        race, other = block_medians(self.log_times()), block_medians(self.log_times(kind=kind))
-        gaps = [other[block] - race[block] for block in race.keys() & other.keys()]
-        return interval(gaps) if len(gaps) > 1 else None
-
-    # --- judgments --------------------------------------------------------------------------------
+    analysis: RecordAnalysis
 
     @cached_property
     def failed(self) -> str | None:
@@ -247,7 +81,7 @@ class LaneAnalysis:
     @property
     def counted_time(self) -> Interval | None:
         """The time per step, if it counts: the lane is neither invalid nor failed."""
-        return None if self.invalid or self.failed else self.time_per_step
+        return gates.counted_time(self)
 
     @property
     def verdict(self) -> Verdict:

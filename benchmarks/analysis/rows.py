@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import math
 from statistics import median
-from typing import TYPE_CHECKING
 
 from samestep.backends.interface import Tier
 from samestep.backends.spec import Number, Spec
 
-from ..record import Accuracy, Kind, PlannedWork, RooflineLimits
+from ..record import Accuracy, Kind
 from ..statistics.inference import MARGIN, Interval, interval
+from .lane_samples import LaneSamples
 from .verdicts import Verdict
-
-if TYPE_CHECKING:
-    from .record_analysis import LaneAnalysis
 
 CONTROLS: dict[Kind, str] = {"alone": "run alone", "gc": "with the garbage collector on"}
 BUSY = 0.95  # of a core: below it other programs were on it
@@ -81,7 +78,7 @@ class Row(Spec):
         return self.verdict.reason or self.blank
 
 
-def make_row(lane: LaneAnalysis, verdict: Verdict) -> Row:
+def make_row(lane: LaneSamples, verdict: Verdict) -> Row:
     """The figures of a lane on a task beside its verdict."""
     arm = next((arm for arm in lane.record.arms if arm.lane == lane.lane), None)
     certified = lane.certified
@@ -112,15 +109,7 @@ def make_row(lane: LaneAnalysis, verdict: Verdict) -> Row:
     return untimed.model_copy(update=times | {"notes": _notes(lane, time)})
 
 
-def roofline_floor(work: PlannedWork, limits: RooflineLimits) -> float:
-    """The least seconds that the machine's measured rates allow one full step.
-
-    max(bytes / read rate, operations / BLAS rate). Fusion and caches can legally go below it.
-    """
-    return max(work.bytes_per_step / limits.read_rate, work.flops_per_step / limits.blas_rate)
-
-
-def _cold(lane: LaneAnalysis) -> dict[str, float | int | None]:
+def _cold(lane: LaneSamples) -> dict[str, float | int | None]:
     colds = lane.cold_calls
     if not colds:
         return {}
@@ -131,7 +120,7 @@ def _cold(lane: LaneAnalysis) -> dict[str, float | int | None]:
     }
 
 
-def break_even_steps(lane: LaneAnalysis) -> BreakEven | None:
+def break_even_steps(lane: LaneSamples) -> BreakEven | None:
     """(C_lane - C_baseline) / (s_baseline - s_lane), C being a first call beyond its own run's steady time.
 
     The interval takes the ends of the ratio's 95% interval and the extremes of the cold calls. None where no
@@ -157,7 +146,7 @@ def break_even_steps(lane: LaneAnalysis) -> BreakEven | None:
     return BreakEven(steps=steps)
 
 
-def _start_up(lane: LaneAnalysis) -> list[float]:
+def _start_up(lane: LaneSamples) -> list[float]:
     """What each first call took beyond a steady run, seconds."""
     if lane.time_per_step is None:
         return []
@@ -165,7 +154,7 @@ def _start_up(lane: LaneAnalysis) -> list[float]:
     return [cold.first_call_s - steady for cold in lane.cold_calls]
 
 
-def _notes(lane: LaneAnalysis, time: Interval) -> tuple[str, ...]:
+def _notes(lane: LaneSamples, time: Interval) -> tuple[str, ...]:
     plan, notes = lane.record.plan, []
     for kind, condition in CONTROLS.items():
         control = lane.control(kind)

@@ -8,15 +8,13 @@ wrong, so that Holm's correction counts comparisons and not claims.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from samestep.backends.spec import Spec
 
 from ..statistics.inference import ALPHA, Claims, Interval, Sample, claims, detectable, holm, interval
-from .gates import unstable
-
-if TYPE_CHECKING:
-    from .record_analysis import LaneAnalysis, RecordAnalysis
+from .gates import failed, invalid, unstable
+from .lane_samples import LaneSamples, RecordSamples
 
 VerdictWord = Literal[
     "BASELINE", "INVALID", "UNSTABLE", "FASTER", "SLOWER", "EQUIVALENT", "UNDECIDED", "FAILED"
@@ -48,7 +46,7 @@ class _Gate(NamedTuple):
     reason: str
 
 
-def give_verdicts(analysis: RecordAnalysis) -> tuple[Verdict, ...]:
+def give_verdicts(analysis: RecordSamples[Any]) -> tuple[Verdict, ...]:
     """A verdict for every lane of an analysis, in its order; the whole record is one family of comparisons."""
     comparisons = [(lane, _gate(lane)) for lane in analysis]
     family = len(analysis.tasks) * (len(analysis.lanes) - 1)
@@ -59,18 +57,18 @@ def give_verdicts(analysis: RecordAnalysis) -> tuple[Verdict, ...]:
     )
 
 
-def _gate(lane: LaneAnalysis) -> _Gate | None:
+def _gate(lane: LaneSamples) -> _Gate | None:
     """The first gate that a lane does not pass, in the order in which they count."""
     baseline, blocks = lane.baseline, len(lane.block_ratios)
-    if reason := lane.invalid:
+    if reason := invalid(lane):
         return _Gate("INVALID", reason)
-    if reason := lane.failed:
+    if reason := failed(lane):
         return _Gate("FAILED", reason)
     if reason := unstable(lane, baseline):
         return _Gate("UNSTABLE", reason)
     if lane is baseline:
         return _Gate("BASELINE", "")
-    if reason := baseline.invalid or baseline.failed:
+    if reason := invalid(baseline) or failed(baseline):
         return _Gate("UNDECIDED", f"the baseline {baseline.lane} has no times ({reason})")
     if blocks < 2:
         planned = lane.record.plan.effort.blocks
@@ -78,20 +76,20 @@ def _gate(lane: LaneAnalysis) -> _Gate | None:
     return None
 
 
-def _claims(lane: LaneAnalysis) -> Claims:
+def _claims(lane: LaneSamples) -> Claims:
     return claims(Sample.of(lane.block_ratios))
 
 
-def _names(lane: LaneAnalysis) -> dict[str, Any]:
+def _names(lane: LaneSamples) -> dict[str, Any]:
     return {"task": lane.task, "lane": lane.lane, "exploratory": lane.analysis.exploratory}
 
 
-def _barred(lane: LaneAnalysis, gate: _Gate) -> Verdict:
+def _barred(lane: LaneSamples, gate: _Gate) -> Verdict:
     ratio = interval(lane.block_ratios) if lane.block_ratios and gate.word == "UNSTABLE" else None
     return Verdict(**_names(lane), word=gate.word, reason=gate.reason, ratio=ratio)
 
 
-def _tested(lane: LaneAnalysis, p: float, family: int) -> Verdict:
+def _tested(lane: LaneSamples, p: float, family: int) -> Verdict:
     ratio = interval(lane.block_ratios)
     if p <= ALPHA:
         return Verdict(**_names(lane), word=_best_supported(_claims(lane)), ratio=ratio, p=p)

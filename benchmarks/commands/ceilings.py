@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import datasets
-from ..analysis.rows import roofline_floor
+from ..analysis.lane_samples import roofline_floor
 from ..measure import RunRequest, environment, task_files
 from ..measure.efforts import WorkerLimits
 from ..measure.folder import MachineLimits, RunFolder

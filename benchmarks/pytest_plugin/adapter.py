@@ -22,7 +22,7 @@ from ..analysis import RecordAnalysis, Row
 from ..console.safe_path import safe_path
 from ..record import KEY
 from . import BENCH
-from .replay import CLOCK
+from .replay_clock import CLOCK
 
 __all__ = ["PerformanceRegression", "Saver", "document", "machine_info"]
 

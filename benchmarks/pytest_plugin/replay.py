@@ -1,4 +1,4 @@
-"""What pytest-benchmark is given to time: a run's samples, and a clock that replays them."""
+"""What pytest-benchmark is given to time: the samples of a run."""
 
 from __future__ import annotations
 
@@ -14,29 +14,6 @@ if TYPE_CHECKING:  # the plugin is loaded with every pytest run: nothing heavy b
     from ..analysis import RecordAnalysis
     from ..measure import RunRequest
     from ..record import Record
-
-
-class ReplayClock:
-    """A timer that stands still except while a sample is replayed; seconds, like time.perf_counter."""
-
-    __name__ = "worker-measured time"
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        """Let a sample pass. Starting from zero keeps the difference of two readings exact."""
-        self.now = seconds
-
-    def rewind(self) -> None:
-        """Back to zero, before the next sample."""
-        self.now = 0.0
-
-
-CLOCK = ReplayClock()
 
 
 class Replay:
