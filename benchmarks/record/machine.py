@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from samestep.backends.spec import Spec
+from pydantic import Field
+
+from samestep.backends.spec import Count, Finite, Natural, NonNegative, Spec
+
+DIGEST = Field(pattern="^[0-9a-f]{16}$")
 
 
 class Pool(Spec):
@@ -11,7 +15,7 @@ class Pool(Spec):
     api: str
     library: str
     version: str | None
-    threads: int
+    threads: Count
     architecture: str | None = None
 
 
@@ -21,17 +25,17 @@ class Environment(Spec):
     system: str
     machine: str
     cpu: str
-    cores: int | None
-    logical_cpus: int
-    allowed_cpus: int
+    cores: Count | None
+    logical_cpus: Count
+    allowed_cpus: Count
     affinity: bool
-    memory: int
+    memory: Count
     python: str
     packages: dict[str, str]
     settings: dict[str, str]
-    boot: str
-    installed: str
-    source: str
+    boot: str = DIGEST
+    installed: str = DIGEST
+    source: str = DIGEST
 
 
 # The bits of what holds the clock down, from nvml.h. The settings are somebody's choice, and idle is no limit;
@@ -54,15 +58,15 @@ class Accelerator(Spec):
     Clocks in MHz, temperature in degrees Celsius, power in watts, memory in bytes.
     """
 
-    index: int
+    index: Natural
     name: str
     driver: str
-    clock: float | None
-    highest_clock: float | None
+    clock: NonNegative | None
+    highest_clock: NonNegative | None
     limits: tuple[str, ...] | None
-    temperature: float | None
-    power: float | None
-    memory: int | None
+    temperature: Finite | None
+    power: NonNegative | None
+    memory: Count | None
 
     @property
     def throttles(self) -> tuple[str, ...]:

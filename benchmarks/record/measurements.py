@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from samestep.backends.interface import MatmulPrecision, Tier
-from samestep.backends.spec import Count, Finite, Number, Positive, Spec
+from samestep.backends.spec import Count, Natural, Number, Positive, Spec
 
 from .machine import Accelerator, Pool
 
 Kind = Literal["race", "gc", "alone"]
+MOST_SECONDS = 1_000_000  # of anything that is timed: eleven days
+Seconds = Annotated[float, Field(ge=0, le=MOST_SECONDS, allow_inf_nan=False)]
+Nanoseconds = Annotated[int, Field(ge=0, le=MOST_SECONDS * 10**9)]
+Elapsed = Annotated[int, Field(gt=0, le=MOST_SECONDS * 10**9)]  # nanoseconds of what takes some
 
 
 class Arm(Spec):
@@ -35,11 +41,11 @@ class Cold(Spec):
 
     task: str
     lane: str
-    repeat: int
-    import_s: Finite
-    first_call_s: Finite
-    peak_memory: int
-    beside: int
+    repeat: Natural
+    import_s: Seconds
+    first_call_s: Seconds
+    peak_memory: Count
+    beside: Natural
 
 
 class Failure(Spec):
@@ -60,8 +66,8 @@ class Calibration(Spec):
     task: str
     lane: str
     repeats: Count
-    run_ns: Count
-    reset_ns: Count
+    run_ns: Elapsed
+    reset_ns: Elapsed
 
 
 class Dispatch(Spec):
@@ -114,21 +120,21 @@ class Slice(Spec):
     lane: str
     twin: bool
     kind: Kind
-    round: int
-    position: int
+    round: Natural
+    position: Natural
     predecessor: str | None
     repeats: Count
-    warmups: int
-    elapsed_ns: Count
-    cpu_ns: int
-    span_ns: Count
+    warmups: Natural
+    elapsed_ns: Elapsed
+    cpu_ns: Nanoseconds
+    span_ns: Elapsed
     steal_ns: int
-    switches: tuple[int, int]
-    resync_ns: int
-    fetch_ns: int
-    compilations: int
+    switches: tuple[Natural, Natural]
+    resync_ns: Nanoseconds
+    fetch_ns: Nanoseconds
+    compilations: Natural
     final: str
-    finals: int
+    finals: Count
     apart: Number
 
 
@@ -141,11 +147,11 @@ class Unseen(Spec):
 
     task: str
     lane: str
-    known_ns: Count
-    unseen_ns: Count
-    same: int
-    known_cpu_ns: int = 0
-    unseen_cpu_ns: int = 0
+    known_ns: Elapsed
+    unseen_ns: Elapsed
+    same: Natural
+    known_cpu_ns: Nanoseconds = 0
+    unseen_cpu_ns: Nanoseconds = 0
 
 
 class Block(Spec):
@@ -154,8 +160,8 @@ class Block(Spec):
     cpus: those that raced. twin: the lane of the A/A control. started: the workers in the order of their start.
     """
 
-    index: int
-    cpus: tuple[int, ...]
+    index: Natural
+    cpus: tuple[Natural, ...]
     twin: str
     started: tuple[str, ...]
     slices: tuple[Slice, ...]

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from datetime import datetime
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from samestep.backends.interface import Device
-from samestep.backends.spec import Count, Positive, Spec, Task
+from samestep.backends.spec import Count, Natural, Positive, Spec, Task
 
 from .. import tasks
 from ..datasets.split import Transform
 from .machine import Environment
 
 MOST_STEPS = 60  # of a run, that stay in its certificate
+
+
+def _date_and_time(text: str) -> str:
+    datetime.fromisoformat(text)  # raises ValueError for what is none
+    return text
+
+
+Moment = Annotated[str, AfterValidator(_date_and_time)]  # ISO 8601
 
 
 class Effort(Spec):
@@ -51,8 +60,8 @@ class Facts(Spec):
     target: str
     transform: Transform
     dropped: tuple[str, ...]
-    skipped_rows: int
-    rank: int
+    skipped_rows: Natural
+    rank: Natural
 
 
 class PlannedWork(Spec):
@@ -65,8 +74,8 @@ class PlannedWork(Spec):
     samples: Count
     data: str
     start: str
-    bytes_per_step: int
-    flops_per_step: int
+    bytes_per_step: Count
+    flops_per_step: Count
     facts: Facts | None = None
 
 
@@ -88,7 +97,7 @@ class Plan(Spec):
     the reason.
     """
 
-    created: str
+    created: Moment
     works: tuple[PlannedWork, ...]
     lanes: tuple[str, ...]
     baseline: str
@@ -96,7 +105,7 @@ class Plan(Spec):
     effort: Effort
     threads: Threads
     device: str
-    seed: int
+    seed: Natural
     environment: Environment
     settings: dict[str, str]
     missing: dict[str, str] = Field(default_factory=dict)

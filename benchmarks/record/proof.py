@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 from pydantic import Field
 
 from samestep.backends.interface import MatmulPrecision
-from samestep.backends.spec import Dtype, Number, Spec
+from samestep.backends.spec import Count, Dtype, Natural, Number, Spec
 
 Status: TypeAlias = Literal["not run", "pass", "fail", "diverged"]
 SCHEMA_VERSION: Literal[1] = 1
@@ -49,7 +49,7 @@ class WorstRatio(Spec):
     """The largest bound ratio of a quantity over a run, where it was, and the largest probabilistic one."""
 
     share: Number = 0.0
-    step: int = 0
+    step: Natural = 0
     tensor: str = ""
     slack: Number = float("inf")
     likely: Number = 0.0
@@ -58,10 +58,10 @@ class WorstRatio(Spec):
 class Violation(Spec):
     """The first number outside its bound."""
 
-    step: int
+    step: Natural
     quantity: str
     tensor: str
-    index: tuple[int, ...]
+    index: tuple[Natural, ...]
     recorded: Number
     reference: Number
     deviation: Number
@@ -78,14 +78,14 @@ class Diagnosis(Spec):
 class BoundRatios(Spec):
     """The bound ratios of one step, by quantity."""
 
-    step: int
+    step: Count
     shares: dict[str, Number]
 
 
 class KeptStep(Spec):
     """One step's arrays by name, each as base64 of its bytes (`benchmarks.record.arrays`)."""
 
-    step: int
+    step: Count
     arrays: dict[str, str]
 
 
@@ -117,7 +117,7 @@ class Judgement(Spec):
     reference: str
     status: Status = "not run"
     reason: str = "not run"
-    steps: int = 0
+    steps: Natural = 0
     quantities: dict[str, WorstRatio] = Field(default_factory=dict)
     unrecorded: tuple[str, ...] = ()
     failure: Violation | None = None
@@ -136,7 +136,7 @@ class Untraced(Spec):
     Equal bit for bit, or else within the allowance: the sum over the steps of 2 ||tau||.
     """
 
-    steps: int
+    steps: Count
     equal: bool
     distance: Number
     allowance: Number
