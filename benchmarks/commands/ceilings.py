@@ -47,7 +47,7 @@ def measure_here(request: RunRequest) -> dict[str, Any]:
             data, start = datasets.load(task.dataset), initial_parameters(task)
             works.append(task_files.write(folder.work(index), task, data, start))
         rng = np.random.default_rng()
-        limits, failed = machine_limits(folder, works, lanes, request.threads, WorkerLimits(), rng)
+        limits = machine_limits(folder, works, lanes, request.threads, WorkerLimits(), rng)
     missing = {name: reason for name, reason in request.missing_lanes.items() if name in CALLS}
     return {
         "cpu": environment.cpu_model(),
@@ -56,7 +56,7 @@ def measure_here(request: RunRequest) -> dict[str, Any]:
         "tasks": rates(limits, works),
         "calls": [call.model_dump() for call in limits.dispatches],
         "missing": missing | dict(request.left_out_tasks),
-        "failed": failed,
+        "failed": limits.reasons,
     }
 
 

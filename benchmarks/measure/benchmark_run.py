@@ -52,6 +52,7 @@ class BenchmarkRun:
         """
         self.folder, self.progress, self.limits = RunFolder(folder), progress, limits or WorkerLimits()
         self.plan = self.folder.plan()
+        self.is_resumed = True
 
     @classmethod
     def begin(
@@ -67,7 +68,9 @@ class BenchmarkRun:
             if folder.begun:
                 raise InputError(f"{request.out}: already holds a run; name another folder")
             folder.begin(make_plan(request, folder, progress))
-        return cls(request.out, progress=progress, limits=limits)
+        run = cls(request.out, progress=progress, limits=limits)
+        run.is_resumed = request.resumed
+        return run
 
     def lacks(self, blocks: int | None = None) -> bool:
         """Whether anything of the run, or of its first so many blocks, is still to be measured."""
@@ -93,6 +96,8 @@ class BenchmarkRun:
             return
         check_same(self.plan)
         self.folder.check_work(self.plan)
+        if self.is_resumed:
+            self.folder.note_resumption()
         Preparation(self.folder, self.plan, self.limits, certifying(self)).run()
         if not self.folder.piece(MachineLimits):
             measure_limits(self.folder, self.plan, self.limits)

@@ -10,8 +10,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
+
+from pydantic import Field
 
 from samestep.backends.spec import Spec
 
@@ -28,6 +31,7 @@ from ..record import (
     PhaseBreakdown,
     Plan,
     Record,
+    Resumption,
     RooflineLimits,
 )
 from ..record.files import read_model, write
@@ -50,6 +54,7 @@ class MachineLimits(Spec):
 
     ceilings: tuple[RooflineLimits, ...] = ()
     dispatches: tuple[Dispatch, ...] = ()
+    reasons: dict[str, str] = Field(default_factory=dict)  # of tasks and frameworks that have none
 
 
 class Calibrations(Spec):
@@ -64,10 +69,17 @@ class PhaseBreakdowns(Spec):
     ledgers: tuple[PhaseBreakdown, ...] = ()
 
 
+class Resumptions(Spec):
+    """Every time that the run was gone on with."""
+
+    resumptions: tuple[Resumption, ...] = ()
+
+
 PIECES: dict[type[Spec], str] = {
     MachineLimits: "ceilings.json",
     Calibrations: "calibrations.json",
     PhaseBreakdowns: "ledgers.json",
+    Resumptions: "resumptions.json",
 }
 
 
@@ -122,7 +134,7 @@ class RunFolder:
         """
         return read_model(self.root / "plan.json", Plan)
 
-    def keep(self, piece: MachineLimits | Calibrations | PhaseBreakdowns) -> None:
+    def keep(self, piece: MachineLimits | Calibrations | PhaseBreakdowns | Resumptions) -> None:
         """Write a piece of which there is one in a run."""
         write(self.root / PIECES[type(piece)], piece)
 
@@ -138,6 +150,16 @@ class RunFolder:
     def blocks(self) -> tuple[Block, ...]:
         """The finished blocks, in their order."""
         return tuple(read_model(path, Block) for path in sorted((self.root / "blocks").glob("*.json")))
+
+    def note_resumption(self) -> None:
+        """Note that the run is gone on with now, and what of it is here."""
+        earlier = (self.piece(Resumptions) or Resumptions()).resumptions
+        now = Resumption(
+            when=datetime.now(UTC).isoformat(timespec="seconds"),
+            cold_results=len(self.cold_results()),
+            blocks=len(self.blocks()),
+        )
+        self.keep(Resumptions(resumptions=(*earlier, now)))
 
     def record(self) -> Record:
         """All that was measured so far.
@@ -160,6 +182,8 @@ class RunFolder:
             blocks=blocks,
             failures=tuple(failures),
             ledgers=(self.piece(PhaseBreakdowns) or PhaseBreakdowns()).ledgers,
+            unmeasured=limits.reasons,
+            resumptions=(self.piece(Resumptions) or Resumptions()).resumptions,
         )
 
     # --- scratch

@@ -152,7 +152,7 @@ def measure_limits(folder: RunFolder, plan: Plan, limits: WorkerLimits) -> None:
         return
     lanes = {arm.framework: arm.lane for arm in reversed(folder.record().arms)}
     rng = np.random.default_rng([plan.seed, len(plan.works)])
-    folder.keep(machine_limits(folder, plan.works, lanes, plan.threads, limits, rng)[0])
+    folder.keep(machine_limits(folder, plan.works, lanes, plan.threads, limits, rng))
 
 
 def machine_limits(
@@ -162,10 +162,10 @@ def machine_limits(
     threads: Threads,
     limits: WorkerLimits,
     rng: np.random.Generator,
-) -> tuple[MachineLimits, dict[str, str]]:
+) -> MachineLimits:
     """Memory and BLAS rates in a worker with NumPy alone; each framework's cheapest call in one of its own.
 
-    `lanes`: one of each framework. Also gives the reason for every task or framework that could not be measured.
+    `lanes`: one of each framework. What could not be measured has a reason instead.
     """
     reasons: dict[str, str] = {}
     environment = worker_environment(
@@ -183,7 +183,7 @@ def machine_limits(
             worker.ask("open", limit=limits.start, lane=lane, device="cpu")
             if reply := worker.ask("dispatch", limit=limits.start):
                 calls.append(Dispatch(framework=framework, **reply))
-    return MachineLimits(ceilings=tuple(rates), dispatches=tuple(calls)), reasons
+    return MachineLimits(ceilings=tuple(rates), dispatches=tuple(calls), reasons=reasons)
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from .measurements import (
 )
 from .outcome import Accuracy, Point
 from .plan import MOST_STEPS, Comparison, Effort, Facts, Plan, PlannedWork, Threads
-from .record import KEY, SCHEMA_VERSION, WHOLE, Certified, Record
+from .record import KEY, SCHEMA_VERSION, WHOLE, Certified, Record, Resumption
 
 __all__ = [
     "KEY",
@@ -43,6 +43,7 @@ __all__ = [
     "Point",
     "Pool",
     "Record",
+    "Resumption",
     "RooflineLimits",
     "Slice",
     "Threads",

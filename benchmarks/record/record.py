@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
-from samestep.backends.spec import Spec
+from samestep.backends.spec import Natural, Spec
 
 from .measurements import (
     Arm,
@@ -26,7 +26,7 @@ from .measurements import (
     Unseen,
 )
 from .outcome import Accuracy, Point
-from .plan import Plan, PlannedWork
+from .plan import Moment, Plan, PlannedWork
 from .proof import Certificate, Untraced
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -51,6 +51,14 @@ class Certified(Spec):
         return next((run for run in runs if run.steps == steps), None)
 
 
+class Resumption(Spec):
+    """An interrupted run was gone on with: when, and how many finished pieces of each kind lay in its folder."""
+
+    when: Moment
+    cold_results: Natural
+    blocks: Natural
+
+
 class Record(Spec):
     """One run, whole or interrupted."""
 
@@ -65,6 +73,9 @@ class Record(Spec):
     blocks: tuple[Block, ...]
     failures: tuple[Failure, ...]
     ledgers: tuple[PhaseBreakdown, ...] = ()
+    # tasks and frameworks whose limits could not be measured, with the reason
+    unmeasured: dict[str, str] = Field(default_factory=dict)
+    resumptions: tuple[Resumption, ...] = ()
 
     def __repr__(self) -> str:
         """One line: a whole record is megabytes of text."""

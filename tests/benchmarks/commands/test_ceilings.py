@@ -111,13 +111,11 @@ def test_what_cannot_be_measured_is_named(tmp_path: Path) -> None:
     works = plan(["numpy"], "numpy", 1, "one").works
     lanes = {"numpy": "numpy", "other": "no_such_module:Lane"}
     rng = np.random.default_rng(0)
-    found, failed = machine_limits(
-        RunFolder(tmp_path), works, lanes, "one", WorkerLimits(), rng
-    )  # no work was laid out
+    found = machine_limits(RunFolder(tmp_path), works, lanes, "one", WorkerLimits(), rng)  # of no work
     assert found.ceilings == ()
     assert [call.framework for call in found.dispatches] == ["numpy"]
-    assert "FileNotFoundError" in failed[works[0].task.name]
-    assert "no_such_module" in failed["other"]
+    assert "FileNotFoundError" in found.reasons[works[0].task.name]
+    assert "no_such_module" in found.reasons["other"]
 
 
 def test_a_race_on_an_accelerator_has_no_ceilings_of_the_cpu(tmp_path: Path) -> None:

@@ -184,6 +184,9 @@ def test_an_interrupted_session_is_finished_to_the_same_cells(tmp_path: Path) ->
     assert [one.word for one in RecordAnalysis(partial).verdicts].count("UNDECIDED") == 2
     finished = resume(tmp_path / "broken", progress=stop)
     assert cells(finished) == cells(whole)
+    assert whole.resumptions == ()
+    blocks = [resumption.blocks for resumption in finished.resumptions]
+    assert (len(blocks), blocks[0], blocks[-1]) == (3, 0, len(partial.blocks))
     assert finished.plan.model_copy(update={"created": whole.plan.created}) == whole.plan
     assert not [child for child in psutil.Process().children() if "worker" in " ".join(child.cmdline())]
 
