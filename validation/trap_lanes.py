@@ -36,9 +36,13 @@ EXPECTED = {  # trap: the verdict, and how its reason begins
     "Wrong": ("INVALID", "parity"),
     "Crashes": ("FAILED", "slice: died of SIGSEGV"),
     "Exits": ("FAILED", "slice: exited with status 3"),
+    "ExitsWithAMessage": ("FAILED", "slice: exited with status 1: no license in license.txt"),
+    "IsKilled": ("FAILED", "slice: died of SIGKILL"),
+    "LeavesAChild": ("FAILED", "slice: exited with status 4"),
     "Hangs": ("FAILED", "slice: hung"),
     "Raises": ("FAILED", "slice: RuntimeError"),
     "Leaks": ("FAILED", "slice: out of memory"),
+    "LeaksInAChild": ("FAILED", "slice: out of memory"),
     "Absent": ("FAILED", "import: ImportError"),
 }
 
@@ -72,6 +76,26 @@ class Exits(Trap):
         os._exit(3)
 
 
+class ExitsWithAMessage(Trap):
+    def go_wrong(self) -> None:
+        sys.exit("no license in /some/private/folder/license.txt")
+
+
+class IsKilled(Trap):
+    def go_wrong(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class LeavesAChild(Trap):
+    """Ends while a child in a session of its own still holds the pipe to the coordinator."""
+
+    def go_wrong(self) -> None:
+        if os.fork() == 0:
+            os.setsid()
+            time.sleep(600)
+        os._exit(4)
+
+
 class Hangs(Trap):
     def go_wrong(self) -> None:
         time.sleep(600)
@@ -88,6 +112,15 @@ class Leaks(Trap):
         while True:
             arrays.append(np.ones(2**22))  # 32 MiB
             time.sleep(0.01)
+
+
+class LeaksInAChild(Leaks):
+    """The process itself stays small."""
+
+    def go_wrong(self) -> None:
+        if os.fork() == 0:
+            super().go_wrong()
+        time.sleep(600)
 
 
 class Talks(Trap):

@@ -8,7 +8,6 @@ import os
 import re
 import select
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -24,6 +23,7 @@ import psutil
 from samestep.backends.interface import Device
 
 from ..record import Threads
+from .process_tree import ProcessTree, oom_kills
 from .worker import CPUS, Reply
 
 ONE_THREAD = dict.fromkeys(
@@ -45,6 +45,7 @@ FAILURE_PHASES = {
 }
 LAST_BYTES = 4096
 POLL_S = 0.25  # how often the memory of a busy worker is read
+DEATH_S = 5.0  # how long a worker that has closed its pipe may take to end
 
 
 class WorkerError(Exception):
@@ -100,19 +101,27 @@ class Worker:
         self.memory = memory
         self.errors, name = tempfile.mkstemp()
         os.unlink(name)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "samestep.benchmarks.measure.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.errors,
-            env=environment,
-            start_new_session=True,  # Ctrl-C reaches the coordinator alone
-        )
-        assert self.process.stdin
-        assert self.process.stdout
-        self.requests, self.pipe = self.process.stdin, self.process.stdout
+        command = [sys.executable, "-m", "samestep.benchmarks.measure.worker"]
+        self.tree = ProcessTree(command, environment, self.errors)
+        assert self.tree.guard.stdin
+        assert self.tree.guard.stdout
+        self.requests, self.pipe = self.tree.guard.stdin, self.tree.guard.stdout
+        self.oom_kills = oom_kills()  # when it last answered
         self.replies = b""
         self.lock = threading.Lock()  # one request at a time
+
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        return self.tree.pid
+
+    def descendants(self) -> tuple[int, ...]:
+        """The numbers of all living processes that it has started, and of those that they have."""
+        return self.tree.descendants()
+
+    def cpu_ns(self) -> int:
+        """CPU time so far of its process and of everything that it has started, in nanoseconds."""
+        return self.tree.cpu_ns()
 
     def ask(self, verb: str, *, limit: float, **arguments: Any) -> Reply:
         """The worker's reply within `limit` seconds.
@@ -122,10 +131,12 @@ class Worker:
         """
         request = json.dumps({"verb": verb, **arguments}).encode() + b"\n"
         with self.lock:
+            if self.pipe.closed:
+                raise WorkerError(verb, "closed", alive=False)
             try:
                 self.requests.write(request)
                 self.requests.flush()
-            except (BrokenPipeError, ValueError):  # ended before it could read, or closed
+            except BrokenPipeError:  # ended before it could read
                 raise WorkerError(verb, self._death(), alive=False) from None
             line, reason = self._line(limit)
         if reason:
@@ -137,36 +148,47 @@ class Worker:
 
     def _line(self, limit: float) -> tuple[bytes, str | None]:
         """The next whole line of its replies, or why there will be none; then it has been ended."""
-        pipe, deadline = self.pipe.fileno(), time.monotonic() + limit
+        pipe, channel, deadline = self.pipe.fileno(), self.tree.channel.fileno(), time.monotonic() + limit
         while b"\n" not in self.replies:
-            if select.select([pipe], [], [], POLL_S)[0]:
-                chunk = os.read(pipe, 1 << 20)
-                if not chunk:
+            wait = min(POLL_S, max(0.0, deadline - time.monotonic()))
+            ready = select.select([pipe, channel], [], [], wait)[0]
+            if pipe in ready:
+                if not (chunk := os.read(pipe, 1 << 20)):
                     return b"", self._death()
                 self.replies += chunk
-            elif time.monotonic() > deadline:
-                return b"", self._end(f"hung: no answer within {limit:g} s")
-            elif (used := self._resident()) > self.memory:
-                return b"", self._end(f"out of memory: {used >> 20} MiB of {self.memory >> 20} MiB allowed")
+            elif ready and self.tree.has_ended():  # whoever else still holds the pipe
+                return b"", self._death()
+            if (late := time.monotonic() > deadline) or not ready:
+                if (used := self.tree.resident(self.memory)) > self.memory:
+                    allowed = f"{used >> 20} MiB of {self.memory >> 20} MiB allowed"
+                    return b"", self._end(f"out of memory: {allowed}")
+                if late:
+                    return b"", self._end(f"hung: no answer within {limit:g} s")
         line, _, self.replies = self.replies.partition(b"\n")
+        self.oom_kills = oom_kills()
         return line, None
-
-    def _resident(self) -> int:
-        try:
-            return int(psutil.Process(self.process.pid).memory_info().rss)
-        except psutil.NoSuchProcess:
-            return 0
 
     def _death(self) -> str:
         """How it ended: by which signal or with which status, and the last line of its standard error."""
+        code = self.tree.exit_code(DEATH_S)
         self.kill()
-        code = self.process.returncode
-        how = f"exited with status {code}"
-        if code < 0:
-            how = f"died of {signal.Signals(-code).name}"
-            how += " (out of memory?)" if -code == signal.SIGKILL else ""
+        if code is not None:
+            how = self._cause(code)
+        elif guard_code := self.tree.guard.returncode:
+            how = f"its guard {self._cause(guard_code)}"
+        else:
+            how = "closed its pipe"
         last_line = self._last_line()
         return f"{how}: {last_line}" if last_line else how
+
+    def _cause(self, code: int) -> str:
+        """An exit code in words."""
+        if code >= 0:
+            return f"exited with status {code}"
+        if -code == signal.SIGKILL and oom_kills() > self.oom_kills:
+            return "killed by the system: out of memory"
+        known = {number.value: number.name for number in signal.Signals}
+        return f"died of {known.get(-code, f'signal {-code}')}"
 
     def _end(self, reason: str) -> str:
         self.kill()
@@ -183,10 +205,7 @@ class Worker:
 
     def kill(self) -> None:
         """End it and whatever it started."""
-        if self.process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        self.tree.kill()
 
     def close(self) -> None:
         """End it, and let go of its files once nobody waits for an answer any more; again, it does nothing."""
@@ -195,6 +214,7 @@ class Worker:
             if self.pipe.closed:
                 return
             self.pipe.close()
+            self.tree.close()
             os.close(self.errors)
             self.requests.close()
 
