@@ -22,6 +22,7 @@ __all__ = [
     "load",
     "missing",
     "names",
+    "places",
 ]
 
 
@@ -44,6 +45,11 @@ def _entries() -> dict[str, EntryPoint]:
 def names() -> tuple[str, ...]:
     """Every registered lane, whether or not it can run here."""
     return tuple(sorted(_entries()))
+
+
+def places() -> dict[str, EntryPoint]:
+    """Where the class of every registered lane is; nothing is imported."""
+    return _entries()
 
 
 def lane_class(name: str) -> type[Backend]:

@@ -29,8 +29,7 @@ def roofline_limits(files: TaskFiles) -> dict[str, Any]:
 
     Reading is a dot product of an array with itself; copying counts the bytes read and those written.
     """
-    planned = describe(files)
-    size = planned.samples * (files.x[:1].nbytes + files.y[:1].nbytes)
+    planned, size = describe(files), working_set(files)
     a = np.ones(max(size, SMALLEST) // files.x.itemsize, files.x.dtype)
     b = np.empty_like(a)
     return {
@@ -39,6 +38,11 @@ def roofline_limits(files: TaskFiles) -> dict[str, Any]:
         "copy_rate": 2 * a.nbytes / best_time(lambda: np.copyto(b, a)),
         "blas_rate": planned.flops_per_step / best_time(products(files)),
     }
+
+
+def working_set(files: TaskFiles) -> int:
+    """Bytes of the rows that a run reads."""
+    return len(files.row_order) * (files.x[:1].nbytes + files.y[:1].nbytes)
 
 
 def products(files: TaskFiles) -> Callable[[], Any]:

@@ -63,7 +63,12 @@ def write(folder: Path, task: Task, split: Split, start: Mapping[str, Host]) -> 
     values |= {"skipped_rows": split.skipped_rows, "truth": truth, "transform": split.transform.model_dump()}
     (folder / "split.json").write_text(json.dumps(values))
     (folder / "task.json").write_text(task.model_dump_json())
-    facts = Facts(
+    return describe(read(folder), facts_of(split))
+
+
+def facts_of(split: Split) -> Facts:
+    """Where data come from and what was done to them."""
+    return Facts(
         source=split.source,
         columns=tuple(split.features),
         target=split.target,
@@ -72,18 +77,21 @@ def write(folder: Path, task: Task, split: Split, start: Mapping[str, Host]) -> 
         skipped_rows=split.skipped_rows,
         rank=int(split.rank),
     )
-    return describe(read(folder), facts)
 
 
 def read(folder: Path) -> TaskFiles:
     """The work in a folder, ready for a worker."""
     task = Task.model_validate_json((folder / "task.json").read_text())
     x, y = np.load(folder / "x.npy"), np.load(folder / "y.npy")
-    start = load_arrays(folder / "start.npz")
+    return timed_run(task, _split(folder), x, y, load_arrays(folder / "start.npz"))
+
+
+def timed_run(task: Task, split: Split, x: Host, y: Host, start: dict[str, Host]) -> TaskFiles:
+    """The run of a task on its data, from its rounded rows and its start."""
     steps = min(task.steps(len(x)), RUN_STEPS)
     row_order = task.row_order(len(x), 0)[: steps * task.batch_size]
     learning_rates = task.learning_rates(len(x))[0][:steps]
-    return TaskFiles(task, _split(folder), x, y, start, row_order, learning_rates)
+    return TaskFiles(task, split, x, y, start, row_order, learning_rates)
 
 
 def save_arrays(path: Path, values: Mapping[str, Host]) -> None:

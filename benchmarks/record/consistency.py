@@ -35,6 +35,11 @@ def repetitions(record: Record) -> Iterator[str]:
     yield from _twice("the lane", record.plan.lanes)
     yield from _twice("the arm", (arm.lane for arm in record.arms))
     yield from _twice("the certificate of", (f"{c.lane} on {c.task}" for c in record.certified))
+    yield from _twice("the calibration of", (f"{c.lane} on {c.task}" for c in record.calibrations))
+    yield from _twice("the", (f"cold call {c.repeat} of {c.lane} on {c.task}" for c in record.colds))
+    yield from _twice("the limits of", (limits.task for limits in record.ceilings))
+    yield from _twice("the cheapest call of", (call.framework for call in record.dispatches))
+    yield from _twice("the phases of", (f"{phases.lane} on {phases.task}" for phases in record.ledgers))
     yield from _twice("block", (block.index for block in record.blocks))
     for block in record.blocks:
         slices = (

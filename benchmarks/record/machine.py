@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
-from samestep.backends.spec import Count, Finite, Natural, NonNegative, Spec
+from samestep.backends.spec import Count, Finite, NonNegative, Spec
 
+Natural = Annotated[int, Field(ge=0)]
 DIGEST = Field(pattern="^[0-9a-f]{16}$")
 
 

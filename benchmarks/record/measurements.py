@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from samestep.backends.interface import MatmulPrecision, Tier
-from samestep.backends.spec import Count, Natural, Number, Positive, Spec
+from samestep.backends.spec import Count, Number, Positive, Spec
 
-from .machine import Accelerator, Pool
+from .machine import Accelerator, Natural, Pool
 
 Kind = Literal["race", "gc", "alone"]
 MOST_SECONDS = 1_000_000  # of anything that is timed: eleven days

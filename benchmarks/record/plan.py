@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from samestep.backends.interface import Device
-from samestep.backends.spec import Count, Natural, Positive, Spec, Task
+from samestep.backends.spec import Count, Positive, Spec, Task
 
 from .. import tasks
 from ..datasets.split import Transform
-from .machine import Environment
+from .machine import Environment, Natural
 
 MOST_STEPS = 60  # of a run, that stay in its certificate
 

@@ -12,7 +12,9 @@ from typing import Literal, TypeAlias
 from pydantic import Field
 
 from samestep.backends.interface import MatmulPrecision
-from samestep.backends.spec import Count, Dtype, Natural, Number, Spec
+from samestep.backends.spec import Count, Dtype, Number, Spec
+
+from .machine import Natural
 
 Status: TypeAlias = Literal["not run", "pass", "fail", "diverged"]
 SCHEMA_VERSION: Literal[1] = 1

@@ -11,8 +11,9 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from samestep.backends.spec import Natural, Spec
+from samestep.backends.spec import Spec
 
+from .machine import Natural
 from .measurements import (
     Arm,
     Block,

@@ -76,7 +76,8 @@ def of_evidence(evidence: Evidence, work: Workload, run_steps: int) -> Iterator[
     if evidence.start != digest(work.start):
         yield "another start was certified"
     expected = sorted(step for step in kept_step_numbers(work, run_steps) if step <= judgement.steps)
-    if judgement.kept and sorted(kept.step for kept in judgement.kept) != expected:
+    must_keep = judgement.kept or judgement.status == "pass"
+    if must_keep and sorted(kept.step for kept in judgement.kept) != expected:
         yield f"{len(judgement.kept)} steps are kept, not the {len(expected)} that should be"
         return
     try:

@@ -11,11 +11,15 @@ MOST_SHOWN = 20
 
 @dataclass
 class Findings:
-    """What was compared, what disagrees, and what could not be checked, a line each."""
+    """What was compared, what disagrees, and what could not be checked, a line each.
+
+    `same_code`: the record was made by this version of the code, so that what the code declares must be in it.
+    """
 
     counts: dict[str, int] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
     unchecked: list[str] = field(default_factory=list)
+    same_code: bool = True
 
     def count(self, what: str, number: int = 1) -> None:
         """Count something that was worked out again."""
@@ -26,6 +30,13 @@ class Findings:
         self.count(what)
         if not agrees:
             self.wrong.append(fault)
+
+    def declared(self, what: str, agrees: bool, fault: str) -> None:
+        """Compare with what the code declares; of another version's declarations nothing is known."""
+        if agrees or self.same_code:
+            self.compare(what, agrees, fault)
+        else:
+            self.skip(f"{fault}; made by another version of the code")
 
     def skip(self, what: str) -> None:
         """Note once what cannot be checked."""

@@ -16,6 +16,7 @@ from ..record import Accuracy, Certified, PlannedWork, Record
 from .certificates import RemadeWork, disagreements
 from .closeness import alike, near
 from .findings import Findings
+from .planned_works import check_work
 from .remake import remake
 
 
@@ -24,6 +25,8 @@ def check_steps(findings: Findings, record: Record, planned: PlannedWork, file: 
     name = planned.task.name
     try:
         data = remake(planned.task, file)
+        if data.digest() == planned.data:
+            check_work(findings, record, planned, data)
     except InputError as error:
         findings.skip(f"the steps of {name}: {error}")
         return
@@ -64,8 +67,6 @@ def _ending(findings: Findings, proof: Certified, planned: PlannedWork, data: Sp
     """The final parameters of a certificate, and the accuracy that they have on the data."""
     certificate, where = proof.certificate, f"{proof.lane} on {proof.task}"
     if proof.accuracy is None:
-        if certificate.status == "pass":
-            findings.skip("the accuracy of lanes that have none")
         return
     shapes, dtype = planned.task.parameters, planned.task.dtype
     if certificate.final is None:
@@ -76,9 +77,13 @@ def _ending(findings: Findings, proof: Certified, planned: PlannedWork, data: Sp
     final = {name: np.array(certificate.final[name], dtype).reshape(shape) for name, shape in shapes.items()}
     same = bool(certificate.evidence) and digest(final) == certificate.evidence[-1].final
     findings.compare("final parameters", same, f"{where}: the final parameters are not the certified ones")
-    scores = _numbers(accuracy(planned.task, data, final)), _numbers(proof.accuracy)
+    remade = accuracy(planned.task, data, final)
+    scores = _numbers(remade), _numbers(proof.accuracy)
     close = all(near(*pair) for pair in zip(*scores, strict=True))
     findings.compare("accuracies", close, f"{where}: the accuracy is not that of the final parameters")
+    reason = remade.no_excess
+    same = proof.accuracy.no_excess == reason
+    findings.declared("reasons", same, f"{where}: the reason for no excess is {reason!r}")
 
 
 def _numbers(scores: Accuracy) -> list[float | None]:
@@ -89,8 +94,6 @@ def _curve(findings: Findings, proof: Certified, planned: PlannedWork, data: Spl
     """The learning curve, from the kept steps."""
     evidence = proof.certificate.evidence
     kept = evidence[-1].judgement.kept if evidence else ()
-    if not proof.curve and proof.certificate.status == "pass" and kept:
-        findings.skip("the learning curves of lanes that have none")
     if not proof.curve:
         return
     remade = learning_curve(planned.task, data, kept)

@@ -10,10 +10,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from ..analysis import RecordAnalysis
-from ..record.files import Document
 from ..record.proof import Untraced
 from .closeness import near
 from .findings import Findings
+from .origin import MachineDocument
 
 
 class LaneInfo(BaseModel):
@@ -42,7 +42,7 @@ class BenchmarkEntry(BaseModel):
     stats: BenchmarkStats = BenchmarkStats()
 
 
-class BenchmarkDocument(Document):
+class BenchmarkDocument(MachineDocument):
     """pytest-benchmark's JSON, the record and all that is checked against it."""
 
     benchmarks: tuple[BenchmarkEntry, ...] = ()

@@ -1,0 +1,127 @@
+"""Nothing that a plan asks for is missing without a reason, once the race has begun: failures are reasons."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from ..analysis import RecordAnalysis
+from ..measure.limits import CALLS
+from ..record import Certified, Record
+from .findings import Findings
+
+
+class ExpectedPieces:
+    """What must be in a record, by its plan and by what failed.
+
+    Certificates, cold calls and the machine's limits come before the first block, calibrations with it.
+    """
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.failed = {(failure.task, failure.lane) for failure in record.failures}
+        self.pairs = [(task, lane) for task in record.tasks for lane in record.plan.lanes]
+        certificates = {(c.task, c.lane): c.certificate.status for c in record.certified}
+        self.passed = [pair for pair in self.pairs if certificates.get(pair) == "pass"]
+
+    def certificates(self) -> Iterator[str]:
+        """Pairs of task and lane that have neither a certificate nor a failure."""
+        held = {(certified.task, certified.lane) for certified in self.record.certified}
+        yield from (_of(pair, "certificate") for pair in self.pairs if pair not in {*held, *self.failed})
+
+    def cold_calls(self) -> Iterator[str]:
+        """Cold calls that should be there, or should not."""
+        held = Counter((cold.task, cold.lane, cold.repeat) for cold in self.record.colds)
+        for pair in (pair for pair in self.pairs if pair not in self.failed):
+            count = self.record.plan.effort.cold if pair in self.passed else 1
+            expected = {(*pair, repeat): 1 for repeat in range(count)}
+            if {key: held[key] for key in held if key[:2] == pair} != expected:
+                yield _of(pair, f"{count} cold calls")
+
+    def limits(self) -> Iterator[str]:
+        """Tasks without rates, and frameworks without a cheapest call, that have no reason either."""
+        record = self.record
+        if not record.plan.on_cpu:
+            return
+        rates, calls = {rate.task for rate in record.ceilings}, {call.framework for call in record.dispatches}
+        frameworks = {arm.framework for arm in record.arms} & set(CALLS)
+        for name in sorted({*record.tasks, *frameworks} - {*rates, *calls, *record.unmeasured}):
+            yield f"the limits of {name} are missing"
+
+    def calibrations(self) -> Iterator[str]:
+        """Lanes with slices of another number of runs than they were calibrated to."""
+        repeats = {(each.task, each.lane): each.repeats for each in self.record.calibrations}
+        slices = {(s.task, s.lane, s.repeats) for block in self.record.blocks for s in block.slices}
+        for task, lane, count in sorted(slices):
+            if repeats.get((task, lane)) != count:
+                yield f"{lane} on {task}: slices of {count} runs, calibrated to {repeats.get((task, lane))}"
+        raced = {(task, lane) for task, lane, _ in slices}
+        yield from (_of(pair, "slices") for pair in repeats if pair not in {*raced, *self.failed})
+
+    def failures(self) -> Iterator[str]:
+        """Failures of blocks that are not among those of the record, in their order."""
+        of_blocks = [failure for block in self.record.blocks for failure in block.failures]
+        if of_blocks and list(self.record.failures[-len(of_blocks) :]) != of_blocks:
+            yield "the failures are not those of the blocks"
+
+    def outcomes(self) -> Iterator[tuple[str, Certified]]:
+        """Certificates of lanes that passed and have no accuracy, or no curve beside kept steps."""
+        for certified in self.record.certified:
+            passed = certified.certificate.status == "pass" and certified.certificate.evidence
+            if passed and (certified.task, certified.lane) not in self.failed:
+                kept = certified.certificate.evidence[-1].judgement.kept
+                if certified.accuracy is None:
+                    yield "accuracy", certified
+                if kept and not certified.curve:
+                    yield "learning curve", certified
+
+
+def check_completeness(findings: Findings, analysis: RecordAnalysis) -> None:
+    """What a record must hold by its plan is there, and what contradicts it is not."""
+    record = analysis.record
+    expected = ExpectedPieces(record)
+    for name, certified in expected.outcomes():
+        fault = _of((certified.task, certified.lane), name)
+        if name == "accuracy" or any(each.curve for each in record.certified):
+            findings.compare("sets of outcomes", False, fault)
+        else:  # curves came later than records
+            findings.declared("sets of outcomes", False, fault)
+    _check(findings, "sets of failures", expected.failures())
+    if record.blocks or record.ceilings or record.dispatches:
+        _check(findings, "sets of certificates", expected.certificates())
+        _check(findings, "sets of cold calls", expected.cold_calls())
+    if record.blocks:
+        _check(findings, "sets of limits", expected.limits())
+        _check(findings, "sets of calibrations", expected.calibrations())
+    if len(record.blocks) < record.plan.effort.blocks:
+        findings.skip("what an interrupted run has still to measure")
+    _check_phases(findings, record)
+
+
+def _check(findings: Findings, name: str, faults: Iterator[str]) -> None:
+    lines = list(faults)
+    findings.count(name)
+    findings.wrong += lines
+
+
+def _check_phases(findings: Findings, record: Record) -> None:
+    """Phases are there if they were asked for, and add up to their run."""
+    held = {(each.task, each.lane) for each in record.ledgers}
+    findings.compare(
+        "phase breakdowns", record.plan.phases or not held, "phases that the plan does not ask for"
+    )
+    if record.plan.phases and len(record.blocks) == record.plan.effort.blocks:
+        passed = ExpectedPieces(record).passed
+        for pair in (pair for pair in passed if pair not in held):
+            findings.skip(_of(pair, "phases"))
+    for each in record.ledgers:
+        whole = sum(each.phases.values()) if each.phases else each.run_s
+        gap, largest = abs(whole - each.run_s), max([each.run_s, *map(abs, each.phases.values())])
+        fault = f"{each.lane} on {each.task}: its phases do not add up to its run"
+        findings.compare(
+            "phase breakdowns", gap <= 1e-9 * largest and bool(each.phases) != bool(each.reason), fault
+        )
+
+
+def _of(pair: tuple[str, str], what: str) -> str:
+    return f"{pair[1]} on {pair[0]}: {what} missing"
