@@ -39,9 +39,13 @@ class Spec(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", ser_json_inf_nan="strings")
 
+    def as_json(self) -> Any:
+        """The specification as JSON's own values; a number that is not finite is a string there."""
+        return json.loads(self.model_dump_json())  # model_dump(mode="json") would leave NaN as it is
+
     def digest(self) -> str:
         """SHA-256 of the canonical JSON (sorted keys, no spaces): equal digests mean equal specifications."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        text = json.dumps(self.as_json(), allow_nan=False, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -44,7 +44,7 @@ def run(lanes: Sequence[str], cases: int, folder: Path, progress: Progress) -> d
     with ProcessPoolExecutor(processes, mp_context=context, max_tasks_per_child=1) as pool:
         futures = {pool.submit(certified, chunk): chunk for chunk in missing}
         for future in as_completed(futures):
-            write_text(futures[future].path(folder), json.dumps(future.result()))
+            write_text(futures[future].path(folder), json.dumps(future.result(), allow_nan=False))
             done += 1
             progress("alarms", done, len(chunks), futures[future].lane)
     results: dict[str, list[dict[str, Any]]] = {lane: [] for lane in lanes}
@@ -78,7 +78,7 @@ def certified(chunk: Chunk) -> list[dict[str, Any]]:
             "steps": sum(judged.steps for judged in judgements),  # in both dtypes
         }
         if certificate.status == "fail":
-            result |= {"case": index, "task": task.model_dump(mode="json"), "reason": certificate.reason}
+            result |= {"case": index, "task": task.as_json(), "reason": certificate.reason}
         results.append(result)
     return results
 

@@ -6,6 +6,7 @@ times, a racing one more often.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -17,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from samestep.backends.interface import Batch, Host, RowOrder
-from samestep.backends.numpy_backend import NumpyBackend
+from samestep.backends.numpy_backend import NumpyBackend, SGDOptimizer
 from samestep.backends.numpy_modes import NumpyTuned
-from samestep.backends.spec import Task
+from samestep.backends.spec import SGD, Task
 
 SOUND = 20
 
@@ -44,6 +45,11 @@ EXPECTED = {  # trap: the verdict, and how its reason begins
     "Leaks": ("FAILED", "slice: out of memory"),
     "LeaksInAChild": ("FAILED", "slice: out of memory"),
     "Absent": ("FAILED", "import: ImportError"),
+    "NotANumber": ("INVALID", "parity: float64"),
+    "NotANumberWhenTimed": ("INVALID", "final parameters"),
+    "InfiniteLosses": ("INVALID", "parity: float64: step 1 of"),
+    "NumbersItsVersions": ("FAILED", "import: its answer is not as a record has it (versions.numpy"),
+    "RaisesHalfACharacter": ("FAILED", r"slice: RuntimeError: \ud800"),
 }
 
 
@@ -277,3 +283,57 @@ class OtherRows(NumpyTuned):
 
     def batches(self, data: Batch, rows: RowOrder, batch_size: int) -> Any:
         return super().batches(data, np.arange(len(rows)), batch_size)
+
+
+class NotANumber(NumpyBackend):
+    """Its parameters are NaN from step 8 on."""
+
+    def optimizer(self, options: SGD, params: Any, buffers: Any) -> SGDOptimizer:
+        return SoundForSevenSteps(options, params, buffers)
+
+
+class SoundForSevenSteps(SGDOptimizer):
+    """Correct for seven steps."""
+
+    steps = 0
+
+    def step(self, params: Mapping[str, Any], gradients: Mapping[str, Any], learning_rate: float) -> None:
+        self.steps += 1
+        super().step(params, gradients, learning_rate if self.steps < 8 else math.nan)
+
+
+class NotANumberWhenTimed(Trap):
+    """Its parameters are NaN where it is only timed."""
+
+    def epoch(self, state: Any, data: Batch, rows: RowOrder, batch_size: int, learning_rates: Host) -> Any:
+        state, losses = super().epoch(state, data, rows, batch_size, learning_rates)
+        if self.calls > SOUND:
+            state.model.params["0.bias"][...] = np.nan
+        return state, losses
+
+
+class InfiniteLosses(NumpyTuned):
+    """Trains right and says that every loss is infinite."""
+
+    def epoch(self, state: Any, data: Batch, rows: RowOrder, batch_size: int, learning_rates: Host) -> Any:
+        state, losses = super().epoch(state, data, rows, batch_size, learning_rates)
+        return state, np.full_like(losses, np.inf)
+
+    def step(self, state: Any, batch: Batch, learning_rate: float) -> Any:
+        state, loss = super().step(state, batch, learning_rate)
+        return state, np.full_like(loss, np.inf)
+
+
+class NumbersItsVersions(NumpyTuned):
+    """Describes itself in a way that no record can hold."""
+
+    @classmethod
+    def versions(cls) -> dict[str, Any]:
+        return {"numpy": math.nan}
+
+
+class RaisesHalfACharacter(Trap):
+    """Raises a text that is no Unicode."""
+
+    def go_wrong(self) -> None:
+        raise RuntimeError("\ud800")

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from itertools import product
 from typing import Any
 
-from samestep.backends.spec import Count, Spec
+from samestep.backends.spec import Count, Number, Spec
 
 from ..statistics.inference import ALPHA, MARGIN, Interval, Sample, claims, holm, interval
 from .gates import counted_time, largest_bias, unstable
@@ -36,7 +36,7 @@ class RankedLane(Spec):
     lane: str
     time: Interval
     ratio: Interval | None = None
-    p: float | None = None
+    p: Number | None = None
     tied: bool
     reason: str = ""
 

@@ -12,7 +12,7 @@ import math
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from samestep.backends.spec import File, Spec, Task
+from samestep.backends.spec import File, Number, Spec, Task
 
 from ..console.errors import InputError
 from ..record import PlannedWork, Record
@@ -46,7 +46,7 @@ class LaneChange(Spec):
     b: LaneSide
     word: ChangeWord
     change: Interval | None = None
-    p: float | None = None
+    p: Number | None = None
     reason: str = ""
 
 

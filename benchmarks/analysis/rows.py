@@ -59,14 +59,14 @@ class Row(Spec):
     verdict: Verdict
     blank: str = ""
     time: Interval | None = None
-    samples_per_second: float | None = None
-    import_s: float | None = None
-    first_call_s: float | None = None
+    samples_per_second: Number | None = None
+    import_s: Number | None = None
+    first_call_s: Number | None = None
     break_even: BreakEven | None = None
-    cpu_per_wall: float | None = None
+    cpu_per_wall: Number | None = None
     peak_memory: int | None = None
-    floor: float | None = None
-    above_floor: float | None = None
+    floor: Number | None = None
+    above_floor: Number | None = None
     parity_share: Number | None = None
     accuracy: Accuracy | None = None
     notes: tuple[str, ...] = ()

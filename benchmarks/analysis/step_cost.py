@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from samestep.backends.spec import Spec
+from samestep.backends.spec import Number, Spec
 
 from ..statistics.line import CostLine, fit_line
 
@@ -33,12 +33,12 @@ class StepCost(Spec):
 
     lane: str
     sizes: int
-    overhead: float | None = None
-    overhead_error: float | None = None
-    rate: float | None = None
-    rate_error: float | None = None
-    r_squared: float | None = None
-    typical: float | None = None
+    overhead: Number | None = None
+    overhead_error: Number | None = None
+    rate: Number | None = None
+    rate_error: Number | None = None
+    r_squared: Number | None = None
+    typical: Number | None = None
     word: Literal["good", "rough", "poor", "none"] = "none"
     reason: str = ""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
-from samestep.backends.spec import Spec
+from samestep.backends.spec import Number, Spec
 
 from ..statistics.inference import ALPHA, Claims, Interval, Sample, claims, detectable, holm, interval
 from .gates import failed, invalid, unstable
@@ -34,8 +34,8 @@ class Verdict(Spec):
     word: VerdictWord
     reason: str = ""
     ratio: Interval | None = None
-    p: float | None = None
-    detectable: float | None = None
+    p: Number | None = None
+    detectable: Number | None = None
     exploratory: bool = False
 
 

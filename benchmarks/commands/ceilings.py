@@ -31,7 +31,7 @@ def ceilings(options: Options, *, json: bool) -> int:
         InputError: the options or the data cannot be used.
     """
     limits = measure_here(resolve(options, race=False))
-    print(encoder.dumps(limits, indent=2) if json else limits_tables.limits_text(limits))
+    print(encoder.dumps(limits, allow_nan=False, indent=2) if json else limits_tables.limits_text(limits))
     return int(bool(limits["failed"]))
 
 
@@ -54,7 +54,7 @@ def measure_here(request: RunRequest) -> dict[str, Any]:
         "allowed_cpus": len(environment.allowed_cpus()),
         "threads": request.threads,
         "tasks": rates(limits, works),
-        "calls": [call.model_dump() for call in limits.dispatches],
+        "calls": [call.as_json() for call in limits.dispatches],
         "missing": missing | dict(request.left_out_tasks),
         "failed": limits.reasons,
     }
@@ -64,7 +64,7 @@ def rates(limits: MachineLimits, works: list[PlannedWork]) -> list[dict[str, Any
     """The rates at each task, beside the least that one full step moves and computes."""
     by_task = {work.task.name: work for work in works}
     return [
-        rate.model_dump()
+        rate.as_json()
         | {
             "bytes_per_step": by_task[rate.task].bytes_per_step,
             "flops_per_step": by_task[rate.task].flops_per_step,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from ..measure import certify_lanes
 from ..measure.options import Options
 from ..measure.request import by_tier, resolve
 from ..record import Certified
-from ..record.files import write_text
+from ..record.files import json_text, write_text
 from ..report import certificate_tables as certificates
 
 
@@ -37,7 +36,7 @@ def parity(options: Options, file: str | None, against: str | None = None) -> in
         certified = certify_lanes(request.tasks, request.lanes, device=request.device, progress=report)
     print(certificates.parity(certified, request.missing, width=terminal_width(), against=against))
     if file:
-        write_text(file, json.dumps([pair.model_dump(mode="json") for pair in certified], indent=2))
+        write_text(file, json_text(certified, indent=2))
     return int(any(unproven(pair, certified) for pair in certified))
 
 

@@ -7,6 +7,7 @@ in another unit than expected, is None.
 from __future__ import annotations
 
 import csv
+import math
 import subprocess
 from collections.abc import Sequence
 
@@ -63,7 +64,7 @@ def number_with_unit(text: str, unit: str) -> float | None:
     number, _, text_unit = text.partition(" ")
     if text_unit != unit or not number.replace(".", "", 1).isdecimal():
         return None
-    return float(number)
+    return value if math.isfinite(value := float(number)) else None
 
 
 def limit_names(bits: str) -> tuple[str, ...] | None:

@@ -7,15 +7,13 @@ as the warm cache of the race.
 from __future__ import annotations
 
 import contextlib
-import json
 import queue
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from pydantic import BaseModel
 
 from samestep.backends.interface import Device
 
@@ -36,10 +34,9 @@ from ..record.plan import PlannedWork
 from .efforts import WorkerLimits
 from .environment import allowed_cpus
 from .folder import ColdResult, MachineLimits, PhaseBreakdowns, RunFolder
-from .process import FAILURE_PHASES, Worker, WorkerError, WorkerPool, worker_environment
+from .process import FAILURE_PHASES, Worker, WorkerError, WorkerPool, described, worker_environment
 
 Done: TypeAlias = Callable[[str], None]  # hears what was just done
-M = TypeVar("M", bound=BaseModel)
 
 
 class ColdKey(NamedTuple):
@@ -120,10 +117,11 @@ class Preparation:
         """Import the lane, load the data and run for the first time; the result holds what came of each."""
         (task, lane), limit = self.names(key), self.limits.start
         opened = worker.ask("open", limit=limit, lane=lane, device=self.plan.device)
-        result["arm"] = from_json(Arm, opened["arm"])
+        result["arm"] = described(Arm, "open", opened["arm"])
         worker.ask("load", limit=limit, task=task, folder=str(self.folder.work(key.task)))
         times = worker.ask("first", limit=limit, task=task) | {"import_s": opened["import_s"]}
-        result["cold"] = Cold(task=task, lane=lane, repeat=key.repeat, beside=beside, **times)
+        values = {"task": task, "lane": lane, "repeat": key.repeat, "beside": beside, **times}
+        result["cold"] = described(Cold, "first", values)
 
     def certify(self, worker: Worker, key: ColdKey, result: dict[str, Any]) -> None:
         """The certificate, and for a lane that passes the accuracy that its training reaches, step by step."""
@@ -131,10 +129,10 @@ class Preparation:
         final, kept_steps = str(self.folder.final(key.task, key.lane)), self.plan.effort.kept
         reply = worker.ask("certify", limit=limit, task=task, lane=lane, final=final, keep=kept_steps)
         certified = {"task": task, "lane": lane, "certificate": reply["certificate"]}
-        result["certified"] = from_json(Certified, certified)
+        result["certified"] = described(Certified, "certify", certified)
         if self.train and reply["certificate"]["status"] == "pass":
             outcome = worker.ask("train", limit=limit, task=task)
-            result["certified"] = from_json(Certified, certified | outcome)
+            result["certified"] = described(Certified, "train", certified | outcome)
 
 
 def proven_pairs(record: Record) -> set[tuple[str, str]]:
@@ -176,13 +174,13 @@ def machine_limits(
         with WorkerPool(limits.memory) as pool, _noted(reasons, work.task.name):
             worker = pool.start(environment)
             reply = worker.ask("roofline_limits", limit=limits.start, folder=str(folder.work(index)))
-            rates.append(RooflineLimits(task=work.task.name, **reply))
+            rates.append(described(RooflineLimits, "roofline_limits", {"task": work.task.name, **reply}))
     for framework, lane in lanes.items():
         with WorkerPool(limits.memory) as pool, _noted(reasons, framework):
             worker = pool.start(environment)
             worker.ask("open", limit=limits.start, lane=lane, device="cpu")
             if reply := worker.ask("dispatch", limit=limits.start):
-                calls.append(Dispatch(framework=framework, **reply))
+                calls.append(described(Dispatch, "dispatch", {"framework": framework, **reply}))
     return MachineLimits(ceilings=tuple(rates), dispatches=tuple(calls), reasons=reasons)
 
 
@@ -213,11 +211,6 @@ def measure_phases(folder: RunFolder, plan: Plan, limits: WorkerLimits, done: Do
             work = str(folder.work(tasks.index(task)))
             worker.ask("load", limit=limits.start, task=task, folder=work)
             reply = worker.ask("phases", limit=limits.start, task=task)
-            breakdowns.append(PhaseBreakdown(task=task, lane=lane, **reply))
+            breakdowns.append(described(PhaseBreakdown, "phases", {"task": task, "lane": lane, **reply}))
         done(f"{task}, {lane}")
     folder.keep(PhaseBreakdowns(ledgers=tuple(breakdowns)))
-
-
-def from_json(kind: type[M], value: dict[str, Any]) -> M:
-    """A strict model from decoded JSON, where tuples have become lists."""
-    return kind.model_validate_json(json.dumps(value))

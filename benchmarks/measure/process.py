@@ -12,20 +12,23 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import psutil
+from pydantic import BaseModel
 
 from samestep.backends.interface import Device
 
 from ..record import Threads
+from ..record.files import first_fault, reread
 from .process_tree import ProcessTree, oom_kills
 from .worker import CPUS, Reply
 
+M = TypeVar("M", bound=BaseModel)
 ONE_THREAD = dict.fromkeys(
     [f"{name}_NUM_THREADS" for name in ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMEXPR")]
     + ["VECLIB_MAXIMUM_THREADS"],
@@ -54,6 +57,19 @@ class WorkerError(Exception):
     def __init__(self, verb: str, reason: str, *, alive: bool) -> None:
         super().__init__(reason)
         self.verb, self.alive = verb, alive
+
+
+def described(kind: type[M], verb: str, values: Mapping[str, Any]) -> M:
+    """The piece of a record that a reply describes, as it will be read from a file.
+
+    Raises:
+        WorkerError: it describes none, so that a record with it could not be read.
+    """
+    try:
+        return reread(kind, values)
+    except (ValueError, RecursionError) as error:
+        reason = f"its answer is not as a record has it ({first_fault(error)})"
+        raise WorkerError(verb, reason, alive=True) from error
 
 
 def worker_environment(
@@ -129,7 +145,7 @@ class Worker:
         Raises:
             WorkerError: it raised, died, hung or outgrew its memory.
         """
-        request = json.dumps({"verb": verb, **arguments}).encode() + b"\n"
+        request = json.dumps({"verb": verb, **arguments}, allow_nan=False).encode() + b"\n"
         with self.lock:
             if self.pipe.closed:
                 raise WorkerError(verb, "closed", alive=False)
@@ -141,7 +157,10 @@ class Worker:
             line, reason = self._line(limit)
         if reason:
             raise WorkerError(verb, reason, alive=False)
-        reply: Reply = json.loads(line)
+        try:
+            reply: Reply = dict(json.loads(line))
+        except (TypeError, ValueError):
+            raise WorkerError(verb, "its answer is not JSON", alive=True) from None
         if "error" in reply:
             raise WorkerError(verb, without_folders(reply["error"]), alive=True)
         return reply

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
+from pydantic import BaseModel
 
 from samestep.backends.interface import Device
 
@@ -25,9 +26,10 @@ from . import accelerator
 from .efforts import WorkerLimits
 from .environment import allowed_cpus
 from .folder import Calibrations, RunFolder
-from .process import FAILURE_PHASES, Worker, WorkerError, WorkerPool, worker_environment
+from .process import FAILURE_PHASES, Worker, WorkerError, WorkerPool, described, worker_environment
 from .worker import Reply
 
+M = TypeVar("M", bound=BaseModel)
 BlockProgress: TypeAlias = Callable[[float, str], None]  # the part of the block that is done, and what it was
 STARTING = 0.5  # of a block's time, roughly: importing and compiling
 CONTROLS: tuple[Kind, ...] = ("gc", "alone")  # the second has no other lane before it
@@ -139,11 +141,22 @@ class BlockRace:
         try:
             return slot.worker.ask(verb, limit=limit, **arguments)
         except WorkerError as error:
-            task: str | None = arguments.get("task")
-            phase = FAILURE_PHASES.get(error.verb, error.verb)
-            for lost in [task] if task else slot.tasks:
-                self.failures.append(Failure(task=lost, lane=slot.lane, phase=phase, reason=str(error)))
-            slot.tasks = [other for other in slot.tasks if error.alive and task and other != task]
+            self.note(slot, arguments.get("task"), error)
+            return None
+
+    def note(self, slot: Slot, task: str | None, error: WorkerError) -> None:
+        """Note why the slot is out: of this task, or of all if its worker is gone."""
+        phase = FAILURE_PHASES.get(error.verb, error.verb)
+        for lost in [task] if task else slot.tasks:
+            self.failures.append(Failure(task=lost, lane=slot.lane, phase=phase, reason=str(error)))
+        slot.tasks = [other for other in slot.tasks if error.alive and task and other != task]
+
+    def piece(self, kind: type[M], slot: Slot, verb: str, values: dict[str, Any]) -> M | None:
+        """The piece of the record that a reply describes, or None after noting that it describes none."""
+        try:
+            return described(kind, verb, {"lane": slot.lane, **values})
+        except WorkerError as error:
+            self.note(slot, values["task"], error)
             return None
 
     def calibrate(self) -> tuple[Calibration, ...]:
@@ -154,7 +167,8 @@ class BlockRace:
         for slot in self.slots:
             for task in [task for task in slot.tasks if (task, slot.lane) not in calibrations]:
                 if reply := self.ask(slot, self.limits.slice, "calibrate", task=task, target_ns=target):
-                    calibrations[task, slot.lane] = Calibration(task=task, lane=slot.lane, **reply)
+                    piece = self.piece(Calibration, slot, "calibrate", {"task": task, **reply})
+                    calibrations |= {(task, slot.lane): piece} if piece else {}
         self.folder.keep(Calibrations(calibrations=tuple(calibrations.values())))
         return tuple(calibrations.values())
 
@@ -192,7 +206,8 @@ class BlockRace:
             if not self.has_failed(slot, task) and (
                 reply := self.ask(slot, self.limits.slice, "unseen", task=task, seed=seed)
             ):
-                self.unseen.append(Unseen(task=task, lane=slot.lane, **reply))
+                unseen = self.piece(Unseen, slot, "unseen", {"task": task, **reply})
+                self.unseen += [unseen] if unseen else []
             for number, kind in enumerate(CONTROLS):
                 self.slice(slot, task, calibrations, kind, number, position, before)
                 before = slot
@@ -221,8 +236,10 @@ class BlockRace:
         if reply is None:
             return
         reply |= {"round": round, "position": position, "predecessor": before and before.name}
-        reply["switches"] = tuple(reply["switches"])
-        self.slices.append(Slice(task=task, lane=slot.lane, twin=slot.is_control, kind=kind, **reply))
+        timed = self.piece(
+            Slice, slot, "slice", {"task": task, "twin": slot.is_control, "kind": kind, **reply}
+        )
+        self.slices += [timed] if timed else []
 
 
 def rounds(effort: Effort, calibrations: Iterable[Calibration]) -> int:

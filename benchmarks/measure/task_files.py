@@ -60,8 +60,8 @@ def write(folder: Path, task: Task, split: Split, start: Mapping[str, Host]) -> 
     truth = None if split.truth is None else (split.truth[0].tolist(), split.truth[1])
     facts_of_split = ("features", "target", "source", "dropped", "classes")
     values = {name: getattr(split, name) for name in facts_of_split}
-    values |= {"skipped_rows": split.skipped_rows, "truth": truth, "transform": split.transform.model_dump()}
-    (folder / "split.json").write_text(json.dumps(values))
+    values |= {"skipped_rows": split.skipped_rows, "truth": truth, "transform": split.transform.as_json()}
+    (folder / "split.json").write_text(json.dumps(values, allow_nan=False))
     (folder / "task.json").write_text(task.model_dump_json())
     return describe(read(folder), facts_of(split))
 
@@ -112,7 +112,7 @@ def _split(folder: Path) -> Split:
     values |= {
         "features": tuple(values["features"]),
         "dropped": tuple(values["dropped"]),
-        "transform": Transform.model_validate_json(json.dumps(values["transform"])),
+        "transform": Transform.model_validate_json(json.dumps(values["transform"], allow_nan=False)),
         "truth": truth and (np.array(truth[0]), truth[1]),
     }
     arrays = {name: np.load(folder / f"{name}64.npy", mmap_mode="r") for name in ARRAYS}

@@ -51,7 +51,7 @@ class LaneServer:
             "tier": self.backend.tier,
             **asdict(self.backend.traits),
             "versions": self.backend.versions(),
-            "pools": [pool.model_dump() for pool in pools()],
+            "pools": [pool.as_json() for pool in pools()],
         }
         description["products"] = description.pop("matmul_precision")  # its name in records
         return {"import_s": import_s, "arm": description}
@@ -89,7 +89,7 @@ class LaneServer:
         if certificate.status == "pass":
             save_arrays(Path(final), ends[run_steps])
             self.kept_steps[task] = certificate.evidence[-1].judgement.kept
-        return {"certificate": certificate.model_dump(mode="json")}
+        return {"certificate": certificate.as_json()}
 
     def pin(self, cpus: list[int]) -> Reply:
         """Move every thread of this process to the given CPUs, where the system can."""
@@ -134,8 +134,8 @@ class LaneServer:
 
         work = self.work[task]
         about = work.files.task, work.files.split
-        curve = [point.model_dump(mode="json") for point in learning_curve(*about, self.kept_steps[task])]
-        return {"accuracy": accuracy(*about, work.train()).model_dump(mode="json"), "curve": curve}
+        curve = [point.as_json() for point in learning_curve(*about, self.kept_steps[task])]
+        return {"accuracy": accuracy(*about, work.train()).as_json(), "curve": curve}
 
 
 def load(lane: str, device: str) -> Backend:
@@ -182,9 +182,25 @@ def answer(server: LaneServer, line: bytes) -> Reply:
     try:
         reply: Reply = getattr(server, request.pop("verb"))(**request)
     except Exception as error:
-        text = " ".join(str(error).split())[:300]
+        text = " ".join(readable(str(error)).split())[:300]
         return {"error": f"{type(error).__name__}: {text}" if text else type(error).__name__}
     return reply
+
+
+def readable(text: str) -> str:
+    """A text that can be written: half a surrogate, which is no Unicode, as Python escapes it."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def line_of(reply: Reply) -> bytes:
+    """A reply as a line of JSON; one that cannot be written is an error."""
+    from ..record.files import json_text
+
+    try:
+        text = json_text(reply)
+    except ValueError as error:
+        text = json_text({"error": f"its answer cannot be written: {readable(str(error))[:300]}"})
+    return text.encode() + b"\n"
 
 
 def main() -> None:
@@ -195,7 +211,7 @@ def main() -> None:
     threading.Thread(target=listen, args=(requests, inbox), daemon=True).start()
     server = LaneServer()
     while True:
-        replies.write(json.dumps(answer(server, inbox.get())).encode() + b"\n")
+        replies.write(line_of(answer(server, inbox.get())))
         replies.flush()
 
 

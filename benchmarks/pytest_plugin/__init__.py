@@ -141,7 +141,7 @@ def pytest_benchmark_compare_machine_info(compared_benchmark: dict[str, Any]) ->
 def pytest_benchmark_update_json(config: pytest.Config, benchmarks: Any, output_json: dict[str, Any]) -> None:
     """Our record, raw samples included, under one key of pytest-benchmark's JSON."""
     if replay := measured(config):
-        output_json[KEY] = replay.record.model_dump(mode="json")
+        output_json[KEY] = replay.record.as_json()
 
 
 @pytest.hookimpl(wrapper=True)

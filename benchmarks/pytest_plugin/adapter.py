@@ -47,7 +47,7 @@ def document(analysis: RecordAnalysis) -> dict[str, Any]:
         "benchmarks": [entry(analysis, row) for row in analysis.rows if row.time is not None],
         "datetime": datetime.now(UTC).isoformat(),
         "version": pytest_benchmark.__version__,
-        KEY: analysis.record.model_dump(mode="json"),
+        KEY: analysis.record.as_json(),
     }
 
 

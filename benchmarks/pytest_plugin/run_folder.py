@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
 from ..analysis import RecordAnalysis
 from ..measure import BenchmarkRun
-from ..record import WHOLE
-from ..record.files import write_text
+from ..record import WHOLE, Record
+from ..record.files import json_text, load, write_text
 
 
 def write_run(analysis: RecordAnalysis, out: Path, table: str, *, json_elsewhere: bool = False) -> Path:
     """Write the JSON and the Markdown table of a run, whole or interrupted; gives the path of the JSON.
 
-    The pieces that it was measured in go once nothing is missing and all of them are in the JSON here.
+    The pieces that it was measured in go once nothing is missing and the JSON here, read back, holds all of it.
     `json_elsewhere`: the user has the JSON in a file of their own choice, so there is none in the folder.
+
+    Raises:
+        InputError: the JSON cannot be read back; the pieces stay.
     """
     from .adapter import document  # it loads pytest-benchmark
 
     path, run = out / WHOLE, BenchmarkRun(out)
     if not json_elsewhere:
-        write_text(path, json.dumps(document(analysis), separators=(",", ":")))
+        write_text(path, json_text(document(analysis)))
     write_text(out / "table.md", table)
-    if path.exists() and not run.lacks():
+    if path.exists() and not run.lacks() and holds(path, analysis.record):
         shutil.rmtree(run.folder.root, ignore_errors=True)
     return path
+
+
+def holds(path: Path, record: Record) -> bool:
+    """Whether the file holds this very record, read back.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    return load(path).model_dump_json() == record.model_dump_json()  # NaN equals nothing, its text itself

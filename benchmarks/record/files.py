@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
 
 from ..console.errors import InputError
 from . import KEY, SCHEMA_VERSION, WHOLE, Record
@@ -66,9 +67,29 @@ def _check_version(place: Path, document: Any) -> None:
         )
 
 
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """Models and plain values as JSON; a number that is not finite is a string, which our models read back.
+
+    Raises:
+        ValueError: a part of it has no form in JSON.
+    """
+    return to_json(value, inf_nan_mode="strings", indent=indent).decode()
+
+
+def reread(kind: type[M], values: Any) -> M:
+    """A model from a mapping of JSON's values, as it will be when it has been written to a file and read.
+
+    Raises:
+        ValueError: it is none, or one that could not be read from a file.
+    """
+    text = kind.model_validate_json(json_text(values)).model_dump_json()
+    parse(text.encode())
+    return kind.model_validate_json(text)
+
+
 def write(path: str | Path, record: BaseModel) -> None:
     """Write a model as JSON, whole or not at all."""
-    write_text(path, record.model_dump_json())
+    write_text(path, json_text(record))
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -96,6 +117,7 @@ def read_model(path: str | Path, kind: type[M]) -> M:
 def _read(path: Path, kind: type[M], name: str, remedy: str) -> M:
     raw = content(path, name, remedy)
     with _one_line(path, name):
+        parse(raw)
         return kind.model_validate_json(raw)
 
 
@@ -107,11 +129,11 @@ def _one_line(path: Path, name: str) -> Iterator[None]:
     except InputError:
         raise
     except (ValueError, RecursionError) as error:  # ValidationError is a ValueError
-        raise InputError(f"{path}: not a {name} that this version reads ({_first(error)})") from error
+        raise InputError(f"{path}: not a {name} that this version reads ({first_fault(error)})") from error
 
 
-def _first(error: Exception) -> str:
-    """The first fault, on one line."""
+def first_fault(error: Exception) -> str:
+    """The first fault of what was read, on one line."""
     if not isinstance(error, ValidationError):
         return " ".join(str(error).split())[:200]
     fault = error.errors(include_url=False, include_input=False, include_context=False)[0]

@@ -75,7 +75,7 @@ class Dispatch(Spec):
 
     framework: str
     call: str
-    seconds: float
+    seconds: Positive
 
 
 class RooflineLimits(Spec):
@@ -96,9 +96,9 @@ class PhaseBreakdown(Spec):
 
     task: str
     lane: str
-    run_s: float
-    transfer_s: float
-    phases: dict[str, float]
+    run_s: Finite
+    transfer_s: Finite
+    phases: dict[str, Finite]
     reason: str
 
 

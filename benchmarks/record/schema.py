@@ -6,13 +6,13 @@ what this writes.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from pydantic_core import core_schema
 
 from . import KEY, SCHEMA_VERSION, Record
+from .files import json_text
 
 WORDS = ["Infinity", "-Infinity", "NaN"]
 
@@ -54,4 +54,4 @@ def schema() -> dict[str, Any]:
 
 def text() -> str:
     """The schema as it is committed."""
-    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+    return json_text(schema(), indent=2) + "\n"

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from scipy import optimize, stats
 
-from samestep.backends.spec import Spec
+from samestep.backends.spec import Number, Spec
 
 MARGIN = math.log(1.02)
 ALPHA = 0.05
@@ -24,9 +24,9 @@ RESOLUTION = 1e-6  # of a log time: tens of nanoseconds over a slice of tens of 
 class Interval(Spec):
     """An estimate and the ends of its interval, in the estimate's own units."""
 
-    value: float
-    low: float
-    high: float
+    value: Number
+    low: Number
+    high: Number
 
 
 class Sample(NamedTuple):

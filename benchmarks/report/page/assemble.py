@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from functools import cache
@@ -56,7 +55,7 @@ def page(record: Record, *, baseline: str | None = None) -> str:
         scope=tables.scope(analysis, explain=False),
         environment=setup_tables.environment(record),
         command=setup_tables.reproduce(record),
-        rows=html.script_json([json.loads(row.model_dump_json()) for row in analysis.rows]),
+        rows=html.script_json([row.as_json() for row in analysis.rows]),
         charts=html.script_json({"config": CONFIG, "specs": _specifications(figures)}),
         **_inlined(),
     )

@@ -88,7 +88,7 @@ def _cells(cells: Sequence[SizeCell]) -> TextTable:
 
 def _sizes(kind: type[A], field: str, title: str, sizes: Sequence[int]) -> A:
     """An axis on which each size is as wide as the others: place 0 is the first."""
-    names = json.dumps([f"{size:,}" for size in sizes])
+    names = json.dumps([f"{size:,}" for size in sizes], allow_nan=False)
     values = list(range(len(sizes)))
     axis = alt.Axis(
         values=values, labelExpr=f"{names}[datum.value]", title=title, grid=False, domain=False, ticks=False
