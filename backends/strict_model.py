@@ -1,4 +1,4 @@
-"""What specifications and records are made of: a frozen, strict model that JSON can hold, and kinds of numbers."""
+"""What specifications and records are made of: a frozen, strict model that JSON can hold, and kinds of number."""
 
 from __future__ import annotations
 
