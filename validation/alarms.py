@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from samestep.benchmarks.console.progress import Progress
 from samestep.benchmarks.measure import environment
-from samestep.benchmarks.record.files import write_text
+from samestep.benchmarks.record.files import json_text, write_text
 
 CASES = 500
 COMPILED_CASES = 25  # a compiled torch program takes seconds for each task
@@ -44,7 +44,7 @@ def run(lanes: Sequence[str], cases: int, folder: Path, progress: Progress) -> d
     with ProcessPoolExecutor(processes, mp_context=context, max_tasks_per_child=1) as pool:
         futures = {pool.submit(certified, chunk): chunk for chunk in missing}
         for future in as_completed(futures):
-            write_text(futures[future].path(folder), json.dumps(future.result(), allow_nan=False))
+            write_text(futures[future].path(folder), json_text(future.result()))
             done += 1
             progress("alarms", done, len(chunks), futures[future].lane)
     results: dict[str, list[dict[str, Any]]] = {lane: [] for lane in lanes}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from samestep.benchmarks.console.errors import InputError
-from samestep.benchmarks.record.files import write_text
+from samestep.benchmarks.record.files import json_text, write_text
 
 PARITY, TRUST = Path("results", "parity"), Path("results", "trust")
 FOLDERS = dict.fromkeys(("mutants", "alarms", "slack"), PARITY) | dict.fromkeys(
@@ -21,7 +21,7 @@ def keep(name: str, result: dict[str, Any], folder: Path) -> Path:
     """Write a result, whole or not at all, with the command and the versions that made it."""
     path = folder / f"{name}.json"
     stated = {"command": f"python -m validation {name}", "versions": versions(), **result}
-    write_text(path, json.dumps(stated, allow_nan=False, indent=1) + "\n")
+    write_text(path, json.dumps(json.loads(json_text(stated)), allow_nan=False, indent=1) + "\n")
     return path
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from samestep.backends.interface import MatmulPrecision, Tier
-from samestep.backends.spec import Count, Number, Positive, Spec
+from samestep.backends.spec import Count, Finite, Number, Positive, Spec
 
 from .machine import Accelerator, Natural, Pool
 

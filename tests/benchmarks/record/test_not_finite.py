@@ -210,7 +210,7 @@ def test_an_answer_that_no_record_can_hold_is_the_failure_of_its_lane() -> None:
     values = {"task": "lesson", "lane": "numpy", "repeats": 1, "run_ns": 1, "reset_ns": 1}
     assert described(Calibration, "calibrate", values).repeats == 1
     for change, reason in (
-        ({"run_ns": 2**70}, "does not fit into 64 bits"),
+        ({"repeats": 2**70}, "does not fit into 64 bits"),
         ({"run_ns": 0.5}, "run_ns: Input should be a valid integer"),
         ({"run_ns": math.nan}, "run_ns: Input should be a valid integer"),
         ({"more": 1}, "more: Extra inputs are not permitted"),
