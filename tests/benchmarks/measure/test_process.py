@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,19 @@ def survivors(mark: str) -> list[psutil.Process]:
     }.items(),
 )
 def test_the_cause_of_death_is_always_the_right_one(deed: str, expected: str) -> None:
-    assert [reason(deed) for _ in range(8)] == [expected] * 8
+    with ThreadPoolExecutor(4) as threads:  # on a busy machine
+        assert list(threads.map(reason, [deed] * 8)) == [expected] * 8
+
+
+@pytest.mark.parametrize("deed", ["nothing", "fork"])
+def test_a_worker_that_dies_while_it_is_asked_nothing_has_its_cause_too(deed: str) -> None:
+    """The child keeps the pipe of requests open, so that writing to it still works."""
+    with worker_for(deed) as worker:
+        do_deed(worker)
+        os.kill(worker.pid, signal.SIGTERM)
+        time.sleep(0.3)
+        with pytest.raises(WorkerError, match="died of SIGTERM"):
+            worker.ask("pin", limit=LIMIT, cpus=[])
 
 
 def test_a_child_that_holds_the_pipe_does_not_make_a_dead_worker_hung() -> None:
