@@ -172,11 +172,14 @@ def verify(
         str | None,
         typer.Option(metavar="FILE", help="The file that was trained on, if it lies elsewhere now."),
     ] = None,
+    against_code: Annotated[
+        bool, typer.Option(help="Also certify every lane again that can run here: minutes.")
+    ] = False,
 ) -> None:
     """Work a record out again: data, order, steps, slices, statistics, verdicts. Exit 1 if any disagrees."""
     from .commands.verify import verify as run
 
-    raise typer.Exit(run(result, data))
+    raise typer.Exit(run(result, data, against_code=against_code))
 
 
 @app.command()

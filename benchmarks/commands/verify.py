@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..analysis import RecordAnalysis
+from ..console.progress import progress
 from ..record import Record
 from ..record.files import open_document
 from ..report.page import NAME as PAGE
@@ -13,13 +14,17 @@ from ..report.tables import record_document
 from ..report.text_table import markdown
 from ..verify import BenchmarkDocument, Rendering
 from ..verify import verify as check
+from ..verify.against_code import check_against_code
+from ..verify.origin import MachineFacts
 from ..verify.remake import small_text
 
 TABLE = "table.md"
 
 
-def verify(result: str | Path, data: str | None = None) -> int:
+def verify(result: str | Path, data: str | None = None, *, against_code: bool = False) -> int:
     """Verify a run's folder or JSON, print the findings; 1 if anything disagrees.
+
+    `against_code`: certify again every lane that can run here.
 
     Raises:
         InputError: there is no record, or it cannot be read.
@@ -31,6 +36,12 @@ def verify(result: str | Path, data: str | None = None) -> int:
     findings = check(document, table=None if table is None else table_rendering(record, table), data=data)
     if (folder / PAGE).exists():
         findings.skip(f"{PAGE}; make your own: samestep report")
+    if against_code:
+        from ..pytest_plugin.adapter import machine_info  # it loads pytest-benchmark
+
+        with progress() as report:
+            here = MachineFacts.model_validate(machine_info())
+            check_against_code(findings, document, here, data=data, progress=report)
     print(findings.text())
     return int(bool(findings.wrong))
 

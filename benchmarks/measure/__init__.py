@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .benchmark_run import BenchmarkRun, certify_lanes, measure, resume
+    from .benchmark_run import BenchmarkRun, certification, certify_lanes, measure, resume
     from .request import RunRequest
 
-__all__ = ["BenchmarkRun", "RunRequest", "certify_lanes", "measure", "resume"]
+__all__ = ["BenchmarkRun", "RunRequest", "certification", "certify_lanes", "measure", "resume"]
 
 
 def __getattr__(name: str) -> Any:

@@ -17,7 +17,7 @@ from .. import datasets
 from ..console.errors import InputError
 from ..console.progress import Progress, silent
 from ..parity.workload import initial_parameters
-from ..record import Certified, Comparison, Failure, Plan, Record
+from ..record import MOST_STEPS, Certified, Comparison, Failure, Plan, Record, Threads
 from ..record.files import write
 from ..record.plan import Effort
 from ..record.proof import Certificate
@@ -187,15 +187,35 @@ def certify_lanes(
     Raises:
         InputError: as for `measure`.
     """
-    baseline = lanes[0] if lanes else ""
-    with tempfile.TemporaryDirectory() as out:
-        request = RunRequest(tuple(tasks), tuple(lanes), baseline, PROOF, Path(out), device=device, seed=0)
-        run = BenchmarkRun.begin(request, progress=progress, limits=limits)
-        Preparation(run.folder, run.plan, run.limits, certifying(run), train=False).run()
-        record = run.folder.record()
+    record = certification(tasks, lanes, device=device, progress=progress, limits=limits)
     failures = {(failure.task, failure.lane): failure for failure in record.failures}
     pairs = [(task, lane) for task in record.tasks for lane in lanes]
-    return tuple(record.certificate(*pair) or _uncertified(run.plan, failures[pair]) for pair in pairs)
+    return tuple(record.certificate(*pair) or _uncertified(record.plan, failures[pair]) for pair in pairs)
+
+
+def certification(
+    tasks: Sequence[Task],
+    lanes: Sequence[str],
+    *,
+    device: Device = Device("cpu"),  # noqa: B008 - frozen
+    threads: Threads = "one",
+    kept: int = MOST_STEPS,
+    progress: Progress = silent,
+    limits: WorkerLimits | None = None,
+) -> Record:
+    """The record of a run that certifies and measures nothing; `kept`: the most steps in a certificate.
+
+    Raises:
+        InputError: as for `measure`.
+    """
+    baseline, effort = lanes[0] if lanes else "", PROOF.model_copy(update={"kept": kept})
+    with tempfile.TemporaryDirectory() as out:
+        request = RunRequest(
+            tuple(tasks), tuple(lanes), baseline, effort, Path(out), threads=threads, device=device, seed=0
+        )
+        run = BenchmarkRun.begin(request, progress=progress, limits=limits)
+        Preparation(run.folder, run.plan, run.limits, certifying(run), train=False).run()
+        return run.folder.record()
 
 
 def certifying(run: BenchmarkRun) -> Done:

@@ -11,7 +11,7 @@ MOST_SHOWN = 20
 
 @dataclass
 class Findings:
-    """What was compared, what disagrees, and what could not be checked, a line each.
+    """What was compared, what disagrees, what could not be checked, and what else there is to say, a line each.
 
     `same_code`: the record was made by this version of the code, so that what the code declares must be in it.
     """
@@ -20,6 +20,7 @@ class Findings:
     wrong: list[str] = field(default_factory=list)
     unchecked: list[str] = field(default_factory=list)
     same_code: bool = True
+    notes: list[str] = field(default_factory=list)
 
     def count(self, what: str, number: int = 1) -> None:
         """Count something that was worked out again."""
@@ -47,6 +48,7 @@ class Findings:
         """The findings as plain text."""
         done = [f"{count:,} {what}" for what, count in self.counts.items()]
         lines = [f"worked out again: {', '.join(done) or 'nothing'}"]
+        lines += self.notes
         lines += [f"not checked: {line}" for line in self.unchecked]
         lines += [f"DISAGREES: {line}" for line in self.wrong[:MOST_SHOWN]]
         if len(self.wrong) > MOST_SHOWN:

@@ -19,6 +19,10 @@ class Processor(BaseModel):
 
     brand_raw: str | None = None
     count: int | None = None
+    family: int | None = None
+    model: int | None = None
+    stepping: int | None = None
+    flags: tuple[str, ...] | None = None
 
 
 class MachineFacts(BaseModel):

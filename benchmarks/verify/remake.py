@@ -31,15 +31,25 @@ def remake(task: Task, file: str | None = None) -> Split:
     Raises:
         InputError: the data cannot be had, or the task is larger than what is worked out again.
     """
-    dataset = task.dataset
+    dataset = located(task, file).dataset
     if isinstance(dataset, Synthetic):
         _within("values", (dataset.rows + dataset.held_out) * dataset.features, MOST_VALUES)
-    if isinstance(dataset, File):
-        dataset = dataset.model_copy(update={"path": str(_permitted(dataset.path, file))})
     _small(task, dataset.rows if isinstance(dataset, Synthetic) else 1)
     split = datasets.load(dataset)
     _small(task, len(split.x))
     return split
+
+
+def located(task: Task, file: str | None = None) -> Task:
+    """The task with its data where they may be read from.
+
+    Raises:
+        InputError: they may not be read from where the task says.
+    """
+    if not isinstance(task.dataset, File):
+        return task
+    dataset = task.dataset.model_copy(update={"path": str(_permitted(task.dataset.path, file))})
+    return task.model_copy(update={"dataset": dataset})
 
 
 def _permitted(recorded: str, named: str | None) -> Path:
