@@ -1,12 +1,12 @@
 """The command line: argument parsing only. `samestep` and `python -m samestep` are the same.
 
-Exit codes: 0 done, 1 a check failed, 2 bad usage or input, 130 interrupted. Errors are one line on stderr.
+Exit codes: 0 done, 1 a check failed, 2 bad usage or input, or output that cannot be written, 130 interrupted,
+143 ended by SIGTERM. Errors are one line on stderr. A pipe whose reader has seen enough is no error.
 """
 
 from __future__ import annotations
 
 import inspect
-import os
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
@@ -17,10 +17,11 @@ import typer
 
 from samestep import backends
 
-from .console.errors import InputError
+from .console.errors import InputError, cause
 from .console.escapes import visible
-from .console.interrupts import interrupts_delivered
+from .console.interrupts import exit_code, interrupts_delivered
 from .console.safe_path import safe_path
+from .console.streams import failure, tolerant_streams
 from .measure.options import Declaration, Options, declared
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -228,21 +229,28 @@ def report(
 def main(arguments: list[str] | None = None, commands: typer.Typer = app) -> NoReturn:
     """Run a command; every expected error is one line and an exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    with tolerant_streams():
+        code = _run(commands, arguments or ["--help"])
+        if reason := failure(sys.stdout):
+            code = code or _fail(f"standard output: {reason}; what was printed is not complete")
+    sys.exit(code)
+
+
+def _run(commands: typer.Typer, arguments: list[str]) -> int:
+    """A command's exit code."""
     try:
         with safe_path(), interrupts_delivered():
-            code: Any = commands(args=arguments or ["--help"], standalone_mode=False)
+            return commands(args=arguments, standalone_mode=False) or 0
     except (InputError, backends.DuplicateLane) as error:
-        code = _fail(str(error))
+        return _fail(str(error))
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)  # usage errors have one
-        code = _fail(error.format_message() + (f" (see {context.command_path} --help)" if context else ""))
-    except (KeyboardInterrupt, typer.Abort):
-        print("\nsamestep: interrupted", file=sys.stderr)
-        code = 130
-    except BrokenPipeError:  # the reader of a pipe left: nothing more to say, not even at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    sys.exit(code or 0)
+        return _fail(error.format_message() + (f" (see {context.command_path} --help)" if context else ""))
+    except (KeyboardInterrupt, typer.Abort) as stop:
+        print("samestep: interrupted; nothing more was written", file=sys.stderr)
+        return exit_code(stop if isinstance(stop, KeyboardInterrupt) else KeyboardInterrupt())
+    except OSError as error:  # a file or a folder that is missing, full, not ours, or has too long a name
+        return _fail(f"{error.filename}: {cause(error)}" if error.filename else cause(error))
 
 
 def _fail(message: str) -> int:

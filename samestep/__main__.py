@@ -12,7 +12,29 @@ here, home = os.getcwd(), os.path.dirname(os.path.dirname(os.path.abspath(__file
 if not sys.flags.safe_path and sys.path[0] in ("", here) and not os.path.samefile(here, home):
     del sys.path[0]
 
-from samestep.benchmarks.cli import main  # noqa: E402 - after the path is cleared
+import signal  # noqa: E402 - after the path is cleared
+
+
+def leave(number: int, frame: object) -> None:
+    """End at once: an exception would be shown as a traceback of whatever is being imported."""
+    try:
+        os.write(2, b"samestep: interrupted; nothing was written\n")
+    finally:
+        os._exit(128 + number)
+
+
+def main() -> None:
+    """The command line; a signal while nothing has been begun is one line and the exit code."""
+    for number, default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+        if signal.getsignal(number) is default:  # a shell has programs in the background ignore Ctrl-C
+            signal.signal(number, leave)
+    from samestep.benchmarks.console import interrupts
+
+    interrupts.at_once = leave
+    from samestep.benchmarks import cli
+
+    cli.main()
+
 
 if __name__ == "__main__":
     main()

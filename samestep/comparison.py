@@ -11,7 +11,7 @@ from .benchmarks.analysis import RecordAnalysis
 from .benchmarks.console.errors import InputError
 from .benchmarks.console.progress import progress
 from .benchmarks.measure import measure
-from .benchmarks.measure.folder import made_folder
+from .benchmarks.measure.exclusive import made_folder
 from .benchmarks.measure.options import Options
 from .benchmarks.measure.request import resolve
 from .benchmarks.pytest_plugin.run_folder import write_run
@@ -63,8 +63,9 @@ def compare(
     given = [tasks] if isinstance(tasks, str | Task) else tasks
     chosen = [task if isinstance(task, Task) else named_tasks.get(task, dtype=dtype) for task in given]
     request = resolve(options, tasks=chosen)
-    with made_folder(request.out), progress() as report:
-        record = measure(request, progress=report)
-    analysis = RecordAnalysis(record)
-    write_run(analysis, request.out, markdown(record_document(analysis)))
+    with made_folder(request.out):
+        with progress() as report:
+            record = measure(request, progress=report)
+        analysis = RecordAnalysis(record)
+        write_run(analysis, request.out, markdown(record_document(analysis)))
     return record

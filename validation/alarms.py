@@ -44,7 +44,9 @@ def run(lanes: Sequence[str], cases: int, folder: Path, progress: Progress) -> d
     with ProcessPoolExecutor(processes, mp_context=context, max_tasks_per_child=1) as pool:
         futures = {pool.submit(certified, chunk): chunk for chunk in missing}
         for future in as_completed(futures):
-            write_text(futures[future].path(folder), json_text(future.result()))
+            path = futures[future].path(folder)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_text(path, json_text(future.result()))
             done += 1
             progress("alarms", done, len(chunks), futures[future].lane)
     results: dict[str, list[dict[str, Any]]] = {lane: [] for lane in lanes}

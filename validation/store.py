@@ -21,6 +21,7 @@ def keep(name: str, result: dict[str, Any], folder: Path) -> Path:
     """Write a result, whole or not at all, with the command and the versions that made it."""
     path = folder / f"{name}.json"
     stated = {"command": f"python -m validation {name}", "versions": versions(), **result}
+    folder.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(json.loads(json_text(stated)), allow_nan=False, indent=1) + "\n")
     return path
 

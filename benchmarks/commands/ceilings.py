@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import datasets
 from ..analysis.lane_samples import roofline_floor
+from ..console.interrupts import raise_interrupts
 from ..measure import RunRequest, environment, task_files
 from ..measure.efforts import WorkerLimits
 from ..measure.folder import MachineLimits, RunFolder
@@ -30,7 +31,9 @@ def ceilings(options: Options, *, json: bool) -> int:
     Raises:
         InputError: the options or the data cannot be used.
     """
-    limits = measure_here(resolve(options, race=False))
+    request = resolve(options, race=False)
+    raise_interrupts()
+    limits = measure_here(request)
     print(encoder.dumps(limits, allow_nan=False, indent=2) if json else limits_tables.limits_text(limits))
     return int(bool(limits["failed"]))
 

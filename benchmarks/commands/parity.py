@@ -11,6 +11,7 @@ from samestep import backends
 from ..console.choices import pick
 from ..console.errors import InputError
 from ..console.progress import progress
+from ..console.targets import check_target
 from ..console.terminal import terminal_width
 from ..measure import certify_lanes
 from ..measure.options import Options
@@ -18,6 +19,8 @@ from ..measure.request import by_tier, resolve
 from ..record import Certified
 from ..record.files import json_text, write_text
 from ..report import certificate_tables as certificates
+
+CERTIFICATES_MARK = b'"certificate": {'  # in the first entry of every file of certificates
 
 
 def parity(options: Options, file: str | None, against: str | None = None) -> int:
@@ -30,12 +33,12 @@ def parity(options: Options, file: str | None, against: str | None = None) -> in
     request = resolve(options, race=False)
     if against and pick("lane", against, by_tier(backends.names())) in request.missing_lanes:
         raise InputError(f"--against {against}: it cannot run here: {request.missing_lanes[against]}")
-    if file and not Path(file).absolute().parent.is_dir():
-        raise InputError(f"--json {file}: there is no folder {Path(file).parent}; make it first")
+    if file is not None:
+        check_target("--json ", Path(file), CERTIFICATES_MARK)
     with progress() as report:
         certified = certify_lanes(request.tasks, request.lanes, device=request.device, progress=report)
     print(certificates.parity(certified, request.missing, width=terminal_width(), against=against))
-    if file:
+    if file is not None:
         write_text(file, json_text(certified, indent=2))
     return int(any(unproven(pair, certified) for pair in certified))
 

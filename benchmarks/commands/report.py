@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..console.errors import InputError
+from ..console.errors import InputError, cause
+from ..console.targets import check_target
 from ..record.files import load, write_text
 from ..report.page import file_name, page
+
+PAGE_MARK = b"<title>samestep: "  # in the head of every page
 
 
 def report(result: Path, out: Path | None, baseline: str | None = None) -> int:
@@ -14,19 +17,15 @@ def report(result: Path, out: Path | None, baseline: str | None = None) -> int:
 
     Raises:
         InputError: there is no record, it cannot be read, its lanes are without the baseline, or the page cannot
-            be written there.
+            be written there or would overwrite another file.
     """
     record = load(result)
     place = out or (result if result.is_dir() else result.parent) / file_name(record, baseline)
-    if place.is_dir() or not place.absolute().parent.is_dir():
-        what = "is a folder" if place.is_dir() else f"there is no folder {place.parent}"
-        raise InputError(f"--out {place}: {what}; name a file in an existing folder")
+    check_target("--out ", place, PAGE_MARK)
     text = page(record, baseline=baseline)
     try:
         write_text(place, text)
     except OSError as error:
-        raise InputError(
-            f"{place}: cannot be written ({error.strerror}); choose another with --out"
-        ) from error
+        raise InputError(f"{place}: cannot be written ({cause(error)}); choose another with --out") from error
     print(place)
     return 0

@@ -11,24 +11,20 @@ import math
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 from samestep import backends
 
 from ..analysis import RecordAnalysis
 from ..console.errors import InputError
 from ..console.progress import Progress, progress
-from ..console.terminal import terminal_width
 from ..measure import BenchmarkRun, RunRequest
-from ..measure.folder import made_folder
+from ..measure.exclusive import made_folder
 from ..measure.grid import SWEEP, grid
 from ..measure.options import Options
 from ..measure.request import begun_earlier, by_tier, has_device, resolve
-from ..pytest_plugin.run_folder import write_run
 from ..record import Record
 from ..report.sweep_tables import sweep_document
-from ..report.text_table import markdown, plain
-from .compare import interrupted
+from .compare import interrupted, show
 
 MINUTES = 20.0
 COMPILED = dict.fromkeys(("torch:compile", "torch:fused"), "compiles anew for every cell; add --compiled")
@@ -37,7 +33,7 @@ COMPILED = dict.fromkeys(("torch:compile", "torch:fused"), "compiles anew for ev
 def sweep(options: Options, *, compiled: bool = False, minutes: float = MINUTES) -> int:
     """Measure the grid and print the map; 0, or 1 when a lane failed its proof or its run.
 
-    130 when it was interrupted; what was measured has been kept and printed.
+    130 or 143 when it was interrupted; what was measured has been kept and printed.
 
     Raises:
         InputError: the options cannot be used.
@@ -45,12 +41,13 @@ def sweep(options: Options, *, compiled: bool = False, minutes: float = MINUTES)
     if not 0 < minutes < math.inf:
         raise InputError(f"--minutes {minutes:g}: name a number of minutes above 0")
     request = resumed(options, compiled) if options.resume else chosen(options, compiled)
-    try:
-        with made_folder(request.out), progress() as report:
-            analysis = RecordAnalysis(within(request, 60 * minutes, report))
-    except KeyboardInterrupt:
-        return interrupted(request.out, "sweep", show)
-    show(analysis, request.out)
+    with made_folder(request.out):
+        try:
+            with progress() as report:
+                analysis = RecordAnalysis(within(request, 60 * minutes, report))
+            show(analysis, request.out, sweep_document)
+        except KeyboardInterrupt as stop:
+            return interrupted(stop, request.out, "sweep", sweep_document)
     done, planned = len(analysis.record.blocks), analysis.record.plan.effort.blocks
     if done < planned:
         fitted = f"{done} of {planned} blocks fitted into {minutes:g} minutes"
@@ -112,12 +109,3 @@ def within(request: RunRequest, seconds: float, report: Progress) -> Record:
         report("blocks", first, fit, f"of {block_s / 60:.1f} minutes each")
         run.race(fit)
     return run.folder.record()
-
-
-def show(analysis: RecordAnalysis, out: Path) -> Path:
-    """Leave the run's folder whole and print the map; gives the path of the JSON."""
-    document = sweep_document(analysis)
-    path = write_run(analysis, out, markdown(document))
-    print(plain(document, width=terminal_width()))
-    print(f"\nrecord: {path}")
-    return path

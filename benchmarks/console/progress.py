@@ -6,13 +6,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import TextIO, TypeAlias
 
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from .interrupts import interrupts_delivered
+from .interrupts import interrupts_delivered, raise_interrupts
+from .streams import tolerant
 
 Progress: TypeAlias = Callable[[str, int, int, str], None]  # phase, done, total, what was just done
 QUIET_S = 15.0  # without a terminal: at most a line in so many seconds within a stage
@@ -21,15 +22,18 @@ QUIET_S = 15.0  # without a terminal: at most a line in so many seconds within a
 @contextmanager
 def progress() -> Iterator[Progress]:
     """Gives a function of (phase, done, total, text) that writes to stderr: stdout stays clean for pipes."""
-    with interrupts_delivered(), _bars() if sys.stderr.isatty() else _lines() as report:
+    raise_interrupts()
+    stream = tolerant(sys.stderr)
+    with interrupts_delivered(), _bars(stream) if stream.isatty() else _lines(stream) as report:
         yield report
+    stream.flush()
 
 
 @contextmanager
-def _bars() -> Iterator[Progress]:
+def _bars(stream: TextIO) -> Iterator[Progress]:
     columns = TextColumn("{task.description:9}"), BarColumn(24), TextColumn("{task.completed}/{task.total}")
     times = TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[text]}")
-    with Bars(*columns, *times, console=Console(stderr=True), transient=True) as bars:
+    with Bars(*columns, *times, console=Console(file=stream), transient=True) as bars:
         phases: dict[str, TaskID] = {}
 
         def report(phase: str, done: int, total: int, text: str) -> None:
@@ -41,7 +45,7 @@ def _bars() -> Iterator[Progress]:
 
 
 @contextmanager
-def _lines() -> Iterator[Progress]:
+def _lines(stream: TextIO) -> Iterator[Progress]:
     begin, last_phase, last_time = time.monotonic(), "", 0.0
 
     def report(phase: str, done: int, total: int, text: str) -> None:
@@ -50,7 +54,7 @@ def _lines() -> Iterator[Progress]:
         if phase != last_phase or done == total or now - last_time > QUIET_S:
             last_phase, last_time = phase, now
             line = f"[{now - begin:5.0f} s] {phase} {done}/{total} {text}"
-            print(line.rstrip(), file=sys.stderr, flush=True)
+            print(line.rstrip(), file=stream, flush=True)
 
     yield report
 

@@ -18,11 +18,11 @@ from ..console.errors import InputError
 from ..console.progress import Progress, silent
 from ..parity.workload import initial_parameters
 from ..record import MOST_STEPS, Certified, Comparison, Failure, Plan, Record, Threads
-from ..record.files import write
 from ..record.plan import Effort
 from ..record.proof import Certificate
 from . import environment, task_files
 from .efforts import WorkerLimits
+from .exclusive import alone, made_folder
 from .folder import MachineLimits, PhaseBreakdowns, RunFolder
 from .preparation import Done, Preparation, measure_limits, measure_phases, proven_pairs
 from .process import worker_settings
@@ -63,14 +63,15 @@ class BenchmarkRun:
         Raises:
             InputError: the selection makes no sense, data cannot be loaded, or the folder holds another run.
         """
-        folder = RunFolder(request.out)
-        if not request.resumed:
-            if folder.begun:
-                raise InputError(f"{request.out}: already holds a run; name another folder")
-            folder.begin(make_plan(request, folder, progress))
-        run = cls(request.out, progress=progress, limits=limits)
-        run.is_resumed = request.resumed
-        return run
+        with made_folder(request.out) as folder:
+            if request.resumed:
+                folder.check_begun()
+            else:
+                with folder.planning():
+                    folder.begin(make_plan(request, folder, progress))
+            run = cls(request.out, progress=progress, limits=limits)
+            run.is_resumed = request.resumed
+            return run
 
     def lacks(self, blocks: int | None = None) -> bool:
         """Whether anything of the run, or of its first so many blocks, is still to be measured."""
@@ -86,6 +87,7 @@ class BenchmarkRun:
         total = self.plan.effort.blocks
         return total if blocks is None else min(blocks, total)
 
+    @alone
     def certify(self) -> None:
         """Cold first calls, certificates and accuracy of every lane on every task; the machine's limits.
 
@@ -103,6 +105,7 @@ class BenchmarkRun:
             measure_limits(self.folder, self.plan, self.limits)
         self.progress("ceilings", 1, 1, "memory, BLAS, calls")
 
+    @alone
     def race(self, blocks: int | None = None) -> None:
         """The blocks that are missing, by default all; then phases, where the plan has them."""
         until = self.until(blocks)
@@ -128,8 +131,9 @@ class BenchmarkRun:
         race = BlockRace(
             self.folder, self.plan, self.limits, index=index, lane_tasks=lane_tasks, progress=report
         )
-        write(self.folder.block_path(index), race.run())
+        self.folder.write(self.folder.block_path(index), race.run())
 
+    @alone
     def finish(self, blocks: int | None = None) -> Record:
         """Certify and race whatever is missing, or go no further than so many blocks; gives the record."""
         if self.lacks(blocks):
@@ -154,7 +158,8 @@ def measure(
     Raises:
         InputError: as for `BenchmarkRun.begin`.
     """
-    return BenchmarkRun.begin(request, progress=progress, limits=limits).finish(blocks)
+    with made_folder(request.out):
+        return BenchmarkRun.begin(request, progress=progress, limits=limits).finish(blocks)
 
 
 def resume(
@@ -209,7 +214,7 @@ def certification(
         InputError: as for `measure`.
     """
     baseline, effort = lanes[0] if lanes else "", PROOF.model_copy(update={"kept": kept})
-    with tempfile.TemporaryDirectory() as out:
+    with tempfile.TemporaryDirectory() as out, made_folder(Path(out)):
         request = RunRequest(
             tuple(tasks), tuple(lanes), baseline, effort, Path(out), threads=threads, device=device, seed=0
         )

@@ -2,11 +2,12 @@
 
 plan.json is written last of the planning and before anything is measured; then one file for each cold process,
 the limits of the machine, the calibrations, and one file for each block. work/ and cache/ are scratch, removed
-when all blocks are there.
+when all blocks are there. One process at a time writes here: see run_lock.py.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,10 +35,13 @@ from ..record import (
     Resumption,
     RooflineLimits,
 )
-from ..record.files import read_model, write
+from ..record.files import load, read_model, write
 from . import task_files
+from .run_lock import check_locked
 
 M = TypeVar("M", bound=Spec)
+TABLE = "table.md"
+OVERWRITTEN = (WHOLE, TABLE, "report.html", "relay")  # what a run and its page write into a run's folder
 
 
 class ColdResult(Spec):
@@ -95,12 +99,12 @@ class RunFolder:
     @property
     def is_finished(self) -> bool:
         """Whether a whole record lies here."""
-        return (self.run / WHOLE).exists()
+        return os.path.exists(self.run / WHOLE)  # which raises nothing, whatever the name
 
     @property
     def begun(self) -> bool:
         """Whether a run has been planned here."""
-        return (self.root / "plan.json").exists()
+        return os.path.exists(self.root / "plan.json")
 
     # --- places
 
@@ -120,11 +124,58 @@ class RunFolder:
         """Where the certified final parameters of a lane's run are kept while the run goes on."""
         return self.work(task) / f"final-{lane}.npz"
 
+    # --- begin and go on
+
+    def check_free(self) -> None:
+        """Raise InputError unless a new run can be written here and overwrites nothing."""
+        if os.path.lexists(self.run) and not os.path.isdir(self.run):
+            raise InputError(f"{self.run}: is a file; name a folder")
+        if self.begun:
+            raise InputError(f"{self.run}: already holds a run; name another folder")
+        present = [name for name in OVERWRITTEN if os.path.lexists(self.run / name)]
+        if self.is_half_planned:
+            present.remove(self.root.name)
+        if present:
+            what = "a run" if self.is_finished else "something"
+            raise InputError(f"{self.run}: already holds {what} ({present[0]}); name another folder")
+
+    @property
+    def is_half_planned(self) -> bool:
+        """Whether nothing but the data of tasks lies here: an end came before the plan was written."""
+        files = [path for path in self.root.rglob("*") if path.is_symlink() or not path.is_dir()]
+        ours = os.path.isdir(self.root) and not self.root.is_symlink()
+        return ours and all(path.name in task_files.NAMES or path.name.startswith(".plan") for path in files)
+
+    @contextmanager
+    def planning(self) -> Iterator[None]:
+        """Within it a new run is planned and begun here; an end before that leaves nothing.
+
+        Raises:
+            InputError: something is here that would be overwritten.
+        """
+        self.check_free()
+        shutil.rmtree(self.root, ignore_errors=True)
+        try:
+            yield
+        finally:
+            if not self.begun:
+                shutil.rmtree(self.root, ignore_errors=True)
+
+    def check_begun(self) -> None:
+        """Raise InputError unless a run has been begun here, and what it has shown so far is its own."""
+        if not self.begun:
+            content = "a finished run" if self.is_finished else "no run"
+            raise InputError(f"{self.run}: holds {content}, so there is nothing to go on with")
+        if self.is_finished and self.plan() != load(self.run).plan:
+            raise InputError(f"{self.run / WHOLE}: is of another run, and would be overwritten; move it away")
+
     # --- pieces
 
     def begin(self, plan: Plan) -> None:
         """Fix the plan; from here on the run can be resumed."""
-        write(self.root / "plan.json", plan)
+        for folder in ("jobs", "blocks"):
+            (self.root / folder).mkdir(parents=True, exist_ok=True)
+        self.write(self.root / "plan.json", plan)
 
     def plan(self) -> Plan:
         """The plan of the run here.
@@ -134,9 +185,19 @@ class RunFolder:
         """
         return read_model(self.root / "plan.json", Plan)
 
+    def write(self, path: Path, piece: Spec) -> None:
+        """Write a piece, whole or not at all.
+
+        Raises:
+            InputError: the folder has been removed or replaced since this process began to measure in it.
+            OSError: it cannot be written.
+        """
+        check_locked(self.run)
+        write(path, piece)
+
     def keep(self, piece: MachineLimits | Calibrations | PhaseBreakdowns | Resumptions) -> None:
         """Write a piece of which there is one in a run."""
-        write(self.root / PIECES[type(piece)], piece)
+        self.write(self.root / PIECES[type(piece)], piece)
 
     def piece(self, kind: type[M]) -> M | None:
         """The one piece of a kind, None where it has not been measured yet."""
@@ -200,18 +261,3 @@ class RunFolder:
         """Remove what only a running measurement needs."""
         shutil.rmtree(self.root / "work", ignore_errors=True)
         shutil.rmtree(self.cache, ignore_errors=True)
-
-
-@contextmanager
-def made_folder(out: Path) -> Iterator[RunFolder]:
-    """The folder of a run, made where it is absent, to be written to within.
-
-    Raises:
-        InputError: it cannot be made or written to.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        yield RunFolder(out)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"{out}: {reason}; choose another folder with --out") from error

@@ -29,7 +29,6 @@ from ..record import (
     RooflineLimits,
     Threads,
 )
-from ..record.files import write
 from ..record.plan import PlannedWork
 from .efforts import WorkerLimits
 from .environment import allowed_cpus
@@ -78,10 +77,12 @@ class Preparation:
 
         def run(key: ColdKey) -> None:
             cpu = cpus.get()
-            result = self.cold_process(pool, key, cpu, beside=side_by_side - 1)
-            cpus.put(cpu)
+            try:
+                result = self.cold_process(pool, key, cpu, beside=side_by_side - 1)
+            finally:
+                cpus.put(cpu)  # a disk that is full ends a thread, and others wait for its CPU
             if not pool.closed:  # else it was interrupted, which is not a result
-                write(self.folder.cold_path(*key), result)
+                self.folder.write(self.folder.cold_path(*key), result)
                 self.done(", ".join(self.names(key)))
 
         with ThreadPoolExecutor(side_by_side) as threads, WorkerPool(self.limits.memory) as pool:

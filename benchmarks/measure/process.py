@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -110,6 +111,13 @@ def without_folders(text: str) -> str:
     return re.sub(r"(?:/[^\s/:'\"]+)+/", "", text)
 
 
+def check_room(reason: str) -> None:
+    """Raise OSError where a worker's failure is one of the disk: it ends the run, and can be made good."""
+    for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if os.strerror(code) in reason:
+            raise OSError(code, os.strerror(code))
+
+
 class Worker:
     """A fresh process that serves `samestep.benchmarks.measure.worker`."""
 
@@ -144,6 +152,7 @@ class Worker:
 
         Raises:
             WorkerError: it raised, died, hung or outgrew its memory.
+            OSError: there was no room for a file of it, which is no fault of a lane.
         """
         request = json.dumps({"verb": verb, **arguments}, allow_nan=False).encode() + b"\n"
         with self.lock:
@@ -156,12 +165,14 @@ class Worker:
                 raise WorkerError(verb, self._death(), alive=False) from None
             line, reason = self._line(limit)
         if reason:
+            check_room(reason)
             raise WorkerError(verb, reason, alive=False)
         try:
             reply: Reply = dict(json.loads(line))
         except (TypeError, ValueError):
             raise WorkerError(verb, "its answer is not JSON", alive=True) from None
         if "error" in reply:
+            check_room(reply["error"])
             raise WorkerError(verb, without_folders(reply["error"]), alive=True)
         return reply
 

@@ -76,6 +76,8 @@ def resolve(options: Options, *, tasks: Sequence[Task] = (), race: bool = True) 
         raise InputError(f"no lane can run here: {by_reason(missing)}")
     if options.baseline and baseline in missing:
         raise InputError(f"the baseline {baseline} cannot run here: {missing[baseline]}")
+    out = Path(options.out) if options.out else default_folder()
+    RunFolder(out).check_free()
     chosen, left_out = choose_tasks(options, tasks)
     return RunRequest(
         tasks=chosen,
@@ -86,7 +88,7 @@ def resolve(options: Options, *, tasks: Sequence[Task] = (), race: bool = True) 
         effort=choose_effort(options.effort),
         threads=pick("threads", options.threads, get_args(Threads)),
         device=device,
-        out=_free(Path(options.out)) if options.out else default_folder(),
+        out=out,
         phases=options.phases,
     )
 
@@ -99,9 +101,7 @@ def begun_earlier(options: Options, folder: str) -> RunRequest:
                 f"--resume goes on as {folder} was begun: leave out --{option.name}, or start a new run"
             )
     place = RunFolder(folder)
-    if not place.begun:
-        content = "a finished run" if place.is_finished else "no run"
-        raise InputError(f"--resume {folder}: holds {content}, so there is nothing to go on with")
+    place.check_begun()
     plan = place.plan()
     return RunRequest(
         tasks=tuple(work.task for work in plan.works),
@@ -143,16 +143,6 @@ def why_not(lane: str, device: Device) -> str | None:
         return reason
     devices = backends.lane_class(lane).devices()
     return None if str(device) in devices else f"no device {device} here, only {', '.join(devices)}"
-
-
-def _free(folder: Path) -> Path:
-    """The folder, if no run is in it yet."""
-    place = RunFolder(folder)
-    if folder.is_file():
-        raise InputError(f"--out {folder} is a file: name a folder")
-    if place.is_finished or place.begun:
-        raise InputError(f"--out {folder} already holds a run: name another folder")
-    return folder
 
 
 def choose_lanes(chosen: Sequence[str]) -> tuple[str, ...]:

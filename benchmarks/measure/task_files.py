@@ -24,6 +24,7 @@ from ..record.plan import Facts, PlannedWork
 
 RUN_STEPS = 100
 ARRAYS = ("x", "y", "x_test", "y_test")
+NAMES = ("x.npy", "y.npy", "start.npz", "split.json", "task.json", *(f"{name}64.npy" for name in ARRAYS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +62,8 @@ def write(folder: Path, task: Task, split: Split, start: Mapping[str, Host]) -> 
     facts_of_split = ("features", "target", "source", "dropped", "classes")
     values = {name: getattr(split, name) for name in facts_of_split}
     values |= {"skipped_rows": split.skipped_rows, "truth": truth, "transform": split.transform.as_json()}
-    (folder / "split.json").write_text(json.dumps(values, allow_nan=False))
-    (folder / "task.json").write_text(task.model_dump_json())
+    (folder / "split.json").write_text(json.dumps(values, allow_nan=False), encoding="utf-8")
+    (folder / "task.json").write_text(task.model_dump_json(), encoding="utf-8")
     return describe(read(folder), facts_of(split))
 
 
@@ -81,7 +82,7 @@ def facts_of(split: Split) -> Facts:
 
 def read(folder: Path) -> TaskFiles:
     """The work in a folder, ready for a worker."""
-    task = Task.model_validate_json((folder / "task.json").read_text())
+    task = Task.model_validate_json((folder / "task.json").read_text(encoding="utf-8"))
     x, y = np.load(folder / "x.npy"), np.load(folder / "y.npy")
     return timed_run(task, _split(folder), x, y, load_arrays(folder / "start.npz"))
 
@@ -107,7 +108,7 @@ def load_arrays(path: Path) -> dict[str, Host]:
 
 
 def _split(folder: Path) -> Split:
-    values = json.loads((folder / "split.json").read_text())
+    values = json.loads((folder / "split.json").read_text(encoding="utf-8"))
     truth = values["truth"]
     values |= {
         "features": tuple(values["features"]),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ..console.errors import InputError
+from ..console.errors import InputError, cause
 from ..console.safe_path import safe_path
 from ..record import KEY
 from .replay import Replay
@@ -158,6 +158,9 @@ def pytest_terminal_summary(
         return (yield)
     except PerformanceRegression as error:  # of --benchmark-compare-fail, which has said where
         pytest.exit(str(error), returncode=int(pytest.ExitCode.TESTS_FAILED))
+    except OSError as error:  # of a file that pytest-benchmark was to save
+        fault = f"{error.filename}: {cause(error)}"
+        pytest.exit(fault, returncode=int(pytest.ExitCode.USAGE_ERROR))
     finally:
         show(replay, terminalreporter)
 
@@ -177,7 +180,13 @@ def show(replay: Replay, terminal: pytest.TerminalReporter) -> None:
 
     saver, document = Saver(replay.config), record_document(replay.analysis)
     users_file = saver.json_file
-    path = write_run(replay.analysis, replay.request.out, markdown(document), json_elsewhere=bool(users_file))
+    try:
+        with replay.folder:
+            path = write_run(
+                replay.analysis, replay.request.out, markdown(document), json_elsewhere=bool(users_file)
+            )
+    except InputError as error:
+        pytest.exit(str(error), returncode=int(pytest.ExitCode.USAGE_ERROR))
     if not saver.is_quiet:
         terminal.write_line("")
         terminal.write_line(plain(document))

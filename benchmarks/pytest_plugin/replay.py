@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ class Replay:
         tasks, lanes = ({pair[place] for pair in selected} for place in (0, 1))
         lanes.add(request.baseline)  # -k torch:tuned still needs its yardstick
         self.config = config
+        self.folder = ExitStack()  # holds the run's folder, from planning to the last write
         self.request = replace(
             request,
             tasks=tuple(task for task in request.tasks if task.name in tasks),
@@ -39,10 +41,12 @@ class Replay:
         """Everything measured, by the same calls as `samestep compare`."""
         from ..console.progress import progress
         from ..measure import measure
+        from ..measure.exclusive import made_folder
 
         capture = self.config.pluginmanager.getplugin("capturemanager")
         with capture.global_and_fixture_disabled(), progress() as report:
             try:
+                self.folder.enter_context(made_folder(self.request.out))
                 return measure(self.request, progress=report)
             except InputError as error:  # data that cannot be used concern every test alike
                 pytest.exit(str(error), returncode=int(pytest.ExitCode.USAGE_ERROR))

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from ..analysis import RecordAnalysis
 from ..measure import BenchmarkRun
+from ..measure.exclusive import made_folder
+from ..measure.folder import TABLE
 from ..record import WHOLE, Record
 from ..record.files import json_text, load, write_text
 
@@ -18,16 +20,19 @@ def write_run(analysis: RecordAnalysis, out: Path, table: str, *, json_elsewhere
     `json_elsewhere`: the user has the JSON in a file of their own choice, so there is none in the folder.
 
     Raises:
-        InputError: the JSON cannot be read back; the pieces stay.
+        InputError: they cannot be written, the JSON cannot be read back, or another process is measuring there.
+            The pieces stay.
     """
     from .adapter import document  # it loads pytest-benchmark
 
-    path, run = out / WHOLE, BenchmarkRun(out)
-    if not json_elsewhere:
-        write_text(path, json_text(document(analysis)))
-    write_text(out / "table.md", table)
-    if path.exists() and not run.lacks() and holds(path, analysis.record):
-        shutil.rmtree(run.folder.root, ignore_errors=True)
+    path = out / WHOLE
+    with made_folder(out, make=False):
+        run = BenchmarkRun(out)
+        if not json_elsewhere:
+            write_text(path, json_text(document(analysis)))
+        write_text(out / TABLE, table)
+        if path.exists() and not run.lacks() and holds(path, analysis.record):
+            shutil.rmtree(run.folder.root, ignore_errors=True)
     return path
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from ..console.errors import InputError
+from ..console.interrupts import raise_interrupts
 from . import KEY, SCHEMA_VERSION, WHOLE, Record
 from .bounded_json import content, parse
 from .consistency import fault
@@ -93,15 +94,30 @@ def write(path: str | Path, record: BaseModel) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a file so that it is whole or absent, whatever interrupts it."""
+    """Write a file so that it is whole or absent, whatever interrupts it; its folder is there."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    raise_interrupts()
+    partial = path.with_name(f"{_partial_name(path)}{os.getpid()}")
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)  # a disk that is full, or an interrupt
+
+
+def remove_partial(path: Path) -> None:
+    """Remove what a process that was killed has left of a file that it wrote."""
+    for partial in path.parent.glob(f"{_partial_name(path)}*"):
+        if partial.name.removeprefix(_partial_name(path)).isdecimal():
+            partial.unlink(missing_ok=True)
+
+
+def _partial_name(path: Path) -> str:
+    """The first part of the name of a file that is being written: short, since the whole may have 255 bytes."""
+    return f".{path.name[:40]}."
 
 
 def read_model(path: str | Path, kind: type[M]) -> M:

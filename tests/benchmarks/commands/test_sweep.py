@@ -21,7 +21,7 @@ from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.commands import sweep
 from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.measure import grid as grid_of_sizes
-from samestep.benchmarks.measure.folder import RunFolder
+from samestep.benchmarks.measure.exclusive import made_folder
 from samestep.benchmarks.measure.options import Options
 from samestep.benchmarks.parity.workload import initial_parameters
 from samestep.benchmarks.record import Record
@@ -190,7 +190,8 @@ def test_bad_usage_is_one_line_and_exit_2(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    RunFolder("begun").begin(record_maker.plan(("numpy",), "numpy", 2, "one"))  # a comparison, not a sweep
+    with made_folder(Path("begun")) as folder:
+        folder.begin(record_maker.plan(("numpy",), "numpy", 2, "one"))  # a comparison, not a sweep
     with pytest.raises(SystemExit) as left:
         cli.main(["sweep", *words])
     told = capsys.readouterr()

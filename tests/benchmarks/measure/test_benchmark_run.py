@@ -19,6 +19,7 @@ from samestep.backends.spec import Task
 from samestep.benchmarks.analysis import RecordAnalysis, Verdict
 from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.measure import RunRequest, certify_lanes, measure, resume
+from samestep.benchmarks.measure.exclusive import made_folder
 from samestep.benchmarks.measure.folder import RunFolder
 from samestep.benchmarks.record import Record
 from samestep.benchmarks.record.plan import Effort
@@ -234,9 +235,9 @@ def stopped(tmp_path: Path) -> Path:
 def test_a_session_of_another_boot_lock_or_code_is_refused(field: str, stopped: Path) -> None:
     folder = RunFolder(stopped)
     plan = folder.plan()
-    folder.begin(
-        plan.model_copy(update={"environment": plan.environment.model_copy(update={field: "other"})})
-    )
+    changed = plan.environment.model_copy(update={field: "other"})
+    with made_folder(stopped):
+        folder.begin(plan.model_copy(update={"environment": changed}))
     with pytest.raises(InputError, match="begun with another"):
         resume(stopped)
 

@@ -10,7 +10,7 @@ import pytest
 from samestep import backends
 from samestep.benchmarks.commands.parity import parity
 from samestep.benchmarks.console.errors import InputError
-from samestep.benchmarks.measure.folder import RunFolder
+from samestep.benchmarks.measure.exclusive import made_folder
 from samestep.benchmarks.measure.options import Options
 from samestep.benchmarks.measure.request import choose_device, resolve
 from tests.helpers.records import plan
@@ -45,7 +45,8 @@ def test_a_task_that_was_asked_for_is_an_error_without_its_data() -> None:
 def test_a_resumed_run_still_tells_lanes_and_tasks_apart(tmp_path: Path) -> None:
     missing = {"jax": "not installed", "diabetes": "scikit-learn is needed here"}
     begun = plan(["numpy"], "numpy", 1, "one").model_copy(update={"missing": missing})
-    RunFolder(tmp_path).begin(begun)
+    with made_folder(tmp_path) as folder:
+        folder.begin(begun)
     request = resolve(Options(resume=str(tmp_path)))
     assert request.missing_lanes == {"jax": "not installed"}
     assert request.left_out_tasks == {"diabetes": "scikit-learn is needed here"}

@@ -1,0 +1,110 @@
+"""Output that goes nowhere, or only in part: no command ends in a traceback, and none says that all is well."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from samestep.benchmarks.console.streams import tolerant
+from tests.helpers.paths import RESULTS
+from tests.helpers.processes import SMOKE
+
+pytestmark = pytest.mark.slow
+
+REFERENCE = str(RESULTS / "reference")
+FULL = "standard output: No space left on device; what was printed is not complete"
+CLOSED = "standard output: it is closed; what was printed is not complete"
+SAMESTEP = f"{sys.executable} -m samestep"
+
+
+def shell(line: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """A line of bash; the exit code is that of the first program of a pipe."""
+    script = f"{line}; exit ${{PIPESTATUS[0]}}"
+    env = os.environ | variables
+    command = ["bash", "-c", script]
+    return subprocess.run(
+        command, cwd=folder, env=env, capture_output=True, encoding="utf-8", errors="replace", timeout=300
+    )
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("redirection", "code", "said"),
+    [
+        (">&-", 2, CLOSED),
+        (">/dev/full", 2, FULL),
+        (">/dev/full 2>/dev/full", 2, ""),
+        (">&- 2>&- <&-", 2, ""),
+        ("2>&-", 0, ""),
+        ("2>/dev/full", 0, ""),
+        ("<&-", 0, ""),
+        ("| head -1", 0, ""),
+    ],
+)
+def test_every_stream_may_fail(
+    redirection: str, code: int, said: str, unbuffered: str, tmp_path: Path
+) -> None:
+    done = shell(f"{SAMESTEP} table {REFERENCE} {redirection}", tmp_path, PYTHONUNBUFFERED=unbuffered)
+    assert done.returncode == code, done.stderr
+    assert done.stderr == (f"samestep: {said}\n" if said else "")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("list", 2),
+        ("lesson --lane numpy", 2),
+        ("parity --task lesson --lane numpy", 2),
+        ("ceilings --task lesson --lane numpy --json", 2),
+        (f"report {REFERENCE} --out page.html", 2),
+        (f"diff {REFERENCE} {REFERENCE}", 2),
+        (f"verify {REFERENCE}", 2),
+        ("--help", 2),
+        ("--version", 2),
+        ("table nowhere", 2),
+    ],
+)
+def test_no_command_ends_well_with_a_full_output(words: str, code: int, tmp_path: Path) -> None:
+    done = shell(f"{SAMESTEP} {words} >/dev/full", tmp_path)
+    assert done.returncode == code, done.stderr
+    errors = [line for line in done.stderr.splitlines() if not line.startswith("[")]  # progress
+    assert len(errors) == 1
+    assert errors[0].startswith("samestep: ")
+
+
+def test_a_run_is_kept_though_nothing_can_be_shown(tmp_path: Path) -> None:
+    done = shell(f"{SAMESTEP} compare {' '.join(SMOKE)} --out run >/dev/full 2>/dev/full <&-", tmp_path)
+    assert (done.returncode, done.stderr) == (2, "")
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["benchmark.json", "table.md"]
+    assert shell(f"{SAMESTEP} verify run", tmp_path).returncode == 0
+
+
+def test_a_check_that_failed_says_so_whoever_reads_it(tmp_path: Path) -> None:
+    (tmp_path / "benchmark.json").write_bytes((RESULTS / "reference" / "benchmark.json").read_bytes())
+    (tmp_path / "table.md").write_text("| another | table |\n")
+    for redirection in (">&-", ">/dev/full", "| head -1"):
+        assert shell(f"{SAMESTEP} verify . {redirection}", tmp_path).returncode == 1
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_every_encoding_has_the_tables(encoding: str, tmp_path: Path) -> None:
+    done = shell(f"{SAMESTEP} table {REFERENCE}", tmp_path, PYTHONIOENCODING=encoding)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\\u" not in done.stdout
+    assert ("11.80 us +-0.8% *" in done.stdout) == (encoding == "ascii")
+
+
+def test_a_name_that_the_encoding_lacks_is_escaped(tmp_path: Path) -> None:
+    for name in ("größe-表", os.fsdecode(b"\xff")):
+        done = shell(f"{SAMESTEP} table '{name}'", tmp_path, PYTHONIOENCODING="ascii")
+        assert done.returncode == 2
+        assert done.stderr.startswith("samestep: ")
+        assert done.stderr.count("\n") == 1
+
+
+def test_no_stream_of_a_test_is_replaced(capsys: pytest.CaptureFixture[str]) -> None:
+    assert tolerant(sys.stdout) is sys.stdout
