@@ -173,6 +173,7 @@ class RunFolder:
 
     def begin(self, plan: Plan) -> None:
         """Fix the plan; from here on the run can be resumed."""
+        check_locked(self.run)
         for folder in ("jobs", "blocks"):
             (self.root / folder).mkdir(parents=True, exist_ok=True)
         self.write(self.root / "plan.json", plan)

@@ -24,6 +24,7 @@ from pydantic import BaseModel
 
 from samestep.backends.interface import Device
 
+from ..console.errors import CUT
 from ..record import Threads
 from ..record.files import first_fault, reread
 from .process_tree import ProcessTree, oom_kills
@@ -116,6 +117,8 @@ def check_room(reason: str) -> None:
     for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         if os.strerror(code) in reason:
             raise OSError(code, os.strerror(code))
+    if CUT.search(reason):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 class Worker:

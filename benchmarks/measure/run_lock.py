@@ -10,7 +10,7 @@ import errno
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,6 +58,7 @@ def locked(folder: Path) -> Iterator[None]:
             yield
         finally:
             del HOLDERS[identity]
+            _unlock(descriptor)  # closing alone would leave it to a child that is just being forked
     finally:
         os.close(descriptor)
 
@@ -74,6 +75,13 @@ def _lock(descriptor: int, folder: Path) -> None:
     except OSError as error:
         if error.errno not in NO_LOCKS:
             raise
+
+
+def _unlock(descriptor: int) -> None:
+    import fcntl
+
+    with suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def check_locked(folder: Path) -> None:

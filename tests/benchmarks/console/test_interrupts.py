@@ -105,3 +105,50 @@ def test_other_dropped_exceptions_are_told_as_before(monkeypatch: pytest.MonkeyP
     with interrupts_delivered():
         sys.unraisablehook(other)  # type: ignore[arg-type]
     assert told == [other]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
+)
+def test_a_signal_in_the_first_seconds_is_one_line(number: signal.Signals, code: int, tmp_path: Path) -> None:
+    """Whatever is being imported, planned or loaded then; a run that has just begun may say how to go on."""
+    words = "compare --effort standard --task lesson --lane numpy --baseline numpy --out run".split()
+    for delay in (0.15, 0.3, 0.6, 1.2, 2.5):
+        command = [sys.executable, "-m", "samestep", *words[:-1], f"run-{delay}"]
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with subprocess.Popen(command, cwd=tmp_path, text=True, start_new_session=True, **pipes) as process:
+            time.sleep(delay)
+            process.send_signal(number)
+            out, err = process.communicate(timeout=60)
+        if "site.py" in err or (delay == 0.15 and not err):  # Python itself had not started yet
+            continue
+        said = [line for line in err.splitlines() if not line.startswith("[")]  # but for progress
+        assert process.returncode == code, (delay, err)
+        assert len(said) == 1, (delay, err)
+        assert said[0].startswith("samestep: interrupted; "), (delay, err)
+        assert out == "" or "SPEED" in out
+
+
+IN_AN_IMPORT = """
+import builtins, signal, sys
+from samestep import __main__ as program
+before = builtins.__import__
+def load(name, *rest):
+    if name == "numpy":  # an interrupt in there comes out as an ImportError of NumPy's own
+        signal.raise_signal({number})
+        raise ImportError("numpy's C extensions could not be imported")
+    return before(name, *rest)
+builtins.__import__ = load
+sys.argv = ["samestep", "table", "nowhere"]
+program.main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(int(signal.SIGINT), 130), (int(signal.SIGTERM), 143)])
+def test_a_signal_in_an_import_is_not_an_import_error(number: int, code: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", IN_AN_IMPORT.replace("{number}", str(number))]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (code, ""), done.stderr
+    assert done.stderr == "samestep: interrupted; nothing was written\n"

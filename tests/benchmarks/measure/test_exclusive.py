@@ -1,0 +1,156 @@
+"""What a run's folder may hold before and after a run, and disks that are full."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from samestep.benchmarks.console.errors import InputError
+from samestep.benchmarks.measure.exclusive import made_folder
+from samestep.benchmarks.measure.folder import RunFolder
+from samestep.benchmarks.measure.process import check_room
+from samestep.benchmarks.record.files import write_text
+from tests.helpers.processes import SMOKE, InProcess, samestep
+from tests.helpers.records import plan
+
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+from samestep.benchmarks.cli import main
+main(sys.argv[2:])
+"""
+SMALL = ("--effort", "smoke", "--task", "lesson", "--lane", "numpy", "--baseline", "numpy")
+
+
+@pytest.mark.parametrize("name", ["benchmark.json", "table.md", "report.html", "relay", "relay/notes.txt"])
+def test_what_is_not_ours_is_not_written_over(name: str, tmp_path: Path, here: InProcess) -> None:
+    place = tmp_path / "run" / name
+    place.parent.mkdir(parents=True)
+    place.write_text("mine")
+    done = here("compare", *SMALL, "--out", "run")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert name.partition("/")[0] in done.stderr
+    assert [path for path in (tmp_path / "run").rglob("*") if path.is_file()] == [place]
+    assert place.read_text() == "mine"
+
+
+def test_other_files_do_not_matter_and_half_a_plan_is_no_run(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    (tmp_path / "README.md").write_text("mine")
+    folder.work(0).mkdir(parents=True)
+    (folder.work(0) / "x.npy").touch()
+    (folder.root / ".plan.json.123").touch()
+    folder.check_free()
+    with made_folder(tmp_path), folder.planning():
+        assert not folder.root.exists()
+        folder.work(0).mkdir(parents=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
+
+
+def test_a_record_of_another_run_is_not_written_over(tmp_path: Path) -> None:
+    with made_folder(tmp_path) as folder:
+        folder.begin(plan(["numpy"], "numpy", 1, "one"))
+    (tmp_path / "benchmark.json").write_text("{}")
+    with pytest.raises(InputError, match=r"benchmark\.json"):
+        folder.check_begun()
+
+
+@pytest.mark.parametrize("words", [("report", "x", "--out"), ("parity", "--task", "lesson", "--json")])
+def test_a_file_that_cannot_be_written_is_said_before_any_work(
+    words: tuple[str, ...], smoke: tuple[Path, object], tmp_path: Path, here: InProcess
+) -> None:
+    words = tuple(str(smoke[0]) if word == "x" else word for word in words)
+    (tmp_path / "notes.txt").write_text("mine")
+    for target in ("notes.txt", "nowhere/file", ".", "n" * 300, "/dev/null"):
+        done = here(*words, target)
+        assert (done.returncode, done.stdout) == (2, ""), target
+        assert done.stderr.count("\n") == 1
+        assert words[-1] in done.stderr
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert Path("/dev/null").is_char_device()
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_an_earlier_page_is_written_again_and_a_long_name_is_no_fault(
+    smoke: tuple[Path, object], tmp_path: Path, here: InProcess
+) -> None:
+    name = "n" * 250 + ".html"
+    for _ in range(2):
+        assert here("report", str(smoke[0]), "--out", name).returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("compare", *SMALL, "--out"),
+        ("compare", "--resume"),
+        ("sweep", "--lane", "numpy", "--out"),
+        ("sweep", "--resume"),
+        ("table",),
+        ("report",),
+        ("verify",),
+        ("diff", "x"),
+    ],
+)
+def test_a_name_of_300_letters_is_one_line(words: tuple[str, ...], tmp_path: Path, here: InProcess) -> None:
+    done = here(*words, "n" * 300)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len([line for line in done.stderr.splitlines() if line.startswith("samestep: ")]) == 1
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    path, limits = tmp_path / "a.json", resource.getrlimit(resource.RLIMIT_FSIZE)
+    write_text(path, "before")
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write_text(path, "x" * 1000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert [file.name for file in tmp_path.iterdir()] == ["a.json"]
+    assert path.read_text() == "before"
+
+
+def test_no_lane_is_to_blame_for_a_full_disk() -> None:
+    for code in (errno.ENOSPC, errno.EFBIG):
+        with pytest.raises(OSError, match=os.strerror(code)):
+            check_room(f"OSError: [Errno {code}] {os.strerror(code)}: 'final-0.npz'")
+    with pytest.raises(OSError, match="No space"):
+        check_room("OSError: 2000 requested and 21 written")
+    check_room("ValueError: too large")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("most_bytes", [300, 2_000, 20_000, 60_000])
+def test_a_disk_that_fills_loses_nothing(most_bytes: int, tmp_path: Path) -> None:
+    """Files may have so many bytes: too few for the data, the plan, the certificates, the record."""
+    command = [sys.executable, "-c", LIMITED, str(most_bytes), "compare", *SMOKE, "--out", "run"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2, done.stderr
+    said = [line for line in done.stderr.splitlines() if not line.startswith("[")]  # but for progress
+    assert len(said) == 1, done.stderr
+    assert "File too large" in said[0] or "no room for a whole file" in said[0]
+    assert "record:" not in done.stdout
+    folder = RunFolder(tmp_path / "run")
+    assert not [path for path in folder.run.rglob(".*") if path.is_file()]
+    assert ("--resume run" in said[0]) == folder.begun
+    words = ("--resume", "run") if folder.begun else (*SMOKE, "--out", "run")
+    assert bool(folder.blocks()) == (most_bytes == 60_000)
+    resumed = samestep("compare", *words, cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert sorted(path.name for path in folder.run.iterdir()) == ["benchmark.json", "table.md"]
+    assert json.loads((folder.run / "benchmark.json").read_text())["benchmarks"]
