@@ -113,9 +113,9 @@ def test_other_dropped_exceptions_are_told_as_before(monkeypatch: pytest.MonkeyP
 )
 def test_a_signal_in_the_first_seconds_is_one_line(number: signal.Signals, code: int, tmp_path: Path) -> None:
     """Whatever is being imported, planned or loaded then; a run that has just begun may say how to go on."""
-    words = "compare --effort standard --task lesson --lane numpy --baseline numpy --out run".split()
+    job = ["--effort", "standard", "--task", "lesson", "--lane", "numpy", "--baseline", "numpy"]
     for delay in (0.15, 0.3, 0.6, 1.2, 2.5):
-        command = [sys.executable, "-m", "samestep", *words[:-1], f"run-{delay}"]
+        command = [sys.executable, "-m", "samestep", "compare", *job, "--out", f"run-{delay}"]
         pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         with subprocess.Popen(command, cwd=tmp_path, text=True, start_new_session=True, **pipes) as process:
             time.sleep(delay)
