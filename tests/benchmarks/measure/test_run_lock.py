@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,7 @@ from tests.helpers.sessions import requested
 HOLDER = """
 import sys, time
 from pathlib import Path
+from typing import Any
 from samestep.benchmarks.measure.exclusive import made_folder
 with made_folder(Path(sys.argv[1])):
     print("held", flush=True)
@@ -94,7 +96,7 @@ def test_every_way_in_is_refused_and_changes_nothing(
 @pytest.mark.slow
 def test_of_two_new_runs_one_goes_on(tmp_path: Path) -> None:
     line = [sys.executable, "-m", "samestep", "compare", *SMOKE, "--out", "run"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     both = [subprocess.Popen(line, cwd=tmp_path, text=True, **pipes) for _ in range(2)]
     said = [process.communicate(timeout=300)[1] for process in both]
     assert sorted(process.returncode for process in both) == [0, 2], said
@@ -127,6 +129,7 @@ def test_a_child_that_outlives_its_parent_keeps_no_lock(tmp_path: Path) -> None:
     script = f"""
 import os, signal, time
 from pathlib import Path
+from typing import Any
 from samestep.benchmarks.measure.run_lock import locked
 with locked(Path({str(tmp_path)!r})):
     if not (child := os.fork()):
