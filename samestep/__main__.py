@@ -23,7 +23,7 @@ def leave(number: int, frame: object) -> None:
         os._exit(128 + number)
 
 
-def main() -> None:
+def command_line() -> None:
     """The command line; a signal while nothing has been begun is one line and the exit code."""
     for number, default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
         if signal.getsignal(number) is default:  # a shell has programs in the background ignore Ctrl-C
@@ -37,4 +37,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command_line()

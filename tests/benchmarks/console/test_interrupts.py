@@ -141,7 +141,7 @@ def load(name, *rest):
     return before(name, *rest)
 builtins.__import__ = load
 sys.argv = ["samestep", "table", "nowhere"]
-program.main()
+program.command_line()
 """
 
 
