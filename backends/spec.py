@@ -18,6 +18,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 from . import losses
 from .strict_model import Count as Count
 from .strict_model import Finite as Finite
+from .strict_model import Name as Name
 from .strict_model import NonNegative as NonNegative
 from .strict_model import Number as Number
 from .strict_model import Positive as Positive
@@ -65,8 +66,8 @@ class File(Spec):
 
     kind: Literal["file"] = "file"
     path: str
-    target: str
-    features: tuple[str, ...] | None = None
+    target: Name
+    features: tuple[Name, ...] | None = None
     seed: int = Field(default=0, ge=0)
 
 
@@ -280,9 +281,9 @@ class SGD(Spec):
 class Task(Spec):
     """One piece of training work, the same in every backend."""
 
-    name: str = Field(min_length=1)
+    name: Name = Field(min_length=1)
     dataset: Dataset
-    layers: tuple[Layer, ...] = Field(min_length=1)
+    layers: tuple[Layer, ...] = Field(min_length=1, max_length=1_000)
     init: Initialization = Initialization()
     loss: Loss = Loss()
     optimizer: SGD = SGD()

@@ -18,12 +18,22 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0)]
+LONGEST_TEXT, LONGEST_NAME = (
+    10_000,
+    2_000,
+)  # characters of a sentence, and of what names a row or a column
+Name = Annotated[str, Field(max_length=LONGEST_NAME)]
 
 
 class Spec(BaseModel):
-    """A frozen, strict piece of a specification: unknown fields and silent conversions are errors."""
+    """A frozen, strict piece of a specification: unknown fields and silent conversions are errors.
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", ser_json_inf_nan="strings")
+    No text in it, and no key, is longer than LONGEST_TEXT, unless a field says otherwise.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="forbid", ser_json_inf_nan="strings", str_max_length=LONGEST_TEXT
+    )
 
     def as_json(self) -> Any:
         """The specification as JSON's own values; a number that is not finite is a string there."""

@@ -27,9 +27,11 @@ from samestep.backends.spec import (
     Synthetic,
     Task,
 )
+from samestep.backends.strict_model import LONGEST_NAME
 
 from . import datasets
 from .console.choices import pick
+from .console.errors import InputError
 
 BOOK = Synthetic(rows=1000, held_out=250, features=2, weights=(2.0, -3.4), bias=4.2, noise=0.01)
 BY_HAND = Initialization(weight=Normal(mean=0.0, std=0.01), bias=Constant(value=0.0))
@@ -213,6 +215,10 @@ def from_file(
         InputError: the file cannot be trained on, or no such dtype.
     """
     chosen = None if features is None else tuple(features)
+    if max(map(len, (path, target, *(chosen or ())))) > LONGEST_NAME:
+        raise InputError(
+            f"a path or a column's name of more than {LONGEST_NAME:,} characters: use shorter ones"
+        )
     dataset = File(path=path, target=target, features=chosen, seed=seed)
     split = datasets.load(dataset)
     if learning_rate is None:

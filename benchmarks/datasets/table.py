@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from samestep.backends.spec import File
+from samestep.backends.strict_model import LONGEST_NAME
 
 from ..console.choices import nearest
 from ..console.errors import InputError
@@ -121,6 +122,9 @@ def _features(spec: File, columns: list[str]) -> tuple[str, ...]:
     doubled = [name for index, name in enumerate(features) if name in features[:index]]
     if doubled:
         raise InputError(f"{spec.path}: feature {doubled[0]!r} is named twice: name it once")
+    if long := [name for name in features if len(name) > LONGEST_NAME]:
+        fault = f"a column's name has {len(long[0]):,} characters; at most {LONGEST_NAME:,} are recorded"
+        raise InputError(f"{spec.path}: {fault}: rename it")
     if not features:
         raise InputError(
             f"{spec.path}: no feature beside the target {spec.target!r}: add at least one column"

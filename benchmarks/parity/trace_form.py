@@ -45,7 +45,7 @@ def malformed_table(workload: Workload, quantity: str, table: Arrays, steps: int
     """What is wrong with the arrays of one quantity, (steps, *shape) by parameter name, or None."""
     shapes, dtype = workload.task.parameters, workload.task.dtype
     if set(table) != set(shapes):
-        sentence = f"the {quantity} are named {sorted(table)}, not {sorted(shapes)}"
+        sentence = f"the {quantity} are named {sorted(table)}"[:300] + f", not {sorted(shapes)}"[:300]
         return Diagnosis(cause="shape", sentence=sentence)
     for name, values in table.items():
         shape = (steps, *shapes[name])

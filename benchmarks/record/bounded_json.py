@@ -1,7 +1,8 @@
 """JSON from somebody else: bounded, plain, and refused in one line where readers could differ about it.
 
 Nothing of it is executed or unpickled. A regular file of at most MOST_BYTES is read, once. Its JSON is UTF-8 with
-at most MOST_VALUES values, no key twice in one object, no NaN and no integer beyond 64 bits.
+at most MOST_VALUES values, at most MOST_KEYS keys in one object and none of them twice, no NaN and no integer
+beyond 64 bits. The models bound the lengths of texts.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from ..console.errors import InputError
 
 MOST_BYTES = 512 * 1024 * 1024
 MOST_VALUES = 8_000_000  # seventy times those of a run of three tasks, nine lanes and twelve blocks
+MOST_KEYS = 10_000  # of one object: a name for each parameter of a model, or each package of a host
 LARGEST = 2**63 - 1
 
 
@@ -53,6 +55,8 @@ def parse(raw: bytes) -> Any:
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object; of a key that comes twice, some readers take the first value and some the last."""
+    if len(pairs) > MOST_KEYS:
+        raise ValueError(f"more than {MOST_KEYS:,} keys in one object")
     value = dict(pairs)
     if len(value) < len(pairs):
         names = [name for name, _ in pairs]

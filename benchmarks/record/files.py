@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
+from samestep.backends.strict_model import LONGEST_TEXT
+
 from ..console.errors import InputError
 from ..console.interrupts import raise_interrupts
 from . import KEY, SCHEMA_VERSION, WHOLE, Record
@@ -21,7 +23,11 @@ M = TypeVar("M", bound=BaseModel)
 D = TypeVar("D", bound="Document")
 
 
-class Document(BaseModel):
+class ForeignPart(BaseModel, str_max_length=LONGEST_TEXT):
+    """A part of pytest-benchmark's JSON, as far as it is read."""
+
+
+class Document(ForeignPart):
     """pytest-benchmark's JSON; all of it but our own key is left to pytest-benchmark."""
 
     samestep: Record
@@ -153,5 +159,5 @@ def first_fault(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return " ".join(str(error).split())[:200]
     fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    place = ".".join(str(part) for part in fault["loc"])
+    place = ".".join(str(part)[:60] for part in fault["loc"])
     return " ".join(f"{place}: {fault['msg']}".removeprefix(": ").split())[:200]

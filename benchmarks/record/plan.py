@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from samestep.backends.interface import Device
-from samestep.backends.spec import Count, Positive, Spec, Task
+from samestep.backends.spec import Count, Name, Positive, Spec, Task
 
 from .. import tasks
 from ..datasets.split import Transform
@@ -56,10 +56,10 @@ class Facts(Spec):
     """
 
     source: str
-    columns: tuple[str, ...]
-    target: str
+    columns: tuple[Name, ...]
+    target: Name
     transform: Transform
-    dropped: tuple[str, ...]
+    dropped: tuple[Name, ...]
     skipped_rows: Natural
     rank: Natural
 
@@ -99,7 +99,7 @@ class Plan(Spec):
 
     created: Moment
     works: tuple[PlannedWork, ...]
-    lanes: tuple[str, ...]
+    lanes: tuple[Name, ...]
     baseline: str
     family: tuple[Comparison, ...]
     effort: Effort
@@ -108,7 +108,7 @@ class Plan(Spec):
     seed: Natural
     environment: Environment
     settings: dict[str, str]
-    missing: dict[str, str] = Field(default_factory=dict)
+    missing: dict[Name, str] = Field(default_factory=dict, max_length=1_000)
     phases: bool = False
 
     @property

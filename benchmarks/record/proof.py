@@ -7,7 +7,7 @@ place of n; it judges nothing.
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -16,6 +16,7 @@ from samestep.backends.spec import Count, Dtype, Number, Spec
 
 from .machine import Natural
 
+Base64: TypeAlias = Annotated[str, Field(max_length=1_400_000)]  # of at most a million bytes
 Status: TypeAlias = Literal["not run", "pass", "fail", "diverged"]
 SCHEMA_VERSION: Literal[1] = 1
 
@@ -88,7 +89,7 @@ class KeptStep(Spec):
     """One step's arrays by name, each as base64 of its bytes (`benchmarks.record.arrays`)."""
 
     step: Count
-    arrays: dict[str, str]
+    arrays: dict[str, Base64]
 
 
 class Overall(Spec):

@@ -71,9 +71,9 @@ class Record(Spec):
     calibrations: tuple[Calibration, ...]
     ceilings: tuple[RooflineLimits, ...]
     dispatches: tuple[Dispatch, ...]
-    blocks: tuple[Block, ...]
-    failures: tuple[Failure, ...]
-    ledgers: tuple[PhaseBreakdown, ...] = ()
+    blocks: tuple[Block, ...] = Field(max_length=10_000)
+    failures: tuple[Failure, ...] = Field(max_length=100_000)
+    ledgers: tuple[PhaseBreakdown, ...] = Field(default=(), max_length=2_000)
     # tasks and frameworks whose limits could not be measured, with the reason
     unmeasured: dict[str, str] = Field(default_factory=dict)
     resumptions: tuple[Resumption, ...] = ()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 
 from ..analysis import LaneAnalysis, RecordAnalysis
@@ -20,6 +21,8 @@ from . import formatting as fmt
 from .glossary import RANK_KEY, RANK_SIGNS, explained
 from .text_table import Section, TextDocument, TextTable, document_html, markdown, plain
 
+FORMULA_SIGNS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four in full width
+PLAIN_NUMBER = re.compile(r"[+-]?[0-9][0-9,]*(\.[0-9]+)?([eE][+-]?[0-9]+)?%?")
 FORMATS = ("rich", "markdown", "csv", "html")
 
 
@@ -64,8 +67,19 @@ def as_csv(analysis: RecordAnalysis) -> str:
     writer.writerow(name for column in columns.COLUMNS.values() for name in column.csv_names())
     for lane in analysis:
         values = (value for column in columns.COLUMNS.values() for value in column.csv_values(lane))
-        writer.writerow(visible(value) if isinstance(value, str) else value for value in values)
+        writer.writerow(spreadsheet_cell(value) if isinstance(value, str) else value for value in values)
     return text.getvalue().rstrip("\n")
+
+
+def spreadsheet_cell(text: str) -> str:
+    """A text that no spreadsheet takes for a formula: where it begins like one, an apostrophe stands before it.
+
+    After OWASP, CSV Injection; a space before the sign helps nobody. Plain numbers stay as they are. Tabs and
+    line ends are written as text here as everywhere.
+    """
+    shown = visible(text)
+    is_formula = shown.lstrip().startswith(FORMULA_SIGNS) and not PLAIN_NUMBER.fullmatch(shown)
+    return f"'{shown}" if is_formula else shown
 
 
 # --- what the tables hold -------------------------------------------------------------------------

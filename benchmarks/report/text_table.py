@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -102,11 +103,11 @@ def markdown(document: TextDocument) -> str:
     parts: list[str] = []
     for section in document.sections:
         parts += [f"### {escape(section.heading)}\n"] if section.heading else []
-        parts += [f"{escape(line)}\n" for line in section.facts]
+        parts += [f"{escaped_line(line)}\n" for line in section.facts]
         for table in section.tables:
             parts += [f"**{escape(table.title)}**\n", markdown_rows(table)]
-            parts += [*(f"- {escape(note)}" for note in table.notes), ""] if table.notes else []
-    return "\n".join([*parts, *map(escape, document.closing)]) + "\n"
+            parts += [*(f"- {escaped_line(note)}" for note in table.notes), ""] if table.notes else []
+    return "\n".join([*parts, *map(escaped_line, document.closing)]) + "\n"
 
 
 def markdown_rows(table: TextTable) -> str:
@@ -116,12 +117,18 @@ def markdown_rows(table: TextTable) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in (head, ruler, *rows)) + "\n"
 
 
+MARKER = re.compile(r"^(\s*\d*)(#|[.)](?=\s|$)|[-+=](?=[\s=-]|$))")  # of a heading, a list or a rule
+ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"} | {special: f"\\{special}" for special in "\\|*_`[]~$"}
+
+
 def escape(text: str) -> str:
-    """A text as Markdown shows it."""
-    text = visible(text)
-    for special in "\\|<>*_`[]":
-        text = text.replace(special, {"<": "&lt;", ">": "&gt;"}.get(special, "\\" + special))
-    return text
+    """A text inside a line as Markdown shows it."""
+    return visible(text).translate(str.maketrans(ESCAPES))
+
+
+def escaped_line(text: str) -> str:
+    """A line of its own, which begins no heading, list or rule."""
+    return MARKER.sub(r"\1\\\2", escape(text))
 
 
 # --- HTML -----------------------------------------------------------------------------------------

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from pydantic import BaseModel
-
 from ..record import Environment, Record
-from ..record.files import Document
+from ..record.files import Document, ForeignPart
 from ..record.plan import Moment
 from .findings import Findings
 
 ROUNDING = timedelta(seconds=2)  # dates are written in whole seconds
 
 
-class Processor(BaseModel):
+class Processor(ForeignPart):
     """What pytest-benchmark says of the processor."""
 
     brand_raw: str | None = None
@@ -25,7 +23,7 @@ class Processor(BaseModel):
     flags: tuple[str, ...] | None = None
 
 
-class MachineFacts(BaseModel):
+class MachineFacts(ForeignPart):
     """What pytest-benchmark says of the machine, as far as the record says the same."""
 
     system: str | None = None
@@ -37,7 +35,7 @@ class MachineFacts(BaseModel):
     cpu: Processor = Processor()
 
 
-class Commit(BaseModel):
+class Commit(ForeignPart):
     """The commit in whose folder the file was written."""
 
     time: Moment | None = None

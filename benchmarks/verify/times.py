@@ -7,16 +7,18 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import Field
 
 from ..analysis import RecordAnalysis
+from ..record.consistency import MOST_ROWS
+from ..record.files import ForeignPart
 from ..record.proof import Untraced
 from .closeness import near
 from .findings import Findings
 from .origin import MachineDocument
 
 
-class LaneInfo(BaseModel):
+class LaneInfo(ForeignPart):
     """What the plugin adds to one of pytest-benchmark's entries."""
 
     task: str = ""
@@ -24,7 +26,7 @@ class LaneInfo(BaseModel):
     verdict: str = ""
 
 
-class BenchmarkStats(BaseModel):
+class BenchmarkStats(ForeignPart):
     """Samples, and those of pytest-benchmark's figures that do not depend on a method; seconds."""
 
     data: tuple[float, ...] = ()
@@ -34,7 +36,7 @@ class BenchmarkStats(BaseModel):
     median: float = math.nan
 
 
-class BenchmarkEntry(BaseModel):
+class BenchmarkEntry(ForeignPart):
     """One of pytest-benchmark's entries."""
 
     name: str = ""
@@ -45,7 +47,7 @@ class BenchmarkEntry(BaseModel):
 class BenchmarkDocument(MachineDocument):
     """pytest-benchmark's JSON, the record and all that is checked against it."""
 
-    benchmarks: tuple[BenchmarkEntry, ...] = ()
+    benchmarks: tuple[BenchmarkEntry, ...] = Field(default=(), max_length=MOST_ROWS)
 
 
 def check_slices(findings: Findings, analysis: RecordAnalysis) -> None:

@@ -17,8 +17,9 @@ from samestep.benchmarks.report import certificate_tables as certificates
 from samestep.benchmarks.report import formatting as figures
 from samestep.benchmarks.report import tables
 from samestep.benchmarks.report.columns import ACCURACY, COLUMNS, COST, SPEED
-from samestep.benchmarks.report.text_table import TextTable, markdown_rows
+from samestep.benchmarks.report.text_table import TextTable, escaped_line, markdown_rows
 from tests.helpers.page_records import awkward
+from tests.helpers.paths import DATA
 from tests.helpers.records import record as made_up
 
 
@@ -188,3 +189,47 @@ def test_names_in_markdown_are_data(smoke: tuple[Path, object]) -> None:
     task = work.task.model_copy(update={"name": "<script>|x|"})
     table = TextTable("T", ("lane",), [(task.name,)])
     assert markdown_rows(table).splitlines()[2] == "| &lt;script&gt;\\|x\\| |"
+
+
+# --- names are data -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+cmd|' /C calc'!A0", "-1+cmd", "@SUM(A1)", " =1+1", "-", "＝1+1", "+3%x"]
+)
+def test_no_spreadsheet_takes_a_cell_for_a_formula(text: str) -> None:
+    assert tables.spreadsheet_cell(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["-0.5", "+3%", "-1e-07", "-1,234.5", "", "numpy", "1+1", "a=b"])
+def test_a_number_stays_as_it_is_in_csv(text: str) -> None:
+    assert tables.spreadsheet_cell(text) == text
+
+
+def test_a_tab_or_a_line_end_is_text_in_csv() -> None:
+    assert tables.spreadsheet_cell("\t=1+1") == r"\t=1+1"
+    assert tables.spreadsheet_cell("\r=1+1") == r"\r=1+1"
+
+
+def test_every_text_of_a_csv_line_is_made_harmless() -> None:
+    text = tables.as_csv(RecordAnalysis(load(DATA / "hostile" / "formula-lane.json")))
+    cells = [cell for row in csv.reader(io.StringIO(text)) for cell in row]
+    assert '\'=HYPERLINK("x")' in cells
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "@", "\t", "\r"))]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("# x", r"\# x"),
+        ("- x", r"\- x"),
+        ("1. x", r"1\. x"),
+        ("===", r"\==="),
+        ("-0.5 x", "-0.5 x"),
+        ("1.5x", "1.5x"),
+        ("a&lt;b <i> ~~x~~ $y$", r"a&amp;lt;b &lt;i&gt; \~\~x\~\~ \$y\$"),
+        ("[x](javascript:alert(1)) `y`", r"\[x\](javascript:alert(1)) \`y\`"),
+    ],
+)
+def test_a_line_of_markdown_is_shown_as_text(text: str, shown: str) -> None:
+    assert escaped_line(text) == shown
