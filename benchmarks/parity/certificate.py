@@ -102,7 +102,8 @@ def conclude(
     """The certificate that evidence adds up to; the last piece decides, and its dtype is named if it failed."""
     last = evidence[-1].judgement
     reasons = "; ".join(f"{piece.judgement.dtype}: {piece.judgement.reason}" for piece in evidence)
-    few = sum(value.size for value in final.values()) <= MOST_KEPT and final
+    few = 0 < sum(value.size for value in final.values()) <= MOST_KEPT
+    kept = few and all(value.dtype.kind == "f" for value in final.values())
     return Certificate.model_validate(
         {
             **description,
@@ -115,7 +116,7 @@ def conclude(
             if last.status == "pass"
             else f"{last.dtype}: {last.reason}{cause_clause(last)}",
             "evidence": tuple(evidence),
-            "final": {name: tuple(value.ravel().tolist()) for name, value in final.items()} if few else None,
+            "final": {name: tuple(value.ravel().tolist()) for name, value in final.items()} if kept else None,
         }
     )
 

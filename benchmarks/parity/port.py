@@ -53,11 +53,10 @@ def certify(
     there too. Where no buffers are shown, the reference's own, with their error, stand in.
 
     Raises:
-        InputError: the data do not fit the dtype, a batch is too large for any bound in it, or a stream cannot be
-            read.
+        InputError: the data are no arrays of finite real numbers or do not fit task and dtype, a batch is too
+            large for any bound in it, or a stream cannot be read.
     """
-    if isinstance(data, tuple):
-        data = Rows(*data)
+    data = as_data(data)
     match program:
         case Backend():
             return certify_backend(program, task, data, lane=lane, run_steps=run_steps)
@@ -68,6 +67,21 @@ def certify(
         case _ if callable(program):
             return certify_recorder(recorder_of_step(program), task, data, lane or "port")
     raise InputError(f"{program!r} is no program: give a backend, functions, or a recorded stream")
+
+
+def as_data(data: Data | tuple[Host, Host]) -> Data:
+    """Arrays (x, y) as rows; other data as they are.
+
+    Raises:
+        InputError: they are neither, or `Rows` cannot be made of them.
+    """
+    if isinstance(data, tuple) and len(data) == 2:
+        return Rows(*data)
+    if not (hasattr(data, "rounded") and hasattr(data, "digest")) or isinstance(data, tuple):
+        raise InputError(
+            f"the data are of type {type(data).__name__}: give arrays (x, y), Rows or a data set"
+        )
+    return data
 
 
 def recorder_of_step(step: StepFunction) -> Recorder:
@@ -128,6 +142,10 @@ def examine_steps(record: Recorder, workload: Workload) -> tuple[Evidence, Param
         if run_judge.stopped:
             break
     judgement = run_judge.judgement()
+    if not all(isinstance(value, np.ndarray) and value.dtype.kind == "f" for value in params.values()):
+        return Evidence(
+            judgement=judgement, start=digest(workload.start)
+        ), {}  # the judgement says what they are
     return Evidence(judgement=judgement, start=digest(workload.start), final=digest(params)), params
 
 
@@ -155,7 +173,7 @@ def read_stream(stream: Stream, workload: Workload) -> Trace:
         InputError: the file cannot be read, or does not hold the task's parameters.
     """
     where = "the stream" if isinstance(stream, Mapping) else str(stream)
-    arrays = dict(stream) if isinstance(stream, Mapping) else read_npz(stream)
+    arrays = as_arrays(stream, where) if isinstance(stream, Mapping) else read_npz(stream)
     names = workload.task.parameters
     stream_keys = ["loss", *(f"{prefix}{name}" for prefix in PREFIXES for name in names)]
     arrays = join_steps(arrays, stream_keys, where)
@@ -171,6 +189,24 @@ def read_stream(stream: Stream, workload: Workload) -> Trace:
     return Trace(arrays.get("loss", np.empty(0)), *tables)
 
 
+def as_arrays(stream: Mapping[str, Host], where: str) -> dict[str, Host]:
+    """The entries of a stream as arrays; those of other libraries and nested lists are converted.
+
+    Raises:
+        InputError: an entry cannot be an array of numbers.
+    """
+    arrays = {}
+    for name, value in stream.items():
+        try:
+            arrays[name] = np.asarray(value)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise InputError(f"{where}: {name!r} is no array ({one_line(error)})") from error
+        if arrays[name].dtype.kind not in "fiuc" or isinstance(value, np.ma.MaskedArray):
+            kind = "masked" if isinstance(value, np.ma.MaskedArray) else str(arrays[name].dtype)
+            raise InputError(f"{where}: {name!r} is an array of {kind}, not of numbers")
+    return arrays
+
+
 def read_npz(path: str | Path) -> dict[str, Host]:
     """The arrays of an npz file, by name; nothing in it is executed.
 
@@ -179,9 +215,10 @@ def read_npz(path: str | Path) -> dict[str, Host]:
     """
     try:
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            return dict(file)
+            arrays = dict(file)
     except (OSError, EOFError, ValueError, AttributeError, TypeError, BadZipFile) as error:
         raise InputError(f"{path}: not an npz file of arrays ({one_line(error)})") from error
+    return as_arrays(arrays, str(path))
 
 
 def join_steps(arrays: Mapping[str, Host], stream_keys: Sequence[str], where: str) -> dict[str, Host]:
@@ -210,12 +247,15 @@ def join_steps(arrays: Mapping[str, Host], stream_keys: Sequence[str], where: st
     return joined
 
 
-def export(path: str | Path, task: Task, data: Data) -> None:
+def export(path: str | Path, task: Task, data: Data | tuple[Host, Host]) -> None:
     """Write a task's work for a program in any language, as an npz file.
 
     It holds x, y, "order" and "rates" by epoch, and "start/<name>" for every parameter.
+
+    Raises:
+        InputError: the data are none for this task.
     """
-    workload = Workload.of(task, data)
+    workload = Workload.of(task, as_data(data))
     arrays = {"x": workload.x, "y": workload.y, "order": np.stack(workload.orders)}
     arrays |= {"rates": workload.learning_rates}
     arrays |= {f"start/{name}": value for name, value in workload.start.items()}

@@ -34,18 +34,54 @@ class Data(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Data of your own: x (n, k), and y (n, m) floating or (n,) integer classes."""
+    """Data of your own: x (n, k), and y (n, m) floating or (n,) integer classes.
+
+    Raises:
+        InputError: one is no NumPy array of finite real numbers, there is no row, or x and y differ in rows.
+    """
 
     x: Host
     y: Host
 
+    def __post_init__(self) -> None:
+        for name, array in (("x", self.x), ("y", self.y)):
+            if fault := unusable(array):
+                raise InputError(f"{name} {fault}")
+        if len(self.x) != len(self.y):
+            raise InputError(f"x has {len(self.x)} rows and y has {len(self.y)}: give one y for each x")
+
     def rounded(self, dtype: str) -> tuple[Host, Host]:
-        """x and a floating y in a dtype; classes stay as they are."""
-        return self.x.astype(dtype), self.y.astype(dtype) if self.y.dtype.kind == "f" else self.y.copy()
+        """x and a floating y in a dtype; classes stay as they are.
+
+        Raises:
+            InputError: a value lies beyond the largest number of the dtype.
+        """
+        with np.errstate(over="ignore"):
+            x, y = self.x.astype(dtype), self.y.astype(dtype) if self.y.dtype.kind == "f" else self.y.copy()
+        for name, values in (("x", x), ("y", y)):
+            if not np.isfinite(values).all():
+                raise InputError(f"{name} has values too large for {dtype}; use float64 or smaller numbers")
+        return x, y
 
     def digest(self) -> str:
         """SHA-256 of both arrays."""
         return digest({"x": self.x, "y": self.y})
+
+
+def unusable(array: object) -> str | None:
+    """Why something is not an array of finite real numbers with a first axis of rows; None where it is."""
+    if isinstance(array, np.ma.MaskedArray):
+        return "is a masked array; leave the masked rows out, and give a plain array"
+    if not isinstance(array, np.ndarray) or isinstance(array, np.matrix):
+        how = "its method toarray()" if hasattr(array, "toarray") else "numpy.asarray"
+        return f"is of type {type(array).__name__}, not a NumPy array; convert it with {how}"
+    if array.dtype.kind not in "fiu":
+        return f"holds {array.dtype}, not real numbers; give float64, or int64 for classes"
+    if array.ndim == 0 or not array.size:
+        return f"has shape {array.shape}: there is no number in it to train on"
+    if wrong := len(array) - np.isfinite(array.reshape(len(array), -1)).all(axis=1).sum():
+        return f"holds NaN or infinity in {wrong} of {len(array)} rows; leave them out"
+    return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,11 +159,14 @@ class Workload:
 
 
 def check_data(task: Task, x: Host, y: Host) -> None:
-    """Check that the layers take x and the loss takes y, where frameworks may broadcast or say nothing.
+    """Check that both are finite, the layers take x and the loss takes y, where frameworks may say nothing.
 
     Raises:
         InputError: they do not.
     """
+    for name, array in (("x", x), ("y", y)):
+        if fault := unusable(array):
+            raise InputError(f"task {task.name!r}: {name} {fault}")
     inputs, *_ = next(iter(task.parameters.values()))
     (outputs,) = next(reversed(task.parameters.values()))
     if x.ndim != 2 or x.shape[1] != inputs:

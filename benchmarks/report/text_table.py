@@ -118,12 +118,13 @@ def markdown_rows(table: TextTable) -> str:
 
 
 MARKER = re.compile(r"^(\s*\d*)(#|[.)](?=\s|$)|[-+=](?=[\s=-]|$))")  # of a heading, a list or a rule
-ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"} | {special: f"\\{special}" for special in "\\|*_`[]~$"}
+ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+ESCAPES = str.maketrans({sign: ENTITIES.get(sign, f"\\{sign}") for sign in "\\|*_`[]~$&<>"})
 
 
 def escape(text: str) -> str:
     """A text inside a line as Markdown shows it."""
-    return visible(text).translate(str.maketrans(ESCAPES))
+    return visible(text).translate(ESCAPES)
 
 
 def escaped_line(text: str) -> str:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import jax
 import numpy as np
 import pytest
+import torch
+from scipy.sparse import csr_matrix
 
+from samestep import backends
 from samestep.backends.spec import SGD, Linear, Synthetic, Task
 from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.parity import Rows, Workload, certify, export
+from samestep.benchmarks.record.proof import Certificate
 from tests.helpers.parity_trainer import Trainer
 
 
@@ -188,3 +193,126 @@ def test_a_port_in_any_language_can_read_the_work(tmp_path):
     np.savez(tmp_path / "run.npz", **stream)
     certificate = certify(tmp_path / "run.npz", task, rows())
     assert certificate.status == "pass", certificate.reason
+
+
+# --- what is no data ------------------------------------------------------------------------------------------
+
+X, Y = rows().x, rows().y
+NO_DATA = {
+    "complex x": ((X + 0j, Y), "x holds complex128, not real numbers"),
+    "complex y": ((X, Y + 1j), "y holds complex128, not real numbers"),
+    "objects": ((X.astype(object), Y), "x holds object, not real numbers"),
+    "texts": ((X.astype(str), Y), "x holds <U32, not real numbers"),
+    "truth values": ((X, Y > 0), "y holds bool, not real numbers"),
+    "dates": ((X.astype("M8[s]"), Y), "x holds datetime64[s], not real numbers"),
+    "NaN": ((np.where(X > 1, np.nan, X), Y), "x holds NaN or infinity in 4 of 20 rows"),
+    "infinity": ((X, np.where(Y > 5, np.inf, Y)), "y holds NaN or infinity in 4 of 20 rows"),
+    "no row": ((X[:0], Y[:0]), "x has shape (0, 2): there is no number in it"),
+    "no column": ((X[:, :0], Y), "x has shape (20, 0): there is no number in it"),
+    "other rows": ((X, Y[:-1]), "x has 20 rows and y has 19"),
+    "one axis": ((X[:, 0], Y), "x is (20,), not (rows, 2)"),
+    "one axis of targets": ((X, Y[:, 0]), "target has shape (20,), but prediction of shape (20, 1)"),
+    "classes for a regression": ((X, Y.astype(int)), "as prediction, not int64"),
+    "masked": ((np.ma.masked_greater(X, 1), Y), "x is a masked array"),
+    "matrix": ((np.matrix(X), Y), "x is of type matrix"),
+    "sparse": (
+        (csr_matrix(X), Y),
+        "x is of type csr_matrix, not a NumPy array; convert it with its method toarray()",
+    ),
+    "tensor": ((torch.tensor(X), Y), "x is of type Tensor, not a NumPy array; convert it with numpy.asarray"),
+    "array of JAX": ((X, jax.numpy.asarray(Y)), "y is of type ArrayImpl, not a NumPy array"),
+    "lists": ((X.tolist(), Y), "x is of type list"),
+    "nothing": ((None, None), "x is of type NoneType"),
+    "three arrays": ((X, Y, Y), "the data are of type tuple: give arrays (x, y)"),
+    "one array": (X, "the data are of type ndarray: give arrays (x, y)"),
+}
+
+
+@pytest.mark.parametrize("what", NO_DATA)
+@pytest.mark.parametrize("program", [step, backends.load("numpy", "cpu")], ids=["function", "backend"])
+def test_what_is_no_data_is_an_input_error(program, what):
+    data, line = NO_DATA[what]
+    with pytest.raises(InputError) as error:
+        certify(program, make(), data)
+    assert line in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_numbers_beyond_the_dtype_are_an_input_error(tmp_path):
+    with pytest.raises(InputError, match="x has values too large for float32"):
+        Rows(X * 1e300, Y).rounded("float32")
+    with pytest.raises(InputError, match="x holds complex128"):
+        export(tmp_path / "work.npz", make(), (X + 0j, Y))
+
+
+class Unrounded:
+    """Data of another kind than ours, whose arrays are what they are."""
+
+    def __init__(self, x, y):
+        self.x, self.y = x, y
+
+    def rounded(self, dtype):
+        return self.x, self.y
+
+    def digest(self):
+        return "0"
+
+
+def test_data_of_another_kind_are_looked_at_too():
+    with pytest.raises(InputError, match="task 'port': x holds NaN or infinity in 20 of 20 rows"):
+        certify(step, make(), Unrounded(np.full_like(X, np.nan), Y))
+
+
+def recorded():
+    return Trainer(make()).run(Workload.of(make(), rows())).params
+
+
+@pytest.mark.parametrize(
+    ("entry", "line"),
+    [
+        (lambda a: a.astype(object), "'0.weight' is an array of object, not of numbers"),
+        (lambda a: a.astype(str), "not of numbers"),
+        (np.ma.masked_invalid, "'0.weight' is an array of masked, not of numbers"),
+        (lambda a: [[1.0], [1.0, 2.0]], "'0.weight' is no array (ValueError: "),
+        (lambda a: None, "'0.weight' is an array of object"),
+        (lambda a: csr_matrix(a[:, :, 0]), "'0.weight' is an array of object"),
+        (lambda a: torch.tensor(a, requires_grad=True), "'0.weight' is no array (RuntimeError: "),
+    ],
+)
+def test_what_is_no_stream_is_an_input_error(entry, line, tmp_path):
+    stream = recorded()
+    with pytest.raises(InputError) as error:
+        certify(stream | {"0.weight": entry(stream["0.weight"])}, make(), rows())
+    assert line in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_stream_of_another_type_of_number_fails_by_its_name():
+    stream = recorded()
+    wrong = certify({name: a + 0j for name, a in stream.items()}, make(), rows())
+    assert wrong.reason == "float32: params 0.weight are complex64 in a float32 task"
+    nan = certify({name: a * np.float32("nan") for name, a in stream.items()}, make(), rows())
+    assert nan.reason.startswith("float32: step 1 of 8: params 0.weight[0, 0] is nan")
+    assert Certificate.model_validate_json(nan.model_dump_json()).model_dump_json() == nan.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("result", "line"),
+    [
+        (lambda a: a + 0j, "params 0.weight are complex128 in a float64 task"),
+        (lambda a: a.astype(object), "params 0.weight are object in a float64 task"),
+        (lambda a: a.astype(str), "params 0.weight are <U32 in a float64 task"),
+        (lambda a: a.astype("M8[s]"), "params 0.weight are datetime64[s] in a float64 task"),
+        (lambda a: a > 0, "params 0.weight are bool in a float64 task"),
+        (lambda a: None, "params 0.weight have shape (1,), not (1, 2, 1)"),
+        (lambda a: csr_matrix(np.atleast_2d(a)), "params 0.weight have shape (1,), not (1, 2, 1)"),
+    ],
+)
+def test_a_function_that_gives_no_numbers_fails_by_what_they_are(result, line):
+    def wrong(params, x, y, learning_rate):
+        return {name: result(value) for name, value in step(params, x, y, learning_rate).items()}
+
+    certificate = certify(wrong, make(), rows())
+    assert certificate.status == "fail"
+    assert certificate.reason.startswith(f"float64: {line}")
+    assert certificate.final is None
