@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from ..parity.workload import initial_parameters
 from ..record import MOST_STEPS, Certified, Comparison, Failure, Plan, Record, Threads
 from ..record.plan import Effort
 from ..record.proof import Certificate
-from . import environment, task_files
+from . import environment, settings, task_files
 from .efforts import WorkerLimits
 from .exclusive import alone, made_folder
 from .folder import MachineLimits, PhaseBreakdowns, RunFolder
@@ -272,10 +273,17 @@ def make_plan(request: RunRequest, folder: RunFolder, progress: Progress) -> Pla
         device=str(request.device),
         seed=seed,
         environment=environment.read(),
-        settings=worker_settings(threads=request.threads, device=request.device),
+        settings=recorded_worker_settings(request),
+        unset=settings.unset(os.environ),
         missing=request.missing,
         phases=request.phases,
     )
+
+
+def recorded_worker_settings(request: RunRequest) -> dict[str, str]:
+    """What every worker gets on top, as it is recorded."""
+    given = worker_settings(threads=request.threads, device=request.device)
+    return {name: settings.recordable(name, value) for name, value in given.items()}
 
 
 def check_selection(request: RunRequest) -> None:

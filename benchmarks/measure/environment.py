@@ -1,6 +1,6 @@
 """What the run depends on besides the code: the host, its libraries, their settings.
 
-Nothing here names a user, a host or a folder: paths in settings are cut to their last part.
+Nothing here names a user, a host or a folder: paths in settings are cut to their last part (`settings`).
 """
 
 from __future__ import annotations
@@ -20,11 +20,8 @@ from threadpoolctl import threadpool_info
 from samestep import backends
 
 from ..record.machine import Environment, Pool
+from . import settings
 
-SETTINGS = (
-    *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "BLIS_", "NVPL_", "VECLIB_", "NUMEXPR_", "ATEN_"),
-    *("TORCH", "PYTORCH_", "TRITON_", "JAX_", "XLA_", "CUDA_", "NVIDIA_TF32_", "MALLOC_", "LD_PRELOAD"),
-)
 # Parts of benchmarks/ that decide no result: how a run is started, and how it is shown.
 NOT_DECISIVE = ("cli.py", "bench_training.py", "commands", "pytest_plugin", "lesson", "report", "console")
 PACKAGES = (
@@ -54,7 +51,7 @@ def read() -> Environment:
         memory=psutil.virtual_memory().total,
         python=f"{platform.python_implementation()} {platform.python_version()}",
         packages={name: installed()[name] for name in PACKAGES if name in installed()},
-        settings=settings(),
+        settings=settings.recorded(os.environ),
         boot=boot(),
         installed=_digest("\n".join(f"{name}=={version}" for name, version in sorted(installed().items()))),
         source=source(),
@@ -91,16 +88,6 @@ def cpu_model() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
-
-
-def settings() -> dict[str, str]:
-    """Environment variables that change how the libraries compute, without the folders in them."""
-    ours = "KMP_DUPLICATE_LIB_OK"  # threadpoolctl sets it when it is imported
-    return {
-        name: ":".join(part.rpartition("/")[2] for part in value.split(":"))
-        for name, value in sorted(os.environ.items())
-        if name.startswith(SETTINGS) and name != ours
-    }
 
 
 @cache

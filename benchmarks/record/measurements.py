@@ -36,7 +36,8 @@ class Arm(Spec):
 class Cold(Spec):
     """A first call in a fresh process with empty compiler caches; `beside` other processes ran at the time.
 
-    import_s, first_call_s: seconds. peak_memory: bytes of resident memory after it.
+    import_s, first_call_s: seconds. peak_memory: bytes of resident memory after it. programs_compiled: what the
+        framework had compiled by its end, None where nobody counts.
     """
 
     task: str
@@ -46,6 +47,7 @@ class Cold(Spec):
     first_call_s: Seconds
     peak_memory: Count
     beside: Natural
+    programs_compiled: Natural | None = None
 
 
 class Failure(Spec):

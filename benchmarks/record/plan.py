@@ -92,9 +92,9 @@ class Comparison(Spec):
 class Plan(Spec):
     """What a run sets out to do, written down before anything is measured.
 
-    `environment` is the coordinator's; `settings` are the variables that every worker gets on top; `missing`
-    are the lanes that were chosen but cannot run here, and the default tasks that have no data here, with
-    the reason.
+    `environment` is the coordinator's; `settings` are the variables that every worker gets on top, `unset` those
+    of the coordinator that none gets, since they change what is run; `missing` are the lanes that were chosen but
+    cannot run here, and the default tasks that have no data here, with the reason.
     """
 
     created: Moment
@@ -108,6 +108,7 @@ class Plan(Spec):
     seed: Natural
     environment: Environment
     settings: dict[str, str]
+    unset: dict[str, str] = Field(default_factory=dict, max_length=1_000)
     missing: dict[Name, str] = Field(default_factory=dict, max_length=1_000)
     phases: bool = False
 

@@ -10,6 +10,7 @@ from ..analysis.step_cost import StepCost, step_costs
 from ..record import Record
 from . import formatting as fmt
 from .glossary import listed
+from .settings_lines import settings_lines
 from .text_table import Section, TextDocument, TextTable
 
 MAP_NOTE = (
@@ -41,6 +42,7 @@ def scope(record: Record) -> list[str]:
         f"lane without proof at a size has no time there. {plan.device}, threads {plan.threads}.",
         f"Measured {fmt.moment(plan.created)} at effort {plan.effort.name} on {machine.cpu}, {machine.cores} "
         "cores. It holds for this host, this boot and these caches.",
+        *settings_lines(plan),
     ]
     return sentences + [f"Not run here: {lane}: {reason}" for lane, reason in plan.missing.items()]
 

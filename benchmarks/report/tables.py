@@ -19,6 +19,7 @@ from ..record import PlannedWork, Record
 from . import columns, sweep_tables
 from . import formatting as fmt
 from .glossary import RANK_KEY, RANK_SIGNS, explained
+from .settings_lines import settings_lines
 from .text_table import Section, TextDocument, TextTable, document_html, markdown, plain
 
 FORMULA_SIGNS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four in full width
@@ -164,6 +165,7 @@ def scope(analysis: RecordAnalysis, *, explain: bool = True) -> list[str]:
         RANK_KEY if explain and analysis.tier_ranks else "",
         f"Measured {fmt.moment(plan.created)} at effort {plan.effort.name} on {machine.cpu}, {machine.cores} "
         "cores. It holds for this host, this boot and these caches.",
+        *settings_lines(plan),
     ]
     lines += [f"Not run here: {lane}: {reason}" for lane, reason in plan.missing.items()]
     slowed = ((block.index, throttled(block.gpus_before, block.gpus_after)) for block in record.blocks)

@@ -55,6 +55,7 @@ def _settings(record: Record) -> TextTable:
         (name, value, "found") for name, value in plan.environment.settings.items()
     ]
     rows += [(name, value, "set for the workers") for name, value in plan.settings.items()]
+    rows += [(name, value, "found, and unset for the workers") for name, value in plan.unset.items()]
     return TextTable("Settings", SETTINGS, rows, left=SETTINGS)
 
 
