@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from samestep import backends
 from samestep.backends.interface import Batch, Host, RowOrder
 from samestep.backends.numpy_backend import NumpyBackend, SGDOptimizer
 from samestep.backends.numpy_modes import NumpyTuned
@@ -28,6 +29,8 @@ EXPECTED = {  # trap: the verdict, and how its reason begins
     "DropsWork": ("INVALID", "final parameters"),
     "StopsTheClockEarly": ("INVALID", "sync"),
     "Recompiles": ("INVALID", "recompilation"),
+    "JitSwitchedOff": ("INVALID", "not compiled"),
+    "DynamoSwitchedOff": ("INVALID", "not compiled"),
     "Remembers": ("INVALID", "memory"),
     "RemembersLast": ("INVALID", "memory"),
     "TimesAnotherProgram": ("INVALID", "parity"),
@@ -198,6 +201,24 @@ class Recompiles(Trap):
 
     def go_wrong(self) -> None:
         self.jax.jit(lambda x: x + self.calls)(np.float32(self.calls))
+
+
+class JitSwitchedOff:
+    """Says that a step is one compiled program, and runs it operation by operation."""
+
+    def __new__(cls, device: str = "cpu") -> Any:  # a lane of JAX, which no other trap should import
+        import jax
+
+        jax.config.update("jax_disable_jit", True)
+        return backends.load("jax:tuned", device)
+
+
+class DynamoSwitchedOff:
+    """Says that a step is one compiled program, and runs it without the compiler."""
+
+    def __new__(cls, device: str = "cpu") -> Any:
+        os.environ["TORCHDYNAMO_DISABLE"] = "1"  # read when a function is wrapped
+        return backends.load("torch:compile", device)
 
 
 class Wrong(NumpyTuned):

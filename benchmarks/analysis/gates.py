@@ -25,12 +25,14 @@ def failed(lane: LaneSamples) -> str | None:
 
 
 def invalid(lane: LaneSamples) -> str | None:
-    """Why a lane's times do not count: parity, final parameters, memory, sync, recompilation or threads."""
+    """Why a lane's times do not count: parity, compiling, final parameters, memory, sync or threads."""
     certified = lane.certified
     if certified is None:
         return None  # it never came to a certificate, which is a failure of its own
     if certified.certificate.status != "pass":
         return f"parity: {certified.certificate.reason}"
+    if reason := _not_compiled(lane):
+        return reason
     slices = [*lane.slices(), *lane.slices(twin=True)]
     if not slices:
         return None
@@ -54,6 +56,16 @@ def _wrong_endings(lane: LaneSamples, certified: Certified, slices: list[Slice])
     if _one_core(lane):
         return sum(timed.finals != 1 or timed.final != ending.final[:16] for timed in slices)
     return sum(not timed.apart <= ending.allowance for timed in slices)
+
+
+def _not_compiled(lane: LaneSamples) -> str | None:
+    """A lane that says it is compiled, in a process where its framework compiled no program at all."""
+    arm = next((arm for arm in lane.record.arms if arm.lane == lane.lane), None)
+    if arm is None or arm.compiled == "no":
+        return None
+    if all(cold.programs_compiled != 0 for cold in lane.cold_calls):  # None: nobody counts
+        return None
+    return f"not compiled: its {arm.compiled} is said to be one program, and {arm.framework} compiled none"
 
 
 def _one_core(lane: LaneSamples) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +14,13 @@ from ..console.errors import InputError
 from ..console.progress import progress
 from ..console.targets import check_target
 from ..console.terminal import terminal_width
-from ..measure import certify_lanes
+from ..measure import certify_lanes, settings
 from ..measure.options import Options
 from ..measure.request import by_tier, resolve
 from ..record import Certified
 from ..record.files import json_text, write_text
 from ..report import certificate_tables as certificates
+from ..report.settings_lines import unset_line
 
 CERTIFICATES_MARK = b'"certificate": {'  # in the first entry of every file of certificates
 
@@ -38,6 +40,8 @@ def parity(options: Options, file: str | None, against: str | None = None) -> in
     with progress() as report:
         certified = certify_lanes(request.tasks, request.lanes, device=request.device, progress=report)
     print(certificates.parity(certified, request.missing, width=terminal_width(), against=against))
+    for line in unset_line(settings.unset(os.environ)):
+        print(line)
     if file is not None:
         write_text(file, json_text(certified, indent=2))
     return int(any(unproven(pair, certified) for pair in certified))

@@ -11,14 +11,38 @@ import psutil
 
 from .environment import allowed_cpus
 
-_jax_compilations = [0]
+_jax_compilations = {"programs": 0, "operations": 0}
 
 
 def compilations() -> int:
-    """Programs compiled so far in this process, counted by the framework that is loaded in it."""
-    count = _jax_compilations[0]
+    """How often something was compiled so far in this process, counted by the framework that is loaded in it."""
+    count = sum(_jax_compilations.values())
     if dynamo := sys.modules.get("torch._dynamo.utils"):
-        count += dynamo.counters["frames"]["total"]
+        # frames leaves out those that must be one whole graph, graphs leaves out those that came to nothing
+        count += max(dynamo.counters["frames"]["total"], dynamo.counters["stats"]["unique_graphs"])
+    return count
+
+
+def programs_compiled(framework: str) -> int | None:
+    """Programs of several operations that a framework compiled so far in this process; None where nobody counts.
+
+    torch: graphs of torch.compile, functions and modules of TorchScript. jax: functions of jax.jit, also where a
+    cache had them; single operations, which JAX compiles without it too, are not among them.
+    """
+    if framework == "jax":
+        return _jax_compilations["programs"]
+    if framework == "torch":
+        return _torch_programs()
+    return None
+
+
+def _torch_programs() -> int:
+    count = 0
+    if dynamo := sys.modules.get("torch._dynamo.utils"):
+        count += dynamo.counters["stats"]["unique_graphs"]
+    if script := sys.modules.get("torch.jit"):
+        functions = script._state._python_cu.get_functions()
+        count += len(functions) + len(script._recursive.concrete_type_store.type_store)
     return count
 
 
@@ -27,9 +51,20 @@ def watch_compilations() -> None:
     if jax := sys.modules.get("jax"):
 
         def listen(event: str, seconds: float, **_: Any) -> None:
-            _jax_compilations[0] += event == "/jax/core/compile/backend_compile_duration"
+            if event == "/jax/core/compile/backend_compile_duration":
+                _jax_compilations["operations" if _is_single_operation() else "programs"] += 1
 
         jax.monitoring.register_event_duration_secs_listener(listen)
+
+
+def _is_single_operation() -> bool:
+    """Whether JAX compiles, in the calls above, one operation that was called outside of jax.jit."""
+    frame = sys._getframe()
+    while caller := frame.f_back:
+        frame = caller
+        if frame.f_code.co_name == "apply_primitive":
+            return True
+    return False
 
 
 def steal_ns() -> int:

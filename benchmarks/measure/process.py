@@ -81,7 +81,7 @@ def worker_environment(
     """The environment variables of a worker: thread limits before any import, a hash seed, a random size.
 
     A worker imports from where this process does, but never from the current folder: a file there that is called
-    numpy.py would run in place of NumPy. Of this process's variables it gets those that do not change what is run.
+    numpy.py would run in place of NumPy. Of this process's variables it gets those that leave the work as it is.
     """
     variables = settings.for_workers(os.environ)
     variables["PYTHONPATH"] = os.pathsep.join(str(Path(folder).resolve()) for folder in sys.path if folder)
@@ -103,7 +103,9 @@ def worker_settings(*, threads: Threads, device: Device) -> dict[str, str]:
     if threads == "one":
         variables |= ONE_THREAD
         if not hasattr(os, "sched_setaffinity"):  # nothing else holds XLA to one thread there
-            flags = f"{settings.for_workers(os.environ).get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false"
+            flags = (
+                f"{settings.for_workers(os.environ).get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false"
+            )
             variables["XLA_FLAGS"] = flags.strip()
     return variables
 

@@ -101,7 +101,7 @@ RULES = tuple(
         ("shown", "XLA_* LIBTPU_INIT_ARGS", "XLA: JAX's compiler and runtime"),
         ("unset", "TF_CPP_MAX_VLOG_LEVEL TF_CPP_VMODULE TF_CPP_VLOG_*", "logs of XLA"),
         ("recorded", "TF_CPP_MIN_LOG_LEVEL", "which warnings are printed"),
-        ("shown", "TF_*", "XLA, TensorFlow and their oneDNN"),
+        ("shown", "TF_XLA_* TF_ENABLE_* TF_NUM_* TF_GPU_* TF_CUDNN_*", "XLA and TensorFlow"),
         (
             "unset",
             "NUMBA_DISABLE_* NUMBA_*DEBUG* NUMBA_DUMP_* NUMBA_*TRACE* NUMBA_BOUNDSCHECK",
@@ -130,12 +130,17 @@ RULES = tuple(
             "how text is coded",
         ),
         ("recorded", "PYTHONWARNINGS PYTHONFAULTHANDLER PYTHONINTMAXSTRDIGITS", "warnings and limits"),
-        ("recorded", "PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX", "where bytecode is kept: the time of imports"),
-        ("shown", "PYTHON[A-Z]*", PYTHON),
+        (
+            "recorded",
+            "PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX",
+            "where bytecode is kept: the time of imports",
+        ),
+        ("shown", "PYTHONTRACEMALLOC PYTHONMALLOC PYTHONDEVMODE PYTHONASYNCIODEBUG", PYTHON),
+        ("shown", "PYTHONOPTIMIZE PYTHONPROFILEIMPORTTIME PYTHONPERFSUPPORT PYTHONNODEBUGRANGES", PYTHON),
         ("shown", "PYTHON_JIT PYTHON_GIL PYTHON_TLBC PYTHON_CPU_COUNT PYTHON_PERF_*", PYTHON),
         ("shown", "PYTHON_FROZEN_MODULES PYTHON_PRESITE PYTHON_THREAD_* PYTHON_CONTEXT_*", PYTHON),
         # --- numerical libraries
-        ("shown", "OPENBLAS_* GOTO_*", OPENBLAS),
+        ("shown", "OPENBLAS_* GOTO_NUM_THREADS", OPENBLAS),
         ("shown", "NPY_* NUMPY_*", "NumPy's loops and memory"),
         ("shown", "MKL_*", "MKL: PyTorch's matrix products on x86, and NumPy's where it is built with MKL"),
         ("shown", "ONEDNN_* DNNL_* MKLDNN_*", "oneDNN, within PyTorch and XLA"),
@@ -172,7 +177,7 @@ RULES = tuple(
             "CUDA and its libraries: the lanes on a GPU, each by its use",
         ),
         ("gpu", "NVIDIA_TF32_OVERRIDE", "how products on a GPU round; certificates see it"),
-        ("recorded", "NVIDIA_*", "what a container offers"),
+        ("recorded", "NVIDIA_VISIBLE_DEVICES", "which GPUs a container offers"),
         # --- the rest of PyTorch
         (
             "recorded",

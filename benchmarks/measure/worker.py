@@ -65,10 +65,11 @@ class LaneServer:
         return {}
 
     def first(self, task: str) -> Reply:
-        """The first run in this process: seconds, and the peak memory after it in bytes."""
-        from .counters import peak_memory
+        """The first run in this process: seconds; then the peak memory in bytes, and what was compiled."""
+        from .counters import peak_memory, programs_compiled
 
-        return {"first_call_s": self.work[task].first_call(), "peak_memory": peak_memory()}
+        reply = {"first_call_s": self.work[task].first_call(), "peak_memory": peak_memory()}
+        return reply | {"programs_compiled": programs_compiled(self.backend.framework)}
 
     def certify(self, task: str, lane: str, final: str, keep: int) -> Reply:
         """The certificate, with at most `keep` steps; the file `final` gets the certified final parameters."""

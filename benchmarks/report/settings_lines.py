@@ -1,4 +1,4 @@
-"""The environment variables of a run, in a sentence each: which were set, and which were kept from the workers."""
+"""The environment variables of a run, in a sentence each: which were set, which no worker got."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ SHORT = 60  # characters of a value that a sentence shows
 
 
 def settings_lines(plan: Plan) -> list[str]:
-    """A line for the variables that may have changed how fast lanes were, and one for those that no worker got."""
-    reached = {
-        name: value for name, value in plan.environment.settings.items() if name not in plan.settings
-    }
+    """A line for the variables that may have changed a lane's speed, and one for those that no worker got."""
+    reached = {name: value for name, value in plan.environment.settings.items() if name not in plan.settings}
     return [*set_line(reached, on_cpu=plan.on_cpu), *unset_line(plan.unset)]
 
 

@@ -10,10 +10,18 @@ from samestep.backends import losses as registry
 from samestep.benchmarks.analysis import gates
 from samestep.benchmarks.analysis.rows import BUSY
 from samestep.benchmarks.measure.efforts import EFFORTS
+from samestep.benchmarks.measure.settings import RULES
 from samestep.benchmarks.measure.task_files import RUN_STEPS
 from samestep.benchmarks.statistics import inference
 
 LANGUAGES = {".py": "python", ".toml": "toml"}
+TREATMENTS = {
+    "unset": "unset",
+    "shown": "kept, shown",
+    "gpu": "kept, shown on a GPU",
+    "recorded": "kept",
+    "ignored": "not recorded",
+}
 
 
 def limits() -> str:
@@ -67,6 +75,15 @@ def losses() -> str:
         jax = "a formula" if spec.jax_name == "formula" else f"`{spec.jax_name}`"
         body.append((spec.torch_name, spec.formula, options, jax))
     return table(("loss", "of an element", "options", "in JAX by"), body)
+
+
+def settings() -> str:
+    """What becomes of every environment variable that the suite knows."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for rule in RULES:
+        names.setdefault((TREATMENTS[rule.treatment], rule.what), []).append(f"`{rule.pattern}`")
+    body = [(", ".join(patterns), treatment, what) for (treatment, what), patterns in names.items()]
+    return table(("variables", "in workers", "what they do, or whom they concern"), body)
 
 
 def fenced(path: Path) -> str:
