@@ -36,7 +36,7 @@ OPENMP = "OpenMP: PyTorch's threads and those of its BLAS"
 ALLOCATOR = "the C library's memory: all lanes, each by how it allocates"
 
 RULES = tuple(
-    Rule(treatment, pattern, what)
+    Rule(treatment, pattern, what)  # type: ignore[arg-type]  # a literal below
     for treatment, patterns, what in (
         # --- torch.compile, TorchScript, Triton
         (
@@ -228,7 +228,7 @@ def recorded(variables: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def shown(settings: Mapping[str, str], *, on_cpu: bool) -> dict[str, dict[str, str]]:
+def disclosed(settings: Mapping[str, str], *, on_cpu: bool) -> dict[str, dict[str, str]]:
     """Those of recorded settings that readers are told of, with their values, by what they concern."""
     groups: dict[str, dict[str, str]] = {}
     for name, value in settings.items():

@@ -18,7 +18,7 @@ def settings_lines(plan: Plan) -> list[str]:
 
 def set_line(recorded: Mapping[str, str], *, on_cpu: bool) -> list[str]:
     """The variables that were set, by what they concern; no line where there are none."""
-    groups = settings.shown(recorded, on_cpu=on_cpu)
+    groups = settings.disclosed(recorded, on_cpu=on_cpu)
     if not groups:
         return []
     texts = [

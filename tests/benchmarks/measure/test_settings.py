@@ -70,7 +70,7 @@ def test_what_changes_the_work_is_unset(name: str) -> None:
 @pytest.mark.parametrize("name", SLOWER.split())
 def test_what_changes_the_speed_is_shown(name: str) -> None:
     assert treatment(name) == "shown"
-    assert settings.shown({name: "1"}, on_cpu=True)
+    assert settings.disclosed({name: "1"}, on_cpu=True)
 
 
 @pytest.mark.parametrize("name", ["TF_VAR_password", "PYTHON_VERSION", "HOME", "NVIDIA_API_KEY", "MY_TOKEN"])
@@ -79,8 +79,8 @@ def test_what_only_looks_like_one_of_a_family_is_not_recorded(name: str) -> None
 
 
 def test_a_gpus_settings_are_said_of_a_gpu_alone() -> None:
-    assert settings.shown({"CUDA_LAUNCH_BLOCKING": "1"}, on_cpu=False)
-    assert not settings.shown({"CUDA_LAUNCH_BLOCKING": "1"}, on_cpu=True)
+    assert settings.disclosed({"CUDA_LAUNCH_BLOCKING": "1"}, on_cpu=False)
+    assert not settings.disclosed({"CUDA_LAUNCH_BLOCKING": "1"}, on_cpu=True)
 
 
 # --- what reaches a worker ----------------------------------------------------------------------------------
