@@ -34,12 +34,19 @@ class BenchmarkStats(ForeignPart):
     max: float = math.nan
     mean: float = math.nan
     median: float = math.nan
+    stddev: float = math.nan
+    rounds: int = 0
+    total: float = math.nan
+    ops: float = math.nan
+    iterations: int = 0
 
 
 class BenchmarkEntry(ForeignPart):
     """One of pytest-benchmark's entries."""
 
     name: str = ""
+    group: str | None = None
+    params: dict[str, Any] | None = None
     extra_info: LaneInfo = LaneInfo()
     stats: BenchmarkStats = BenchmarkStats()
 
@@ -79,6 +86,9 @@ def check_benchmarks(
         if key not in analysis.row_of or entries[key] is not entry:
             findings.compare("benchmarks", False, f"{entry.name}: not a lane of the record, or there twice")
             continue
+        names = {"task": key[0], "lane": key[1]}
+        same = (entry.group, entry.params) == (key[0], names)
+        findings.compare("benchmarks", same, f"{entry.name}: its group or its parameters are another lane's")
         same = same_samples(entry.stats, analysis[key].seconds_per_step)
         findings.compare("benchmarks", same, f"{entry.name}: its samples are not the raw slices")
         word, recorded = analysis[key].row.verdict.word, entry.extra_info.verdict
@@ -93,6 +103,11 @@ def same_samples(stats: BenchmarkStats, raw: list[float]) -> bool:
         "max": max,
         "mean": statistics.fmean,
         "median": statistics.median,
+        "stddev": lambda values: statistics.stdev(values) if len(values) > 1 else 0.0,
+        "rounds": len,
+        "total": math.fsum,
+        "ops": lambda values: 1 / statistics.fmean(values),
+        "iterations": lambda values: 1,  # a sample is one slice, divided by its steps
     }
     return (
         bool(raw)

@@ -94,6 +94,11 @@ def missing_lane(document: Json) -> None:
     plan(document)["missing"]["numpy"] = "cannot be imported"
 
 
+def statistic(name: str) -> Edit:
+    """Another statistic of pytest-benchmark's."""
+    return lambda document: document["benchmarks"][0]["stats"].update({name: 3})
+
+
 FOUND: dict[str, tuple[Edit, str]] = {
     # what is made anew from data and code
     "rows": (put(work, rows=2000), "rows is 2000; made anew it is 1000"),
@@ -158,6 +163,15 @@ FOUND: dict[str, tuple[Edit, str]] = {
         "beside the record it is Plan 9 4",
     ),
     "a lane that is missing": (missing_lane, "numpy: missing, and yet in the plan"),
+    "group of an entry": (lambda d: d["benchmarks"][0].update(group="wide"), "its group or its parameters"),
+    "parameters of an entry": (
+        lambda d: d["benchmarks"][0]["params"].update(lane="jax"),
+        "its group or its parameters",
+    ),
+    **{
+        f"{name} of an entry": (statistic(name), "its samples are not the raw slices")
+        for name in ("min", "max", "mean", "median", "stddev", "rounds", "total", "ops", "iterations")
+    },
     # dates
     "begun later": (put(plan, created="2100-01-01T00:00:00+00:00"), "are not in this order"),
     "written earlier": (put(lambda d: d, datetime="2000-01-01T00:00:00+00:00"), "are not in this order"),
