@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -100,8 +100,6 @@ def conclude(
     final: dict[str, Host],
 ) -> Certificate:
     """The certificate that evidence adds up to; the last piece decides, and its dtype is named if it failed."""
-    last = evidence[-1].judgement
-    reasons = "; ".join(f"{piece.judgement.dtype}: {piece.judgement.reason}" for piece in evidence)
     few = 0 < sum(value.size for value in final.values()) <= MOST_KEPT
     kept = few and all(value.dtype.kind == "f" for value in final.values())
     return Certificate.model_validate(
@@ -111,14 +109,20 @@ def conclude(
             "task_digest": task.digest(),
             "dtype": task.dtype,
             "data": data.digest(),
-            "status": last.status,
-            "reason": reasons
-            if last.status == "pass"
-            else f"{last.dtype}: {last.reason}{cause_clause(last)}",
+            "status": evidence[-1].judgement.status,
+            "reason": reason_of(evidence),
             "evidence": tuple(evidence),
             "final": {name: tuple(value.ravel().tolist()) for name, value in final.items()} if kept else None,
         }
     )
+
+
+def reason_of(evidence: Sequence[Evidence]) -> str:
+    """The reason of a certificate: every dtype's own where all passed, that of the one that failed otherwise."""
+    last = evidence[-1].judgement
+    if last.status == "pass":
+        return "; ".join(f"{piece.judgement.dtype}: {piece.judgement.reason}" for piece in evidence)
+    return f"{last.dtype}: {last.reason}{cause_clause(last)}"
 
 
 def cause_clause(judgement: Judgement) -> str:

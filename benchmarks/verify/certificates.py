@@ -21,8 +21,10 @@ from ..parity.workload import Data, Workload, digest, digest_orders
 from ..record.arrays import decode_steps
 from ..record.plan import MOST_STEPS
 from ..record.proof import BoundRatios, Certificate, Evidence, Judgement
+from .closeness import near
 
 SAME = 0.02  # ratios that differ by less are the same: the reference's sums may be formed in another order
+ROUNDED = 2e-3  # ratios of single steps are recorded with four digits
 SMALL = 1e-3  # and smaller ones are rounding of the reference
 
 
@@ -103,6 +105,7 @@ def of_evidence(evidence: Evidence, work: Workload, run_steps: int) -> Iterator[
 def of_bound_ratios(judgement: Judgement, again: list[BoundRatios]) -> Iterator[str]:
     """Ratios to bounds that are not those recorded, or too large for a pass."""
     recorded = {shares.step: shares.shares for shares in judgement.sample}
+    yield from of_largest_ratios(judgement, recorded)
     comparable = judgement.reference == describe_precision(WIDE[judgement.dtype])
     for shares in again:
         if comparable and not same_ratios(shares.shares, recorded.get(shares.step, {})):
@@ -116,6 +119,22 @@ def of_bound_ratios(judgement: Judgement, again: list[BoundRatios]) -> Iterator[
             if quantity in judgement.quantities
         ):
             yield f"step {shares.step} used more of its bound than the largest that was recorded"
+
+
+def of_largest_ratios(judgement: Judgement, sample: dict[int, dict[str, float]]) -> Iterator[str]:
+    """The largest ratios of a run are of one of its steps, and the slack is their inverse."""
+    for quantity, worst in judgement.quantities.items():
+        if worst.step > judgement.steps:
+            yield f"the largest ratio of {quantity} is of step {worst.step}, and there are {judgement.steps}"
+        share = sample.get(worst.step, {}).get(quantity)
+        if (
+            share is not None
+            and math.isfinite(share)
+            and not math.isclose(share, worst.share, rel_tol=ROUNDED)
+        ):
+            yield f"the largest ratio of {quantity} is not that of step {worst.step}"
+        if math.isfinite(worst.share) and worst.share > 0 and not near(worst.slack * worst.share, 1.0):
+            yield f"the slack of {quantity} is not the inverse of its largest ratio"
 
 
 def same_ratios(first: dict[str, float], second: dict[str, float]) -> bool:

@@ -58,6 +58,14 @@ class ExpectedPieces:
         raced = {(task, lane) for task, lane, _ in slices}
         yield from (_of(pair, "slices") for pair in repeats if pair not in {*raced, *self.failed})
 
+    def unseen(self) -> Iterator[str]:
+        """Lanes of control blocks that were not timed on work that they had never seen."""
+        for block in self.record.blocks:
+            controls = {(s.task, s.lane) for s in block.slices if s.kind != "race"} - self.failed
+            held = {(unseen.task, unseen.lane) for unseen in block.unseen}
+            for pair in sorted(controls - held):
+                yield f"block {block.index}: {_of(pair, 'time of unseen work')}"
+
     def failures(self) -> Iterator[str]:
         """Failures of blocks that are not among those of the record, in their order."""
         of_blocks = [failure for block in self.record.blocks for failure in block.failures]
@@ -93,6 +101,10 @@ def check_completeness(findings: Findings, analysis: RecordAnalysis) -> None:
     if record.blocks:
         _check(findings, "sets of limits", expected.limits())
         _check(findings, "sets of calibrations", expected.calibrations())
+        if any(block.unseen for block in record.blocks):
+            _check(findings, "sets of unseen work", expected.unseen())
+        else:
+            findings.skip("times of unseen work: the record has none")
     if len(record.blocks) < record.plan.effort.blocks:
         findings.skip("what an interrupted run has still to measure")
     _check_phases(findings, record)

@@ -10,7 +10,7 @@ from ..accuracy.learning_curve import learning_curve
 from ..accuracy.scores import accuracy
 from ..console.errors import InputError
 from ..datasets import Split
-from ..parity.certificate import MOST_KEPT
+from ..parity.certificate import MOST_KEPT, reason_of
 from ..parity.workload import digest
 from ..record import Accuracy, Certified, PlannedWork, Record
 from .certificates import RemadeWork, disagreements
@@ -54,6 +54,10 @@ def _certificate(
     try:
         faults = disagreements(certificate, remade, planned.steps)
         findings.wrong += [f"{where}: {fault}" for fault in faults]
+        if certificate.evidence:
+            same = certificate.reason == reason_of(certificate.evidence)
+            fault = f"{where}: the reason of its certificate does not follow from its evidence"
+            findings.declared("reasons", same, fault)
         _ending(findings, proof, planned, data)
         _curve(findings, proof, planned, data)
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # numbers that nobody foresaw

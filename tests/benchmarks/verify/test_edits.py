@@ -94,6 +94,10 @@ def missing_lane(document: Json) -> None:
     plan(document)["missing"]["numpy"] = "cannot be imported"
 
 
+def largest(document: Json) -> Json:
+    return certified(document)["certificate"]["evidence"][-1]["judgement"]["quantities"]["params"]
+
+
 def statistic(name: str) -> Edit:
     """Another statistic of pytest-benchmark's."""
     return lambda document: document["benchmarks"][0]["stats"].update({name: 3})
@@ -185,6 +189,13 @@ FOUND: dict[str, tuple[Edit, str]] = {
         resumption("2100-01-01T00:00:00+00:00", 9),
         "found 9 blocks, and there are 2",
     ),
+    # what a certificate says twice
+    "slack": (lambda d: largest(d).update(slack=99.0), "the slack of params is not the inverse"),
+    "step of the largest": (lambda d: largest(d).update(step=301), "is of step 301, and there are 300"),
+    "reason": (
+        lambda d: certified(d)["certificate"].update(reason="nobody has ever doubted it"),
+        "the reason of its certificate does not follow",
+    ),
     # what is missing
     "a lane's description": (drop(record, "arms"), "its description is missing"),
     "a certificate": (drop(record, "certified"), "numpy on lesson: certificate missing"),
@@ -203,6 +214,7 @@ FOUND: dict[str, tuple[Edit, str]] = {
         lambda d: record(d)["colds"].append({**record(d)["colds"][0], "repeat": 1}),
         "1 cold calls missing",
     ),
+    "an unseen run": (lambda d: record(d)["blocks"][0]["unseen"].pop(), "time of unseen work missing"),
     "phases": (
         lambda d: record(d)["ledgers"].append(
             {"task": "lesson", "lane": "numpy", "run_s": 1.0, "transfer_s": 1.0, "phases": {}, "reason": "no"}
@@ -279,6 +291,10 @@ def test_an_edit_that_cannot_be_is_refused(name: str, document: Json, tmp_path: 
 NOT_CHECKED: dict[str, tuple[Edit, str]] = {
     "machine": (lambda d: d.pop("machine_info"), "the machine: there are no facts of it"),
     "date": (lambda d: d.pop("datetime"), "when the file was written"),
+    "unseen work": (
+        lambda d: [block.update(unseen=[]) for block in record(d)["blocks"]],
+        "times of unseen work: the record has none",
+    ),
     "plugin": (lambda d: d.pop("version"), "the version of pytest-benchmark"),
     "code": (
         lambda d: (put(arm, tier="fused")(d), put(environment, source="0" * 16)(d)),
