@@ -15,6 +15,7 @@ import pytest
 from samestep.benchmarks import cli
 from samestep.benchmarks.commands import ceilings
 from samestep.benchmarks.measure.efforts import WorkerLimits
+from samestep.benchmarks.measure.exclusive import made_folder
 from samestep.benchmarks.measure.folder import MachineLimits, RunFolder
 from samestep.benchmarks.measure.options import Options
 from samestep.benchmarks.measure.preparation import machine_limits, measure_limits
@@ -121,7 +122,7 @@ def test_what_cannot_be_measured_is_named(tmp_path: Path) -> None:
 def test_a_race_on_an_accelerator_has_no_ceilings_of_the_cpu(tmp_path: Path) -> None:
     """Floors from NumPy's rates would say nothing of it."""
     begun = plan(["numpy"], "numpy", 1, "one").model_copy(update={"device": "cuda"})
-    place = RunFolder(tmp_path)
-    place.begin(begun)
-    measure_limits(place, begun, WorkerLimits())
+    with made_folder(tmp_path) as place:
+        place.begin(begun)
+        measure_limits(place, begun, WorkerLimits())
     assert place.piece(MachineLimits) == MachineLimits()

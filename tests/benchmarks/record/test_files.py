@@ -35,7 +35,7 @@ def test_a_family_that_is_not_the_plans_is_refused(tmp_path: Path) -> None:
 
 
 def test_round_trip_is_exact_and_infinities_are_words(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "record.json"
+    path = tmp_path / "record.json"
     files.write(path, MADE)
     assert files.read_model(path, Record) == MADE
     assert '"Infinity"' in path.read_text()
