@@ -239,7 +239,7 @@ def stopped(tmp_path: Path) -> Path:
 def test_a_session_of_another_boot_lock_or_code_is_refused(field: str, stopped: Path) -> None:
     folder = RunFolder(stopped)
     plan = folder.plan()
-    changed = plan.environment.model_copy(update={field: "other"})
+    changed = plan.environment.model_copy(update={field: "0" * 16})
     with made_folder(stopped):
         folder.begin(plan.model_copy(update={"environment": changed}))
     with pytest.raises(InputError, match="begun with another"):
