@@ -33,6 +33,7 @@ SHARED_NAMES = {
     "get",  # losses.get, tasks.get: always with the module's name
     "load",  # a lane, a record, the data of each source, a worker's lane: always with the module's name
     "loss",  # the lesson shows a loss with other digits than the report does
+    "main",  # of a script that is started: the guard's and the worker's
     "names",  # backends.names, losses.names, tasks.names: always with the module's name
     "plain",  # a document, and the difference of two records, as text for a terminal
     "read",  # accelerator.read, environment.read, task_files.read: always with the module's name

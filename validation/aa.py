@@ -13,7 +13,7 @@ from scipy import stats
 
 from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.console.progress import Progress
-from samestep.benchmarks.record import Block, Record
+from samestep.benchmarks.record import AnyBlock, AnyRecord
 from samestep.benchmarks.record.plan import Effort
 from samestep.benchmarks.statistics.inference import ALPHA, MARGIN
 from validation import arms, goals
@@ -26,7 +26,7 @@ EFFORT = Effort(name="aa", blocks=GROUP, rounds=(3, 10), block_seconds=1.5, cont
 MINUTES = 40.0
 
 
-def measured(minutes: float, progress: Progress) -> dict[str, Record]:
+def measured(minutes: float, progress: Progress) -> dict[str, AnyRecord]:
     """Race the copies of every framework in turn, idle and loaded in turn, until the time is over."""
     return run("aa", lambda framework: arms.same(framework, COPIES), EFFORT, groups(), minutes, progress)
 
@@ -38,7 +38,7 @@ def groups() -> Iterator[Group]:
             yield Group(framework, GROUP, loaded)
 
 
-def summary(records: dict[str, Record]) -> list[dict[str, Any]]:
+def summary(records: dict[str, AnyRecord]) -> list[dict[str, Any]]:
     """A row for every framework, condition and length of session."""
     return [
         row(framework, condition, size, list(sessions(record, blocks, size)))
@@ -49,15 +49,15 @@ def summary(records: dict[str, Record]) -> list[dict[str, Any]]:
     ]
 
 
-def conditions(record: Record) -> dict[str, list[Block]]:
+def conditions(record: AnyRecord) -> dict[str, list[AnyBlock]]:
     """The blocks that ran on an idle machine, and those beside other load."""
-    blocks: dict[str, list[Block]] = {"idle": [], "loaded": []}
+    blocks: dict[str, list[AnyBlock]] = {"idle": [], "loaded": []}
     for block in record.blocks:
         blocks["loaded" if block.index // GROUP % 2 else "idle"].append(block)
     return blocks
 
 
-def row(framework: str, condition: str, size: int, records: Sequence[Record]) -> dict[str, Any]:
+def row(framework: str, condition: str, size: int, records: Sequence[AnyRecord]) -> dict[str, Any]:
     """Counts over the comparisons of all sessions; every arm copies the baseline, so the true ratio is 1."""
     verdicts, naive = [], Counter[str]()
     for analysis in map(RecordAnalysis, records):

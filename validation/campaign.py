@@ -22,7 +22,7 @@ from samestep.backends.spec import Linear, Loss, Synthetic, Task
 from samestep.benchmarks.console.progress import Progress
 from samestep.benchmarks.measure import RunRequest, environment, measure, resume
 from samestep.benchmarks.measure.folder import RunFolder
-from samestep.benchmarks.record import Block, Record
+from samestep.benchmarks.record import AnyBlock, AnyRecord
 from samestep.benchmarks.record.plan import Effort, PlannedWork
 
 FRAMEWORKS = ("numpy", "torch", "jax")
@@ -67,7 +67,7 @@ def run(
     progress: Progress,
     tasks: Sequence[Task] = TASKS,
     root: Path = Path("results", "local"),
-) -> dict[str, Record]:
+) -> dict[str, AnyRecord]:
     """Measure group after group until the time is over; those that are there already are not measured again.
 
     `lanes` gives a framework's lanes, the baseline first. Returns the record of each framework, by its name.
@@ -135,14 +135,14 @@ def load() -> Iterator[None]:
 # --- sessions -------------------------------------------------------------------------------------------------
 
 
-def sessions(record: Record, blocks: Sequence[Block], size: int) -> Iterator[Record]:
+def sessions(record: AnyRecord, blocks: Sequence[AnyBlock], size: int) -> Iterator[AnyRecord]:
     """A record for every task and every `size` of the blocks in turn; what is left over is no session."""
     for start in range(0, len(blocks) - size + 1, size):
         for work in record.plan.works:
             yield of_one_task(record, work, blocks[start : start + size])
 
 
-def of_one_task(record: Record, work: PlannedWork, blocks: Sequence[Block]) -> Record:
+def of_one_task(record: AnyRecord, work: PlannedWork, blocks: Sequence[AnyBlock]) -> AnyRecord:
     """What a session of these blocks with this task alone would have been."""
     name, plan = work.task.name, record.plan
     effort = plan.effort.model_copy(update={"blocks": len(blocks)})
@@ -156,7 +156,7 @@ def of_one_task(record: Record, work: PlannedWork, blocks: Sequence[Block]) -> R
     return record.model_copy(update=alone)
 
 
-def of_task(block: Block, name: str) -> Block:
+def of_task(block: AnyBlock, name: str) -> AnyBlock:
     """The block with what concerns one task."""
     return block.model_copy(
         update={

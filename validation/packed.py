@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field, RootModel
 
 from samestep.benchmarks.console.errors import InputError
-from samestep.benchmarks.record import Certified, Record, Slice
+from samestep.benchmarks.record import AnyRecord, Certified, Record1, Slice, TimedSlice
 from samestep.benchmarks.record.files import read_model, write_text
+from samestep.benchmarks.record.version_1 import Slice1
 from validation import arms
 
 FORMER_MODULE = (
@@ -16,7 +19,11 @@ FORMER_MODULE = (
 )
 
 
-def write(record: Record, folder: Path) -> None:
+class AnyVersion(RootModel[Annotated[AnyRecord, Field(discriminator="schema_version")]]):
+    """A record by itself, of whichever version."""
+
+
+def write(record: AnyRecord, folder: Path) -> None:
     """Keep the record in a folder: record.json, slices.parquet."""
     import polars as pl
 
@@ -46,7 +53,7 @@ def without_steps(certified: Certified) -> Certified:
     return certified.model_copy(update={"certificate": certificate})
 
 
-def read(folder: Path) -> Record:
+def read(folder: Path) -> AnyRecord:
     """The record in a folder; what was left out of it stays out.
 
     Raises:
@@ -54,13 +61,14 @@ def read(folder: Path) -> Record:
     """
     import polars as pl
 
-    record = read_model(folder / "record.json", Record)
-    record = Record.model_validate_json(current(record.model_dump_json()))
-    slices: dict[int, list[Slice]] = {}
+    record = read_model(folder / "record.json", AnyVersion).root
+    record = AnyVersion.model_validate_json(current(record.model_dump_json())).root
+    kind = Slice1 if isinstance(record, Record1) else Slice
+    slices: dict[int, list[TimedSlice]] = {}
     for row in pl.read_parquet(folder / "slices.parquet").iter_rows(named=True):
         row |= {name: current(row[name]) for name in ("lane", "predecessor")}
         row["switches"] = row.pop("voluntary"), row.pop("involuntary")
-        slices.setdefault(row.pop("block"), []).append(Slice(**row))
+        slices.setdefault(row.pop("block"), []).append(kind(**row))
     blocks = tuple(
         block.model_copy(update={"slices": tuple(slices.get(block.index, ()))}) for block in record.blocks
     )
@@ -72,7 +80,7 @@ def current(text: str) -> str:
     return text.replace(FORMER_MODULE, arms.__name__) if text else text
 
 
-def result(folder: Path, summary: Callable[[dict[str, Record]], list[dict[str, Any]]]) -> dict[str, Any]:
+def result(folder: Path, summary: Callable[[dict[str, AnyRecord]], list[dict[str, Any]]]) -> dict[str, Any]:
     """The machine and the rows that a summary makes of all records in the folders of a folder.
 
     Raises:

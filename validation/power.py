@@ -12,7 +12,7 @@ from typing import Any
 from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.console.progress import Progress
 from samestep.benchmarks.measure.efforts import EFFORTS
-from samestep.benchmarks.record import Record
+from samestep.benchmarks.record import AnyRecord
 from validation import arms, goals
 from validation.campaign import FRAMEWORKS, Group, run, sessions
 
@@ -33,7 +33,7 @@ def lanes_with(framework: str, percent: int) -> list[str]:
     return [arms.plus(framework, percent)] if percent else arms.same(framework, COPIES)[1:]
 
 
-def measured(minutes: float, progress: Progress) -> dict[str, Record]:
+def measured(minutes: float, progress: Progress) -> dict[str, AnyRecord]:
     """Race them in every framework in turn until the time is over."""
     return run("power", lanes, EFFORT, groups(), minutes, progress)
 
@@ -43,7 +43,7 @@ def groups() -> Iterator[Group]:
     return (Group(framework, BLOCKS, loaded=False) for framework in cycle(FRAMEWORKS))
 
 
-def summary(records: dict[str, Record]) -> list[dict[str, Any]]:
+def summary(records: dict[str, AnyRecord]) -> list[dict[str, Any]]:
     """A row for every framework and amount of work."""
     rows = []
     for framework, record in records.items():

@@ -14,10 +14,12 @@ from samestep.benchmarks.console.progress import Progress
 from samestep.benchmarks.measure import RunRequest, measure
 from samestep.benchmarks.measure.efforts import WorkerLimits
 from samestep.benchmarks.record.plan import Effort
-from validation.trap_lanes import EXPECTED
+from validation.trap_lanes import EXPECTED, WITHOUT_GAIN
 
 MODULE = "validation.trap_lanes"
 SESSIONS = 10
+HONEST = "numpy:tuned"  # the lane that those without gain are made from
+GAIN = 0.1  # of its time: less is noise
 CORRECT = 5  # lanes beside the traps: with more of them the workers fill the memory
 EFFORT = Effort(name="traps", blocks=2, rounds=(3, 3), slice_ms=10.0, controls=2)
 # those of a real session would only take longer to be reached
@@ -27,22 +29,46 @@ LIMITS = WorkerLimits(slice=5.0, memory=1 << 30)
 def run(correct: Sequence[str], sessions: int, progress: Progress) -> dict[str, Any]:
     """So many sessions with every trap in them; in each, one of the correct lanes in turn is the baseline."""
     verdicts: list[Verdict] = []
+    times: list[dict[str, float]] = []
     for number in range(sessions):
         beside = [correct[(number + i) % len(correct)] for i in range(CORRECT)]
 
         def report(phase: str, done: int, total: int, text: str, number: int = number) -> None:
             progress("traps", number, sessions, f"{phase}: {text}")
 
-        verdicts += session(beside, report)
-    return {"traps": [row(trap, verdicts) for trap in EXPECTED], "correct": flagged(verdicts)}
+        analysis = session(tuple(dict.fromkeys((*beside, HONEST))), report)
+        verdicts += analysis.verdicts
+        times.append(cpu_times(analysis))
+    rows = [row(trap, verdicts) for trap in EXPECTED] + [without_gain(trap, times) for trap in WITHOUT_GAIN]
+    return {"traps": rows, "correct": flagged(verdicts)}
 
 
-def session(correct: Sequence[str], progress: Progress) -> tuple[Verdict, ...]:
-    """The verdicts of one session of these lanes and every trap; the first lane is the baseline."""
-    lanes = (*correct, *(f"{MODULE}:{trap}" for trap in EXPECTED))
+def session(correct: Sequence[str], progress: Progress) -> RecordAnalysis:
+    """One session of these lanes and every trap; the first lane is the baseline."""
+    lanes = (*correct, *(f"{MODULE}:{trap}" for trap in (*EXPECTED, *WITHOUT_GAIN)))
     with tempfile.TemporaryDirectory() as folder:
         request = RunRequest((tasks.get("lesson"),), lanes, correct[0], EFFORT, Path(folder))
-        return RecordAnalysis(measure(request, limits=LIMITS, progress=progress)).verdicts
+        return RecordAnalysis(measure(request, limits=LIMITS, progress=progress))
+
+
+def cpu_times(analysis: RecordAnalysis) -> dict[str, float]:
+    """The least CPU time of a run of each lane, nanoseconds: other programs lengthen it little."""
+    slices = {lane.lane: lane.slices() for lane in analysis}
+    return {name: min(t.cpu_ns / t.repeats for t in timed) for name, timed in slices.items() if timed}
+
+
+def without_gain(trap: str, times: Sequence[dict[str, float]]) -> dict[str, Any]:
+    """How often a trap that saves outside the clock took as long as the honest lane that it is made from."""
+    ratios = [of[f"{MODULE}:{trap}"] / of[HONEST] for of in times if f"{MODULE}:{trap}" in of]
+    slow = sum(ratio > 1 - GAIN for ratio in ratios)
+    return {
+        "trap": trap,
+        "expected": "no gain",
+        "sessions": len(times),
+        "caught": slow,
+        "right": slow,
+        "reason": f"{ratios[-1]:.2f} times the honest lane's CPU time" if ratios else "no slices",
+    }
 
 
 def row(trap: str, verdicts: Sequence[Verdict]) -> dict[str, Any]:

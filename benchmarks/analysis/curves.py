@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from ..record import Point, Record, Slice
+from ..record import AnyRecord, Point, TimedSlice
 from .lane_times import run_seconds
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def recorded_curve(lane: LaneAnalysis) -> Sequence[Point]:
     return sorted(lane.certified.curve, key=lambda point: point.step) if lane.certified else ()
 
 
-def thinned(points: Sequence[T], record: Record) -> Sequence[T]:
+def thinned(points: Sequence[T], record: AnyRecord) -> Sequence[T]:
     """Evenly spread points of a lane on a task, first and last among them, at most this lane's part of all."""
     most = max(8, MOST_POINTS // (len(record.tasks) * len(record.plan.lanes)))
     if len(points) <= most:
@@ -174,6 +174,6 @@ def slice_points(analysis: RecordAnalysis, task: str) -> list[SlicePoint]:
     ]
 
 
-def _race(slices: Sequence[Slice], task: str, lanes: set[str]) -> list[Slice]:
+def _race(slices: Sequence[TimedSlice], task: str, lanes: set[str]) -> list[TimedSlice]:
     race = [piece for piece in slices if (piece.task, piece.kind) == (task, "race") and piece.lane in lanes]
     return sorted(race, key=lambda piece: (piece.round, piece.position))

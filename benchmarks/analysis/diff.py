@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from samestep.backends.spec import File, Number, Spec, Task
 
 from ..console.errors import InputError
-from ..record import PlannedWork, Record
+from ..record import AnyRecord, PlannedWork
 from ..statistics.inference import ALPHA, Claims, Interval, Sample, claims, holm
 from .record_analysis import LaneAnalysis, RecordAnalysis
 from .rows import Row
@@ -76,7 +76,7 @@ class RecordDiff(Spec):
     baselines: dict[str, tuple[LaneSide, LaneSide]]
 
 
-def diff(a: Record, b: Record, *, baseline: str | None = None) -> RecordDiff:
+def diff(a: AnyRecord, b: AnyRecord, *, baseline: str | None = None) -> RecordDiff:
     """What changed from record A to record B.
 
     Raises:
@@ -169,13 +169,13 @@ def _side(row: Row) -> LaneSide:
 # --- what differs ---------------------------------------------------------------------------------------------
 
 
-def _only(record: Record, other: Record) -> Iterator[str]:
+def _only(record: AnyRecord, other: AnyRecord) -> Iterator[str]:
     """Tasks of one record that the other lacks, and lanes."""
     yield from (f"task {task}" for task in record.tasks if task not in other.tasks)
     yield from (f"lane {lane}" for lane in record.plan.lanes if lane not in other.plan.lanes)
 
 
-def _other_work(a: Record, b: Record) -> Iterator[tuple[str, str]]:
+def _other_work(a: AnyRecord, b: AnyRecord) -> Iterator[tuple[str, str]]:
     """Tasks of both records that are not the same work, with the reason."""
     for task in (task for task in a.tasks if task in b.tasks):
         first, second = a.work(task), b.work(task)
@@ -197,7 +197,7 @@ def _run(work: PlannedWork) -> tuple[int, int, str]:
     return work.steps, work.samples, work.start
 
 
-def _environment(a: Record, b: Record) -> Iterator[EnvironmentChange]:
+def _environment(a: AnyRecord, b: AnyRecord) -> Iterator[EnvironmentChange]:
     """What differs of host, libraries, settings and plan."""
     common = set(a.plan.lanes) & set(b.plan.lanes)
     first, second = _facts(a, common), _facts(b, common)
@@ -206,7 +206,7 @@ def _environment(a: Record, b: Record) -> Iterator[EnvironmentChange]:
             yield EnvironmentChange(what=what, a=first.get(what), b=second.get(what))
 
 
-def _facts(record: Record, lanes: Container[str]) -> dict[str, str]:
+def _facts(record: AnyRecord, lanes: Container[str]) -> dict[str, str]:
     """All that the times of some lanes may depend on beside the work, as text by name."""
     plan, effort = record.plan, record.plan.effort
     gpus = {f"{gpu.name}, driver {gpu.driver}" for block in record.blocks for gpu in block.gpus_before}

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from statistics import median
 
-from ..record import Block, Certified, Slice, Unseen
+from ..record import Record1, Slice, TimedSlice
+from ..record.layout import is_out
+from ..record.version_1 import Slice1
 from ..statistics.inference import MARGIN, Interval, Sample, drift
+from . import gates_version_1
 from .lane_samples import LaneSamples
 
 CPU_PER_WALL = 1.05
-RESYNC = (0.02, 50_000)  # of a run, and nanoseconds: the larger is allowed
-UNSEEN = 2.0  # times as long as the certified run
+CLOCK = (0.02, 600_000)  # of a slice, and nanoseconds: the larger may lie between two clocks
+ENOUGH = 10  # slices that have a median which some delays do not move
+SHORTEST_NS = 50_000  # a slice below it says more of the clock than of the lane
 STEAL = 0.10
 TWIN, TWIN_LEVEL = math.log(1.01), 0.99
 
 
 def failed(lane: LaneSamples) -> str | None:
-    """Why a lane has no complete set of times: it raised, died, hung or ran out of memory."""
-    for failure in lane.record.failures:
-        if (failure.task, failure.lane) == (lane.task, lane.lane):
-            return f"{failure.phase}: {failure.reason}"
-    return None
+    """Why a lane has no complete set of times: it raised, or its process died, hung or grew too large twice."""
+    failures = lane.failures
+    if not is_out(failures):
+        return None
+    failure = next((failure for failure in failures if not failure.died), failures[0])
+    return f"{failure.phase}: {failure.reason}"
 
 
 def invalid(lane: LaneSamples) -> str | None:
-    """Why a lane's times do not count: parity, compiling, final parameters, memory, sync or threads."""
+    """Why a lane's times do not count: parity, compiling, work that was not done, clocks or threads."""
     certified = lane.certified
     if certified is None:
         return None  # it never came to a certificate, which is a failure of its own
@@ -36,11 +42,20 @@ def invalid(lane: LaneSamples) -> str | None:
     slices = [*lane.slices(), *lane.slices(twin=True)]
     if not slices:
         return None
-    if wrong := _wrong_endings(lane, certified, slices):
-        return f"final parameters: {wrong} of {len(slices)} slices did not end in the certified ones"
-    if compiled := sum(timed.compilations for timed in slices):
-        return f"recompilation: {compiled} inside {len(slices)} timed slices"
-    return _memory(lane) or _sync(slices) or (_threads(slices) if _one_core(lane) else None)
+    record = lane.record
+    if isinstance(record, Record1):
+        former = [timed for timed in slices if isinstance(timed, Slice1)]
+        reason = gates_version_1.unproven(lane, record, certified, former, one_core=_one_core(lane))
+        return reason or (_former_threads(slices) if _one_core(lane) else None)
+    sealed = [timed for timed in slices if isinstance(timed, Slice)]
+    return (
+        _audit(lane)
+        or _first_call(lane)
+        or _clock(sealed)
+        or _recompilation(sealed)
+        or _resolution(sealed)
+        or (_threads(sealed) if _one_core(lane) else None)
+    )
 
 
 def counted_time(lane: LaneSamples) -> Interval | None:
@@ -48,14 +63,60 @@ def counted_time(lane: LaneSamples) -> Interval | None:
     return None if invalid(lane) or failed(lane) else lane.time_per_step
 
 
-def _wrong_endings(lane: LaneSamples, certified: Certified, slices: list[Slice]) -> int:
-    """Slices that ended elsewhere: another bit on one CPU thread, beyond the allowance elsewhere."""
-    ending = certified.ending(lane.work.steps)
-    if ending is None:
-        return len(slices)
-    if _one_core(lane):
-        return sum(timed.finals != 1 or timed.final != ending.final[:16] for timed in slices)
-    return sum(not timed.apart <= ending.allowance for timed in slices)
+def _audit(lane: LaneSamples) -> str | None:
+    """An audit that found something wrong; or a block in which none of the lane's slices was audited."""
+    for twin in (False, True):
+        pairs = lane.analysis.slices(lane.task, lane.lane, twin=twin)
+        audits = Counter(block for block, timed in pairs if isinstance(timed, Slice) and timed.audit)
+        for block, timed in pairs:
+            if isinstance(timed, Slice) and timed.audit and timed.audit.reason:
+                return f"audit: {timed.audit.reason} (block {block + 1}, round {timed.round + 1})"
+            if not audits[block]:
+                return f"audit: no slice of block {block + 1} was done once more"
+    return None
+
+
+def _first_call(lane: LaneSamples) -> str | None:
+    for cold in lane.cold_calls:
+        if cold.audit is None:
+            return "first call: it was not done once more"
+        if cold.audit.reason:
+            return f"first call: {cold.audit.reason}"
+    return None
+
+
+def _clock(slices: list[Slice]) -> str | None:
+    """The lane's process and the coordinator disagree about wall or CPU time.
+
+    The median of the slices counts, and of few slices the least: a busy host delays single words and replies, a
+    wrong clock is wrong in every slice.
+    """
+    inside = [timed.elapsed_ns - timed.charged_ns for timed in slices]
+    allowed = max(CLOCK[0] * median(inside), CLOCK[1])
+    middle = len(slices) // 2 if len(slices) >= ENOUGH else 0
+    wall = sorted(timed.outside_ns - ns for timed, ns in zip(slices, inside, strict=True))[middle]
+    if wall > allowed:
+        return f"clock: slices took {wall / 1e3:.0f} us longer {_disagreement(allowed)}"
+    cpu = sorted(timed.outside_cpu_ns - timed.cpu_ns for timed in slices)[middle]
+    if cpu > allowed and not any(timed.children for timed in slices):
+        return f"clock: slices used {cpu / 1e3:.0f} us more CPU time {_disagreement(allowed)}"
+    return None
+
+
+def _disagreement(allowed: float) -> str:
+    return f"outside than by the clock of the lane's process ({allowed / 1e3:.0f} us allowed)"
+
+
+def _recompilation(slices: list[Slice]) -> str | None:
+    compiled = sum(timed.compilations for timed in slices)
+    return f"recompilation: {compiled} inside {len(slices)} timed slices" if compiled else None
+
+
+def _resolution(slices: list[Slice]) -> str | None:
+    length = median(timed.elapsed_ns for timed in slices)
+    if length >= SHORTEST_NS:
+        return None
+    return f"resolution: a slice of {length / 1e3:.3g} us is shorter than clocks can tell"
 
 
 def _not_compiled(lane: LaneSamples) -> str | None:
@@ -73,51 +134,16 @@ def _one_core(lane: LaneSamples) -> bool:
     return lane.record.plan.threads == "one" and lane.record.plan.on_cpu
 
 
-def _memory(lane: LaneSamples) -> str | None:
-    """A result that was remembered and not computed: work that the lane had not seen takes longer.
-
-    The least of the blocks counts: a lane that remembers does so in every block, noise comes in some. The
-    certified run beside it comes after other work, where a lane that keeps only its last result has forgotten
-    it; so the times of the race count too.
-    """
-    key = lane.task, lane.lane
-    runs = [
-        (block, run) for block in lane.record.blocks for run in block.unseen if (run.task, run.lane) == key
-    ]
-    if any(run.same for _, run in runs):
-        return "memory: a run from another start ended in the certified parameters"
-    longer = min((_slowdown(block, run) for block, run in runs if run.known_cpu_ns), default=1.0)
-    if longer <= UNSEEN:
-        return None
-    return f"memory: work that it had not seen before takes {longer:.1f} times as long"
-
-
-def _slowdown(block: Block, run: Unseen) -> float:
-    """Unseen work over the least that the certified run took in a block: by the wall and by CPU time, the lesser.
-
-    Other programs lengthen the wall time and not the CPU time; so without CPU time nothing is judged.
-    """
-    raced = [timed for timed in block.slices if (timed.task, timed.lane) == (run.task, run.lane)]
-    wall = run.unseen_ns / min([run.known_ns, *(timed.elapsed_ns / timed.repeats for timed in raced)])
-    cpu = run.unseen_cpu_ns / min([run.known_cpu_ns, *(timed.cpu_ns / timed.repeats for timed in raced)])
-    return min(wall, cpu)
-
-
-def _sync(slices: list[Slice]) -> str | None:
-    """A second sync and a fetch right after the stop, beyond what they cost once more.
-
-    The lower quartile counts: a lane whose clock stops too early does so in every slice, noise comes in some.
-    """
-    late = sorted(timed.resync_ns - timed.fetch_ns for timed in slices)[len(slices) // 4]
-    allowed = max(RESYNC[0] * median(timed.elapsed_ns / timed.repeats for timed in slices), RESYNC[1])
-    if late <= allowed:
-        return None
-    return (
-        f"sync: work went on for {late / 1e3:.0f} us after the clock stopped ({allowed / 1e3:.0f} us allowed)"
-    )
-
-
 def _threads(slices: list[Slice]) -> str | None:
+    """More CPU time than wall time, by the coordinator's clocks, child processes included."""
+    used = median(timed.outside_cpu_ns / timed.outside_ns for timed in slices)
+    if used <= CPU_PER_WALL:
+        return None
+    beside = ", those of child processes included," if any(timed.children for timed in slices) else ""
+    return f"threads: {used:.2f} CPU seconds per second{beside} under --threads one"
+
+
+def _former_threads(slices: list[TimedSlice]) -> str | None:
     used = median(timed.cpu_ns / timed.elapsed_ns for timed in slices)
     return f"threads: {used:.2f} CPU seconds per second under --threads one" if used > CPU_PER_WALL else None
 

@@ -11,7 +11,17 @@ from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from ..console.errors import InputError
-from ..record import Certified, Cold, Kind, PlannedWork, Record, RooflineLimits, Slice
+from ..record import (
+    AnyRecord,
+    Certified,
+    Cold,
+    Failure,
+    Kind,
+    PlannedWork,
+    Record,
+    RooflineLimits,
+    TimedSlice,
+)
 from ..record.proof import Judgement
 from ..statistics.inference import Interval, interval
 from .lane_times import LogTimes, block_medians, block_ratios, log_times
@@ -26,16 +36,19 @@ class RecordSamples(Generic[L]):
         InputError: the baseline is not a lane of the record.
     """
 
-    def __init__(self, record: Record, lane_type: type[L], baseline: str | None = None) -> None:
+    def __init__(self, record: AnyRecord, lane_type: type[L], baseline: str | None = None) -> None:
         self.record, self.baseline = record, baseline or record.plan.baseline
         self.tasks, self.lanes = record.tasks, record.plan.lanes
         if self.baseline not in self.lanes:
             lanes = ", ".join(self.lanes)
             raise InputError(f"no lane {self.baseline!r} in this record; its lanes are {lanes}")
         self.exploratory = self.baseline != record.plan.baseline
-        self._slices: dict[tuple[str, str, bool, Kind], list[tuple[int, Slice]]] = {}
+        self._slices: dict[tuple[str, str, bool, Kind], list[tuple[int, TimedSlice]]] = {}
         for block in record.blocks:
+            cut_short = {(f.task, f.lane) for f in block.failures} if isinstance(record, Record) else set()
             for timed in block.slices:
+                if (timed.task, timed.lane) in cut_short:
+                    continue  # what its process did before it died was not audited
                 arm = timed.task, timed.lane, timed.twin, timed.kind
                 self._slices.setdefault(arm, []).append((block.index, timed))
         self._lanes = {
@@ -55,7 +68,7 @@ class RecordSamples(Generic[L]):
 
     def slices(
         self, task: str, lane: str, *, twin: bool = False, kind: Kind = "race"
-    ) -> list[tuple[int, Slice]]:
+    ) -> list[tuple[int, TimedSlice]]:
         """The slices of one arm, each with the index of its block, in the order of measuring."""
         return self._slices.get((task, lane, twin, kind), [])
 
@@ -80,7 +93,7 @@ class LaneSamples:
         self.analysis, self.task, self.lane = analysis, task, lane
 
     @property
-    def record(self) -> Record:
+    def record(self) -> AnyRecord:
         """The record that is analyzed."""
         return self.analysis.record
 
@@ -106,9 +119,15 @@ class LaneSamples:
         evidence = self.certified.certificate.evidence if self.certified else ()
         return evidence[-1].judgement if evidence else None
 
+    @cached_property
+    def failures(self) -> list[Failure]:
+        """What the lane came to on this task."""
+        key = self.task, self.lane
+        return [failure for failure in self.record.failures if (failure.task, failure.lane) == key]
+
     # --- samples ----------------------------------------------------------------------------------
 
-    def slices(self, *, twin: bool = False, kind: Kind = "race") -> list[Slice]:
+    def slices(self, *, twin: bool = False, kind: Kind = "race") -> list[TimedSlice]:
         """The slices of one arm of this lane, in the order of measuring."""
         return [timed for _, timed in self.analysis.slices(self.task, self.lane, twin=twin, kind=kind)]
 

@@ -7,17 +7,17 @@ from collections.abc import Iterable, Mapping
 from statistics import median
 from typing import TypeAlias
 
-from ..record import Slice
+from ..record import TimedSlice
 
 LogTimes: TypeAlias = dict[int, dict[int, float]]  # {block: {round: log of the seconds of one run}}
 
 
-def run_seconds(timed: Slice) -> float:
+def run_seconds(timed: TimedSlice) -> float:
     """Seconds of one run of a slice."""
     return timed.elapsed_ns / timed.repeats / 1e9
 
 
-def log_times(slices: Iterable[tuple[int, Slice]]) -> LogTimes:
+def log_times(slices: Iterable[tuple[int, TimedSlice]]) -> LogTimes:
     """{block: {round: log of the seconds of one run}} of slices, each with the index of its block."""
     times: LogTimes = {}
     for block, timed in slices:

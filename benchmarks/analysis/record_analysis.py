@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from ..record import Record
+from ..record import AnyRecord
 from ..statistics.inference import Interval
 from . import gates
 from .crossover import Crossover, crossover
@@ -25,7 +25,7 @@ class RecordAnalysis(RecordSamples["LaneAnalysis"]):
         InputError: the baseline is not a lane of the record.
     """
 
-    def __init__(self, record: Record, baseline: str | None = None) -> None:
+    def __init__(self, record: AnyRecord, baseline: str | None = None) -> None:
         super().__init__(record, LaneAnalysis, baseline)
 
     @cached_property

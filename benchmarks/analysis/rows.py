@@ -173,6 +173,9 @@ def _notes(lane: LaneSamples, time: Interval) -> tuple[str, ...]:
         notes.append(f"no floor: {cpu if plan.on_cpu else gpu}")
     elif time.high < lane.floor:
         notes.append("below the measured floor: caches or fusion can do that; look at it")
+    if death := next((failure for failure in lane.failures if failure.died), None):
+        block = "" if death.block is None else f" in block {death.block + 1}"
+        notes.append(f"its process died once{block} and was started again ({death.phase}: {death.reason})")
     if lane.blocks_measured < plan.effort.blocks:
         notes.append(f"{lane.blocks_measured} of {plan.effort.blocks} blocks")
     return tuple(notes)

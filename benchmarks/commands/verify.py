@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..analysis import RecordAnalysis
 from ..console.progress import progress
-from ..record import Record
+from ..record import AnyRecord
 from ..record.files import open_document
 from ..report.page import NAME as PAGE
 from ..report.sweep_tables import sweep_document
@@ -46,7 +46,7 @@ def verify(result: str | Path, data: str | None = None, *, against_code: bool = 
     return int(bool(findings.wrong))
 
 
-def table_rendering(record: Record, text: str) -> Rendering:
+def table_rendering(record: AnyRecord, text: str) -> Rendering:
     """A table.md, and the two that a record can have: of its tasks, or of its sizes."""
     analysis = RecordAnalysis(record)
     makers = [lambda: markdown(record_document(analysis)), lambda: markdown(sweep_document(analysis))]

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Self
 
@@ -19,13 +20,14 @@ from ..console.errors import InputError
 from ..console.progress import Progress, silent
 from ..parity.workload import initial_parameters
 from ..record import MOST_STEPS, Certified, Comparison, Failure, Plan, Record, Threads
+from ..record.layout import extra_blocks, runnable
 from ..record.plan import Effort
 from ..record.proof import Certificate
 from . import environment, settings, task_files
 from .efforts import WorkerLimits
 from .exclusive import alone, made_folder
 from .folder import MachineLimits, PhaseBreakdowns, RunFolder
-from .preparation import Done, Preparation, measure_limits, measure_phases, proven_pairs
+from .preparation import Done, Preparation, measure_limits, measure_phases
 from .process import worker_settings
 from .relay import BlockRace
 from .request import RunRequest
@@ -76,7 +78,12 @@ class BenchmarkRun:
 
     def lacks(self, blocks: int | None = None) -> bool:
         """Whether anything of the run, or of its first so many blocks, is still to be measured."""
-        return len(self.folder.blocks()) < self.until(blocks) or self.lacks_phases
+        measured = len(self.folder.blocks())
+        if measured < self.until(blocks):
+            record = self.folder.record()
+            certified = len(record.certified) == len(record.tasks) * len(self.plan.lanes)
+            return not certified or bool(runnable(self.plan, record.certified, record.failures))
+        return self.lacks_phases
 
     @property
     def lacks_phases(self) -> bool:
@@ -84,9 +91,13 @@ class BenchmarkRun:
         return self.plan.phases and not self.folder.piece(PhaseBreakdowns)
 
     def until(self, blocks: int | None) -> int:
-        """How many blocks there are in the end, by default all of the plan's."""
-        total = self.plan.effort.blocks
-        return total if blocks is None else min(blocks, total)
+        """How many blocks there are in the end: so many, or the plan's and those that make up for deaths."""
+        planned = self.plan.effort.blocks
+        if blocks is not None and blocks < planned:
+            return blocks
+        measured = self.folder.blocks()
+        failures = [failure for block in measured for failure in block.failures]
+        return planned + (extra_blocks(self.plan, failures) if len(measured) >= planned else 0)
 
     @alone
     def certify(self) -> None:
@@ -109,17 +120,20 @@ class BenchmarkRun:
     @alone
     def race(self, blocks: int | None = None) -> None:
         """The blocks that are missing, by default all; then phases, where the plan has them."""
-        until = self.until(blocks)
-        present = {block.index for block in self.folder.blocks()}
-        for index in (index for index in range(until) if index not in present):
-            if lane_tasks := runnable(self.folder.record()):
+        for index in count():
+            until = self.until(blocks)  # a block may add another
+            if index >= until:
+                break
+            record = self.folder.record()
+            lane_tasks = runnable(self.plan, record.certified, record.failures, before=index)
+            if lane_tasks and not self.folder.block_path(index).exists():
                 self.block(index, until, lane_tasks)
         self.progress("race", 100 * until, 100 * until, "done")
         if self.lacks_phases:
             measure_phases(
                 self.folder, self.plan, self.limits, lambda text: self.progress("phases", 0, 0, text)
             )
-        if until == self.plan.effort.blocks:
+        if not self.lacks():
             self.folder.remove_scratch()
 
     def block(self, index: int, until: int, lane_tasks: dict[str, list[str]]) -> None:
@@ -140,7 +154,7 @@ class BenchmarkRun:
         if self.lacks(blocks):
             self.certify()
             self.race(blocks)
-        elif self.until(blocks) == self.plan.effort.blocks:
+        elif not self.lacks():
             self.folder.remove_scratch()
         return self.folder.record()
 
@@ -306,10 +320,3 @@ def check_same(plan: Plan) -> None:
             raise InputError(
                 f"this run was begun with another {what}, so its times would not compare: start anew"
             )
-
-
-def runnable(record: Record) -> dict[str, list[str]]:
-    """The tasks that each lane may still run: those that it is certified for and has not failed."""
-    pairs = proven_pairs(record) - {(failure.task, failure.lane) for failure in record.failures}
-    tasks = {lane: [task for task in record.tasks if (task, lane) in pairs] for lane in record.plan.lanes}
-    return {lane: names for lane, names in tasks.items() if names}

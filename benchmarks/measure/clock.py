@@ -1,17 +1,18 @@
-"""One timed slice: the certified work from the certified start, between two readings of the clock.
+"""One sealed slice: chained runs of work that the lane has never seen, between two readings of the clock.
 
-Resets, checks and garbage collection are outside the clock. Each run is ended by the backend's own sync on its
-result; afterwards the final parameters are fetched and their digest goes into the sample.
+The lane is warmed up on other work and put at a start that it has never seen. Only when it is told to go are the
+row orders drawn, after the last call into the lane. The clock runs over all runs, each ended by the backend's own
+sync, and over one fetch of parameters and buffers: a run is over when its values exist on the host. The losses
+are fetched afterwards; what that takes beyond a plain copy of as many arrays is charged.
 """
 
 from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,35 +20,50 @@ import numpy as np
 from samestep.backends.interface import Backend, Host, RowOrder, State
 
 from .counters import compilations, context_switches, steal_ns
-from .task_files import TaskFiles, float64_distance, load_arrays, short_digest
+from .drawn_work import copies, drawn_orders, drawn_start, new_seed
+from .task_files import TaskFiles
 
 AGREE = 0.10  # two runs agree when their times differ by at most this part
 MOST_WARMUPS = 5
-MOST_SPAN = 6  # a slice's resets may take this many times its target
 LONG_NS = 100_000_000  # above this a run is its own warm-up
-PAIRS = 7  # runs of unseen work, each beside a run of the certified
+MOST_REPEATS = 2_000  # chained runs of a slice: a lane that does nothing would ask for any number
+PLAIN_COPIES = 3  # times a plain copy that the losses' fetch may take
+SAMPLED = 50  # arrays of the plain copy
+MOST_COPY_NS = 60_000  # of one array in it, and a nanosecond a byte: a slow `get` buys nothing
 
 
 @dataclass(frozen=True)
-class TimedRun:
-    """One run between two readings of the clock, and what became of it."""
+class SealedRun:
+    """What became of the runs of a slice: host copies, and the losses as the lane gave them."""
 
     elapsed_ns: int
     cpu_ns: int
-    resync_ns: int
     fetch_ns: int
-    final: str
-    apart: float
+    params: dict[str, Host]
+    buffers: dict[str, Host]
+    losses: list[Any]
+
+
+@dataclass
+class OpenSlice:
+    """A slice between its requests: from "ready" to "report"."""
+
+    state: State
+    warmups: int
+    collect: bool
+    begin_ns: int = 0
+    run: SealedRun | None = None
+    steal_ns: int = 0
+    switches: tuple[int, int] = (0, 0)
+    compilations: int = 0
 
 
 class TimedWork:
     """One task in one backend, its data on the device, ready to be timed."""
 
-    def __init__(self, backend: Backend, files: TaskFiles, final: Path | None = None) -> None:
+    def __init__(self, backend: Backend, files: TaskFiles) -> None:
         self.backend, self.files = backend, files
-        self.typical: float | None = None
-        self.final = load_arrays(final) if final else {}
-        self.certified = short_digest(self.final)
+        self.typical: float | None = None  # nanoseconds of the last run that warmed up
         with self.precision():
             self.data = backend.put(files.x), backend.put(files.y)
             backend.sync(self.data)
@@ -59,111 +75,143 @@ class TimedWork:
     def inputs(self) -> tuple[RowOrder, int, Host]:
         return self.files.row_order, self.files.task.batch_size, self.files.learning_rates
 
-    def reset(self) -> State:
-        """A state at the start, computed before the clock starts."""
-        state = self.backend.init(self.files.task, params=self.files.start)
+    def reset(self, start: Mapping[str, Host] | None = None) -> State:
+        """A state at a start, by default the task's, computed before the clock starts."""
+        state = self.backend.init(self.files.task, params=start or self.files.start)
         self.backend.sync(state)
         return state
 
-    def fetch(self, result: Any) -> tuple[int, dict[str, Host]]:
-        """Nanoseconds that a sync and a fetch of the parameters take, and the parameters."""
-        begin = time.perf_counter_ns()
-        self.backend.sync(result)
-        params = self.backend.params(result[0])
-        return time.perf_counter_ns() - begin, params
+    # --- a slice, request by request
 
-    def time(self) -> TimedRun:
-        """One run from the start."""
-        backend = self.backend
-        state, inputs = self.reset(), self.inputs
-        cpu = time.process_time_ns()
-        begin = time.perf_counter_ns()
-        result = backend.epoch(state, self.data, *inputs)
-        backend.sync(result)
-        end = time.perf_counter_ns()
-        cpu = time.process_time_ns() - cpu
-        resync, params = self.fetch(result)
-        fetch, _ = self.fetch(result)
-        final = short_digest(params)
-        apart = 0.0 if final == self.certified else float64_distance(params, self.final)
-        return TimedRun(end - begin, cpu, resync, fetch, final, apart)
+    def ready(self, start_seed: int, *, collect: bool) -> OpenSlice:
+        """Warm up on other work, and put the lane at a start that it has never seen.
 
-    def rewarm(self) -> int:
-        """Untimed runs until two agree, the last slice's typical run being one of them; at most a few."""
-        last = self.typical
-        for count in range(1, MOST_WARMUPS + 1):
-            elapsed = self.time().elapsed_ns
-            if elapsed > LONG_NS or (last and abs(elapsed - last) <= AGREE * last):
-                return count
-            last = elapsed
-        return MOST_WARMUPS
-
-    def slice(self, repeats: int, *, collect: bool) -> dict[str, Any]:
-        """Re-warm, then `repeats` runs; `collect` leaves the garbage collector on, for the control."""
+        `collect` leaves the garbage collector on, for the control.
+        """
         with self.precision(), garbage(collect):
             warmups = self.rewarm()
-            compiled, steal, switches = compilations(), steal_ns(), context_switches()
-            begin = time.perf_counter_ns()
-            runs = [self.time() for _ in range(repeats)]
-            span = time.perf_counter_ns() - begin
-            after = context_switches()
-            elapsed = sum(run.elapsed_ns for run in runs)
-            self.typical = elapsed / repeats
-            return {
-                "repeats": repeats,
-                "warmups": warmups,
-                "elapsed_ns": elapsed,
-                "cpu_ns": sum(run.cpu_ns for run in runs),
-                "span_ns": span,
-                "steal_ns": steal_ns() - steal,
-                "switches": (after[0] - switches[0], after[1] - switches[1]),
-                "resync_ns": runs[-1].resync_ns,
-                "fetch_ns": runs[-1].fetch_ns,
-                "compilations": compilations() - compiled,
-                "final": runs[-1].final,
-                "finals": len({run.final for run in runs}),
-                "apart": max(run.apart for run in runs),
-            }
+            return OpenSlice(self.reset(drawn_start(self.files, start_seed)), warmups, collect)
+
+    def go(
+        self, piece: OpenSlice, order_seed: int, repeats: int, begun: Callable[[], None] = lambda: None
+    ) -> SealedRun:
+        """Draw the orders, say that the clock begins, and run."""
+        with self.precision(), collecting(piece.collect):
+            orders = drawn_orders(self.files, repeats, order_seed)
+            piece.begin_ns = time.perf_counter_ns()
+            piece.steal_ns, piece.switches, piece.compilations = (
+                steal_ns(),
+                context_switches(),
+                compilations(),
+            )
+            begun()
+            piece.run = self.chain(piece.state, orders)
+        return piece.run
+
+    def chain(self, state: State, orders: list[RowOrder]) -> SealedRun:
+        """Runs in these orders, one from the end of the other, and a fetch: what is timed."""
+        backend, (_, size, learning_rates), losses = self.backend, self.inputs, list[Any]()
+        cpu, begin = time.process_time_ns(), time.perf_counter_ns()
+        for order in orders:
+            state, given = backend.epoch(state, self.data, order, size, learning_rates)
+            backend.sync((state, given))
+            losses.append(given)
+        computed = time.perf_counter_ns()
+        params, buffers = copies(backend.params(state)), copies(backend.buffers(state))
+        end = time.perf_counter_ns()
+        cpu = time.process_time_ns() - cpu
+        return SealedRun(end - begin, cpu, end - computed, params, buffers, losses)
+
+    def report(self, piece: OpenSlice) -> tuple[dict[str, Any], Host]:
+        """What the record holds of a slice that has been run, without the digests, and its losses."""
+        assert piece.run
+        run, after, span = piece.run, context_switches(), time.perf_counter_ns() - piece.begin_ns
+        stolen, compiled = steal_ns() - piece.steal_ns, compilations() - piece.compilations
+        with self.precision():
+            losses, charged = self.losses(run.losses)
+        return {
+            "repeats": len(run.losses),
+            "warmups": piece.warmups,
+            "elapsed_ns": run.elapsed_ns + charged,
+            "cpu_ns": run.cpu_ns,
+            "span_ns": max(span, 1),
+            "steal_ns": stolen,
+            "switches": (after[0] - piece.switches[0], after[1] - piece.switches[1]),
+            "compilations": compiled,
+            "fetch_ns": run.fetch_ns,
+            "charged_ns": charged,
+        }, losses
+
+    def losses(self, given: list[Any]) -> tuple[Host, int]:
+        """The losses of all runs, one after another, and the nanoseconds to charge for fetching them.
+
+        max(0, what the fetch took - PLAIN_COPIES times a plain copy of as many arrays)
+        """
+        parts = [
+            part for losses in given for part in (losses if isinstance(losses, list | tuple) else [losses])
+        ]
+        begin = time.perf_counter_ns()
+        values = [self.backend.get(part) for part in parts]
+        taken = time.perf_counter_ns() - begin
+        losses = np.concatenate([np.ravel(value) for value in values]) if values else np.empty(0)
+        charged = max(0, taken - PLAIN_COPIES * self.plain_copy_ns(values))
+        return losses, charged
+
+    def malformed(self, losses: Host, repeats: int) -> str:
+        """What is wrong with the form of the losses of some runs, or nothing."""
+        wanted, dtype = repeats * len(self.files.learning_rates), self.files.task.dtype
+        if losses.size == wanted and losses.dtype == dtype:
+            return ""
+        return f"it gave {losses.size} losses of {losses.dtype} when it was timed, not {wanted} of {dtype}"
+
+    def plain_copy_ns(self, values: list[Host]) -> int:
+        """Nanoseconds that fetching such arrays takes where nothing is left to compute, by a sample."""
+        if not values:
+            return 0
+        sample = values[:: -(-len(values) // SAMPLED)]
+        arrays = [self.backend.put(np.array(value)) for value in sample]
+        self.backend.sync(arrays)
+        begin = time.perf_counter_ns()
+        for array in arrays:
+            self.backend.get(array)
+        taken = time.perf_counter_ns() - begin
+        most = sum(MOST_COPY_NS + value.nbytes for value in sample)
+        return min(taken, most) * len(values) // len(sample)
+
+    # --- before the slices
+
+    def unseen_run(self) -> SealedRun:
+        """One run of work that is new to the lane."""
+        state = self.reset(drawn_start(self.files, new_seed()))
+        return self.chain(state, drawn_orders(self.files, 1, new_seed()))
+
+    def rewarm(self) -> int:
+        """Untimed runs until two agree, the last one before being one of them; at most a few."""
+        for count in range(1, MOST_WARMUPS + 1):
+            last, self.typical = self.typical, self.unseen_run().elapsed_ns
+            if self.typical > LONG_NS or (last and abs(self.typical - last) <= AGREE * last):
+                return count
+        return MOST_WARMUPS
 
     def calibrate(self, target_ns: int) -> dict[str, int]:
-        """How many runs make a slice of at least `target_ns`, resets taking at most a few times as long."""
+        """How many chained runs make a slice of at least `target_ns`."""
         with self.precision(), garbage(False):
             self.rewarm()
-            resets = []
-            for _ in range(3):
-                begin = time.perf_counter_ns()
-                self.reset()
-                resets.append(time.perf_counter_ns() - begin)
-            run_ns, reset_ns = min(self.time().elapsed_ns for _ in range(3)), min(resets)
-        repeats = min(-(-target_ns // run_ns), MOST_SPAN * target_ns // (run_ns + reset_ns))
-        return {"repeats": max(1, repeats), "run_ns": run_ns, "reset_ns": reset_ns}
+            once = min(self.unseen_run().elapsed_ns for _ in range(3))
+            # of several: a single run would count its own fetch and hand-over for each of them
+            several = min(-(-target_ns // once), 10)
+            state = self.reset(drawn_start(self.files, new_seed()))
+            chained = self.chain(state, drawn_orders(self.files, several, new_seed())).elapsed_ns
+        run_ns = max(1, min(once, chained // several))
+        return {"repeats": min(max(1, -(-target_ns // run_ns)), MOST_REPEATS), "run_ns": run_ns}
 
-    def unseen(self, seed: int) -> dict[str, int]:
-        """Runs from starts and in orders that nobody saw before, against the certified run beside them.
-
-        A lane that remembers a result instead of computing it takes longer for these, or ends where the certified
-        run ends. The least of several runs, since other programs may hold up any of them.
-        """
-        rng, certified = np.random.default_rng(seed), self.files
-        certified_runs, unseen_runs = list[TimedRun](), list[TimedRun]()
-        with self.precision(), garbage(False):
-            for _ in range(PAIRS):
-                certified_runs.append(self.time())
-                self.files = shuffled(certified, rng)
-                unseen_runs.append(self.time())
-                self.files = certified
-        return {
-            "known_ns": min(run.elapsed_ns for run in certified_runs),
-            "known_cpu_ns": min(run.cpu_ns for run in certified_runs),
-            "unseen_ns": min(run.elapsed_ns for run in unseen_runs),
-            "unseen_cpu_ns": min(run.cpu_ns for run in unseen_runs),
-            "same": sum(run.final == self.certified for run in unseen_runs),
-        }
-
-    def first_call(self) -> float:
-        """Seconds of the first run in this process: trace, compile, run."""
-        with self.precision(), garbage(False):
-            return self.time().elapsed_ns / 1e9
+    def first_call(self, start_seed: int, order_seed: int) -> tuple[float, SealedRun, Host]:
+        """Seconds of the first run in this process: trace, compile, run; with its end and losses."""
+        with garbage(False), self.precision():
+            state = self.reset(drawn_start(self.files, start_seed))
+            run = self.chain(state, drawn_orders(self.files, 1, order_seed))
+            losses, charged = self.losses(run.losses)
+        return (run.elapsed_ns + charged) / 1e9, run, losses
 
     def train(self) -> dict[str, Host]:
         """The parameters after all epochs of the task, on all rows."""
@@ -178,25 +226,22 @@ class TimedWork:
             return self.backend.params(state)
 
 
-def shuffled(files: TaskFiles, rng: np.random.Generator) -> TaskFiles:
-    """The same amount of work from another start, its rows in another order."""
-    start = {
-        name: value + rng.normal(0, 0.01, value.shape).astype(value.dtype)
-        for name, value in files.start.items()
-    }
-    return replace(files, start=start, row_order=rng.permutation(files.row_order))
-
-
 @contextmanager
 def garbage(collect: bool) -> Iterator[None]:
     """Collect, then disable the collector; with `collect` leave it on, over everything that is alive."""
     if collect:
         gc.unfreeze()
-        gc.enable()
     else:
         gc.collect()
         gc.freeze()  # what survives need not be walked again before the next slice
-        gc.disable()
+    with collecting(collect):
+        yield
+
+
+@contextmanager
+def collecting(collect: bool) -> Iterator[None]:
+    """With the garbage collector on or off; afterwards it is off."""
+    (gc.enable if collect else gc.disable)()
     try:
         yield
     finally:

@@ -120,9 +120,11 @@ class RunFolder:
         """The folder of a task's data, an absolute path, so that a worker can use it from anywhere."""
         return (self.root / "work" / str(task)).resolve()
 
-    def final(self, task: int, lane: int) -> Path:
-        """Where the certified final parameters of a lane's run are kept while the run goes on."""
-        return self.work(task) / f"final-{lane}.npz"
+    def audits(self) -> Path:
+        """The folder through which workers hand over what is audited; an absolute path."""
+        folder = (self.root / "audits").resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     # --- begin and go on
 
@@ -261,4 +263,5 @@ class RunFolder:
     def remove_scratch(self) -> None:
         """Remove what only a running measurement needs."""
         shutil.rmtree(self.root / "work", ignore_errors=True)
+        shutil.rmtree(self.root / "audits", ignore_errors=True)
         shutil.rmtree(self.cache, ignore_errors=True)

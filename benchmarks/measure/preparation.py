@@ -19,6 +19,7 @@ from samestep.backends.interface import Device
 
 from ..record import (
     Arm,
+    Audit,
     Certified,
     Cold,
     Dispatch,
@@ -29,11 +30,15 @@ from ..record import (
     RooflineLimits,
     Threads,
 )
+from ..record.layout import MOST_DEATHS
 from ..record.plan import PlannedWork
+from .audit import Auditor, refused
+from .drawn_work import DrawnRuns, Ending, new_seed
 from .efforts import WorkerLimits
 from .environment import allowed_cpus
 from .folder import ColdResult, MachineLimits, PhaseBreakdowns, RunFolder
 from .process import FAILURE_PHASES, Worker, WorkerError, WorkerPool, described, worker_environment
+from .worker import Reply
 
 Done: TypeAlias = Callable[[str], None]  # hears what was just done
 
@@ -100,35 +105,67 @@ class Preparation:
             cache=cache,
             rng=np.random.default_rng([self.plan.seed, *key]),
         )
-        result: dict[str, Any] = {}
-        try:
-            with contextlib.closing(pool.start(environment)) as worker:
-                self.first_call(worker, key, beside, result)
-                if key.repeat == 0:
-                    self.certify(worker, key, result)
-                    if cache.exists():
-                        shutil.copytree(cache, self.folder.warm, dirs_exist_ok=True)
-        except WorkerError as error:
-            phase = FAILURE_PHASES.get(error.verb, error.verb)
-            result["failures"] = (Failure(task=task, lane=lane, phase=phase, reason=str(error)),)
-        shutil.rmtree(cache, ignore_errors=True)
-        return ColdResult(**result)
+        failures: list[Failure] = []
+        for _ in range(1 + MOST_DEATHS):
+            result: dict[str, Any] = {}
+            try:
+                with contextlib.closing(pool.start(environment)) as worker:
+                    self.whole_life(worker, key, beside, result)
+                if key.repeat == 0 and cache.exists():
+                    shutil.copytree(cache, self.folder.warm, dirs_exist_ok=True)
+                break
+            except WorkerError as error:
+                phase, died = FAILURE_PHASES.get(error.verb, error.verb), not error.alive
+                failures.append(Failure(task=task, lane=lane, phase=phase, reason=str(error), died=died))
+                if error.alive:
+                    break
+            finally:
+                shutil.rmtree(cache, ignore_errors=True)
+        return ColdResult(**result, failures=tuple(failures))
+
+    def whole_life(self, worker: Worker, key: ColdKey, beside: int, result: dict[str, Any]) -> None:
+        """Everything that a cold process is asked for; the result holds what came of each."""
+        self.first_call(worker, key, beside, result)
+        if key.repeat == 0:
+            self.certify(worker, key, result)
 
     def first_call(self, worker: Worker, key: ColdKey, beside: int, result: dict[str, Any]) -> None:
-        """Import the lane, load the data and run for the first time; the result holds what came of each."""
+        """Import the lane, load the data and run for the first time; then have that run done once more."""
         (task, lane), limit = self.names(key), self.limits.start
         opened = worker.ask("open", limit=limit, lane=lane, device=self.plan.device)
         result["arm"] = described(Arm, "open", opened["arm"])
-        worker.ask("load", limit=limit, task=task, folder=str(self.folder.work(key.task)))
-        times = worker.ask("first", limit=limit, task=task) | {"import_s": opened["import_s"]}
-        values = {"task": task, "lane": lane, "repeat": key.repeat, "beside": beside, **times}
-        result["cold"] = described(Cold, "first", values)
+        folder = self.folder.work(key.task)
+        worker.ask("load", limit=limit, task=task, folder=str(folder))
+        runs = DrawnRuns(new_seed(), new_seed(), 1)
+        scratch = self.folder.audits() / "cold-{}-{}-{}".format(*key)
+        losses = scratch.with_suffix(".npy")
+        start_seed, order_seed, _ = runs
+        times = worker.ask(
+            "first",
+            limit=limit,
+            task=task,
+            start_seed=start_seed,
+            order_seed=order_seed,
+            losses=str(losses),
+        )
+        ended = Ending(times.pop("final"), times.pop("losses"))
+        malformed = times.pop("malformed")
+        times |= {"task": task, "lane": lane, "repeat": key.repeat, "beside": beside}
+        cold = described(Cold, "first", times | {"import_s": opened["import_s"]})
+
+        def ask(verb: str, **arguments: Any) -> Reply:
+            return worker.ask(verb, limit=self.limits.certify, task=task, **arguments)
+
+        products = result["arm"].products
+        audit: Audit | None = refused(malformed)
+        if not malformed:
+            audit = Auditor(folder, scratch).audit(ask, runs, ended, losses, products)
+        result["cold"] = cold.model_copy(update={"audit": audit})
 
     def certify(self, worker: Worker, key: ColdKey, result: dict[str, Any]) -> None:
         """The certificate, and for a lane that passes the accuracy that its training reaches, step by step."""
         (task, lane), limit = self.names(key), self.limits.certify
-        final, kept_steps = str(self.folder.final(key.task, key.lane)), self.plan.effort.kept
-        reply = worker.ask("certify", limit=limit, task=task, lane=lane, final=final, keep=kept_steps)
+        reply = worker.ask("certify", limit=limit, task=task, lane=lane, keep=self.plan.effort.kept)
         certified = {"task": task, "lane": lane, "certificate": reply["certificate"]}
         result["certified"] = described(Certified, "certify", certified)
         if self.train and reply["certificate"]["status"] == "pass":

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -29,7 +29,7 @@ from ..record import Threads
 from ..record.files import first_fault, reread
 from . import settings
 from .process_tree import ProcessTree, oom_kills
-from .worker import CPUS, Reply
+from .worker import BEGUN, CPUS, Reply
 
 M = TypeVar("M", bound=BaseModel)
 ONE_THREAD = dict.fromkeys(
@@ -48,6 +48,11 @@ FAILURE_PHASES = {
     "first": "first call",
     "certify": "certificate",
     "train": "training",
+    "ready": "slice",
+    "go": "slice",
+    "report": "slice",
+    "trace_again": "audit",
+    "run_again": "audit",
 }
 LAST_BYTES = 4096
 POLL_S = 0.25  # how often the memory of a busy worker is read
@@ -153,8 +158,10 @@ class Worker:
         """CPU time so far of its process and of everything that it has started, in nanoseconds."""
         return self.tree.cpu_ns()
 
-    def ask(self, verb: str, *, limit: float, **arguments: Any) -> Reply:
-        """The worker's reply within `limit` seconds.
+    def ask(
+        self, verb: str, *, limit: float, begun: Callable[[], None] | None = None, **arguments: Any
+    ) -> Reply:
+        """The worker's reply within `limit` seconds; `begun` is called when a line before it says that it begins.
 
         Raises:
             WorkerError: it raised, died, hung or outgrew its memory.
@@ -170,6 +177,9 @@ class Worker:
             except BrokenPipeError:  # ended before it could read
                 raise WorkerError(verb, self._death(), alive=False) from None
             line, reason = self._line(limit)
+            if begun and line == BEGUN:
+                begun()
+                line, reason = self._line(limit)
         if reason:
             check_room(reason)
             raise WorkerError(verb, reason, alive=False)

@@ -2,15 +2,17 @@
 
 In a round every slot runs one slice, in an order balanced for position and predecessor. One slot is an A/A
 control: a second worker with the same lane as another slot, another lane in each block. In records and for
-readers it is the twin.
+readers it is the twin. After the slices of a task some are chosen at random, one for each slot, and audited.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import secrets
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -18,21 +20,22 @@ from pydantic import BaseModel
 
 from samestep.backends.interface import Device
 
-from ..record import Block, Calibration, Failure, Kind, Plan, Slice, Unseen
+from ..record import Audit, Block, Calibration, Failure, Plan, Slice
+from ..record.layout import LOST, LaneTasks, PlannedSlice, arm_name, control_lane, layout, start_order
 from ..record.machine import Accelerator
-from ..record.plan import Effort
-from ..statistics.williams import orders
 from . import accelerator
+from .audit import Auditor, refused
+from .drawn_work import DrawnRuns, Ending, new_seed
 from .efforts import WorkerLimits
 from .environment import allowed_cpus
 from .folder import Calibrations, RunFolder
+from .outside_clock import OutsideClock
 from .process import FAILURE_PHASES, Worker, WorkerError, WorkerPool, described, worker_environment
 from .worker import Reply
 
 M = TypeVar("M", bound=BaseModel)
 BlockProgress: TypeAlias = Callable[[float, str], None]  # the part of the block that is done, and what it was
 STARTING = 0.5  # of a block's time, roughly: importing and compiling
-CONTROLS: tuple[Kind, ...] = ("gc", "alone")  # the second has no other lane before it
 BLOCK_SEEDS = 1 << 20  # keeps the generators of blocks apart from those of the preparation
 
 
@@ -44,10 +47,20 @@ class Slot:
     is_control: bool
     tasks: list[str]
     worker: Worker
+    products: Any = "full"
 
     @property
     def name(self) -> str:
-        return f"twin of {self.lane}" if self.is_control else self.lane
+        return arm_name(self.lane, self.is_control)
+
+
+@dataclass
+class TaskRace:
+    """The slices of a task in this block; which of each slot is audited is chosen before, and told nobody."""
+
+    auditor: Auditor
+    audited: dict[str, PlannedSlice]
+    slices: dict[str, int] = field(default_factory=dict)  # of each slot, where the audited one stands
 
 
 class BlockRace:
@@ -60,18 +73,21 @@ class BlockRace:
         limits: WorkerLimits,
         *,
         index: int,
-        lane_tasks: Mapping[str, list[str]],
+        lane_tasks: LaneTasks,
         progress: BlockProgress,
     ) -> None:
         self.folder, self.plan, self.limits, self.index = folder, plan, limits, index
         self.lane_tasks, self.progress = lane_tasks, progress
-        self.control_lane = sorted(lane_tasks)[(index + plan.seed) % len(lane_tasks)]
+        self.raced: set[str] = set()  # tasks that are done in this block
         self.rng = np.random.default_rng([plan.seed, BLOCK_SEEDS + index])
         self.tasks = [work.task.name for work in plan.works]
         self.slots: list[Slot] = []
         self.slices: list[Slice] = []
-        self.unseen: list[Unseen] = []
         self.failures: list[Failure] = []
+        self.calibrations: dict[tuple[str, str], Calibration] = {}
+        self.place: int | None = (
+            None  # of the slice that is run, among those of the block; None before the first
+        )
 
     def run(self) -> Block:
         """The whole block; its workers are gone when it ends, however it ends."""
@@ -83,22 +99,16 @@ class BlockRace:
                 opened.result()
             for slot in self.slots:
                 self.ask(slot, self.limits.start, "pin", cpus=racing_cpus)
-            calibrations = self.calibrate()
+            self.calibrate()
             self.progress(STARTING, "workers are ready")
-            for tasks_done, place in enumerate(self.rng.permutation(len(self.tasks))):
-                task = self.tasks[place]
-                by_lane = {c.lane: c for c in calibrations if c.task == task}
-                self.race(task, by_lane, tasks_done)
-                if self.index % self.plan.effort.controls == 0:
-                    self.control(task, by_lane)
+            self.race()
         return Block(
             index=self.index,
             cpus=tuple(racing_cpus or cpus),
-            twin=self.control_lane,
+            twin=control_lane(self.plan, self.index, self.lane_tasks),
             started=tuple(slot.name for slot in self.slots),
             slices=tuple(self.slices),
             failures=tuple(self.failures),
-            unseen=tuple(self.unseen),
             gpus_before=gpus_before,
             gpus_after=self.gpus(),
         )
@@ -107,12 +117,12 @@ class BlockRace:
         """The clocks of the GPUs at this moment, where lanes run on one."""
         return accelerator.read() if Device.parse(self.plan.device).kind == "cuda" else ()
 
+    # --- before the slices
+
     def start(self, pool: WorkerPool, cpus: tuple[int, ...]) -> list[Slot]:
         """A worker for every lane and the control, in random order, spread over the CPUs while they start."""
-        lanes = [(lane, False) for lane in self.lane_tasks] + [(self.control_lane, True)]
         slots = []
-        for place, chosen in enumerate(self.rng.permutation(len(lanes))):
-            lane, is_control = lanes[chosen]
+        for place, (lane, is_control) in enumerate(start_order(self.plan, self.index, self.lane_tasks)):
             environment = worker_environment(
                 threads=self.plan.threads,
                 cpus=[cpus[place % len(cpus)]],
@@ -125,125 +135,163 @@ class BlockRace:
 
     def open(self, slot: Slot) -> None:
         """Import, load every task, and let it compile what it compiles."""
-        self.ask(slot, self.limits.start, "open", lane=slot.lane, device=self.plan.device)
+        opened = self.ask(slot, self.limits.start, "open", lane=slot.lane, device=self.plan.device)
+        slot.products = opened["arm"]["products"] if opened else "full"
         for task in list(slot.tasks):
-            index = self.tasks.index(task)
-            final = str(self.folder.final(index, self.plan.lanes.index(slot.lane)))
-            folder = str(self.folder.work(index))
-            self.ask(slot, self.limits.start, "load", task=task, folder=folder, final=final)
+            folder = str(self.folder.work(self.tasks.index(task)))
+            self.ask(slot, self.limits.start, "load", task=task, folder=folder)
             if task in slot.tasks:
-                self.ask(slot, self.limits.start, "first", task=task)
+                self.ask(
+                    slot,
+                    self.limits.start,
+                    "first",
+                    task=task,
+                    start_seed=new_seed(),
+                    order_seed=new_seed(),
+                    losses=None,
+                )
 
-    def ask(self, slot: Slot, limit: float, verb: str, **arguments: Any) -> Reply | None:
+    def losses_path(self, slot: Slot, task: str) -> Path:
+        """Where a slot leaves the losses of a slice, until it is clear whether that is audited."""
+        name = f"{self.index}-{self.tasks.index(task)}-{self.plan.lanes.index(slot.lane)}-{slot.is_control:d}"
+        return self.folder.audits() / f"{name}.npy"
+
+    def ask(
+        self, slot: Slot, limit: float, verb: str, begun: Callable[[], None] | None = None, **arguments: Any
+    ) -> Reply | None:
         """The reply, or None after noting why the slot is out: of this task, or of all if its worker is gone."""
         if not slot.tasks:
             return None
         try:
-            return slot.worker.ask(verb, limit=limit, **arguments)
+            return slot.worker.ask(verb, limit=limit, begun=begun, **arguments)
         except WorkerError as error:
-            self.note(slot, arguments.get("task"), error)
+            self.note(slot, error, arguments.get("task"))
             return None
 
-    def note(self, slot: Slot, task: str | None, error: WorkerError) -> None:
-        """Note why the slot is out: of this task, or of all if its worker is gone."""
+    def note(self, slot: Slot, error: WorkerError, task: str | None) -> None:
+        """Note a failure, and where the process is gone also the tasks that it had still to race."""
         phase = FAILURE_PHASES.get(error.verb, error.verb)
-        for lost in [task] if task else slot.tasks:
-            self.failures.append(Failure(task=lost, lane=slot.lane, phase=phase, reason=str(error)))
+        for lost in [other for other in slot.tasks if not task or other == task]:
+            self.failures.append(self.failure(slot, lost, phase, str(error), died=not error.alive))
+        if task and not error.alive:
+            reason = f"its process was gone after {task}: {error}"
+            others = [other for other in slot.tasks if other != task and other not in self.raced]
+            self.failures += [self.failure(slot, other, LOST, reason, died=True) for other in others]
         slot.tasks = [other for other in slot.tasks if error.alive and task and other != task]
+
+    def failure(self, slot: Slot, task: str, phase: str, reason: str, *, died: bool) -> Failure:
+        """A failure at this place of the block."""
+        return Failure(
+            task=task,
+            lane=slot.lane,
+            phase=phase,
+            reason=reason,
+            died=died,
+            block=self.index,
+            place=self.place,
+            twin=slot.is_control,
+        )
 
     def piece(self, kind: type[M], slot: Slot, verb: str, values: dict[str, Any]) -> M | None:
         """The piece of the record that a reply describes, or None after noting that it describes none."""
         try:
             return described(kind, verb, {"lane": slot.lane, **values})
         except WorkerError as error:
-            self.note(slot, values["task"], error)
+            self.note(slot, error, values["task"])
             return None
 
-    def calibrate(self) -> tuple[Calibration, ...]:
+    def calibrate(self) -> None:
         """How many runs make a slice, for every task and lane; found when first needed, then frozen."""
         frozen = self.folder.piece(Calibrations)
-        calibrations = {(c.task, c.lane): c for c in frozen.calibrations} if frozen else {}
+        self.calibrations = {(c.task, c.lane): c for c in frozen.calibrations} if frozen else {}
         target = round(self.plan.effort.slice_ms * 1e6)
         for slot in self.slots:
-            for task in [task for task in slot.tasks if (task, slot.lane) not in calibrations]:
+            for task in [task for task in slot.tasks if (task, slot.lane) not in self.calibrations]:
                 if reply := self.ask(slot, self.limits.slice, "calibrate", task=task, target_ns=target):
                     piece = self.piece(Calibration, slot, "calibrate", {"task": task, **reply})
-                    calibrations |= {(task, slot.lane): piece} if piece else {}
-        self.folder.keep(Calibrations(calibrations=tuple(calibrations.values())))
-        return tuple(calibrations.values())
+                    self.calibrations |= {(task, slot.lane): piece} if piece else {}
+        self.folder.keep(Calibrations(calibrations=tuple(self.calibrations.values())))
 
-    def race(self, task: str, calibrations: dict[str, Calibration], tasks_done: int) -> None:
-        """All rounds of a task: in each, every slot runs one slice."""
-        slots = sorted(
-            (slot for slot in self.slots if task in slot.tasks and slot.lane in calibrations),
-            key=lambda slot: (slot.is_control, slot.lane),  # the same place in every block: squares go on
+    # --- the slices
+
+    def race(self) -> None:
+        """Every slice of the block as it is laid out, but for lanes that have failed; audits after each task."""
+        planned = list(layout(self.plan, self.index, self.lane_tasks, self.failures, self.calibrations))
+        slots = {(slot.lane, slot.is_control): slot for slot in self.slots}
+        numbered = enumerate(planned)
+        for task, pieces in groupby(numbered, key=lambda pair: pair[1].task):
+            of_task = list(pieces)
+            race = self.task_race(task, [piece for _, piece in of_task])
+            for self.place, piece in of_task:
+                self.slice(slots[piece.lane, piece.twin], piece, race)
+                part = (self.place + 1) / len(planned)
+                self.progress(STARTING + (1 - STARTING) * part, f"{task}, round {piece.round + 1}")
+            self.place = of_task[-1][0] + 1
+            for slot in self.slots:
+                self.audit(slot, task, race)
+            self.raced.add(task)
+
+    def task_race(self, task: str, planned: list[PlannedSlice]) -> TaskRace:
+        """Choose which slice of each slot will be audited."""
+        place = self.tasks.index(task)
+        audited: dict[str, PlannedSlice] = {}
+        for slot in self.slots:
+            arm = slot.lane, slot.is_control
+            of_slot = [piece for piece in planned if (piece.lane, piece.twin) == arm and piece.kind == "race"]
+            if of_slot:
+                audited[slot.name] = secrets.choice(of_slot)
+        scratch = self.folder.audits() / f"{self.index}-{place}"
+        return TaskRace(Auditor(self.folder.work(place), scratch), audited)
+
+    def has_failed(self, lane: str, task: str) -> bool:
+        """Whether the lane has failed on this task in this block, in its own slot or in the control's."""
+        return any((failure.task, failure.lane) == (task, lane) for failure in self.failures)
+
+    def slice(self, slot: Slot, piece: PlannedSlice, race: TaskRace) -> None:
+        """One sealed slice of one slot, unless its lane is out of this task by now."""
+        task, start_seed, order_seed = piece.task, new_seed(), new_seed()
+        if self.has_failed(piece.lane, task):
+            return
+        calibration = self.calibrations[task, piece.lane]
+        limit = self.limits.slice + 20 * calibration.repeats * calibration.run_ns / 1e9
+        if (
+            self.ask(slot, limit, "ready", task=task, start_seed=start_seed, collect=piece.kind == "gc")
+            is None
+        ):
+            return
+        clock = OutsideClock(slot.worker)
+        runs = {"order_seed": order_seed, "repeats": calibration.repeats}
+        went = self.ask(slot, limit, "go", begun=clock.begin, task=task, **runs)
+        readings = clock.end()
+        losses = self.losses_path(slot, task)
+        audited = race.audited[slot.name] == piece
+        if went is None or not (
+            reply := self.ask(slot, limit, "report", task=task, losses=str(losses) if audited else None)
+        ):
+            return
+        if reason := reply.pop("malformed"):
+            reply["audit"] = refused(reason)
+        elif audited:
+            race.slices[slot.name] = len(self.slices)
+        reply |= piece._asdict() | readings | {"start_seed": start_seed, "order_seed": order_seed}
+        if timed := self.piece(Slice, slot, "report", reply):
+            self.slices.append(timed)
+
+    def audit(self, slot: Slot, task: str, race: TaskRace) -> None:
+        """Have the chosen slice of a slot done once more."""
+        number = race.slices.get(slot.name)
+        if number is None or self.has_failed(slot.lane, task):
+            return
+        timed = self.slices[number]
+
+        def ask(verb: str, **arguments: Any) -> Reply | None:
+            return self.ask(slot, self.limits.certify, verb, task=task, **arguments)
+
+        audit: Audit | None = race.auditor.audit(
+            ask,
+            DrawnRuns(timed.start_seed, timed.order_seed, timed.repeats),
+            Ending(timed.final, timed.losses),
+            self.losses_path(slot, task),
+            slot.products,
         )
-        if not slots:
-            return
-        count = rounds(self.plan.effort, calibrations.values())
-        rng = np.random.default_rng([self.plan.seed, self.tasks.index(task), len(slots)])
-        first = self.index * count
-        for number, order in enumerate(islice(orders(len(slots), rng), first, first + count)):
-            before: Slot | None = None
-            for position, place in enumerate(order):
-                slot = slots[place]
-                self.slice(slot, task, calibrations, "race", number, position, before)
-                before = slot
-            part = (tasks_done + (number + 1) / count) / len(self.tasks)
-            self.progress(STARTING + (1 - STARTING) * part, f"{task}, round {number + 1} of {count}")
-
-    def control(self, task: str, calibrations: dict[str, Calibration]) -> None:
-        """Each lane: work that it never saw; a slice with the garbage collector on; one without handing over."""
-        slots = [
-            slot
-            for slot in self.slots
-            if task in slot.tasks and slot.lane in calibrations and not slot.is_control
-        ]
-        before: Slot | None = None
-        for position, place in enumerate(self.rng.permutation(len(slots))):
-            slot = slots[place]
-            seed = int(self.rng.integers(2**32))
-            if not self.has_failed(slot, task) and (
-                reply := self.ask(slot, self.limits.slice, "unseen", task=task, seed=seed)
-            ):
-                unseen = self.piece(Unseen, slot, "unseen", {"task": task, **reply})
-                self.unseen += [unseen] if unseen else []
-            for number, kind in enumerate(CONTROLS):
-                self.slice(slot, task, calibrations, kind, number, position, before)
-                before = slot
-
-    def has_failed(self, slot: Slot, task: str) -> bool:
-        """Whether the lane has failed on this task, in this slot or in its control's."""
-        return any(failure.task == task and failure.lane == slot.lane for failure in self.failures)
-
-    def slice(
-        self,
-        slot: Slot,
-        task: str,
-        calibrations: dict[str, Calibration],
-        kind: Kind,
-        round: int,
-        position: int,
-        before: Slot | None,
-    ) -> None:
-        """One slice of one slot, unless it is out of this task by now."""
-        if self.has_failed(slot, task):
-            return
-        calibration = calibrations[slot.lane]
-        repeats = calibration.repeats
-        limit = self.limits.slice + 20 * repeats * (calibration.run_ns + calibration.reset_ns) / 1e9
-        reply = self.ask(slot, limit, "slice", task=task, repeats=repeats, collect=kind == "gc")
-        if reply is None:
-            return
-        reply |= {"round": round, "position": position, "predecessor": before and before.name}
-        timed = self.piece(
-            Slice, slot, "slice", {"task": task, "twin": slot.is_control, "kind": kind, **reply}
-        )
-        self.slices += [timed] if timed else []
-
-
-def rounds(effort: Effort, calibrations: Iterable[Calibration]) -> int:
-    """Rounds of a block: as many as fit the effort's seconds, counting a warm-up, a fetch and the resets."""
-    ns = sum((c.repeats + 2) * (c.run_ns + c.reset_ns) for c in calibrations)
-    fewest, most = effort.rounds
-    return int(np.clip(effort.block_seconds * 1e9 // max(ns, 1), fewest, most))
+        self.slices[number] = timed.model_copy(update={"audit": audit})

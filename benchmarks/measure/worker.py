@@ -16,20 +16,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:  # nothing heavy is imported here: what a lane imports is timed
-    from samestep.backends.interface import Backend
+    from collections.abc import Callable
+
+    from samestep.backends.interface import Backend, Host
 
     from ..record.proof import KeptStep
-    from .clock import TimedWork
+    from .clock import OpenSlice, SealedRun, TimedWork
 
 CPUS = "SAMESTEP_CPUS"  # the variable that names the CPUs of a worker
+BEGUN = b'{"begun":true}'  # the line before a reply that tells that the clock begins
 Reply = dict[str, Any]
 
 
 class LaneServer:
     """The verbs that a request can name; each gives a JSON object."""
 
-    def __init__(self) -> None:
+    def __init__(self, send: Callable[[Reply], None]) -> None:
+        self.send = send
         self.backend: Backend
+        self.slice: OpenSlice
         self.work: dict[str, TimedWork] = {}
         self.kept_steps: dict[str, tuple[KeptStep, ...]] = {}  # those that a task's certificate keeps
 
@@ -56,39 +61,37 @@ class LaneServer:
         description["products"] = description.pop("matmul_precision")  # its name in records
         return {"import_s": import_s, "arm": description}
 
-    def load(self, task: str, folder: str, final: str | None = None) -> Reply:
-        """Read a task's files, put its data on the device; `final` holds the certified final parameters."""
+    def load(self, task: str, folder: str) -> Reply:
+        """Read a task's files, put its data on the device."""
         from .clock import TimedWork
         from .task_files import read
 
-        self.work[task] = TimedWork(self.backend, read(Path(folder)), Path(final) if final else None)
+        self.work[task] = TimedWork(self.backend, read(Path(folder)))
         return {}
 
-    def first(self, task: str) -> Reply:
-        """The first run in this process: seconds; then the peak memory in bytes, and what was compiled."""
+    def first(self, task: str, start_seed: int, order_seed: int, losses: str | None) -> Reply:
+        """The first run in this process: seconds, peak memory in bytes, what was compiled, how it ended."""
         from .counters import peak_memory, programs_compiled
 
-        reply = {"first_call_s": self.work[task].first_call(), "peak_memory": peak_memory()}
-        return reply | {"programs_compiled": programs_compiled(self.backend.framework)}
+        first_call_s, run, values = self.work[task].first_call(start_seed, order_seed)
+        reply: Reply = {"first_call_s": first_call_s, "peak_memory": peak_memory()}
+        reply |= {"programs_compiled": programs_compiled(self.backend.framework)}
+        return reply | ending(self.work[task], run, values, losses)
 
-    def certify(self, task: str, lane: str, final: str, keep: int) -> Reply:
-        """The certificate, with at most `keep` steps; the file `final` gets the certified final parameters."""
+    def certify(self, task: str, lane: str, keep: int) -> Reply:
+        """The certificate, with at most `keep` steps."""
         from ..parity.certificate import certify_backend
-        from .task_files import save_arrays
 
         files = self.work[task].files
-        run_steps, ends = len(files.learning_rates), dict[int, dict[str, Any]]()
         certificate = certify_backend(
             self.backend,
             files.task,
             files.split,
             lane=lane,
-            run_steps=run_steps,
+            run_steps=len(files.learning_rates),
             max_kept_steps=keep,
-            ends=ends,
         )
         if certificate.status == "pass":
-            save_arrays(Path(final), ends[run_steps])
             self.kept_steps[task] = certificate.evidence[-1].judgement.kept
         return {"certificate": certificate.as_json()}
 
@@ -101,13 +104,39 @@ class LaneServer:
         """How many runs make a slice of a length in nanoseconds."""
         return self.work[task].calibrate(target_ns)
 
-    def slice(self, task: str, repeats: int, collect: bool) -> Reply:
-        """One timed slice; `collect` leaves the garbage collector on."""
-        return self.work[task].slice(repeats, collect=collect)
+    def ready(self, task: str, start_seed: int, collect: bool) -> Reply:
+        """Warm up and go to an unseen start; `collect` leaves the garbage collector on."""
+        self.slice = self.work[task].ready(start_seed, collect=collect)
+        return {}
 
-    def unseen(self, task: str, seed: int) -> Reply:
-        """The certified run beside as much work that this process never saw."""
-        return self.work[task].unseen(seed)
+    def go(self, task: str, order_seed: int, repeats: int) -> Reply:
+        """Draw the orders and run them; a line before tells that the clock begins."""
+        self.work[task].go(self.slice, order_seed, repeats, lambda: self.send({"begun": True}))
+        return {}
+
+    def report(self, task: str, losses: str | None) -> Reply:
+        """What the record holds of the slice that has been run; the file `losses` gets its losses, if any."""
+        fields, values = self.work[task].report(self.slice)
+        assert self.slice.run
+        return fields | ending(self.work[task], self.slice.run, values, losses)
+
+    def trace_again(
+        self, task: str, start_seed: int, order_seed: int, repeats: int, epoch: int, first: int, path: str
+    ) -> Reply:
+        """A slice once more, recorded: the digests of its end; the file gets steps of one run and all losses."""
+        from .drawn_work import DrawnRuns, trace_again
+
+        runs = DrawnRuns(start_seed, order_seed, repeats)
+        return trace_again(self.work[task], runs, epoch, first, Path(path))._asdict()
+
+    def run_again(
+        self, task: str, start_seed: int, order_seed: int, repeats: int, epoch: int, path: str
+    ) -> Reply:
+        """A slice once more by the timed program: the digest of its end; the file gets the ends of one run."""
+        from .drawn_work import DrawnRuns, run_again
+
+        runs = DrawnRuns(start_seed, order_seed, repeats)
+        return {"final": run_again(self.work[task], runs, epoch, Path(path))}
 
     def roofline_limits(self, folder: str) -> Reply:
         """What memory and BLAS can do at a task's size."""
@@ -137,6 +166,18 @@ class LaneServer:
         about = work.files.task, work.files.split
         curve = [point.as_json() for point in learning_curve(*about, self.kept_steps[task])]
         return {"accuracy": accuracy(*about, work.train()).as_json(), "curve": curve}
+
+
+def ending(work: TimedWork, run: SealedRun, losses: Host, path: str | None) -> Reply:
+    """The digests of where a run ended, and what is wrong with its losses; the file gets them, if any."""
+    import numpy as np
+
+    from .drawn_work import Ending
+
+    if path:
+        np.save(path, losses)
+    wrong = {"malformed": work.malformed(losses, len(run.losses))}
+    return Ending.of(run.params, run.buffers, losses)._asdict() | wrong
 
 
 def load(lane: str, device: str) -> Backend:
@@ -210,10 +251,14 @@ def main() -> None:
     requests, replies = private_pipes()
     inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=listen, args=(requests, inbox), daemon=True).start()
-    server = LaneServer()
-    while True:
-        replies.write(line_of(answer(server, inbox.get())))
+
+    def send(reply: Reply) -> None:
+        replies.write(line_of(reply))
         replies.flush()
+
+    server = LaneServer(send)
+    while True:
+        send(answer(server, inbox.get()))
 
 
 if __name__ == "__main__":

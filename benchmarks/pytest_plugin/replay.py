@@ -14,7 +14,7 @@ from ..console.errors import InputError
 if TYPE_CHECKING:  # the plugin is loaded with every pytest run: nothing heavy before it is needed
     from ..analysis import RecordAnalysis
     from ..measure import RunRequest
-    from ..record import Record
+    from ..record import AnyRecord
 
 
 class Replay:
@@ -37,7 +37,7 @@ class Replay:
         return "record" in vars(self)
 
     @cached_property
-    def record(self) -> Record:
+    def record(self) -> AnyRecord:
         """Everything measured, by the same calls as `samestep compare`."""
         from ..console.progress import progress
         from ..measure import measure

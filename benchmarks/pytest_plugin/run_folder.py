@@ -9,7 +9,7 @@ from ..analysis import RecordAnalysis
 from ..measure import BenchmarkRun
 from ..measure.exclusive import made_folder
 from ..measure.folder import TABLE
-from ..record import WHOLE, Record
+from ..record import WHOLE, AnyRecord
 from ..record.files import json_text, load, write_text
 
 
@@ -36,7 +36,7 @@ def write_run(analysis: RecordAnalysis, out: Path, table: str, *, json_elsewhere
     return path
 
 
-def holds(path: Path, record: Record) -> bool:
+def holds(path: Path, record: AnyRecord) -> bool:
     """Whether the file holds this very record, read back.
 
     Raises:

@@ -1,22 +1,30 @@
 """What was measured: the models that a run leaves, reading and writing them, and input from strangers."""
 
+from typing import TypeAlias
+
 from .machine import Accelerator, Environment, Pool
 from .measurements import (
     Arm,
+    Audit,
     Block,
     Calibration,
     Cold,
     Dispatch,
     Failure,
     Kind,
+    MeasuredBlock,
     PhaseBreakdown,
     RooflineLimits,
     Slice,
-    Unseen,
+    TimedSlice,
 )
 from .outcome import Accuracy, Point
 from .plan import MOST_STEPS, Comparison, Effort, Facts, Plan, PlannedWork, Threads
 from .record import KEY, SCHEMA_VERSION, WHOLE, Certified, Record, Resumption
+from .version_1 import Block1, Record1
+
+AnyRecord: TypeAlias = Record | Record1
+AnyBlock: TypeAlias = Block | Block1
 
 __all__ = [
     "KEY",
@@ -25,7 +33,10 @@ __all__ = [
     "WHOLE",
     "Accelerator",
     "Accuracy",
+    "AnyBlock",
+    "AnyRecord",
     "Arm",
+    "Audit",
     "Block",
     "Calibration",
     "Certified",
@@ -37,15 +48,17 @@ __all__ = [
     "Facts",
     "Failure",
     "Kind",
+    "MeasuredBlock",
     "PhaseBreakdown",
     "Plan",
     "PlannedWork",
     "Point",
     "Pool",
     "Record",
+    "Record1",
     "Resumption",
     "RooflineLimits",
     "Slice",
     "Threads",
-    "Unseen",
+    "TimedSlice",
 ]

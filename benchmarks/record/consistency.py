@@ -8,12 +8,12 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from . import Record
+    from . import AnyRecord
 
 MOST_LANES, MOST_ROWS = 200, 2_000  # of a record, and of its tables: a row for each task and lane
 
 
-def fault(record: Record) -> str | None:
+def fault(record: AnyRecord) -> str | None:
     """Why a record of the right form cannot be used, in one line; None where it can."""
     tasks, lanes = len(record.plan.works), len(record.plan.lanes)
     if lanes > MOST_LANES or tasks * lanes > MOST_ROWS:
@@ -29,7 +29,7 @@ def fault(record: Record) -> str | None:
     return None
 
 
-def repetitions(record: Record) -> Iterator[str]:
+def repetitions(record: AnyRecord) -> Iterator[str]:
     """What is there more than once, so that figures would depend on which of the two is taken."""
     yield from _twice("the task", record.tasks)
     yield from _twice("the lane", record.plan.lanes)

@@ -6,16 +6,16 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import to_json
 
 from samestep.backends.strict_model import LONGEST_TEXT
 
 from ..console.errors import InputError
 from ..console.interrupts import raise_interrupts
-from . import KEY, SCHEMA_VERSION, WHOLE, Record
+from . import KEY, SCHEMA_VERSION, WHOLE, AnyRecord
 from .bounded_json import content, parse
 from .consistency import fault
 
@@ -30,10 +30,10 @@ class ForeignPart(BaseModel, str_max_length=LONGEST_TEXT):
 class Document(ForeignPart):
     """pytest-benchmark's JSON; all of it but our own key is left to pytest-benchmark."""
 
-    samestep: Record
+    samestep: Annotated[AnyRecord, Field(discriminator="schema_version")]
 
 
-def load(path: str | Path) -> Record:
+def load(path: str | Path) -> AnyRecord:
     """The record in a run's folder, or in its JSON.
 
     Raises:
@@ -59,7 +59,7 @@ def open_document(path: str | Path, kind: type[D]) -> D:
 
 
 def _check_version(place: Path, document: Any) -> None:
-    """Raise unless there is a record, and of a version that is read here: so far there is one."""
+    """Raise unless there is a record, and of a version that is read here."""
     record = document.get(KEY) if isinstance(document, dict) else None
     if not isinstance(record, dict):
         raise InputError(f"{place}: has no {KEY!r} record; was it made by `samestep compare`?")

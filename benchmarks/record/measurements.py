@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import Field
 
@@ -16,6 +16,7 @@ MOST_SECONDS = 1_000_000  # of anything that is timed: eleven days
 Seconds = Annotated[float, Field(ge=0, le=MOST_SECONDS, allow_inf_nan=False)]
 Nanoseconds = Annotated[int, Field(ge=0, le=MOST_SECONDS * 10**9)]
 Elapsed = Annotated[int, Field(gt=0, le=MOST_SECONDS * 10**9)]  # nanoseconds of what takes some
+S = TypeVar("S", bound="TimedSlice")
 
 
 class Arm(Spec):
@@ -33,11 +34,31 @@ class Arm(Spec):
     pools: tuple[Pool, ...]
 
 
+class Audit(Spec):
+    """What came of doing a slice once more, untimed and with everything recorded.
+
+    epoch: the chained run that was judged step by step, from 0, chosen after the clock had stopped.
+    steps: how many steps the reference judged. ratio: the largest ratio of a rounding error to its bound.
+    equal: the recorded run ended in the timed one's parameters, buffers and losses, bit for bit.
+    distance, allowance: where it did not, how far the timed program is from the reference after that run from the
+        same parameters, and how far correct ones can be with high probability.
+    reason: what is wrong; "" where nothing is.
+    """
+
+    epoch: Natural
+    steps: Natural
+    ratio: Number
+    equal: bool
+    distance: Number = 0.0
+    allowance: Number = 0.0
+    reason: str = ""
+
+
 class Cold(Spec):
     """A first call in a fresh process with empty compiler caches; `beside` other processes ran at the time.
 
     import_s, first_call_s: seconds. peak_memory: bytes of resident memory after it. programs_compiled: what the
-        framework had compiled by its end, None where nobody counts.
+        framework had compiled by its end, None where nobody counts. audit: the first call done once more.
     """
 
     task: str
@@ -48,28 +69,37 @@ class Cold(Spec):
     peak_memory: Count
     beside: Natural
     programs_compiled: Natural | None = None
+    audit: Audit | None = None
 
 
 class Failure(Spec):
-    """Why a lane has no times on a task: it raised, died, hung or ran out of memory."""
+    """What a lane came to on a task: it raised, died, hung or ran out of memory.
+
+    died: its process was gone. A process that dies once is tried again; what it died of stays here.
+    block, place: in which block, and the number of slices of the task that the block had by then; None outside.
+    twin: whether it was the A/A control.
+    """
 
     task: str
     lane: str
     phase: str
     reason: str
+    died: bool = False
+    block: Natural | None = None
+    place: Natural | None = None
+    twin: bool = False
 
 
 class Calibration(Spec):
     """How long a slice is, measured once per task and lane and then frozen.
 
-    repeats: runs in a slice. run_ns, reset_ns: nanoseconds of a run, and of the reset before it.
+    repeats: chained runs in a slice. run_ns: nanoseconds of a run.
     """
 
     task: str
     lane: str
     repeats: Count
     run_ns: Elapsed
-    reset_ns: Elapsed
 
 
 class Dispatch(Spec):
@@ -104,18 +134,15 @@ class PhaseBreakdown(Spec):
     reason: str
 
 
-class Slice(Spec):
-    """One timed slice: `repeats` runs of the certified work, each from the certified start.
+class TimedSlice(Spec):
+    """What every version of the schema says of a timed slice: `repeats` runs of a lane.
 
     twin: whether it is the A/A control's.
     kind: "race" is judged; "gc" (the collector left on) and "alone" (no other lane before it) are controls.
     round, position, predecessor: its place in the block; who ran before it.
-    elapsed_ns, cpu_ns: of the runs alone. span_ns, steal_ns, switches (voluntary and involuntary context
-        switches): with the resets between them.
-    resync_ns: what a second sync and the first fetch of the parameters took right after the last run's clock
-        stopped. fetch_ns: what both took once more.
-    final: digest of the last run's final parameters. finals: how many different ones the runs ended in.
-    apart: the largest distance of a run's end from the certified end (the norm over all parameters).
+    elapsed_ns, cpu_ns: of what is timed alone. span_ns, steal_ns, switches (voluntary and involuntary context
+        switches): of the whole slice.
+    final: digest of the parameters and buffers at the end, 16 digits.
     """
 
     task: str
@@ -132,31 +159,34 @@ class Slice(Spec):
     span_ns: Elapsed
     steal_ns: int
     switches: tuple[Natural, Natural]
-    resync_ns: Nanoseconds
-    fetch_ns: Nanoseconds
     compilations: Natural
     final: str
-    finals: Count
-    apart: Number
 
 
-class Unseen(Spec):
-    """The certified run of a lane beside as much work that it had never seen: the least of several, nanoseconds.
+class Slice(TimedSlice):
+    """One sealed slice: `repeats` chained runs from an unseen start, in orders drawn when the lane was ready.
 
-    CPU time as well, which other programs do not lengthen. `same` counts the unseen runs that ended in the
-    certified parameters, which none can honestly do.
+    fetch_ns: of `elapsed_ns`, what fetching parameters and buffers to the host took at the end.
+    charged_ns: of `elapsed_ns`, what fetching the losses afterwards took beyond a plain copy of as many arrays.
+    outside_ns, outside_cpu_ns: the same stretch by the coordinator's clock, and the CPU time of the worker and
+        all that it started, read from outside.
+    children: processes that the worker had started and that lived before or after the slice.
+    start_seed, order_seed: from which start and orders were drawn. losses: digest of all losses, 16 digits.
+    audit: of the slices that were chosen at random afterwards, one at least for each lane, task and block.
     """
 
-    task: str
-    lane: str
-    known_ns: Elapsed
-    unseen_ns: Elapsed
-    same: Natural
-    known_cpu_ns: Nanoseconds = 0
-    unseen_cpu_ns: Nanoseconds = 0
+    fetch_ns: Nanoseconds
+    charged_ns: Nanoseconds
+    outside_ns: Elapsed
+    outside_cpu_ns: Nanoseconds
+    children: Natural
+    start_seed: Natural
+    order_seed: Natural
+    losses: str
+    audit: Audit | None = None
 
 
-class Block(Spec):
+class MeasuredBlock(Spec, Generic[S]):
     """One group of fresh workers and all that they measured.
 
     cpus: those that raced. twin: the lane of the A/A control. started: the workers in the order of their start.
@@ -166,8 +196,11 @@ class Block(Spec):
     cpus: tuple[Natural, ...]
     twin: str
     started: tuple[str, ...]
-    slices: tuple[Slice, ...]
+    slices: tuple[S, ...]
     failures: tuple[Failure, ...]
-    unseen: tuple[Unseen, ...] = ()
     gpus_before: tuple[Accelerator, ...] = ()
     gpus_after: tuple[Accelerator, ...] = ()
+
+
+class Block(MeasuredBlock[Slice]):
+    """A block of sealed slices."""

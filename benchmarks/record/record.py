@@ -7,7 +7,7 @@ clock gave integers, otherwise in seconds; memory in bytes. Non-finite numbers a
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Generic, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -21,16 +21,17 @@ from .measurements import (
     Cold,
     Dispatch,
     Failure,
+    MeasuredBlock,
     PhaseBreakdown,
     RooflineLimits,
-    Slice,
-    Unseen,
 )
 from .outcome import Accuracy, Point
 from .plan import Moment, Plan, PlannedWork
 from .proof import Certificate, Untraced
 
-SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_VERSION: Literal[2] = 2
+B = TypeVar("B", bound=MeasuredBlock[Any])
+C = TypeVar("C", bound=Calibration)
 KEY, WHOLE = "samestep", "benchmark.json"  # our record's key in pytest-benchmark's JSON, and that JSON's name
 
 
@@ -60,18 +61,17 @@ class Resumption(Spec):
     blocks: Natural
 
 
-class Record(Spec):
-    """One run, whole or interrupted."""
+class MeasuredRecord(Spec, Generic[B, C]):
+    """What every version of the record holds."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
     plan: Plan
     arms: tuple[Arm, ...]
     certified: tuple[Certified, ...]
     colds: tuple[Cold, ...]
-    calibrations: tuple[Calibration, ...]
+    calibrations: tuple[C, ...]
     ceilings: tuple[RooflineLimits, ...]
     dispatches: tuple[Dispatch, ...]
-    blocks: tuple[Block, ...] = Field(max_length=10_000)
+    blocks: tuple[B, ...] = Field(max_length=10_000)
     failures: tuple[Failure, ...] = Field(max_length=100_000)
     ledgers: tuple[PhaseBreakdown, ...] = Field(default=(), max_length=2_000)
     # tasks and frameworks whose limits could not be measured, with the reason
@@ -92,14 +92,15 @@ class Record(Spec):
     @model_validator(mode="after")
     def _speaks_of_its_plan(self) -> Self:
         """Every piece is about a task and a lane of the plan, so that no figure comes from a stray one."""
-        pieces: list[Certified | Cold | Calibration | Failure | Slice | Unseen | PhaseBreakdown]
+        pieces: list[Any]
         pieces = [*self.certified, *self.colds, *self.calibrations, *self.failures, *self.ledgers]
         for block in self.blocks:
-            pieces += [*block.slices, *block.unseen]
+            pieces += [*block.slices, *getattr(block, "unseen", ())]
         planned = {(task, lane) for task in self.tasks for lane in self.plan.lanes}
         for piece in pieces:
             if (piece.task, piece.lane) not in planned:
-                raise ValueError(f"{type(piece).__name__} of {piece.lane} on {piece.task} is not of the plan")
+                name = type(piece).__name__.removesuffix("1")
+                raise ValueError(f"{name} of {piece.lane} on {piece.task} is not of the plan")
         if self.plan.baseline not in self.plan.lanes:
             raise ValueError(f"the baseline {self.plan.baseline} is not a lane of the plan")
         return self
@@ -116,3 +117,9 @@ class Record(Spec):
     def certificate(self, task: str, lane: str) -> Certified | None:
         """What was certified of a lane on a task, None where it never came to that."""
         return next((c for c in self.certified if (c.task, c.lane) == (task, lane)), None)
+
+
+class Record(MeasuredRecord[Block, Calibration]):
+    """One run, whole or interrupted."""
+
+    schema_version: Literal[2] = SCHEMA_VERSION

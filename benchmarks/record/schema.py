@@ -11,7 +11,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from pydantic_core import core_schema
 
-from . import KEY, SCHEMA_VERSION, Record
+from . import KEY, SCHEMA_VERSION, Record, Record1
 from .files import json_text
 
 WORDS = ["Infinity", "-Infinity", "NaN"]
@@ -36,22 +36,26 @@ class AsWritten(GenerateJsonSchema):
     def generate(
         self, schema: core_schema.CoreSchema, mode: JsonSchemaMode = "validation"
     ) -> JsonSchemaValue:
+        made = super().generate(schema, mode)
+        version = made["properties"]["schema_version"]["const"]
         head = {
             "$schema": self.schema_dialect,
-            "$id": f"urn:samestep:record:{SCHEMA_VERSION}",
-            "title": f"samestep record, version {SCHEMA_VERSION}",
-            "version": SCHEMA_VERSION,
+            "$id": f"urn:samestep:record:{version}",
+            "title": f"samestep record, version {version}",
+            "version": version,
             "$comment": f"The value of {KEY!r} in pytest-benchmark's JSON; docs/record.md explains it.",
         }
-        made = super().generate(schema, mode)
         return head | {name: value for name, value in made.items() if name not in head}
 
 
-def schema() -> dict[str, Any]:
-    """The schema of the current version."""
-    return Record.model_json_schema(mode="serialization", schema_generator=AsWritten)
+VERSIONS: dict[int, type[Record | Record1]] = {1: Record1, 2: Record}
 
 
-def text() -> str:
+def schema(version: int = SCHEMA_VERSION) -> dict[str, Any]:
+    """The schema of a version, by default the current one."""
+    return VERSIONS[version].model_json_schema(mode="serialization", schema_generator=AsWritten)
+
+
+def text(version: int = SCHEMA_VERSION) -> str:
     """The schema as it is committed."""
-    return json_text(schema(), indent=2) + "\n"
+    return json_text(schema(version), indent=2) + "\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..analysis.diff import LaneChange, LaneSide, RecordDiff
-from ..record import Record
+from ..record import AnyRecord
 from ..statistics.inference import Interval
 from . import formatting as fmt
 from .tables import heading
@@ -19,7 +19,7 @@ SCOPE = (
 )
 
 
-def plain(diff: RecordDiff, a: Record, b: Record, *, width: int = 100) -> str:
+def plain(diff: RecordDiff, a: AnyRecord, b: AnyRecord, *, width: int = 100) -> str:
     """The environments, and a table for each task that both records have; at most `width` columns."""
     parts = [*(paragraph(line, width) for line in _sides(a, b)), "", _environment(diff, width), ""]
     for work in a.plan.works:
@@ -30,7 +30,7 @@ def plain(diff: RecordDiff, a: Record, b: Record, *, width: int = 100) -> str:
     return "\n".join(parts)
 
 
-def _sides(a: Record, b: Record) -> Iterator[str]:
+def _sides(a: AnyRecord, b: AnyRecord) -> Iterator[str]:
     for name, record in (("A", a), ("B", b)):
         plan = record.plan
         blocks = f"{len(record.blocks)} of {plan.effort.blocks} blocks"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from ..analysis import RecordAnalysis
 from ..analysis.crossover import Crossover, SizeCell
 from ..analysis.step_cost import StepCost, step_costs
-from ..record import Record
+from ..record import AnyRecord
 from . import formatting as fmt
 from .glossary import listed
 from .settings_lines import settings_lines
@@ -34,7 +34,7 @@ def sweep_document(analysis: RecordAnalysis) -> TextDocument:
     return TextDocument([Section("", [], [*over_grid, lines(step_costs(analysis))])], scope(analysis.record))
 
 
-def scope(record: Record) -> list[str]:
+def scope(record: AnyRecord) -> list[str]:
     """What was measured, and what it holds for."""
     plan, machine = record.plan, record.plan.environment
     sentences = [

@@ -15,7 +15,7 @@ from ..analysis.throttling import throttled
 from ..console.errors import InputError
 from ..console.escapes import visible
 from ..measure.phases import PHASES
-from ..record import PlannedWork, Record
+from ..record import AnyRecord, PlannedWork
 from . import columns, sweep_tables
 from . import formatting as fmt
 from .glossary import RANK_KEY, RANK_SIGNS, explained
@@ -86,7 +86,7 @@ def spreadsheet_cell(text: str) -> str:
 # --- what the tables hold -------------------------------------------------------------------------
 
 
-def heading(record: Record, work: PlannedWork) -> str:
+def heading(record: AnyRecord, work: PlannedWork) -> str:
     """The work in one line."""
     task, plan = work.task, record.plan
     last = work.rows % task.batch_size

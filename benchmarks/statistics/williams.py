@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
-
-import numpy as np
+from itertools import count
 
 
 def williams(n: int) -> tuple[tuple[int, ...], ...]:
@@ -21,10 +21,15 @@ def williams(n: int) -> tuple[tuple[int, ...], ...]:
     return tuple(rows)
 
 
-def orders(n: int, rng: np.random.Generator) -> Iterator[tuple[int, ...]]:
+def permutation(n: int, key: str) -> list[int]:
+    """The numbers below n in an order that follows from a key, by its SHA-256: the same on every machine."""
+    return sorted(range(n), key=lambda number: hashlib.sha256(f"{key}/{number}".encode()).digest())
+
+
+def orders(n: int, key: str) -> Iterator[tuple[int, ...]]:
     """Rounds without end: whole squares one after another, each with its arms renamed and its rows shuffled."""
     square = williams(n)
-    while True:
-        names = rng.permutation(n)
-        for row in rng.permutation(len(square)):
-            yield tuple(int(names[arm]) for arm in square[row])
+    for number in count():
+        names = permutation(n, f"{key}/names/{number}")
+        for row in permutation(len(square), f"{key}/rows/{number}"):
+            yield tuple(names[arm] for arm in square[row])

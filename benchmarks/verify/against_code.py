@@ -20,7 +20,7 @@ from ..console.progress import Progress, silent
 from ..measure import certification
 from ..measure.request import why_not
 from ..parity.certificate import final_distance
-from ..record import Arm, Certified, Record
+from ..record import AnyRecord, Arm, Certified, Record
 from ..record.proof import Certificate
 from .closeness import alike
 from .findings import Findings
@@ -59,7 +59,7 @@ def check_against_code(
         again.check(lane)
 
 
-def _tasks(findings: Findings, record: Record, file: str | None) -> list[Task]:
+def _tasks(findings: Findings, record: AnyRecord, file: str | None) -> list[Task]:
     """The tasks whose data can be had here, within the limits of what is made again."""
     tasks = []
     for planned in record.plan.works:
@@ -71,7 +71,7 @@ def _tasks(findings: Findings, record: Record, file: str | None) -> list[Task]:
     return tasks
 
 
-def _lanes(findings: Findings, record: Record) -> list[str]:
+def _lanes(findings: Findings, record: AnyRecord) -> list[str]:
     """The registered lanes that can run here."""
     lanes, device, registered = [], Device.parse(record.plan.device), backends.names()
     for lane in record.plan.lanes:
@@ -99,7 +99,7 @@ def _same_machine(document: MachineDocument, here: MachineFacts, fresh: Record) 
 class Recertification:
     """A record beside a fresh one of the same tasks and lanes that was certified just now."""
 
-    def __init__(self, findings: Findings, record: Record, fresh: Record, *, same_machine: bool) -> None:
+    def __init__(self, findings: Findings, record: AnyRecord, fresh: Record, *, same_machine: bool) -> None:
         self.findings, self.record, self.fresh, self.same_machine = findings, record, fresh, same_machine
         self.arms, self.fresh_arms = ({arm.lane: arm for arm in each.arms} for each in (record, fresh))
 

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 from samestep.backends.interface import LaneName
 
-from ..record import Arm, Certified, Record
+from ..record import AnyRecord, Arm, Certified
 from .findings import Findings
 from .lane_declarations import declared_lanes
 
 TRAITS = ("framework", "tier", "gradient", "buffers", "compiled", "products")
 
 
-def check_arms(findings: Findings, record: Record) -> None:
+def check_arms(findings: Findings, record: AnyRecord) -> None:
     """Every lane that ran describes itself once, as its code declares, on the device and packages of the run."""
     arms, packages = {arm.lane: arm for arm in record.arms}, record.plan.environment.packages
     ran = {c.lane for c in record.certified} | {cold.lane for cold in record.colds}

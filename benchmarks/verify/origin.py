@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from ..record import Environment, Record
+from ..record import AnyRecord, Environment
 from ..record.files import Document, ForeignPart
 from ..record.plan import Moment
 from .findings import Findings
@@ -118,7 +118,7 @@ def check_dates(findings: Findings, document: MachineDocument) -> None:
         findings.compare("dates", [*counts, found] == sorted([*counts, found]), fault)
 
 
-def _timed_ns(record: Record) -> int:
+def _timed_ns(record: AnyRecord) -> int:
     """Nanoseconds that were timed one after another: in a race only one worker runs at any time."""
     return sum(timed.elapsed_ns for block in record.blocks for timed in block.slices)
 

@@ -12,7 +12,7 @@ from ..measure.limits import working_set
 from ..measure.process import worker_settings
 from ..measure.task_files import describe, facts_of, timed_run
 from ..parity.workload import initial_parameters
-from ..record import Facts, Plan, PlannedWork, Record
+from ..record import AnyRecord, Facts, Plan, PlannedWork
 from .closeness import alike
 from .findings import Findings
 
@@ -34,7 +34,7 @@ def check_plan(findings: Findings, plan: Plan) -> None:
     findings.compare("parts of the plan", not both, f"{', '.join(both)}: missing, and yet in the plan")
 
 
-def check_work(findings: Findings, record: Record, planned: PlannedWork, data: Split) -> None:
+def check_work(findings: Findings, record: AnyRecord, planned: PlannedWork, data: Split) -> None:
     """A task's sizes, digests and facts, from its data made anew.
 
     Raises:

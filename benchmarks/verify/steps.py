@@ -12,7 +12,7 @@ from ..console.errors import InputError
 from ..datasets import Split
 from ..parity.certificate import MOST_KEPT, reason_of
 from ..parity.workload import digest
-from ..record import Accuracy, Certified, PlannedWork, Record
+from ..record import Accuracy, AnyRecord, Certified, PlannedWork
 from .certificates import RemadeWork, disagreements
 from .closeness import alike, near
 from .findings import Findings
@@ -20,7 +20,7 @@ from .planned_works import check_work
 from .remake import remake
 
 
-def check_steps(findings: Findings, record: Record, planned: PlannedWork, file: str | None) -> None:
+def check_steps(findings: Findings, record: AnyRecord, planned: PlannedWork, file: str | None) -> None:
     """The certificates of a task, on its data made anew."""
     name = planned.task.name
     try:

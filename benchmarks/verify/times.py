@@ -1,4 +1,4 @@
-"""The times of a record: its timed slices, and pytest-benchmark's own figures of them."""
+"""pytest-benchmark's own figures of the times of a record."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from pydantic import Field
 from ..analysis import RecordAnalysis
 from ..record.consistency import MOST_ROWS
 from ..record.files import ForeignPart
-from ..record.proof import Untraced
 from .closeness import near
 from .findings import Findings
 from .origin import MachineDocument
@@ -55,21 +54,6 @@ class BenchmarkDocument(MachineDocument):
     """pytest-benchmark's JSON, the record and all that is checked against it."""
 
     benchmarks: tuple[BenchmarkEntry, ...] = Field(default=(), max_length=MOST_ROWS)
-
-
-def check_slices(findings: Findings, analysis: RecordAnalysis) -> None:
-    """Every timed slice ended in certified parameters, or its lane has no time."""
-    endings: dict[tuple[str, str], Untraced | None] = {}
-    for lane in analysis:
-        if lane.row.time is not None:
-            ending = lane.certified.ending(lane.work.steps) if lane.certified else None
-            endings[lane.task, lane.lane] = ending
-    for block in analysis.record.blocks:
-        for timed in (timed for timed in block.slices if (timed.task, timed.lane) in endings):
-            end = endings[timed.task, timed.lane]
-            proven = end is not None and (timed.final == end.final[:16] or 0 <= timed.apart <= end.allowance)
-            where = f"block {block.index}, {timed.lane} on {timed.task}, round {timed.round}"
-            findings.compare("slices", proven, f"{where}: not the certified parameters")
 
 
 def check_benchmarks(

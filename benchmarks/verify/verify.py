@@ -15,8 +15,9 @@ from .lane_descriptions import check_arms
 from .origin import check_dates, check_machine
 from .planned_works import check_plan
 from .rendered import same_table
+from .slices import check_slices
 from .steps import check_steps
-from .times import BenchmarkDocument, check_benchmarks, check_slices
+from .times import BenchmarkDocument, check_benchmarks
 
 
 class Rendering(NamedTuple):

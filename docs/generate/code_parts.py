@@ -27,7 +27,7 @@ TREATMENTS = {
 def limits() -> str:
     """The constants that a verdict depends on."""
     margin, control = math.expm1(inference.MARGIN), math.expm1(gates.TWIN)
-    left, least = gates.RESYNC
+    part, least = gates.CLOCK
     body = [
         ("margin", f"{margin:.0%}", "a smaller difference counts as none"),
         ("level", f"{inference.ALPHA:.0%}", "of a test, over all comparisons of the record together (Holm)"),
@@ -48,11 +48,11 @@ def limits() -> str:
             "CPU seconds for each second, at most, with `--threads one`",
         ),
         (
-            "sync",
-            f"{left:.0%} or {least / 1000:.0f} us",
-            "of work left when the clock stopped, the larger, at most",
+            "clock",
+            f"{part:.0%} or {least / 1000:.0f} us",
+            "of a slice between the clocks of its process and of the coordinator, the larger, at most",
         ),
-        ("memory", f"{gates.UNSEEN:.1f}x", "the time of new work over the time of the timed work, at most"),
+        ("resolution", f"{gates.SHORTEST_NS / 1000:.0f} us", "of a slice, at least"),
         ("busy", f"{BUSY:.0%}", "of a core: a lane that had less has a note below the table"),
         ("run", f"{RUN_STEPS}", "steps of the first epoch, at most, are timed"),
     ]

@@ -13,6 +13,7 @@ from samestep.benchmarks.record.files import load
 ROOT = Path(__file__).parents[2]
 REFERENCE, SWEEP = ROOT / "results" / "reference", ROOT / "results" / "sweep"
 SCHEMA = ROOT / "docs" / "record.schema.json"
+FORMER_SCHEMA = ROOT / "docs" / "record-1.schema.json"
 SHOWN = ("examples/packed/samestep_packed.py", "examples/packed/pyproject.toml")
 
 
@@ -48,4 +49,4 @@ def pages() -> dict[Path, str]:
     filled = {
         ROOT / page: fill((ROOT / page).read_text(encoding="utf-8"), text) for page, text in parts().items()
     }
-    return filled | {SCHEMA: schema.text()}
+    return filled | {SCHEMA: schema.text(), FORMER_SCHEMA: schema.text(1)}

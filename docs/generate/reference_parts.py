@@ -9,7 +9,7 @@ from pathlib import Path
 
 from docs.generate.markdown import bullets, quoted, table
 from samestep.benchmarks.analysis import RecordAnalysis, Row
-from samestep.benchmarks.record import WHOLE, Record
+from samestep.benchmarks.record import WHOLE, AnyRecord
 from samestep.benchmarks.report import columns, tables
 from samestep.benchmarks.report import formatting as fmt
 from samestep.benchmarks.report.text_table import markdown_rows
@@ -26,7 +26,7 @@ SOME_LANES = ("numpy", "torch", "jax", "numpy:tuned", "torch:tuned", "jax:tuned"
 class Reference:
     """The texts that a record gives to README, table.md and faq.md."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: AnyRecord) -> None:
         self.record = record
         self.analysis = RecordAnalysis(record)
         self.rows, self.scope = self.analysis.rows, tables.scope(self.analysis)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from docs.generate.markdown import bullets, quoted
 from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.analysis.step_cost import step_costs
-from samestep.benchmarks.record import Record
+from samestep.benchmarks.record import AnyRecord
 from samestep.benchmarks.report import sweep_tables as sweep
 from samestep.benchmarks.report.page import overview
 from samestep.benchmarks.report.text_table import markdown_rows
 
 
-def parts(record: Record) -> dict[str, str]:
+def parts(record: AnyRecord) -> dict[str, str]:
     """The parts of sizes.md.
 
     Raises:

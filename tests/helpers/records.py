@@ -12,6 +12,7 @@ from samestep.benchmarks import tasks
 from samestep.benchmarks.measure import environment
 from samestep.benchmarks.record import (
     Arm,
+    Audit,
     Block,
     Certified,
     Cold,
@@ -20,12 +21,16 @@ from samestep.benchmarks.record import (
     Kind,
     Plan,
     Record,
+    Record1,
     Slice,
+    TimedSlice,
 )
 from samestep.benchmarks.record.plan import Effort, PlannedWork
 from samestep.benchmarks.record.proof import Certificate, Evidence, Judgement, Untraced
+from samestep.benchmarks.record.version_1 import Block1, Slice1
 
 FINAL = "0123456789abcdef"
+AUDIT = Audit(epoch=0, steps=100, ratio=0.3, equal=True)
 STEPS = 100
 Change = Callable[[str, int, int], Mapping[str, Any]]  # lane, block, round -> fields of the slice
 
@@ -76,6 +81,7 @@ def record(
                 first_call_s=s,
                 peak_memory=1 << 28,
                 beside=0,
+                audit=AUDIT,
             )
             for lane, s in (cold or {}).items()
         ),
@@ -113,14 +119,38 @@ def piece(
         "span_ns": 2 * elapsed,
         "steal_ns": 0,
         "switches": (0, 0),
-        "resync_ns": 9_000,
         "fetch_ns": 8_000,
+        "charged_ns": 0,
+        "outside_ns": elapsed + 100_000,
+        "outside_cpu_ns": elapsed,
+        "children": 0,
+        "start_seed": 1,
+        "order_seed": 2,
         "compilations": 0,
         "final": FINAL,
-        "finals": 1,
-        "apart": 0.0,
+        "losses": FINAL,
+        "audit": AUDIT,
     }
     return Slice(**fields | dict(change))
+
+
+def former(made: Record, change: Change = lambda lane, block, round: {}) -> Record1:
+    """The same times in a record of version 1."""
+    proof: dict[str, Any] = {"resync_ns": 9_000, "fetch_ns": 8_000, "finals": 1, "apart": 0.0}
+    blocks = []
+    for block in made.blocks:
+        slices = tuple(
+            Slice1(
+                **{name: getattr(timed, name) for name in TimedSlice.model_fields}
+                | proof
+                | dict(change(timed.lane, block.index, timed.round))
+            )
+            for timed in block.slices
+        )
+        of_block = {name: getattr(block, name) for name in Block.model_fields} | {"slices": slices}
+        blocks.append(Block1(**of_block))
+    of_record = {name: getattr(made, name) for name in Record.model_fields}
+    return Record1(**of_record | {"schema_version": 1, "blocks": tuple(blocks)})
 
 
 def plan(lanes: Sequence[str], baseline: str, blocks: int, threads: str) -> Plan:

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from samestep.backends.spec import Linear, Synthetic, Task
-from samestep.benchmarks.measure import RunRequest, measure
+from samestep.benchmarks import datasets
+from samestep.benchmarks.measure import RunRequest, measure, task_files
 from samestep.benchmarks.measure.efforts import WorkerLimits
+from samestep.benchmarks.parity.workload import initial_parameters
 from samestep.benchmarks.record import Effort, Record
 
 TINY = Effort(name="tiny", blocks=2, rounds=(2, 2), slice_ms=1.0, controls=2)
@@ -31,4 +33,23 @@ def requested(folder: Path, *lanes: str, **fields: Any) -> RunRequest:
 
 def run(folder: Path, *lanes: str, phases: bool = False, **more: Any) -> Record:
     """Measure it."""
-    return measure(requested(folder, *lanes, phases=phases), limits=LIMITS, **more)
+    fields = {"tasks": more.pop("tasks")} if "tasks" in more else {}
+    return measure(requested(folder, *lanes, phases=phases, **fields), limits=LIMITS, **more)
+
+
+def small_task(rows: int = 95, batch: int = 10, dtype: str = "float32", **more: object) -> Task:
+    """A small task on synthetic data."""
+    fields = {
+        "name": "t",
+        "dataset": Synthetic(rows=rows, held_out=20, features=2),
+        "layers": (Linear(in_features=2, out_features=1),),
+        "batch_size": batch,
+        "dtype": dtype,
+    }
+    return Task.model_validate(fields | more)
+
+
+def prepared(folder: Path, wanted: Task) -> task_files.TaskFiles:
+    """A task laid out in a folder, as a worker reads it."""
+    task_files.write(folder, wanted, datasets.load(wanted.dataset), initial_parameters(wanted))
+    return task_files.read(folder)

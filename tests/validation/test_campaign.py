@@ -17,7 +17,7 @@ from samestep import backends
 from samestep.backends.numpy_modes import NumpyTuned
 from samestep.benchmarks.console.progress import silent
 from samestep.benchmarks.measure.worker import load
-from samestep.benchmarks.record import Record
+from samestep.benchmarks.record import AnyRecord
 from samestep.benchmarks.record.plan import Effort
 from tests.helpers.paths import ROOT
 from validation import arms, campaign, packed, store
@@ -76,14 +76,14 @@ def test_there_are_no_other_arms() -> None:
 
 
 @pytest.fixture(scope="module")
-def raced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Record, Path]:
+def raced(tmp_path_factory: pytest.TempPathFactory) -> tuple[AnyRecord, Path]:
     """Two groups of two blocks, the second beside other load; then nothing more, since the time is over."""
     root = tmp_path_factory.mktemp("campaign")
     tasks = [campaign.task("two", 2, 4), campaign.task("five", 5, 4)]
     groups = (Group("numpy", 2, loaded) for loaded in (False, True))
     copies = arms.same("numpy", 2)
 
-    def run(groups: Iterable[Group], minutes: float) -> dict[str, Record]:
+    def run(groups: Iterable[Group], minutes: float) -> dict[str, AnyRecord]:
         return campaign.run("x", lambda _: copies, TINY, groups, minutes, silent, tasks, root)
 
     records = run(groups, 5)
@@ -93,12 +93,12 @@ def raced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Record, Path]:
     return records["numpy"], root
 
 
-def test_a_long_run_goes_group_by_group_and_leaves_no_load(raced: tuple[Record, Path]) -> None:
+def test_a_long_run_goes_group_by_group_and_leaves_no_load(raced: tuple[AnyRecord, Path]) -> None:
     assert [block.index for block in raced[0].blocks] == [0, 1, 2, 3]
     assert not [child for child in psutil.Process().children() if campaign.BURSTS in child.cmdline()]
 
 
-def test_sessions_are_the_blocks_cut_by_task(raced: tuple[Record, Path]) -> None:
+def test_sessions_are_the_blocks_cut_by_task(raced: tuple[AnyRecord, Path]) -> None:
     sessions = list(campaign.sessions(raced[0], raced[0].blocks, 2))
     assert [(session.tasks, [block.index for block in session.blocks]) for session in sessions] == [
         (("two",), [0, 1]),
@@ -107,13 +107,13 @@ def test_sessions_are_the_blocks_cut_by_task(raced: tuple[Record, Path]) -> None
         (("five",), [2, 3]),
     ]
     for session in sessions:
-        Record.model_validate_json(session.model_dump_json())  # each could have been measured alone
+        type(session).model_validate_json(session.model_dump_json())  # each could have been measured alone
     slices = [len(block.slices) for session in sessions for block in session.blocks]
     assert sum(slices) == sum(len(block.slices) for block in raced[0].blocks)
     assert list(campaign.sessions(raced[0], raced[0].blocks, 5)) == []
 
 
-def test_a_record_is_packed_without_losing_a_sample(raced: tuple[Record, Path], tmp_path: Path) -> None:
+def test_a_record_is_packed_without_losing_a_sample(raced: tuple[AnyRecord, Path], tmp_path: Path) -> None:
     packed.write(raced[0], tmp_path)
     record = packed.read(tmp_path)
     assert record.blocks == raced[0].blocks

@@ -12,7 +12,7 @@ import vl_convert
 from markupsafe import Markup
 
 from ...analysis import RecordAnalysis
-from ...record import Record
+from ...record import AnyRecord
 from ...record.plan import PlannedWork
 from .. import html, tables
 from ..glossary import MEANINGS, RANK_KEY, RANK_SIGNS
@@ -26,7 +26,7 @@ NAME = "report.html"
 OPEN = 4  # tasks whose charts are unfolded; of more, only the first one's are
 
 
-def page(record: Record, *, baseline: str | None = None) -> str:
+def page(record: AnyRecord, *, baseline: str | None = None) -> str:
     """The whole page. The same record gives the same text, byte for byte.
 
     Raises:
@@ -61,7 +61,7 @@ def page(record: Record, *, baseline: str | None = None) -> str:
     )
 
 
-def file_name(record: Record, baseline: str | None) -> str:
+def file_name(record: AnyRecord, baseline: str | None) -> str:
     """The file of a page; against another baseline than the plan's it has a name of its own."""
     if baseline is None or baseline == record.plan.baseline:
         return NAME

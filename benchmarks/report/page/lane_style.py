@@ -13,7 +13,7 @@ import altair as alt
 
 from samestep.backends.interface import LaneName
 
-from ...record import Record
+from ...record import AnyRecord
 
 COLORS = {"numpy": "#0072B2", "torch": "#D55E00", "jax": "#009E73"}
 OTHERS = ("#AA4499", "#8A6D00", "#6F6F6F")
@@ -44,7 +44,7 @@ class LaneStyle(NamedTuple):
 class LaneStyles:
     """The styles of a record's lanes, in the plan's order."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: AnyRecord) -> None:
         arms = {arm.lane: arm for arm in record.arms}
         self.lanes = list(record.plan.lanes)
         self.of: dict[str, LaneStyle] = {}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ...analysis import RecordAnalysis, Row
 from ...analysis.verdicts import VerdictWord
-from ...record import Record
+from ...record import AnyRecord
 from .. import formatting as fmt
 from ..glossary import listed, shown
 
@@ -73,7 +73,7 @@ def over_sizes(analysis: RecordAnalysis) -> str:
     return f"Of the {len(analysis.lanes)} lanes that raced{absent}, {sizes}, {listed(counts)}."
 
 
-def conditions(record: Record) -> str:
+def conditions(record: AnyRecord) -> str:
     """What this holds for, and no further."""
     plan, machine = record.plan, record.plan.environment
     dtypes = listed(sorted({work.task.dtype for work in plan.works}))

@@ -9,7 +9,7 @@ from samestep.backends.spec import File, Task
 
 from ... import tasks
 from ...console.errors import InputError
-from ...record import Record
+from ...record import AnyRecord
 from .. import formatting as fmt
 from ..text_table import TextTable
 
@@ -20,13 +20,13 @@ POOLS = ("lane", "device", "pools")
 CALLS = ("framework", "call", "takes")
 
 
-def environment(record: Record) -> list[TextTable]:
+def environment(record: AnyRecord) -> list[TextTable]:
     """The host, its software, the settings, and what the machine can do at best."""
     makers = _host, _packages, _settings, _pools, _roofline_limits, _dispatches
     return [table for make in makers if (table := make(record)).rows]
 
 
-def _host(record: Record) -> TextTable:
+def _host(record: AnyRecord) -> TextTable:
     plan, host = record.plan, record.plan.environment
     rows: list[tuple[str, ...]] = [
         ("measured", fmt.moment(plan.created)),
@@ -42,14 +42,14 @@ def _host(record: Record) -> TextTable:
     return TextTable("Host", HOST, rows, left=HOST)
 
 
-def _packages(record: Record) -> TextTable:
+def _packages(record: AnyRecord) -> TextTable:
     host = record.plan.environment
     rows: list[tuple[str, ...]] = [("python", host.python), *host.packages.items()]
     rows += [("digest of all packages", host.installed), ("digest of the measuring code", host.source)]
     return TextTable("Software", PACKAGES, rows, left=PACKAGES)
 
 
-def _settings(record: Record) -> TextTable:
+def _settings(record: AnyRecord) -> TextTable:
     plan = record.plan
     rows: list[tuple[str, ...]] = [
         (name, value, "found") for name, value in plan.environment.settings.items()
@@ -59,7 +59,7 @@ def _settings(record: Record) -> TextTable:
     return TextTable("Settings", SETTINGS, rows, left=SETTINGS)
 
 
-def _pools(record: Record) -> TextTable:
+def _pools(record: AnyRecord) -> TextTable:
     rows: list[tuple[str, ...]] = []
     for arm in record.arms:
         pools = "; ".join(
@@ -69,7 +69,7 @@ def _pools(record: Record) -> TextTable:
     return TextTable("Lanes and their thread pools", POOLS, rows, left=POOLS)
 
 
-def _roofline_limits(record: Record) -> TextTable:
+def _roofline_limits(record: AnyRecord) -> TextTable:
     """Bytes and operations per second."""
     names = ("task", "working set", "read", "copy", "BLAS")
     rows: list[tuple[str, ...]] = [
@@ -80,12 +80,12 @@ def _roofline_limits(record: Record) -> TextTable:
     return TextTable("The machine's measured limits", names, rows, left=("task",))
 
 
-def _dispatches(record: Record) -> TextTable:
+def _dispatches(record: AnyRecord) -> TextTable:
     rows: list[tuple[str, ...]] = [(d.framework, d.call, fmt.duration(d.seconds)) for d in record.dispatches]
     return TextTable("The cheapest call of each framework", CALLS, rows, left=CALLS[:2])
 
 
-def reproduce(record: Record) -> str:
+def reproduce(record: AnyRecord) -> str:
     """A command that makes such a record again; empty where a task is not a named one."""
     plan = record.plan
     if plan.effort.name == "sweep":
@@ -99,7 +99,7 @@ def reproduce(record: Record) -> str:
     return shlex.join(["samestep", *arguments])
 
 
-def _compare(record: Record) -> list[str]:
+def _compare(record: AnyRecord) -> list[str]:
     """compare, its tasks and its effort; nothing where a task is not of this version or the dtypes differ."""
     plan, dtypes = record.plan, {work.task.dtype for work in record.plan.works}
     options = [_task(work.task) for work in plan.works]

@@ -8,7 +8,7 @@ import pytest
 
 from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.analysis import curves as series
-from samestep.benchmarks.record import Record
+from samestep.benchmarks.record import AnyRecord
 from samestep.benchmarks.record.files import load
 from samestep.benchmarks.record.outcome import Accuracy, Point
 from tests.helpers.page_records import EVEN
@@ -17,11 +17,11 @@ from tests.helpers.records import record
 
 
 @pytest.fixture(scope="module")
-def reference() -> Record:
+def reference() -> AnyRecord:
     return load(REFERENCE)
 
 
-def test_losses_lie_on_each_lane_s_own_clock(reference: Record) -> None:
+def test_losses_lie_on_each_lane_s_own_clock(reference: AnyRecord) -> None:
     rows = [row for row in RecordAnalysis(reference).rows if row.task == "lesson"]
     found = [
         point
@@ -37,7 +37,7 @@ def test_losses_lie_on_each_lane_s_own_clock(reference: Record) -> None:
     assert found[-1].loss == pytest.approx(row.accuracy.loss, rel=1e-12)
 
 
-def test_the_end_of_training_is_within_one_percent_where_the_excess_is(reference: Record) -> None:
+def test_the_end_of_training_is_within_one_percent_where_the_excess_is(reference: AnyRecord) -> None:
     rows = RecordAnalysis(reference).rows
     for task, close in (("lesson", True), ("diabetes", False), ("wide", False)):
         own = [row for row in rows if row.task == task]
@@ -76,7 +76,7 @@ def test_close_is_close_for_good(excesses: list[float], close: tuple[int, int] |
     assert ended.close == close
 
 
-def test_moments_are_all_slices_of_the_race_around_their_median(reference: Record) -> None:
+def test_moments_are_all_slices_of_the_race_around_their_median(reference: AnyRecord) -> None:
     found = series.slice_points(RecordAnalysis(reference), "wide")
     slices = [p for b in reference.blocks for p in b.slices if (p.task, p.kind) == ("wide", "race")]
     assert len(found) == len(slices)

@@ -103,7 +103,9 @@ def test_controls_are_set_against_the_race_of_their_own_block() -> None:
 
 
 def test_a_shared_core_and_missing_blocks_are_noted() -> None:
-    made = record({"jax": RATIOS}, blocks=12, change=lambda lane, b, r: {"cpu_ns": 10**7})
+    made = record(
+        {"jax": RATIOS}, blocks=12, change=lambda lane, b, r: {"cpu_ns": 10**7, "outside_cpu_ns": 10**7}
+    )
     notes = " / ".join(row(made).notes)
     assert "had the CPU for only" in notes
     assert "6 of 12 blocks" in notes

@@ -9,19 +9,20 @@ import pytest
 
 from samestep.benchmarks.analysis import RecordAnalysis, Verdict
 from samestep.benchmarks.console.errors import InputError
-from samestep.benchmarks.record import Failure, Record, Unseen
-from tests.helpers.records import record
+from samestep.benchmarks.record import AnyRecord, Failure, Record, Record1
+from samestep.benchmarks.record.version_1 import Unseen
+from tests.helpers.records import AUDIT, former, record
 
 
 def around(ratio: float, sd: float = 0.003, blocks: int = 6) -> list[float]:
     return [ratio * math.exp(x) for x in np.random.default_rng(11).normal(0, sd, blocks)]
 
 
-def judge(found: Record, baseline: str | None = None) -> tuple[Verdict, ...]:
+def judge(found: AnyRecord, baseline: str | None = None) -> tuple[Verdict, ...]:
     return RecordAnalysis(found, baseline).verdicts
 
 
-def verdict(found: Record, lane: str = "jax", baseline: str | None = None) -> Verdict:
+def verdict(found: AnyRecord, lane: str = "jax", baseline: str | None = None) -> Verdict:
     return next(one for one in judge(found, baseline=baseline) if one.lane == lane)
 
 
@@ -72,6 +73,125 @@ def test_more_comparisons_ask_for_more_evidence() -> None:
     assert crowded.p == pytest.approx(21 * alone.p)
 
 
+WRONG = AUDIT.model_copy(update={"reason": "the loss at step 3 was 2 when it was timed, 1 when traced"})
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"audit": WRONG}, "audit: the loss at step 3"),
+        ({"audit": None}, "audit: no slice of block 1"),
+        ({"compilations": 1}, "recompilation"),
+        ({"outside_ns": 80_000_000}, "clock: slices took"),
+        ({"cpu_ns": 1_000_000}, "clock: slices used"),
+        ({"outside_cpu_ns": 80_000_000, "children": 1}, "threads: 3.98"),
+        (
+            {"elapsed_ns": 40_000, "outside_ns": 45_000, "outside_cpu_ns": 40_000, "cpu_ns": 40_000},
+            "resolution",
+        ),
+    ],
+)
+def test_a_failed_gate_is_invalid_and_names_itself(change: dict[str, object], reason: str) -> None:
+    found = judge(record({"jax": around(0.5)}, change=lambda lane, b, r: change if lane == "jax" else {}))
+    assert [one.word for one in found] == ["BASELINE", "INVALID"]
+    assert found[1].reason.startswith(reason)
+    assert found[1].ratio is None
+
+
+def test_one_slice_that_was_not_done_is_enough() -> None:
+    def change(lane: str, block: int, round: int) -> dict[str, object]:
+        return {"audit": WRONG} if (lane, block, round) == ("jax", 2, 1) else {}
+
+    found = verdict(record({"jax": around(0.5)}, change=change))
+    assert found.word == "INVALID"
+    assert found.reason.endswith("(block 3, round 2)")
+
+
+def test_one_audit_a_block_is_enough_and_the_control_needs_its_own() -> None:
+    def first(lane: str, block: int, round: int) -> dict[str, object]:
+        return {} if round == 0 else {"audit": None}
+
+    assert verdict(record({"jax": around(0.5)}, change=first)).word == "FASTER"
+    made = record({"jax": around(0.5)})
+    blocks = tuple(
+        block.model_copy(
+            update={
+                "slices": tuple(s.model_copy(update={"audit": None}) if s.twin else s for s in block.slices)
+            }
+        )
+        for block in made.blocks
+    )
+    found = verdict(made.model_copy(update={"blocks": blocks}))
+    assert (found.word, found.reason) == ("INVALID", "audit: no slice of block 2 was done once more")
+
+
+def test_a_busy_host_is_no_lie_about_the_clock() -> None:
+    """Words and replies that come late in less than half of the slices, on either side."""
+    late = {0: {"outside_ns": 90_000_000}, 1: {"outside_ns": 1_000}}
+    found = record({"jax": around(0.5)}, change=lambda lane, b, r: late.get(r, {}))
+    assert verdict(found).word == "FASTER"
+    few = record({"jax": around(0.5, blocks=2)}, change=lambda lane, b, r: late[0] if r < 2 else {})
+    assert verdict(few).word == "FASTER"
+    always = record({"jax": around(0.5, blocks=2)}, change=lambda *_: late[0])
+    assert verdict(always).word == "INVALID"
+
+
+def test_a_first_call_that_was_not_done_is_invalid() -> None:
+    made = record({"jax": around(0.5)}, cold={"jax": 1.0, "torch": 1.0})
+    for audit, reason in ((None, "first call: it was not done once more"), (WRONG, "first call: the loss")):
+        colds = tuple(
+            cold.model_copy(update={"audit": audit}) if cold.lane == "jax" else cold for cold in made.colds
+        )
+        found = verdict(made.model_copy(update={"colds": colds}))
+        assert found.word == "INVALID"
+        assert found.reason.startswith(reason)
+
+
+# --- deaths -----------------------------------------------------------------------------------------------
+
+
+def death(lane: str, block: int | None, **change: object) -> Failure:
+    fields = {"phase": "slice", "reason": "died of SIGKILL", "died": True, "place": 3, "block": block}
+    return Failure(task="lesson", lane=lane, **fields | change)  # type: ignore[arg-type]
+
+
+def with_failures(made: Record, *failures: Failure) -> Record:
+    blocks = tuple(
+        block.model_copy(update={"failures": tuple(f for f in failures if f.block == block.index)})
+        for block in made.blocks
+    )
+    return made.model_copy(update={"blocks": blocks, "failures": failures})
+
+
+def test_a_lane_whose_process_died_once_keeps_its_other_blocks_and_a_note() -> None:
+    analysis = RecordAnalysis(with_failures(record({"jax": around(0.5)}), death("jax", 1)))
+    row = analysis.row_of["lesson", "jax"]
+    assert row.verdict.word == "FASTER"
+    assert analysis["lesson", "jax"].blocks_measured == 5  # what it did before it died was not audited
+    assert any("died once in block 2" in note and "SIGKILL" in note for note in row.notes)
+
+
+def test_the_baseline_may_die_once_too() -> None:
+    made = with_failures(record({"jax": around(0.5)}), death("torch", 0))
+    assert [one.word for one in judge(made)] == ["BASELINE", "FASTER"]
+
+
+@pytest.mark.parametrize(
+    "failures",
+    [
+        (death("jax", 0), death("jax", 4)),
+        (death("jax", 0, died=False, reason="ValueError"),),
+        (death("jax", 0), death("jax", None), death("jax", None)),
+    ],
+)
+def test_two_deaths_or_an_error_are_a_failure(failures: tuple[Failure, ...]) -> None:
+    found = verdict(with_failures(record({"jax": around(0.5)}), *failures))
+    assert (found.word, found.ratio) == ("FAILED", None)
+
+
+# --- records of version 1 ---------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -83,37 +203,36 @@ def test_more_comparisons_ask_for_more_evidence() -> None:
         ({"cpu_ns": 80_000_000}, "threads"),
     ],
 )
-def test_a_failed_gate_is_invalid_and_names_itself(change: dict[str, object], reason: str) -> None:
-    found = judge(record({"jax": around(0.5)}, change=lambda lane, b, r: change if lane == "jax" else {}))
+def test_a_record_of_version_1_is_judged_by_its_own_gates(change: dict[str, object], reason: str) -> None:
+    made = former(record({"jax": around(0.5)}), lambda lane, b, r: change if lane == "jax" else {})
+    found = judge(made)
     assert [one.word for one in found] == ["BASELINE", "INVALID"]
     assert found[1].reason.startswith(reason)
     assert found[1].ratio is None
 
 
-def test_one_slice_that_ended_elsewhere_is_enough() -> None:
-    found = verdict(
-        record(
-            {"jax": around(0.5)},
-            change=lambda lane, b, r: {"finals": 2} if (lane, b, r) == ("jax", 2, 1) else {},
-        )
+def test_one_slice_of_version_1_that_ended_elsewhere_is_enough() -> None:
+    made = former(
+        record({"jax": around(0.5)}),
+        lambda lane, b, r: {"finals": 2} if (lane, b, r) == ("jax", 2, 1) else {},
     )
+    found = verdict(made)
     assert (found.word, found.reason[:21]) == ("INVALID", "final parameters: 1 o")
 
 
 def test_beyond_one_thread_a_distance_within_the_allowance_counts_as_the_same_end() -> None:
     for apart, word in ((1e-7, "FASTER"), (1e-5, "INVALID"), (math.nan, "INVALID")):
         change = {"final": "f" * 16, "finals": 3, "apart": apart, "cpu_ns": 10**10}
-        assert (
-            verdict(record({"jax": around(0.5)}, change=lambda *_, c=change: c, threads="all")).word == word
-        )
+        made = former(record({"jax": around(0.5)}, threads="all"), lambda *_, c=change: c)
+        assert verdict(made).word == word
 
 
-def seen(*took: int, known: int = 1000, same: int = 0, busy: bool = False) -> Record:
+def seen(*took: int, known: int = 1000, same: int = 0, busy: bool = False) -> Record1:
     """A record whose first blocks hold jax against unseen work, nanoseconds; a run of the race takes 10 ms.
 
     `busy`: other programs had the CPU for all that is longer than the known run.
     """
-    found = record({"jax": around(1.0)})
+    found = former(record({"jax": around(1.0)}))
     blocks = []
     for block, unseen in zip(found.blocks, took, strict=False):
         cpu = {"known_cpu_ns": known, "unseen_cpu_ns": known if busy else unseen}
@@ -140,7 +259,7 @@ def test_a_lane_that_remembers_its_last_result_is_as_quick_only_in_the_race() ->
 
 
 def test_noise_in_some_slices_is_no_lie_about_the_sync() -> None:
-    found = record({"jax": around(0.5)}, change=lambda lane, b, r: {"resync_ns": 10**7} if r == 1 else {})
+    found = former(record({"jax": around(0.5)}), lambda lane, b, r: {"resync_ns": 10**7} if r == 1 else {})
     assert verdict(found).word == "FASTER"
 
 

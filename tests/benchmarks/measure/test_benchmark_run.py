@@ -22,9 +22,11 @@ from samestep.benchmarks.measure import RunRequest, certify_lanes, measure, resu
 from samestep.benchmarks.measure.exclusive import made_folder
 from samestep.benchmarks.measure.folder import RunFolder
 from samestep.benchmarks.record import Record
+from samestep.benchmarks.record.layout import LOST
 from samestep.benchmarks.record.plan import Effort
+from tests.helpers.dying_lanes import DIED
 from tests.helpers.sessions import LIMITS, TASKS, TINY, requested, run
-from validation.trap_lanes import EXPECTED
+from validation.trap_lanes import EXPECTED, WITHOUT_GAIN
 
 pytestmark = pytest.mark.slow
 
@@ -40,9 +42,11 @@ def lane(name: str) -> str:
 @pytest.fixture(scope="module")
 def trapped(tmp_path_factory: pytest.TempPathFactory) -> Record:
     """One session of everything that goes wrong, beside lanes that do not."""
-    lanes = ["numpy", "numpy:tuned", *map(lane, ("Talks", *TRAPS))]
+    lanes = ["numpy", "numpy:tuned", *map(lane, ("Talks", *TRAPS, *WITHOUT_GAIN))]
     folder = tmp_path_factory.mktemp("trapped")
-    return measure(requested(folder, *lanes, tasks=tuple(TASKS[:1])), limits=LIMITS)
+    # slices so long that clocks of half the speed stand out beside what other programs do to single messages
+    effort = TINY.model_copy(update={"slice_ms": 5.0})
+    return measure(requested(folder, *lanes, tasks=tuple(TASKS[:1]), effort=effort), limits=LIMITS)
 
 
 @pytest.fixture(scope="module")
@@ -73,16 +77,32 @@ def test_a_lane_that_is_not_certified_is_not_timed(trapped: Record) -> None:
     ]
 
 
+def cpu_ns(analysis: RecordAnalysis, name: str) -> float:
+    """The least CPU time of a run, which other programs lengthen little."""
+    return min(timed.cpu_ns / timed.repeats for timed in analysis["two", name].slices())
+
+
+@pytest.mark.parametrize("name", WITHOUT_GAIN)
+def test_a_lane_that_saves_its_work_for_later_gains_nothing(name: str, trapped: Record) -> None:
+    """All of its work is in the slice: it is no faster than the honest lane that it is made from."""
+    analysis = RecordAnalysis(trapped)
+    row = analysis.row_of["two", lane(name)]
+    assert row.verdict.word not in ("FAILED", "INVALID", "FASTER")
+    assert cpu_ns(analysis, lane(name)) > 0.8 * cpu_ns(analysis, "numpy:tuned")
+
+
 def test_a_slice_carries_what_it_is_judged_by(trapped: Record) -> None:
-    ending = next(c for c in trapped.certified if c.lane == "numpy").ending(10)
-    assert ending is not None
     for block in trapped.blocks:
-        for piece in [s for s in block.slices if s.lane == "numpy"]:
-            assert ending.final.startswith(piece.final)
-            assert (piece.finals, piece.compilations, piece.apart) == (1, 0, 0.0)
-            assert 0 < piece.elapsed_ns < piece.span_ns
+        pieces = [s for s in block.slices if s.lane == "numpy" and not s.twin]
+        audits = [s.audit for s in pieces if s.audit]
+        assert [(audit.reason, audit.equal, audit.steps) for audit in audits] == [("", True, 10)]
+        assert len({s.start_seed for s in pieces} | {s.order_seed for s in pieces}) == 2 * len(pieces)
+        for piece in pieces:
+            assert piece.compilations == 0
+            assert 0 < piece.fetch_ns < piece.elapsed_ns < piece.span_ns
             assert piece.cpu_ns > 0
             assert 1 <= piece.warmups <= 5
+            assert piece.outside_ns > 0
 
 
 def test_a_worker_ends_with_its_job() -> None:
@@ -119,6 +139,25 @@ def test_cold_calls_accuracy_and_ceilings_are_there(trapped: Record) -> None:
     assert {d.framework for d in trapped.dispatches} == {"numpy"}
     arm = next(arm for arm in trapped.arms if arm.lane == "numpy")
     assert all(pool.threads == 1 for pool in arm.pools)
+
+
+def test_a_baseline_whose_process_dies_once_is_made_up_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(DIED, str(tmp_path / "died"))
+    dying = "tests.helpers.dying_lanes:DiesOnce"
+    made = run(tmp_path / "run", dying, "numpy", tasks=tuple(TASKS[:1]))
+    deaths = [(f.task, f.lane, f.phase, f.died, f.block) for f in made.failures if f.phase != LOST]
+    assert len(deaths) == 1
+    task = deaths[0][0]
+    assert deaths == [(task, dying, "slice", True, 0)]
+    assert len(made.blocks) == TINY.blocks + 1  # one more than planned
+    analysis = RecordAnalysis(made)
+    assert analysis.row_of[task, "numpy"].verdict.word not in ("FAILED", "INVALID")
+    assert analysis[task, "numpy"].blocks_measured == TINY.blocks + 1
+    assert analysis[task, dying].blocks_measured == TINY.blocks
+    assert any("died once in block 1" in note for note in analysis.row_of[task, dying].notes)
+    assert resume(tmp_path / "run") == made  # nothing is lacking
 
 
 def test_a_finished_session_leaves_no_scratch_and_is_not_measured_again(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from pathlib import Path
 from typing import Any
@@ -13,35 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samestep import backends
-from samestep.backends.spec import Linear, Packaged, ReLU, Synthetic, Task
+from samestep.backends.spec import Linear, Packaged, ReLU, Synthetic
 from samestep.benchmarks import datasets
 from samestep.benchmarks.datasets.split import Split
 from samestep.benchmarks.measure import counters, environment
 from samestep.benchmarks.measure import limits as ceilings
 from samestep.benchmarks.measure import task_files as work
-from samestep.benchmarks.measure.clock import AGREE, MOST_WARMUPS, TimedWork
+from samestep.benchmarks.measure.clock import TimedWork
 from samestep.benchmarks.measure.process import without_folders
-from samestep.benchmarks.measure.relay import rounds
 from samestep.benchmarks.measure.worker import load
 from samestep.benchmarks.parity.workload import digest, initial_parameters
-from samestep.benchmarks.record import Calibration
-from samestep.benchmarks.record.plan import Effort
-
-
-def task(rows: int = 95, batch: int = 10, dtype: str = "float32", **more: object) -> Task:
-    fields = {
-        "name": "t",
-        "dataset": Synthetic(rows=rows, held_out=20, features=2),
-        "layers": (Linear(in_features=2, out_features=1),),
-        "batch_size": batch,
-        "dtype": dtype,
-    }
-    return Task.model_validate(fields | more)
-
-
-def prepared(folder: Path, wanted: Task) -> work.TaskFiles:
-    work.write(folder, wanted, datasets.load(wanted.dataset), initial_parameters(wanted))
-    return work.read(folder)
+from tests.helpers.sessions import prepared
+from tests.helpers.sessions import small_task as task
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -130,64 +112,7 @@ def test_operations_of_a_step_are_counted_by_hand() -> None:
     assert work.flops_per_row(deep) == 2 * 2 * 16 + 3 * 2 * 8
 
 
-# --- the clock ----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> TimedWork:
-    return TimedWork(backends.load("numpy:tuned"), prepared(tmp_path, task()))
-
-
-def test_every_run_ends_in_the_same_parameters_and_leaves_the_collector_off(run: TimedWork) -> None:
-    try:
-        piece = run.slice(3, collect=False)
-        assert not gc.isenabled()
-        assert run.slice(3, collect=True)["final"] == piece["final"]
-        assert not gc.isenabled()
-    finally:
-        gc.unfreeze()
-        gc.enable()
-    assert (piece["finals"], piece["apart"], piece["compilations"]) == (1, 0.0, 0)
-    assert 0 < piece["elapsed_ns"] < piece["span_ns"]
-
-
-def test_a_run_far_from_the_certified_end_says_how_far(run: TimedWork, tmp_path: Path) -> None:
-    certified = run.backend.params(run.backend.epoch(run.reset(), run.data, *run.inputs)[0])
-    work.save_arrays(tmp_path / "final.npz", certified)
-    moved = {name: value + np.float32(1) for name, value in certified.items()}
-    work.save_arrays(tmp_path / "moved.npz", moved)
-    assert TimedWork(run.backend, run.files, tmp_path / "final.npz").time().apart == 0
-    assert TimedWork(run.backend, run.files, tmp_path / "moved.npz").time().apart == pytest.approx(
-        3**0.5, rel=1e-5
-    )
-
-
-def test_rewarm_stops_when_two_runs_agree(run: TimedWork, monkeypatch: pytest.MonkeyPatch) -> None:
-    def script(*times: float) -> int:
-        left = iter(times)
-        reading = TimedWork.time(run)
-        monkeypatch.setattr(run, "time", lambda: type(reading)(int(next(left)), 1, 1, 1, "", 0.0))
-        try:
-            return run.rewarm()
-        finally:
-            monkeypatch.undo()
-
-    assert script(1000, 800, 800 * (1 + AGREE / 2)) == 3
-    assert script(1000, 1001) == 2
-    assert script(*(1000 * 2**i for i in range(9))) == MOST_WARMUPS
-    assert script(10**9) == 1  # a long run is its own warm-up
-    run.typical = 1000
-    assert script(1050) == 1
-
-
-def test_calibration_fills_a_slice_but_does_not_drown_in_resets(run: TimedWork) -> None:
-    try:
-        found = run.calibrate(2_000_000)
-    finally:
-        gc.unfreeze()
-        gc.enable()
-    assert 1 <= found["repeats"] <= 1 + 2_000_000 // found["run_ns"] + 1
-    assert run.calibrate(1)["repeats"] == 1
+# --- training ----------------------------------------------------------------------------------------------
 
 
 def test_training_takes_all_epochs_and_all_rows(tmp_path: Path) -> None:
@@ -237,14 +162,3 @@ def test_lanes_are_found_by_name_or_by_class() -> None:
     assert type(load("validation.trap_lanes:Talks", "cpu")).__name__ == "Talks"
     with pytest.raises(KeyError, match="no lane 'numpy:fast'"):
         load("numpy:fast", "cpu")
-
-
-def test_rounds_fit_the_seconds_of_a_block() -> None:
-    effort = Effort(name="e", blocks=2, rounds=(5, 10), block_seconds=1.0)
-
-    def of(run_ns: int) -> int:
-        return rounds(effort, [Calibration(task="t", lane="a", repeats=8, run_ns=run_ns, reset_ns=1)] * 10)
-
-    assert of(100) == 10
-    assert of(10**9) == 5
-    assert of(10**7 // 7 - 100) == 7

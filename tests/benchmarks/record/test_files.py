@@ -19,9 +19,12 @@ from samestep.benchmarks.record.files import open_document
 from samestep.benchmarks.report import tables
 from samestep.benchmarks.verify import BenchmarkDocument, verify
 from tests.helpers.paths import DATA
-from tests.helpers.records import record
+from tests.helpers.records import AUDIT, record
 
-MADE = record({"jax": [0.5, 0.51], "numpy": [0.1, 0.2]}, change=lambda lane, b, r: {"apart": math.inf})
+MADE = record(
+    {"jax": [0.5, 0.51], "numpy": [0.1, 0.2]},
+    change=lambda *_: {"audit": AUDIT.model_copy(update={"distance": math.inf})},
+)
 TEXT = MADE.model_dump_json()
 
 
@@ -108,8 +111,8 @@ def test_a_run_is_loaded_from_its_folder_or_its_json(tmp_path: Path, monkeypatch
 @pytest.mark.parametrize(
     ("version", "words"),
     [
-        (2, "its schema_version is 2, and this samestep reads up to 1: a newer samestep is needed"),
-        (99, "its schema_version is 99, and this samestep reads up to 1: a newer samestep is needed"),
+        (3, "its schema_version is 3, and this samestep reads up to 2: a newer samestep is needed"),
+        (99, "its schema_version is 99, and this samestep reads up to 2: a newer samestep is needed"),
         (0, "its schema_version is '0', not a whole number from 1"),
         ("1", "its schema_version is '1', not a whole number from 1"),
         (True, "its schema_version is 'True', not a whole number from 1"),
@@ -132,11 +135,12 @@ def test_every_version_so_far_is_read(version: int) -> None:
     path = DATA / f"record-{version}.json"
     assert json.loads(path.read_text())["samestep"]["schema_version"] == version
     record = files.load(path)
-    assert [row.verdict.word for row in RecordAnalysis(record).rows] == ["BASELINE", "FASTER"]
+    words = ["BASELINE", {1: "FASTER", 2: "UNDECIDED"}[version]]
+    assert [row.verdict.word for row in RecordAnalysis(record).rows] == words
     for format in tables.FORMATS:
         assert "numpy:tuned" in tables.render(RecordAnalysis(record), format)
     assert verify(open_document(path, BenchmarkDocument)).wrong == []
-    assert Record.model_validate_json(record.model_dump_json()) == record
+    assert type(record).model_validate_json(record.model_dump_json()) == record
 
 
 def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
@@ -182,7 +186,7 @@ def test_plain_json_is_read_as_it_is(value: object) -> None:
 
 def test_another_version_and_unknown_fields_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
-    for change in ({"schema_version": 2}, {"surprise": 1}, {"blocks": None}):
+    for change in ({"schema_version": 3}, {"surprise": 1}, {"blocks": None}):
         path.write_text(json.dumps(json.loads(TEXT) | change))
         assert next(iter(change)) in refused(path)
 

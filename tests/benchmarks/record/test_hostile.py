@@ -82,7 +82,7 @@ REFUSED = {
     "utf-16": "can't decode byte",
     "version-0": "its schema_version is '0'",
     "version-1.0": "its schema_version is '1.0'",
-    "version-2": "a newer samestep is needed",
+    "version-3": "a newer samestep is needed",
     "version-99": "a newer samestep is needed",
     "version-missing": "its schema_version is missing",
     "version-text": "its schema_version is '1'",

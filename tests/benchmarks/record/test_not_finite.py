@@ -104,7 +104,7 @@ FIELDS = [
 
 def test_the_walk_comes_by_what_a_run_measures() -> None:
     walked = {case.id for case in FIELDS}
-    assert {"Slice.apart", "PhaseBreakdown.phases", "Dispatch.seconds", "Accelerator.power"} <= walked
+    assert {"Audit.distance", "PhaseBreakdown.phases", "Dispatch.seconds", "Accelerator.power"} <= walked
     assert {"Certificate.final", "Untraced.distance", "Interval.high", "LeakyReLU.negative_slope"} <= walked
     assert len(walked) > 100
 
@@ -160,7 +160,7 @@ def test_a_lane_that_is_not_a_number_costs_no_other_lane_its_times(
     lanes = ("numpy", *(f"validation.trap_lanes:{name}" for name in ("NotANumber", "NotANumberWhenTimed")))
     run = BenchmarkRun.begin(requested(tmp_path, *lanes, tasks=TASKS[:1], phases=True), limits=LIMITS)
     made = run.finish()
-    assert any(math.isnan(timed.apart) for block in made.blocks for timed in block.slices)
+    assert any(s.audit and s.audit.reason for block in made.blocks for s in block.slices)
     write_run(RecordAnalysis(made), tmp_path, "")
     assert not run.folder.root.exists()
     (tmp_path / "table.md").unlink()
@@ -207,7 +207,7 @@ def test_what_was_measured_stays_beside_the_record_of_another_run(tmp_path: Path
 
 
 def test_an_answer_that_no_record_can_hold_is_the_failure_of_its_lane() -> None:
-    values = {"task": "lesson", "lane": "numpy", "repeats": 1, "run_ns": 1, "reset_ns": 1}
+    values = {"task": "lesson", "lane": "numpy", "repeats": 1, "run_ns": 1}
     assert described(Calibration, "calibrate", values).repeats == 1
     for change, reason in (
         ({"repeats": 2**70}, "does not fit into 64 bits"),

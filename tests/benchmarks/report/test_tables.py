@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from samestep.benchmarks.analysis import RecordAnalysis
-from samestep.benchmarks.record import Certified, Record
+from samestep.benchmarks.record import AnyRecord, Certified
 from samestep.benchmarks.record.files import load
 from samestep.benchmarks.record.proof import WorstRatio
 from samestep.benchmarks.report import certificate_tables as certificates
@@ -36,7 +36,7 @@ def test_the_tables_hold_the_summary(smoke: tuple[Path, object]) -> None:
     assert all(row[2] for row in cost.rows)
 
 
-def tiers() -> Record:
+def tiers() -> AnyRecord:
     """Four documented lanes: a leads, b is level with it; the others are not."""
     wobble = [1.0, 1.003, 0.998, 1.001, 0.999, 1.002]
     level = [0.502 * w for w in reversed(wobble)]
@@ -113,9 +113,9 @@ def test_a_failed_proof_has_no_slack(smoke: tuple[Path, object]) -> None:
 
 
 def test_a_column_without_any_figure_is_left_out(smoke: tuple[Path, object]) -> None:
-    record: Record = load(smoke[0])
+    record: AnyRecord = load(smoke[0])
 
-    def without(number: int) -> Record:
+    def without(number: int) -> AnyRecord:
         """The record whose first lanes have no error in own units."""
         certified = list(record.certified)
         for index, proof in enumerate(certified[:number]):
@@ -132,7 +132,7 @@ def test_a_column_without_any_figure_is_left_out(smoke: tuple[Path, object]) -> 
 
 
 def test_every_csv_column_is_the_figure_of_its_name(smoke: tuple[Path, object]) -> None:
-    record: Record = load(smoke[0])
+    record: AnyRecord = load(smoke[0])
     read = list(csv.DictReader(io.StringIO(tables.as_csv(RecordAnalysis(record)))))
     for line, row in zip(read, RecordAnalysis(record).rows, strict=True):
         assert row.time is not None

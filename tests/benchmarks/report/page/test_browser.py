@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from samestep.benchmarks.record import Record
+from samestep.benchmarks.record import AnyRecord
 from samestep.benchmarks.record.files import load
 from samestep.benchmarks.report.page import page
 from tests.helpers.page_records import HOSTILE, awkward, grid, hostile
@@ -26,7 +26,7 @@ from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
-RECORDS: dict[str, Callable[[], Record]] = {
+RECORDS: dict[str, Callable[[], AnyRecord]] = {
     "reference": lambda: load(REFERENCE),
     "awkward": awkward,
     "hostile": hostile,

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from samestep.backends.spec import File
 from samestep.benchmarks import cli
 from samestep.benchmarks.analysis import RecordAnalysis, Row
-from samestep.benchmarks.record import Record
+from samestep.benchmarks.record import AnyRecord
 from samestep.benchmarks.record.files import load
 from samestep.benchmarks.report import formatting as figures
 from samestep.benchmarks.report import tables
@@ -46,7 +46,7 @@ def rows_of(text: str) -> tuple[Row, ...]:
 
 
 @pytest.fixture(scope="module")
-def reference() -> Record:
+def reference() -> AnyRecord:
     return load(REFERENCE)
 
 
@@ -56,7 +56,7 @@ def swept() -> str:
 
 
 @pytest.fixture(scope="module")
-def text(reference: Record) -> str:
+def text(reference: AnyRecord) -> str:
     return page(reference)
 
 
@@ -130,7 +130,7 @@ def test_no_framework_is_imported() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_the_block_of_figures_is_the_summary(reference: Record, text: str) -> None:
+def test_the_block_of_figures_is_the_summary(reference: AnyRecord, text: str) -> None:
     assert rows_of(text) == RecordAnalysis(reference).rows
 
 
@@ -150,7 +150,7 @@ def test_every_cell_is_the_figure_of_its_row_or_has_a_reason(make: object) -> No
             assert cell.value is None or shown.strip().startswith((cell.text, str(cell.value)))
 
 
-def test_columns_are_the_summary_s_own_figures(reference: Record) -> None:
+def test_columns_are_the_summary_s_own_figures(reference: AnyRecord) -> None:
     lane = RecordAnalysis(reference)["lesson", "jax:fused"]
     row = lane.row
     assert row.time
@@ -202,7 +202,7 @@ def test_one_block_has_no_interval_and_no_verdict() -> None:
     assert "UNDECIDED: 1 of 1 blocks were measured; a test needs 2" in text
 
 
-def test_the_overview_is_two_sentences_without_a_winner(reference: Record) -> None:
+def test_the_overview_is_two_sentences_without_a_winner(reference: AnyRecord) -> None:
     found, held = overview.verdicts(RecordAnalysis(reference)), overview.conditions(reference)
     assert found == (
         "As documented, 4 of 6 comparisons with torch on lesson, diabetes and wide are FASTER and 2 SLOWER, at "
@@ -257,7 +257,7 @@ def test_a_grid_is_summed_up_by_its_sizes() -> None:
 # --- pieces ---------------------------------------------------------------------------------------
 
 
-def test_the_command_asks_for_this_very_record(reference: Record) -> None:
+def test_the_command_asks_for_this_very_record(reference: AnyRecord) -> None:
     words = shlex.split(setup_tables.reproduce(reference))
     assert words[:2] == ["samestep", "compare"]
     given = list(zip(words[2::2], words[3::2], strict=True))
@@ -268,7 +268,7 @@ def test_the_command_asks_for_this_very_record(reference: Record) -> None:
     assert {name for name, _ in given} <= {option for each in compare.params for option in each.opts}
 
 
-def test_the_page_s_command_can_be_pasted(reference: Record, text: str, swept: str) -> None:
+def test_the_page_s_command_can_be_pasted(reference: AnyRecord, text: str, swept: str) -> None:
     for shown, words in (
         (text, setup_tables.reproduce(reference)),
         (swept, setup_tables.reproduce(load(SWEEP))),
@@ -299,7 +299,7 @@ def test_a_task_that_no_command_names_has_no_command() -> None:
     assert "not one that a command names" in page(made)
 
 
-def test_lanes_of_one_framework_and_tier_differ_in_their_dashes(reference: Record) -> None:
+def test_lanes_of_one_framework_and_tier_differ_in_their_dashes(reference: AnyRecord) -> None:
     looks = LaneStyles(reference)
     one, other = looks.of["torch:compile"], looks.of["torch:tuned"]
     assert (one.color, one.shape) == (other.color, other.shape)
@@ -307,7 +307,7 @@ def test_lanes_of_one_framework_and_tier_differ_in_their_dashes(reference: Recor
     assert len({look[1:] for look in looks.of.values()}) == len(looks.of)
 
 
-def test_html_tables_are_by_task_and_tier_with_the_figures_of_markdown(reference: Record) -> None:
+def test_html_tables_are_by_task_and_tier_with_the_figures_of_markdown(reference: AnyRecord) -> None:
     text = tables.render(RecordAnalysis(reference), "html")
     assert re.findall(r"<h2 id=\"task-\d\">(\w+):", text) == list(reference.tasks)
     assert re.findall(r'<th scope="rowgroup"[^>]*>(\w+)</th>', text)[:3] == ["documented", "tuned", "fused"]

@@ -1,0 +1,162 @@
+"""One sealed slice: what it does, what the clock holds, what is charged."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from samestep import backends
+from samestep.backends.interface import Host
+from samestep.backends.numpy_modes import NumpyTuned
+from samestep.benchmarks.measure import clock
+from samestep.benchmarks.measure.clock import AGREE, MOST_REPEATS, MOST_WARMUPS, TimedWork
+from samestep.benchmarks.measure.drawn_work import DrawnRuns, Ending, drawn_orders, drawn_start, trace_again
+from tests.helpers.sessions import prepared, small_task
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Iterator[TimedWork]:
+    yield TimedWork(backends.load("numpy:tuned"), prepared(tmp_path, small_task()))
+    gc.unfreeze()
+    gc.enable()
+
+
+def sliced(work: TimedWork, repeats: int = 3, collect: bool = False) -> tuple[dict[str, Any], Host]:
+    piece = work.ready(7, collect=collect)
+    work.go(piece, 8, repeats)
+    return work.report(piece)
+
+
+def test_a_slice_is_a_chain_of_drawn_runs_that_can_be_done_again(work: TimedWork, tmp_path: Path) -> None:
+    piece = work.ready(7, collect=False)
+    run = work.go(piece, 8, 3)
+    fields, losses = work.report(piece)
+    assert fields["repeats"] == 3
+    assert fields["compilations"] == 0
+    assert fields["charged_ns"] < 1e6
+    assert 0 < fields["fetch_ns"] < fields["elapsed_ns"] < fields["span_ns"]
+    assert losses.shape == (3 * len(work.files.learning_rates),)
+    again = trace_again(work, DrawnRuns(7, 8, 3), 1, 0, tmp_path / "traced.npz")
+    assert again == Ending.of(run.params, run.buffers, losses)
+    assert again != trace_again(work, DrawnRuns(7, 9, 3), 1, 0, tmp_path / "traced.npz")
+    assert again != trace_again(work, DrawnRuns(6, 8, 3), 1, 0, tmp_path / "traced.npz")
+
+
+def test_starts_and_orders_follow_from_their_seeds(work: TimedWork) -> None:
+    files = work.files
+    orders = drawn_orders(files, 4, 3)
+    assert all(sorted(order) == list(range(len(files.x))) for order in orders)
+    assert len({order.tobytes() for order in orders}) == 4
+    assert [o.tobytes() for o in drawn_orders(files, 4, 3)] == [o.tobytes() for o in orders]
+    moved = drawn_start(files, 3)
+    assert all(value.dtype == files.start[name].dtype for name, value in moved.items())
+    assert all(0 < abs(moved[name] - files.start[name]).max() < 0.1 for name in moved)
+
+
+def test_no_order_is_drawn_before_the_lane_has_been_left(work: TimedWork, monkeypatch: Any) -> None:
+    """Between the drawing and the clock there is no call into the lane, and "begun" comes between the two."""
+    calls: list[str] = []
+
+    def noted(name: str, call: Any) -> Any:
+        def noting(*args: Any, **more: Any) -> Any:
+            calls.append(name)
+            return call(*args, **more)
+
+        return noting
+
+    for name in ("init", "epoch", "sync", "params", "buffers"):
+        monkeypatch.setattr(work.backend, name, noted(name, getattr(work.backend, name)))
+    piece = work.ready(7, collect=False)
+    monkeypatch.setattr(clock, "drawn_orders", noted("draw", drawn_orders))
+    calls.clear()
+    work.go(piece, 8, 2, lambda: calls.append("begun"))
+    assert calls == ["draw", "begun", *["epoch", "sync"] * 2, "params", "buffers"]
+
+
+def test_the_collector_is_off_in_a_slice_and_on_in_its_control(work: TimedWork) -> None:
+    states = []
+    for collect in (False, True):
+        piece = work.ready(7, collect=collect)
+        work.go(piece, 8, 1, lambda: states.append(gc.isenabled()))
+        assert not gc.isenabled()
+    assert states == [False, True]
+
+
+class SlowLosses(NumpyTuned):
+    """Takes 5 ms for everything that is fetched, so that it looks as if its losses were no slower than a copy."""
+
+    def get(self, value: Any) -> Host:
+        time.sleep(0.005)
+        return super().get(value)
+
+
+def test_losses_that_come_late_are_charged_and_a_slow_copy_buys_nothing(tmp_path: Path) -> None:
+    fields, losses = sliced(TimedWork(SlowLosses(), prepared(tmp_path, small_task())), repeats=2)
+    assert 4e6 < fields["charged_ns"] < fields["elapsed_ns"]
+    assert len(losses) == 20
+
+
+class LatePars(NumpyTuned):
+    """Hands out the same arrays again and again."""
+
+    def params(self, state: Any) -> dict[str, Host]:
+        values = super().params(state)
+        self.given = values
+        return values
+
+
+def test_what_a_lane_does_to_its_arrays_afterwards_changes_nothing(tmp_path: Path) -> None:
+    lane = LatePars()
+    work = TimedWork(lane, prepared(tmp_path, small_task()))
+    run = work.go(work.ready(7, collect=False), 8, 1)
+    before = {name: value.copy() for name, value in run.params.items()}
+    for value in lane.given.values():
+        value[...] = 0
+    assert all(np.array_equal(run.params[name], before[name]) for name in before)
+
+
+def test_losses_of_a_wrong_form_are_named(work: TimedWork) -> None:
+    steps = len(work.files.learning_rates)
+    assert work.malformed(np.zeros(2 * steps, np.float32), 2) == ""
+    assert work.malformed(np.zeros(2 * steps - 1, np.float32), 2).startswith("it gave 19 losses of float32")
+    assert "float64" in work.malformed(np.zeros(2 * steps), 2)
+
+
+def test_rewarm_stops_when_two_runs_agree(work: TimedWork, monkeypatch: pytest.MonkeyPatch) -> None:
+    def script(*times: float) -> int:
+        left = iter(times)
+        reading = work.unseen_run()
+        monkeypatch.setattr(work, "unseen_run", lambda: type(reading)(int(next(left)), 1, 1, {}, {}, []))
+        try:
+            return work.rewarm()
+        finally:
+            monkeypatch.undo()
+
+    assert script(1000, 800, 800 * (1 + AGREE / 2)) == 3
+    work.typical = None
+    assert script(1000, 1001) == 2
+    assert script(*(5000 * 2**i for i in range(9))) == MOST_WARMUPS
+    assert script(10**9) == 1  # a long run is its own warm-up
+    work.typical = 1000
+    assert script(1050) == 1
+
+
+def test_calibration_fills_a_slice(work: TimedWork) -> None:
+    found = work.calibrate(2_000_000)
+    assert 1 <= found["repeats"] <= 2_000_000 // found["run_ns"] + 1
+    assert work.calibrate(1)["repeats"] == 1
+    assert work.calibrate(10**12)["repeats"] == MOST_REPEATS
+
+
+def test_a_first_call_is_a_slice_of_one_run(work: TimedWork, tmp_path: Path) -> None:
+    seconds, run, losses = work.first_call(1, 2)
+    assert 0 < seconds < 10
+    assert Ending.of(run.params, run.buffers, losses) == trace_again(
+        work, DrawnRuns(1, 2, 1), 0, 0, tmp_path / "traced.npz"
+    )
