@@ -14,7 +14,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +33,9 @@ Ask = Callable[
 ]  # a verb of the worker, with its arguments; None: the worker failed
 
 
-@cache
+@lru_cache(maxsize=2)
 def workload_of(folder: Path) -> tuple[TaskFiles, Workload]:
-    """A task's files, and its work for the reference; read once for all audits."""
+    """A task's files, and its work for the reference; read once for many audits."""
     files = read(folder)
     return files, Workload.of(files.task, files.split)
 

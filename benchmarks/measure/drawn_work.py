@@ -40,11 +40,12 @@ def drawn_start(files: TaskFiles, seed: int) -> dict[str, Host]:
 
 
 def drawn_orders(files: TaskFiles, count: int, seed: int) -> list[RowOrder]:
-    """Row orders of `count` runs, each a permutation of all rows cut to the run's length, in one native call."""
-    rows, samples = len(files.x), len(files.row_order)
+    """Row orders of `count` runs: each as many rows as a run takes, drawn from all rows without replacement."""
+    rows, samples, rng = len(files.x), len(files.row_order), np.random.default_rng(seed)
+    if 2 * samples < rows:  # no need to shuffle all of them
+        return [rng.choice(rows, samples, replace=False) for _ in range(count)]
     every = np.broadcast_to(np.arange(rows), (count, rows))
-    orders = np.random.default_rng(seed).permuted(every, axis=1)
-    return [np.ascontiguousarray(order[:samples]) for order in orders]
+    return [np.ascontiguousarray(order[:samples]) for order in rng.permuted(every, axis=1)]
 
 
 def copies(values: Arrays) -> dict[str, Host]:
