@@ -54,7 +54,7 @@ def limits() -> str:
         ),
         ("resolution", f"{gates.SHORTEST_NS / 1000:.0f} us", "of a slice, at least"),
         ("busy", f"{BUSY:.0%}", "of a core: a lane that had less has a note below the table"),
-        ("run", f"{RUN_STEPS}", "steps of the first epoch, at most, are timed"),
+        ("run", f"{RUN_STEPS}", "steps, at most, are in a run; a slice is a chain of runs"),
     ]
     return table(("name", "value", "what"), body)
 
