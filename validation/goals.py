@@ -32,7 +32,11 @@ def traps(result: Row) -> Iterator[Goal]:
     """Every trap in every session, and nobody else."""
     right, sessions = (sum(row[key] for row in result["traps"]) for key in ("right", "sessions"))
     correct, flagged = result["correct"]["lanes"], len(result["correct"]["flagged"])
-    yield none_of("every trap INVALID or FAILED, with its cause, or without gain", sessions - right, f"{right} of {sessions}")
+    yield none_of(
+        "every trap INVALID or FAILED, with its cause, or without gain",
+        sessions - right,
+        f"{right} of {sessions}",
+    )
     text = "no correct lane beside the traps INVALID or FAILED"
     yield none_of(text, flagged, f"{flagged} of {correct}")
 

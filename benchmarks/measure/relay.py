@@ -152,7 +152,7 @@ class BlockRace:
                 )
 
     def losses_path(self, slot: Slot, task: str) -> Path:
-        """Where a slot leaves the losses of a slice, until it is clear whether that is audited."""
+        """Where a slot leaves the losses of a slice."""
         name = f"{self.index}-{self.tasks.index(task)}-{self.plan.lanes.index(slot.lane)}-{slot.is_control:d}"
         return self.folder.audits() / f"{name}.npy"
 
@@ -254,24 +254,21 @@ class BlockRace:
             return
         calibration = self.calibrations[task, piece.lane]
         limit = self.limits.slice + 20 * calibration.repeats * calibration.run_ns / 1e9
-        if (
-            self.ask(slot, limit, "ready", task=task, start_seed=start_seed, collect=piece.kind == "gc")
-            is None
-        ):
+        collect = piece.kind == "gc"
+        if self.ask(slot, limit, "ready", task=task, start_seed=start_seed, collect=collect) is None:
             return
         clock = OutsideClock(slot.worker)
         runs = {"order_seed": order_seed, "repeats": calibration.repeats}
         went = self.ask(slot, limit, "go", begun=clock.begin, task=task, **runs)
-        readings = clock.end()
-        losses = self.losses_path(slot, task)
-        audited = race.audited[slot.name] == piece
-        if went is None or not (
-            reply := self.ask(slot, limit, "report", task=task, losses=str(losses) if audited else None)
-        ):
+        readings, losses = clock.end(), self.losses_path(slot, task)
+        # of every slice, so that the worker cannot tell which one is chosen
+        reply = self.ask(slot, limit, "report", task=task, losses=str(losses)) if went is not None else None
+        if reply is None:
             return
         if reason := reply.pop("malformed"):
             reply["audit"] = refused(reason)
-        elif audited:
+        elif race.audited[slot.name] == piece:
+            losses.replace(chosen(losses))
             race.slices[slot.name] = len(self.slices)
         reply |= piece._asdict() | readings | {"start_seed": start_seed, "order_seed": order_seed}
         if timed := self.piece(Slice, slot, "report", reply):
@@ -291,7 +288,12 @@ class BlockRace:
             ask,
             DrawnRuns(timed.start_seed, timed.order_seed, timed.repeats),
             Ending(timed.final, timed.losses),
-            self.losses_path(slot, task),
+            chosen(self.losses_path(slot, task)),
             slot.products,
         )
         self.slices[number] = timed.model_copy(update={"audit": audit})
+
+
+def chosen(losses: Path) -> Path:
+    """Where the losses of the slice that will be audited are kept."""
+    return losses.with_suffix(".chosen.npy")

@@ -114,8 +114,8 @@ class LaneServer:
         self.work[task].go(self.slice, order_seed, repeats, lambda: self.send({"begun": True}))
         return {}
 
-    def report(self, task: str, losses: str | None) -> Reply:
-        """What the record holds of the slice that has been run; the file `losses` gets its losses, if any."""
+    def report(self, task: str, losses: str) -> Reply:
+        """What the record holds of the slice that has been run; the file `losses` gets its losses."""
         fields, values = self.work[task].report(self.slice)
         assert self.slice.run
         return fields | ending(self.work[task], self.slice.run, values, losses)
