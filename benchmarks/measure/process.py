@@ -44,6 +44,7 @@ SETTINGS = {
 }
 FAILURE_PHASES = {
     "open": "import",
+    "pin": "start",
     "load": "data",
     "first": "first call",
     "certify": "certificate",

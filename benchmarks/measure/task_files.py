@@ -1,7 +1,7 @@
 """A task on disk for workers: every worker gets the same bytes, and needs no data library.
 
-The *run* is what is timed: the first `RUN_STEPS` steps (or all, if there are fewer) of the first epoch, in the
-task's own order and at its learning rates, from the start values.
+The *run* has the first `RUN_STEPS` steps (or all, if there are fewer) of the first epoch, at its learning rates. It
+is certified in the task's own order from the start values, and timed in drawn orders from drawn starts.
 """
 
 from __future__ import annotations
@@ -96,8 +96,14 @@ def timed_run(task: Task, split: Split, x: Host, y: Host, start: dict[str, Host]
 
 
 def save_arrays(path: Path, values: Mapping[str, Host]) -> None:
-    """Write named arrays to a file."""
-    arrays: dict[str, Any] = dict(values)
+    """Write named arrays to a file.
+
+    Raises:
+        ValueError: one of them holds Python objects, which would be pickled, and nothing here unpickles.
+    """
+    arrays: dict[str, Any] = {name: np.asanyarray(value) for name, value in values.items()}
+    if objects := sorted(name for name, array in arrays.items() if array.dtype.hasobject):
+        raise ValueError(f"{objects[0]}: an array of Python objects, not of numbers")
     np.savez(path, **arrays)
 
 

@@ -76,7 +76,7 @@ class Failure(Spec):
     """What a lane came to on a task: it raised, died, hung or ran out of memory.
 
     died: its process was gone. A process that dies once is tried again; what it died of stays here.
-    block, place: in which block, and the number of slices of the task that the block had by then; None outside.
+    block, place: in which block, and how many slices it had planned before; None before it and its first slice.
     twin: whether it was the A/A control.
     """
 

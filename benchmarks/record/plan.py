@@ -65,7 +65,7 @@ class Facts(Spec):
 
 
 class PlannedWork(Spec):
-    """A task and the run that is timed: `steps` steps over `samples` rows from the start, in epoch 0's order."""
+    """A task, and how much a timed run of it is: `steps` steps over `samples` rows; digests of data and start."""
 
     task: Task
     rows: Count

@@ -17,9 +17,7 @@ MEANINGS: Mapping[tuple[VerdictWord, ...], str] = {
     (
         "UNSTABLE",
     ): "an identical twin took another time, the host took the CPU away, or the ratio drifted: no claim.",
-    (
-        "INVALID",
-    ): "parity, final parameters, sync, recompilation, memory or threads did not hold: no time is shown.",
+    ("INVALID",): "the work was not proven, or its times do not count: the reason instead of a time.",
     ("FAILED",): "the lane raised, died, hung or ran out of memory: the reason instead of a time.",
 }
 

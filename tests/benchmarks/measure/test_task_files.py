@@ -105,6 +105,13 @@ def test_the_digest_is_the_certificates(tmp_path: Path) -> None:
     )
 
 
+def test_arrays_of_objects_are_not_written_since_nobody_would_unpickle_them(tmp_path: Path) -> None:
+    values = {"a": np.ones(2), "b": np.array([1.0, None])}
+    with pytest.raises(ValueError, match="^b: an array of Python objects, not of numbers$"):
+        work.save_arrays(tmp_path / "v.npz", values)
+    assert not (tmp_path / "v.npz").exists()
+
+
 def test_operations_of_a_step_are_counted_by_hand() -> None:
     assert work.flops_per_row(task()) == 2 * (2 * 2)
     deep = task(layers=(Linear(in_features=2, out_features=8), ReLU(), Linear(in_features=8, out_features=1)))
