@@ -1,7 +1,7 @@
 """A task on disk for workers: every worker gets the same bytes, and needs no data library.
 
-The *run* has the first `RUN_STEPS` steps (or all, if there are fewer) of the first epoch, at its learning rates. It
-is certified in the task's own order from the start values, and timed in drawn orders from drawn starts.
+The *run* has the first `RUN_STEPS` steps (or all, if there are fewer) of the first epoch, at its learning rates.
+It is certified in the task's own order from the start values, and timed in drawn orders from drawn starts.
 """
 
 from __future__ import annotations

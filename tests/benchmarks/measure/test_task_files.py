@@ -107,7 +107,7 @@ def test_the_digest_is_the_certificates(tmp_path: Path) -> None:
 
 def test_arrays_of_objects_are_not_written_since_nobody_would_unpickle_them(tmp_path: Path) -> None:
     values = {"a": np.ones(2), "b": np.array([1.0, None])}
-    with pytest.raises(ValueError, match="^b: an array of Python objects, not of numbers$"):
+    with pytest.raises(ValueError, match=r"^b: an array of Python objects, not of"):
         work.save_arrays(tmp_path / "v.npz", values)
     assert not (tmp_path / "v.npz").exists()
 
