@@ -62,7 +62,8 @@ class RecordDiff(Spec):
     """Two records compared. `exploratory`: the baseline is not the one that both had fixed before measuring.
 
     `only_a` and `only_b` are tasks and lanes that one of them lacks; `other_work` are tasks of one name that
-    are not the same work, with the reason, and are not compared.
+    are not the same work, with the reason, and are not compared. `other_timing` says how times were taken in
+    another way; "": they were not.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -72,6 +73,7 @@ class RecordDiff(Spec):
     only_a: tuple[str, ...]
     only_b: tuple[str, ...]
     other_work: dict[str, str]
+    other_timing: str = ""
     changes: tuple[LaneChange, ...]
     baselines: dict[str, tuple[LaneSide, LaneSide]]
 
@@ -103,8 +105,21 @@ def diff(a: AnyRecord, b: AnyRecord, *, baseline: str | None = None) -> RecordDi
         only_a=tuple(_only(a, b)),
         only_b=tuple(_only(b, a)),
         other_work=other_work,
+        other_timing=_other_timing(a, b),
         changes=tuple(_judged([pair for pair in pairs if pair.a.lane != chosen])),
         baselines={pair.a.task: (_side(pair.a), _side(pair.b)) for pair in pairs if pair.a.lane == chosen},
+    )
+
+
+def _other_timing(a: AnyRecord, b: AnyRecord) -> str:
+    """What two versions of the record time differently, or nothing."""
+    versions = a.schema_version, b.schema_version
+    if versions[0] == versions[1]:
+        return ""
+    return (
+        f"times were taken in another way: A is a record of version {versions[0]}, B of version {versions[1]}. "
+        "In version 1 every run of a slice began at the certified start, in the certified order; in version 2 "
+        "runs are chained, in new orders of all rows, and the fetch of what they end in is timed"
     )
 
 
@@ -212,6 +227,7 @@ def _facts(record: AnyRecord, lanes: Container[str]) -> dict[str, str]:
     gpus = {f"{gpu.name}, driver {gpu.driver}" for block in record.blocks for gpu in block.gpus_before}
     rounds = f"{effort.rounds[0]} to {effort.rounds[1]} rounds"
     facts: dict[str, object] = {
+        "version of the record": record.schema_version,
         "device": plan.device,
         "GPUs": "; ".join(sorted(gpus)) or None,
         "threads": plan.threads,

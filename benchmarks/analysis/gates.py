@@ -97,6 +97,9 @@ def _clock(slices: list[Slice]) -> str | None:
     wall = sorted(timed.outside_ns - ns for timed, ns in zip(slices, inside, strict=True))[middle]
     if wall > allowed:
         return f"clock: slices took {wall / 1e3:.0f} us longer {_disagreement(allowed)}"
+    shorter = sorted(ns - timed.outside_ns for timed, ns in zip(slices, inside, strict=True))[middle]
+    if shorter > allowed:
+        return f"clock: slices took {shorter / 1e3:.0f} us less {_disagreement(allowed)}"
     cpu = sorted(timed.outside_cpu_ns - timed.cpu_ns for timed in slices)[middle]
     if cpu > allowed and not any(timed.children for timed in slices):
         return f"clock: slices used {cpu / 1e3:.0f} us more CPU time {_disagreement(allowed)}"
@@ -108,8 +111,8 @@ def _disagreement(allowed: float) -> str:
 
 
 def _recompilation(slices: list[Slice]) -> str | None:
-    compiled = sum(timed.compilations for timed in slices)
-    return f"recompilation: {compiled} inside {len(slices)} timed slices" if compiled else None
+    compiled = sum(timed.compilations != 0 for timed in slices)
+    return f"recompilation: in {compiled} of {len(slices)} timed slices" if compiled else None
 
 
 def _resolution(slices: list[Slice]) -> str | None:
@@ -135,8 +138,10 @@ def _one_core(lane: LaneSamples) -> bool:
 
 
 def _threads(slices: list[Slice]) -> str | None:
-    """More CPU time than wall time, by the coordinator's clocks, child processes included."""
-    used = median(timed.outside_cpu_ns / timed.outside_ns for timed in slices)
+    """More CPU time than wall time, by the coordinator's clocks or the lane's own, child processes included."""
+    outside = median(timed.outside_cpu_ns / timed.outside_ns for timed in slices)
+    inside = median(timed.cpu_ns / max(timed.elapsed_ns - timed.charged_ns, 1) for timed in slices)
+    used = max(outside, inside)
     if used <= CPU_PER_WALL:
         return None
     beside = ", those of child processes included," if any(timed.children for timed in slices) else ""

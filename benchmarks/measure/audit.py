@@ -25,7 +25,7 @@ from samestep.backends.interface import Host, MatmulPrecision, RowOrder, Trace
 from ..parity.drawn_run import JudgedSteps, judge_end, judge_trace
 from ..parity.workload import Workload
 from ..record import Audit
-from .drawn_work import MOST_BYTES, TABLES, DrawnRuns, Ending, table
+from .drawn_work import TABLES, DrawnRuns, Ending, is_stretch, table
 from .task_files import TaskFiles, load_arrays, read
 
 Ask = Callable[
@@ -58,7 +58,7 @@ class Auditor:
         """Have a slice done again; `losses` holds those that it gave. None: the worker failed meanwhile."""
         steps = len(self.files.learning_rates)
         epoch = secrets.randbelow(runs.repeats)
-        first = secrets.randbelow(steps) if self.trace_bytes * steps > MOST_BYTES else 0
+        first = secrets.randbelow(steps) if is_stretch(self.parameter_bytes, steps) else 0
         again = self.scratch.with_suffix(".traced.npz")
         seeds = {"start_seed": runs.start_seed, "order_seed": runs.order_seed, "repeats": runs.repeats}
         reply = ask("trace_again", **seeds, epoch=epoch, first=first, path=str(again))
@@ -79,9 +79,9 @@ class Auditor:
         return audit
 
     @property
-    def trace_bytes(self) -> int:
-        """Bytes of a recorded step, at most."""
-        return len(TABLES) * sum(value.nbytes for value in self.files.start.values())
+    def parameter_bytes(self) -> int:
+        """Bytes of all parameters."""
+        return sum(value.nbytes for value in self.files.start.values())
 
     def judge(
         self,

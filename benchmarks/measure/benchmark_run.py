@@ -19,8 +19,8 @@ from .. import datasets
 from ..console.errors import InputError
 from ..console.progress import Progress, silent
 from ..parity.workload import initial_parameters
-from ..record import MOST_STEPS, Certified, Comparison, Failure, Plan, Record, Threads
-from ..record.layout import extra_blocks, runnable
+from ..record import MOST_STEPS, Certified, Comparison, Failure, Plan, Record, Threads, layout
+from ..record.layout import runnable
 from ..record.plan import Effort
 from ..record.proof import Certificate
 from . import environment, settings, task_files
@@ -92,12 +92,9 @@ class BenchmarkRun:
 
     def until(self, blocks: int | None) -> int:
         """How many blocks there are in the end: so many, or the plan's and those that make up for deaths."""
-        planned = self.plan.effort.blocks
-        if blocks is not None and blocks < planned:
+        if blocks is not None and blocks < self.plan.effort.blocks:
             return blocks
-        measured = self.folder.blocks()
-        failures = [failure for block in measured for failure in block.failures]
-        return planned + (extra_blocks(self.plan, failures) if len(measured) >= planned else 0)
+        return layout.until(self.plan, self.folder.blocks())
 
     @alone
     def certify(self) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 
 from samestep.backends.interface import Backend, Host, RowOrder, State
 
+from ..record.layout import repeats_of
 from .counters import compilations, context_switches, steal_ns
 from .drawn_work import copies, drawn_orders, drawn_start, new_seed
 from .task_files import TaskFiles
@@ -26,7 +27,6 @@ from .task_files import TaskFiles
 AGREE = 0.10  # two runs agree when their times differ by at most this part
 MOST_WARMUPS = 5
 LONG_NS = 100_000_000  # above this a run is its own warm-up
-MOST_REPEATS = 2_000  # chained runs of a slice: a lane that does nothing would ask for any number
 PLAIN_COPIES = 3  # times a plain copy that the losses' fetch may take
 SAMPLED = 50  # arrays of the plain copy
 MOST_COPY_NS = 60_000  # of one array in it, and a nanosecond a byte: a slow `get` buys nothing
@@ -203,7 +203,7 @@ class TimedWork:
             state = self.reset(drawn_start(self.files, new_seed()))
             chained = self.chain(state, drawn_orders(self.files, several, new_seed())).elapsed_ns
         run_ns = max(1, min(once, chained // several))
-        return {"repeats": min(max(1, -(-target_ns // run_ns)), MOST_REPEATS), "run_ns": run_ns}
+        return {"repeats": repeats_of(run_ns, target_ns), "run_ns": run_ns}
 
     def first_call(self, start_seed: int, order_seed: int) -> tuple[float, SealedRun, Host]:
         """Seconds of the first run in this process: trace, compile, run; with its end and losses."""

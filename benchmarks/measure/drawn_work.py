@@ -48,6 +48,11 @@ def drawn_orders(files: TaskFiles, count: int, seed: int) -> list[RowOrder]:
     return [np.ascontiguousarray(order[:samples]) for order in rng.permuted(every, axis=1)]
 
 
+def is_stretch(parameter_bytes: int, steps: int) -> bool:
+    """Whether a recorded run of a model with so many bytes of parameters is too large to be judged whole."""
+    return len(TABLES) * parameter_bytes * steps > MOST_BYTES
+
+
 def copies(values: Arrays) -> dict[str, Host]:
     """Copies of the lane's arrays: whatever it does to its own afterwards does not change what was timed."""
     return {name: np.array(value) for name, value in values.items()}

@@ -21,7 +21,17 @@ from pydantic import BaseModel
 from samestep.backends.interface import Device
 
 from ..record import Audit, Block, Calibration, Failure, Plan, Slice
-from ..record.layout import LOST, LaneTasks, PlannedSlice, arm_name, control_lane, layout, start_order
+from ..record.layout import (
+    LOST,
+    LaneTasks,
+    PlannedSlice,
+    arm_name,
+    block_cpu,
+    control_lane,
+    layout,
+    slice_ns,
+    start_order,
+)
 from ..record.machine import Accelerator
 from . import accelerator
 from .audit import Auditor, refused
@@ -92,7 +102,7 @@ class BlockRace:
     def run(self) -> Block:
         """The whole block; its workers are gone when it ends, however it ends."""
         cpus, gpus_before = allowed_cpus(), self.gpus()
-        racing_cpus = [cpus[-1 - self.index % len(cpus)]] if self.plan.threads == "one" else []
+        racing_cpus = [block_cpu(cpus, self.index)] if self.plan.threads == "one" else []
         with ThreadPoolExecutor(len(self.lane_tasks) + 1) as threads, WorkerPool(self.limits.memory) as pool:
             self.slots = self.start(pool, cpus)
             for opened in [threads.submit(self.open, slot) for slot in self.slots]:
@@ -204,7 +214,7 @@ class BlockRace:
         """How many runs make a slice, for every task and lane; found when first needed, then frozen."""
         frozen = self.folder.piece(Calibrations)
         self.calibrations = {(c.task, c.lane): c for c in frozen.calibrations} if frozen else {}
-        target = round(self.plan.effort.slice_ms * 1e6)
+        target = slice_ns(self.plan.effort)
         for slot in self.slots:
             for task in [task for task in slot.tasks if (task, slot.lane) not in self.calibrations]:
                 if reply := self.ask(slot, self.limits.slice, "calibrate", task=task, target_ns=target):

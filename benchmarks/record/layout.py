@@ -11,7 +11,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from ..statistics.williams import orders, permutation
-from .measurements import Calibration, Failure, Kind
+from .measurements import Block, Calibration, Failure, Kind
 from .plan import Effort, Plan
 from .record import Certified
 
@@ -19,6 +19,7 @@ CONTROLS: tuple[Kind, ...] = ("gc", "alone")  # the second has no other lane bef
 MOST_DEATHS = 1  # a process that dies is tried again once
 LOST = "process lost"  # the phase of what a process had still to do when it died on another task
 WARM_RUNS = 4  # about as many runs as a slice is warmed up with
+MOST_REPEATS = 2_000  # chained runs of a slice: a lane that does nothing would ask for any number
 
 LaneTasks = dict[str, list[str]]  # the tasks of each lane
 
@@ -80,6 +81,28 @@ def extra_blocks(plan: Plan, failures: Sequence[Failure]) -> int:
     }
     blocks = {failure.block for failure in failures if (failure.task, failure.lane) in again}
     return len([block for block in blocks if block is not None and block < plan.effort.blocks])
+
+
+def until(plan: Plan, blocks: Sequence[Block]) -> int:
+    """How many blocks a run has in the end: the plan's, and behind them those that make up for deaths."""
+    planned = plan.effort.blocks
+    failures = [failure for block in blocks for failure in block.failures]
+    return planned + (extra_blocks(plan, failures) if len(blocks) >= planned else 0)
+
+
+def slice_ns(effort: Effort) -> int:
+    """The least nanoseconds of timed work in a slice."""
+    return round(effort.slice_ms * 1e6)
+
+
+def repeats_of(run_ns: int, target_ns: int) -> int:
+    """How many chained runs of so many nanoseconds make a slice."""
+    return min(max(1, -(-target_ns // run_ns)), MOST_REPEATS)
+
+
+def block_cpu(cpus: Sequence[int], index: int) -> int:
+    """The CPU of a block whose lanes are held to one: each has its turn, from the last on."""
+    return cpus[-1 - index % len(cpus)]
 
 
 def control_lane(plan: Plan, index: int, lane_tasks: LaneTasks) -> str:

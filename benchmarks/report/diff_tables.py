@@ -21,7 +21,8 @@ SCOPE = (
 
 def plain(diff: RecordDiff, a: AnyRecord, b: AnyRecord, *, width: int = 100) -> str:
     """The environments, and a table for each task that both records have; at most `width` columns."""
-    parts = [*(paragraph(line, width) for line in _sides(a, b)), "", _environment(diff, width), ""]
+    sides = [*_sides(a, b), *([f"Attention: {diff.other_timing}."] if diff.other_timing else [])]
+    parts = [*(paragraph(line, width) for line in sides), "", _environment(diff, width), ""]
     for work in a.plan.works:
         changes = [change for change in diff.changes if change.task == work.task.name]
         if changes:

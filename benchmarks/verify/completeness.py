@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from ..analysis import RecordAnalysis
 from ..measure.limits import CALLS
-from ..record import AnyRecord, Certified, Record1
+from ..record import AnyRecord, Certified, Failure, Record, Record1
+from ..record.layout import is_out, repeats_of, runnable, slice_ns, until
 from ..record.version_1 import Block1
 from .findings import Findings
 
@@ -20,7 +21,9 @@ class ExpectedPieces:
 
     def __init__(self, record: AnyRecord) -> None:
         self.record = record
-        self.failed = {(failure.task, failure.lane) for failure in record.failures}
+        self.failed = {(f.task, f.lane) for f in record.failures}  # somewhere; of version 1: out of all
+        before = self.failed if isinstance(record, Record1) else out_before_the_race(record.failures)
+        self.out = before  # pairs that never came to all that precedes the race
         self.pairs = [(task, lane) for task in record.tasks for lane in record.plan.lanes]
         certificates = {(c.task, c.lane): c.certificate.status for c in record.certified}
         self.passed = [pair for pair in self.pairs if certificates.get(pair) == "pass"]
@@ -28,16 +31,19 @@ class ExpectedPieces:
     def certificates(self) -> Iterator[str]:
         """Pairs of task and lane that have neither a certificate nor a failure."""
         held = {(certified.task, certified.lane) for certified in self.record.certified}
-        yield from (_of(pair, "certificate") for pair in self.pairs if pair not in {*held, *self.failed})
+        yield from (_of(pair, "certificate") for pair in self.pairs if pair not in {*held, *self.out})
 
     def cold_calls(self) -> Iterator[str]:
         """Cold calls that should be there, or should not."""
         held = Counter((cold.task, cold.lane, cold.repeat) for cold in self.record.colds)
-        for pair in (pair for pair in self.pairs if pair not in self.failed):
+        for pair in self.pairs:
             count = self.record.plan.effort.cold if pair in self.passed else 1
             expected = {(*pair, repeat): 1 for repeat in range(count)}
-            if {key: held[key] for key in held if key[:2] == pair} != expected:
+            present = {key: held[key] for key in held if key[:2] == pair}
+            if pair not in self.out and present != expected:
                 yield _of(pair, f"{count} cold calls")
+            elif isinstance(self.record, Record) and not present.items() <= expected.items():
+                yield f"{pair[1]} on {pair[0]}: cold calls that were not planned"
 
     def limits(self) -> Iterator[str]:
         """Tasks without rates, and frameworks without a cheapest call, that have no reason either."""
@@ -58,6 +64,22 @@ class ExpectedPieces:
                 yield f"{lane} on {task}: slices of {count} runs, calibrated to {repeats.get((task, lane))}"
         raced = {(task, lane) for task, lane, _ in slices}
         yield from (_of(pair, "slices") for pair in repeats if pair not in {*raced, *self.failed})
+        if isinstance(self.record, Record):
+            yield from self.frozen(self.record)
+
+    def frozen(self, record: Record) -> Iterator[str]:
+        """Calibrations of lanes that never raced, or to another number of runs than fills a slice."""
+        target = slice_ns(record.plan.effort)
+        lane_tasks = runnable(record.plan, record.certified, record.failures, before=0)
+        for each in record.calibrations:
+            count = repeats_of(each.run_ns, target)
+            if each.repeats != count:
+                yield (
+                    f"{each.lane} on {each.task}: calibrated to {each.repeats} runs; "
+                    f"of {each.run_ns} ns they are {count}"
+                )
+            if each.task not in lane_tasks.get(each.lane, ()):
+                yield f"{each.lane} on {each.task}: calibrated, and could not race"
 
     def unseen(self, blocks: Sequence[Block1]) -> Iterator[str]:
         """Of version 1: lanes of control blocks that were not timed on work that they had never seen."""
@@ -70,14 +92,17 @@ class ExpectedPieces:
     def failures(self) -> Iterator[str]:
         """Failures of blocks that are not among those of the record, in their order."""
         of_blocks = [failure for block in self.record.blocks for failure in block.failures]
-        if of_blocks and list(self.record.failures[-len(of_blocks) :]) != of_blocks:
+        count = len(self.record.failures) - len(of_blocks)
+        same = list(self.record.failures[count:]) == of_blocks if count >= 0 else False
+        before = self.record.failures[: max(count, 0)]
+        if (of_blocks and not same) or any(f.block is not None or f.place is not None for f in before):
             yield "the failures are not those of the blocks"
 
     def outcomes(self) -> Iterator[tuple[str, Certified]]:
         """Certificates of lanes that passed and have no accuracy, or no curve beside kept steps."""
         for certified in self.record.certified:
             passed = certified.certificate.status == "pass" and certified.certificate.evidence
-            if passed and (certified.task, certified.lane) not in self.failed:
+            if passed and (certified.task, certified.lane) not in self.out:
                 kept = certified.certificate.evidence[-1].judgement.kept
                 if certified.accuracy is None:
                     yield "accuracy", certified
@@ -106,9 +131,24 @@ def check_completeness(findings: Findings, analysis: RecordAnalysis) -> None:
             _check(findings, "sets of unseen work", expected.unseen(record.blocks))
         elif isinstance(record, Record1):
             findings.skip("times of unseen work: the record has none")
-    if len(record.blocks) < record.plan.effort.blocks:
+    if is_unfinished(record):
         findings.skip("what an interrupted run has still to measure")
     _check_phases(findings, record)
+
+
+def out_before_the_race(failures: Sequence[Failure]) -> set[tuple[str, str]]:
+    """Task and lane of what failed in cold processes, but for a death that was forgiven."""
+    before = [failure for failure in failures if failure.block is None]
+    pairs = {(failure.task, failure.lane) for failure in before}
+    return {pair for pair in pairs if is_out(f for f in before if (f.task, f.lane) == pair)}
+
+
+def is_unfinished(record: AnyRecord) -> bool:
+    """Whether blocks are missing that a lane could still race in."""
+    if isinstance(record, Record1) or not record.blocks:
+        return len(record.blocks) < record.plan.effort.blocks
+    can_race = bool(runnable(record.plan, record.certified, record.failures))
+    return can_race and len(record.blocks) < until(record.plan, record.blocks)
 
 
 def _check(findings: Findings, name: str, faults: Iterator[str]) -> None:

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from ..analysis import RecordAnalysis
-from ..record import Audit, Block, Record
-from ..record.layout import arm_name, control_lane, layout, of_block, runnable, start_order
+from ..record import Block, Record
+from ..record.layout import (
+    arm_name,
+    control_lane,
+    extra_blocks,
+    layout,
+    of_block,
+    runnable,
+    start_order,
+)
 from ..record.proof import Untraced
 from ..record.version_1 import Record1
+from .audits import check_audits
+from .failure_places import check_failures
 from .findings import Findings
+from .readings import check_cpus, check_readings, check_seeds
 
 
 def check_slices(findings: Findings, analysis: RecordAnalysis) -> None:
@@ -21,12 +32,20 @@ def check_slices(findings: Findings, analysis: RecordAnalysis) -> None:
         "block numbers", numbers == list(range(len(numbers))), f"the blocks are numbered {numbers}"
     )
     for block in record.blocks:
+        check_number(findings, record, block)
         check_layout(findings, record, block)
-    for cold in record.colds:
-        row = analysis.row_of[cold.task, cold.lane]
-        sound = row.time is None or (cold.audit is not None and is_sound(cold.audit))
-        findings.compare("first calls", sound, f"{cold.lane} on {cold.task}: the first call was not proven")
+    check_seeds(findings, record)
+    check_readings(findings, record)
+    check_cpus(findings, record)
     check_audits(findings, analysis, record)
+
+
+def check_number(findings: Findings, record: Record, block: Block) -> None:
+    """A block is one of the plan's, or makes up for a death in one of them."""
+    failures = [each for other in record.blocks if other.index < block.index for each in other.failures]
+    count = record.plan.effort.blocks + extra_blocks(record.plan, failures)
+    fault = f"block {block.index}: {count} blocks follow from the plan and its failures"
+    findings.compare("block numbers", block.index < count, fault)
 
 
 def check_layout(findings: Findings, record: Record, block: Block) -> None:
@@ -36,9 +55,10 @@ def check_layout(findings: Findings, record: Record, block: Block) -> None:
     try:
         lane_tasks = runnable(plan, record.certified, record.failures, before=block.index)
         planned = layout(plan, block.index, lane_tasks, block.failures, calibrations)
-        expected = list(of_block(planned, block.failures))
         twin = control_lane(plan, block.index, lane_tasks)
         started = tuple(arm_name(*arm) for arm in start_order(plan, block.index, lane_tasks))
+        whole = list(planned)
+        expected = list(of_block(whole, block.failures))
     except (LookupError, ArithmeticError):
         findings.compare(
             "blocks", False, f"{where}: it cannot be laid out from the plan, calibrations and failures"
@@ -48,34 +68,10 @@ def check_layout(findings: Findings, record: Record, block: Block) -> None:
     findings.compare(
         "blocks", measured == expected, f"{where}: its slices are not those of the plan, in its order"
     )
+    check_failures(findings, block, whole)
     findings.compare(
         "twins", (block.twin, block.started) == (twin, started), f"{where}: other workers than planned"
     )
-
-
-def check_audits(findings: Findings, analysis: RecordAnalysis, record: Record) -> None:
-    """Every arm of a lane with a time has an audit in each block, and none found anything."""
-    for lane in analysis:
-        if lane.row.time is None:
-            continue
-        for twin in (False, True):
-            slices = analysis.slices(lane.task, lane.lane, twin=twin)
-            audited = {block for block, timed in slices if is_sound(getattr(timed, "audit", None))}
-            for index in {block for block, _ in slices}:
-                fault = f"block {index}, {arm_name(lane.lane, twin)} on {lane.task}: no slice was proven"
-                findings.compare("audits", index in audited, fault)
-    for block in record.blocks:
-        for timed in block.slices:
-            if timed.audit and analysis.row_of[timed.task, timed.lane].time is not None:
-                fault = f"block {block.index}, {timed.lane} on {timed.task}, round {timed.round}: not proven"
-                findings.compare("audits", is_sound(timed.audit), fault)
-
-
-def is_sound(audit: Audit | None) -> bool:
-    """Whether an audit proves its slice."""
-    if audit is None or audit.reason or audit.steps < 1 or not 0 <= audit.ratio <= 1:
-        return False
-    return audit.equal or 0 <= audit.distance <= audit.allowance
 
 
 def check_endings(findings: Findings, analysis: RecordAnalysis, record: Record1) -> None:

@@ -19,6 +19,7 @@ from samestep.benchmarks.record import Failure, Record
 from samestep.benchmarks.record.files import load
 from samestep.benchmarks.report.diff_tables import plain
 from samestep.benchmarks.statistics.inference import ALPHA, MARGIN, RESOLUTION, Sample
+from tests.helpers.paths import DATA
 from tests.helpers.processes import samestep
 from tests.helpers.records import record
 
@@ -240,6 +241,20 @@ def test_the_command(tmp_path: Path) -> None:
     assert max(map(len, done.stdout.splitlines())) <= 100
     data = samestep("diff", "a.json", "b.json", "--json", cwd=tmp_path)
     assert RecordDiff.model_validate_json(data.stdout) == diff(load(tmp_path / "a.json"), b)
+
+
+def test_records_of_two_versions_were_not_timed_alike() -> None:
+    former, latest = (load(DATA / f"record-{version}.json") for version in (1, 2))
+    both = diff(former, latest)
+    said = "times were taken in another way: A is a record of version 1, B of version 2"
+    assert both.other_timing.startswith(said)
+    assert ("version of the record", "1", "2") in [(each.what, each.a, each.b) for each in both.environment]
+    assert said in " ".join(plain(both, former, latest).split())
+    back = diff(latest, former).other_timing
+    assert "A is a record of version 2, B of version 1" in back
+    same = diff(latest, latest)
+    assert same.other_timing == ""
+    assert "another way" not in plain(same, latest, latest)
 
 
 def test_the_margin_is_the_verdicts() -> None:

@@ -123,8 +123,7 @@ def test_a_lane_that_records_its_own_mistake_is_found_by_the_reference(tmp_path:
 
 
 def test_a_trace_that_is_too_large_is_judged_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("audit", "drawn_work"):
-        monkeypatch.setattr(f"samestep.benchmarks.measure.{module}.MOST_BYTES", 100)
+    monkeypatch.setattr("samestep.benchmarks.measure.drawn_work.MOST_BYTES", 100)
     audit = audited(backends.load("numpy"), tmp_path, **MOMENTUM)
     assert audit.reason == ""
     assert 1 <= audit.steps < 10

@@ -15,8 +15,9 @@ from samestep import backends
 from samestep.backends.interface import Host
 from samestep.backends.numpy_modes import NumpyTuned
 from samestep.benchmarks.measure import clock
-from samestep.benchmarks.measure.clock import AGREE, MOST_REPEATS, MOST_WARMUPS, TimedWork
+from samestep.benchmarks.measure.clock import AGREE, MOST_WARMUPS, TimedWork
 from samestep.benchmarks.measure.drawn_work import DrawnRuns, Ending, drawn_orders, drawn_start, trace_again
+from samestep.benchmarks.record.layout import MOST_REPEATS
 from tests.helpers.sessions import prepared, small_task
 
 

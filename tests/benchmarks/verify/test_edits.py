@@ -214,7 +214,6 @@ FOUND: dict[str, tuple[Edit, str]] = {
         lambda d: record(d)["colds"].append({**record(d)["colds"][0], "repeat": 1}),
         "1 cold calls missing",
     ),
-    "an unseen run": (lambda d: record(d)["blocks"][0]["unseen"].pop(), "time of unseen work missing"),
     "phases": (
         lambda d: record(d)["ledgers"].append(
             {"task": "lesson", "lane": "numpy", "run_s": 1.0, "transfer_s": 1.0, "phases": {}, "reason": "no"}
@@ -223,7 +222,7 @@ FOUND: dict[str, tuple[Edit, str]] = {
     ),
     "a failure": (
         lambda d: record(d)["blocks"][0]["failures"].append(
-            {"task": "lesson", "lane": "numpy", "phase": "slice", "reason": "it hung"}
+            {"task": "lesson", "lane": "numpy", "phase": "slice", "reason": "it hung", "block": 0}
         ),
         "the failures are not those of the blocks",
     ),
@@ -291,10 +290,6 @@ def test_an_edit_that_cannot_be_is_refused(name: str, document: Json, tmp_path: 
 NOT_CHECKED: dict[str, tuple[Edit, str]] = {
     "machine": (lambda d: d.pop("machine_info"), "the machine: there are no facts of it"),
     "date": (lambda d: d.pop("datetime"), "when the file was written"),
-    "unseen work": (
-        lambda d: [block.update(unseen=[]) for block in record(d)["blocks"]],
-        "times of unseen work: the record has none",
-    ),
     "plugin": (lambda d: d.pop("version"), "the version of pytest-benchmark"),
     "code": (
         lambda d: (put(arm, tier="fused")(d), put(environment, source="0" * 16)(d)),
