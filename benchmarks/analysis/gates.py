@@ -89,8 +89,8 @@ def _clock(slices: list[Slice]) -> str | None:
     """The lane's process and the coordinator disagree about wall or CPU time.
 
     The median of the slices counts, and of few slices the least: a busy host delays single words and replies, a
-    wrong clock is wrong in every slice. A clock that runs fast is not judged: it harms its own lane alone, and on a
-    busy host the word that a slice begins comes milliseconds late.
+    wrong clock is wrong in every slice. A clock that runs fast is not judged: it harms its own lane alone, and
+    on a busy host the word that a slice begins comes milliseconds late.
     """
     inside = [timed.elapsed_ns - timed.charged_ns for timed in slices]
     allowed = max(CLOCK[0] * median(inside), CLOCK[1])
