@@ -101,6 +101,21 @@ class LeaksInAChild(Leaks):
         time.sleep(600)
 
 
+class WorksInAChild(Trap):
+    """Has a child on another core that works as long as it does."""
+
+    child = 0
+
+    def go_wrong(self) -> None:
+        if not self.child:
+            self.child = os.fork()
+            if not self.child:
+                if hasattr(os, "sched_setaffinity"):
+                    os.sched_setaffinity(0, range(os.cpu_count() or 1))
+                while True:
+                    pass
+
+
 class Talks(Trap):
     """Correct, but prints where the protocol was, in Python and below it."""
 

@@ -38,6 +38,7 @@ from validation.faulty_lanes import (
     Talks,
     UsesFloat64,
     UsesTF32,
+    WorksInAChild,
     Wrong,
 )
 from validation.lazy_lanes import (
@@ -63,6 +64,7 @@ EXPECTED = {  # trap: the verdict, and how its reason begins
     "CopiesAnEnd": ("INVALID", "audit"),
     "AnswersLater": ("INVALID", "audit"),
     "SlowsItsClocks": ("INVALID", "clock"),
+    "WorksInAChild": ("INVALID", "threads"),
     "TimesAnotherProgram": ("INVALID", "parity"),
     "UsesFloat64": ("INVALID", "parity"),
     "UsesTF32": ("INVALID", "parity"),
@@ -141,5 +143,6 @@ __all__ = [
     "TimesAnotherProgram",
     "UsesFloat64",
     "UsesTF32",
+    "WorksInAChild",
     "Wrong",
 ]

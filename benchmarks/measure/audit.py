@@ -12,11 +12,14 @@ run from the same parameters. The derived bound is no help there: over a run it 
 from __future__ import annotations
 
 import secrets
+import stat
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -28,9 +31,10 @@ from ..record import Audit
 from .drawn_work import TABLES, DrawnRuns, Ending, is_stretch, table
 from .task_files import TaskFiles, load_arrays, read
 
-Ask = Callable[
-    ..., dict[str, Any] | None
-]  # a verb of the worker, with its arguments; None: the worker failed
+# a verb of the worker, with its arguments; None: the worker failed
+Ask: TypeAlias = Callable[..., dict[str, Any] | None]
+MOST_FILE = 1 << 30  # bytes of what a worker hands over
+NOT_READABLE = (OSError, ValueError, LookupError, TypeError, EOFError, MemoryError, BadZipFile, zlib.error)
 
 
 @lru_cache(maxsize=2)
@@ -64,15 +68,15 @@ class Auditor:
         reply = ask("trace_again", **seeds, epoch=epoch, first=first, path=str(again))
         if reply is None:
             return None
-        arrays = load_arrays(again)
-        order, begins = runs.orders(self.files)[epoch], epoch == first == 0
-        judged = self.judge(arrays, order, first, products, begins=begins)
-        timed = np.load(losses)
-        reason = judged.reason
-        if not reason and Ending(**reply).losses != ended.losses:
-            stretch_losses = timed[epoch * steps :][first : first + len(judged.losses)]
-            reason = differing_losses(stretch_losses, judged.losses, judged.loss_bounds, first)
-        equal = Ending(**reply).final == ended.final
+        try:
+            judged = self.judge(handed_over(again), runs, epoch, first, products)
+            reason, traced = judged.reason, Ending(**reply)
+            if not reason and traced.losses != ended.losses:
+                timed = np.load(regular(losses))[epoch * steps :][first : first + len(judged.losses)]
+                reason = differing_losses(timed, judged.losses, judged.loss_bounds, first)
+        except NOT_READABLE as error:
+            return refused(unreadable(error))
+        equal = traced.final == ended.final
         audit = Audit(epoch=epoch, steps=judged.steps, ratio=judged.ratio, equal=equal, reason=reason)
         if not reason and not equal:
             return self.replayed(ask, seeds, audit, runs, ended, products)
@@ -86,15 +90,16 @@ class Auditor:
     def judge(
         self,
         arrays: Mapping[str, Host],
-        order: RowOrder,
+        runs: DrawnRuns,
+        epoch: int,
         first: int,
         products: MatmulPrecision,
-        *,
-        begins: bool,
     ) -> JudgedSteps:
-        """The recorded steps against the reference; `begins`: they are the first of the slice."""
+        """The recorded steps of a run from step `first` on, against the reference."""
         trace = Trace(arrays["trace losses"], *(table(arrays, f"{name}/") for name in TABLES))
-        work = self.of_run(order, first, len(trace.losses), table(arrays, "before/params/"), products)
+        begins, order = epoch == first == 0, runs.orders(self.files)[epoch]
+        start = runs.start(self.files) if begins else table(arrays, "before/params/")
+        work = self.of_run(order, first, len(trace.losses), start, products)
         return judge_trace(work, None if begins else table(arrays, "before/buffers/"), trace)
 
     def of_run(
@@ -126,11 +131,15 @@ class Auditor:
         reply = ask("run_again", **seeds, epoch=audit.epoch, path=str(path))
         if reply is None:
             return None
-        arrays, order = load_arrays(path), runs.orders(self.files)[audit.epoch]
-        steps = len(self.files.learning_rates)
-        work = self.of_run(order, 0, steps, table(arrays, "before/params/"), products)
-        buffers = table(arrays, "before/buffers/") if audit.epoch else None
-        end = judge_end(work, buffers, table(arrays, "after/params/"))
+        order, steps = runs.orders(self.files)[audit.epoch], len(self.files.learning_rates)
+        try:
+            arrays = handed_over(path)
+            start = table(arrays, "before/params/") if audit.epoch else runs.start(self.files)
+            buffers = table(arrays, "before/buffers/") if audit.epoch else None
+            work = self.of_run(order, 0, steps, start, products)
+            end = judge_end(work, buffers, table(arrays, "after/params/"))
+        except NOT_READABLE as error:
+            return refused(unreadable(error))
         reason = ""
         if reply["final"] != ended.final:
             reason = "the timed program came to another end when it ran again"
@@ -141,6 +150,28 @@ class Auditor:
             )
         update = {"distance": end.distance, "allowance": end.allowance, "reason": reason}
         return audit.model_copy(update=update)
+
+
+def regular(path: Path) -> Path:
+    """A file that a worker handed over.
+
+    Raises:
+        OSError, ValueError: it is not there, is no plain file, or is too large.
+    """
+    status = path.lstat()
+    if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_FILE:
+        raise ValueError("no plain file, or too large")
+    return path
+
+
+def handed_over(path: Path) -> dict[str, Host]:
+    """The arrays that a worker handed over."""
+    return load_arrays(regular(path))
+
+
+def unreadable(error: BaseException) -> str:
+    """Why what a worker handed over proves nothing."""
+    return f"what it handed over cannot be read ({type(error).__name__})"
 
 
 def differing_losses(timed: Host, traced: Host, bounds: Host, first: int) -> str:

@@ -162,7 +162,9 @@ class Worker:
     def ask(
         self, verb: str, *, limit: float, begun: Callable[[], None] | None = None, **arguments: Any
     ) -> Reply:
-        """The worker's reply within `limit` seconds; `begun` is called when a line before it says that it begins.
+        """The worker's reply within `limit` seconds.
+
+        `begun` is called when a line before it says that it is about to begin; the worker waits for that.
 
         Raises:
             WorkerError: it raised, died, hung or outgrew its memory.
@@ -172,15 +174,14 @@ class Worker:
         with self.lock:
             if self.pipe.closed:
                 raise WorkerError(verb, "closed", alive=False)
-            try:
-                self.requests.write(request)
-                self.requests.flush()
-            except BrokenPipeError:  # ended before it could read
-                raise WorkerError(verb, self._death(), alive=False) from None
+            self._write(verb, request)
             line, reason = self._line(limit)
             if begun and line == BEGUN:
                 begun()
+                self._write(verb, b"\n")
                 line, reason = self._line(limit)
+            else:  # where nobody takes the time
+                self.oom_kills = oom_kills()
         if reason:
             check_room(reason)
             raise WorkerError(verb, reason, alive=False)
@@ -192,6 +193,13 @@ class Worker:
             check_room(reply["error"])
             raise WorkerError(verb, without_folders(reply["error"]), alive=True)
         return reply
+
+    def _write(self, verb: str, line: bytes) -> None:
+        try:
+            self.requests.write(line)
+            self.requests.flush()
+        except BrokenPipeError:  # ended before it could read
+            raise WorkerError(verb, self._death(), alive=False) from None
 
     def _line(self, limit: float) -> tuple[bytes, str | None]:
         """The next whole line of its replies, or why there will be none; then it has been ended."""
@@ -212,7 +220,6 @@ class Worker:
                 if late:
                     return b"", self._end(f"hung: no answer within {limit:g} s")
         line, _, self.replies = self.replies.partition(b"\n")
-        self.oom_kills = oom_kills()
         return line, None
 
     def _death(self) -> str:

@@ -31,8 +31,8 @@ Reply = dict[str, Any]
 class LaneServer:
     """The verbs that a request can name; each gives a JSON object."""
 
-    def __init__(self, send: Callable[[Reply], None]) -> None:
-        self.send = send
+    def __init__(self, send: Callable[[Reply], None], receive: Callable[[], bytes]) -> None:
+        self.send, self.receive = send, receive  # a line beside requests and replies
         self.backend: Backend
         self.slice: OpenSlice
         self.work: dict[str, TimedWork] = {}
@@ -110,8 +110,13 @@ class LaneServer:
         return {}
 
     def go(self, task: str, order_seed: int, repeats: int) -> Reply:
-        """Draw the orders and run them; a line before tells that the clock begins."""
-        self.work[task].go(self.slice, order_seed, repeats, lambda: self.send({"begun": True}))
+        """Draw the orders and run them; before the clock begins, the coordinator is told, and waited for."""
+
+        def begun() -> None:
+            self.send({"begun": True})
+            self.receive()
+
+        self.work[task].go(self.slice, order_seed, repeats, begun)
         return {}
 
     def report(self, task: str, losses: str) -> Reply:
@@ -256,7 +261,7 @@ def main() -> None:
         replies.write(line_of(reply))
         replies.flush()
 
-    server = LaneServer(send)
+    server = LaneServer(send, inbox.get)
     while True:
         send(answer(server, inbox.get()))
 

@@ -50,7 +50,12 @@ def limits() -> str:
         (
             "clock",
             f"{part:.0%} or {least / 1000:.0f} us",
-            "of a slice between the clocks of its process and of the coordinator, the larger, at most",
+            "more CPU time by the coordinator's clock than by those of its process, the larger, at most",
+        ),
+        (
+            "waiting",
+            f"{gates.WAITING[0]:.0%} or {gates.WAITING[1] / 1e6:.0f} ms",
+            "more time by the coordinator's clock, in three quarters of the slices, the larger, at most",
         ),
         ("resolution", f"{gates.SHORTEST_NS / 1000:.0f} us", "of a slice, at least"),
         ("busy", f"{BUSY:.0%}", "of a core: a lane that had less has a note below the table"),

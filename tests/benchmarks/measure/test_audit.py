@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,27 @@ def test_a_program_that_does_not_repeat_itself_proves_nothing(tmp_path: Path) ->
 
 def test_a_lane_that_records_its_own_mistake_is_found_by_the_reference(tmp_path: Path) -> None:
     assert audited(WrongEverywhere(), tmp_path).reason.startswith("step ")
+
+
+@pytest.mark.parametrize("spoil", ["missing", "garbage", "fifo", "empty"])
+def test_what_a_worker_hands_over_is_not_trusted(spoil: str, tmp_path: Path) -> None:
+    """A lane could write anything there; that is no end of the run, and no proof."""
+
+    def ask(verb: str, **arguments: Any) -> dict[str, Any]:
+        path = Path(arguments["path"])
+        if spoil == "garbage":
+            path.write_bytes(b"PK" + bytes(100))
+        elif spoil == "fifo":
+            os.mkfifo(path)
+        elif spoil == "empty":
+            np.savez(path)
+        return {"final": "", "losses": ""}
+
+    prepared(tmp_path / "work", small_task())
+    auditor = Auditor(tmp_path / "work", tmp_path / "scratch")
+    audit = auditor.audit(ask, DrawnRuns(3, 4, 2), Ending("", ""), tmp_path / "no.npy", "full")
+    assert audit is not None
+    assert audit.reason.startswith("what it handed over cannot be read (")
 
 
 def test_a_trace_that_is_too_large_is_judged_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,13 +60,14 @@ def test_starts_and_orders_follow_from_their_seeds(work: TimedWork) -> None:
     assert all(0 < abs(moved[name] - files.start[name]).max() < 0.1 for name in moved)
 
 
-def test_of_many_rows_only_some_are_drawn_and_none_twice(tmp_path: Path) -> None:
-    files = prepared(tmp_path, small_task(rows=3000))  # a run takes 100 batches of 10
-    orders = drawn_orders(files, 3, 3)
+def test_runs_take_pieces_of_one_permutation_before_the_next(tmp_path: Path) -> None:
+    files = prepared(tmp_path, small_task(rows=3200))  # a run takes 100 batches of 10
+    orders = drawn_orders(files, 5, 3)
     assert all(len(set(order.tolist())) == len(order) == 1000 for order in orders)
+    assert len(set(np.concatenate(orders[:3]).tolist())) == 3000
     assert {order.dtype for order in orders} == {np.dtype(np.int64)}
     assert max(order.max() for order in orders) > 2900
-    assert [o.tobytes() for o in drawn_orders(files, 3, 3)] == [o.tobytes() for o in orders]
+    assert [o.tobytes() for o in drawn_orders(files, 5, 3)] == [o.tobytes() for o in orders]
 
 
 def test_no_order_is_drawn_before_the_lane_has_been_left(work: TimedWork, monkeypatch: Any) -> None:
