@@ -89,7 +89,7 @@ def _first_call(lane: LaneSamples) -> str | None:
 def _clock(slices: list[Slice], *, one_core: bool) -> str | None:
     """The lane's process and the coordinator disagree about time.
 
-    On one core nothing can take more CPU time than time, and a busy host does not lengthen CPU time: the median of
+    On one core nothing takes more CPU time than time, and a busy host does not lengthen CPU time: the median of
     the slices counts. For lanes that wait, the wall time of most slices must be far off, since a busy host
     delays messages.
     """
