@@ -242,7 +242,9 @@ def recordable(name: str, value: str) -> str:
     """A value without folders, addresses and secrets, of bounded length."""
     if PRIVATE.search(name):
         return "(not recorded)"
-    text = " ".join(re.sub(r"[^:;,=]*[/\\]", "", flag) for flag in FLAGS.split(value.strip()))
+    flags = (re.split(r"([:;,=])", flag) for flag in FLAGS.split(value.strip()))
+    # of each part what stands after its last slash
+    text = " ".join("".join(re.split(r"[/\\]", part)[-1] for part in parts) for parts in flags)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
