@@ -174,6 +174,24 @@ class RemembersLast(Remembers):
         return state, losses
 
 
+class LossesByGet(Copying):
+    """Gives zeros for losses, and works the losses out when somebody fetches them with its own `get`."""
+
+    late: Any = None
+
+    def epoch(self, state: Any, data: Batch, rows: RowOrder, batch_size: int, learning_rates: Host) -> Any:
+        before = self.copy(state)
+        state, losses = super().epoch(state, data, rows, batch_size, learning_rates)
+        zeros = np.zeros_like(losses)
+        self.late = zeros, Late(before, (data, rows, batch_size, learning_rates))
+        return state, zeros
+
+    def get(self, value: Any) -> Host:
+        if self.late and value is self.late[0]:
+            return np.array(super().epoch(self.copy(self.late[1].state), *self.late[1].run)[1])
+        return super().get(value)
+
+
 class RemembersAPart(Trap):
     """Keeps the state after a quarter of the steps, by start and order."""
 

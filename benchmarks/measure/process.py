@@ -143,7 +143,7 @@ class Worker:
         assert self.tree.guard.stdout
         self.requests, self.pipe = self.tree.guard.stdin, self.tree.guard.stdout
         self.oom_kills = oom_kills()  # when it last answered
-        self.replies = b""
+        self.replies, self.paused = b"", False
         self.lock = threading.Lock()  # one request at a time
 
     @property
@@ -170,6 +170,9 @@ class Worker:
             WorkerError: it raised, died, hung or outgrew its memory.
             OSError: there was no room for a file of it, which is no fault of a lane.
         """
+        if self.paused:
+            self.tree.resume()
+            self.paused = False
         request = json.dumps({"verb": verb, **arguments}, allow_nan=False).encode() + b"\n"
         with self.lock:
             if self.pipe.closed:
@@ -193,6 +196,11 @@ class Worker:
             check_room(reply["error"])
             raise WorkerError(verb, without_folders(reply["error"]), alive=True)
         return reply
+
+    def pause(self) -> None:
+        """Stop it, and all that it has started, until it is asked again: nothing of it runs beside others."""
+        self.paused = True
+        self.tree.pause()
 
     def _write(self, verb: str, line: bytes) -> None:
         try:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -105,6 +106,24 @@ class ProcessTree:
             with contextlib.suppress(psutil.Error):
                 used += process.memory_info().rss
         return used if used <= limit else min(used, sum(map(_proportional, processes)))
+
+    def pause(self) -> None:
+        """Stop the process and all that it has started."""
+        stopped: set[int] = set()
+        for _ in range(TRIES):  # one that was running may have started another
+            if not (running := {process.pid for process in self.processes()} - stopped):
+                break
+            self._signal(running, signal.SIGSTOP)
+            stopped |= running
+
+    def resume(self) -> None:
+        """Let all of it go on."""
+        self._signal({process.pid for process in self.processes()}, signal.SIGCONT)
+
+    def _signal(self, pids: set[int], number: signal.Signals) -> None:
+        for pid in pids:
+            with contextlib.suppress(OSError):
+                os.kill(pid, number)
 
     def kill(self) -> None:
         """End the process and whatever it has started, also where its guard is gone or does not do it."""

@@ -1,5 +1,7 @@
 """The race: blocks of fresh workers that hand a baton round, so that only one of them works at any time.
 
+Whoever does not hold it is stopped, with all that it has started: nothing of a lane runs beside another.
+
 In a round every slot runs one slice, in an order balanced for position and predecessor. One slot is an A/A
 control: a second worker with the same lane as another slot, another lane in each block. In records and for
 readers it is the twin. After the slices of a task some are chosen at random, one for each slot, and audited.
@@ -111,6 +113,8 @@ class BlockRace:
             for slot in self.slots:
                 self.ask(slot, self.limits.start, "pin", cpus=racing_cpus)
             self.calibrate()
+            for slot in self.slots:
+                slot.worker.pause()
             self.progress(STARTING, "workers are ready")
             self.race()
         return Block(
@@ -234,12 +238,15 @@ class BlockRace:
             of_task = list(pieces)
             race = self.task_race(task, [piece for _, piece in of_task])
             for self.place, piece in of_task:
-                self.slice(slots[piece.lane, piece.twin], piece, race)
+                slot = slots[piece.lane, piece.twin]
+                self.slice(slot, piece, race)
+                slot.worker.pause()  # it holds the baton no more
                 part = (self.place + 1) / len(planned)
                 self.progress(STARTING + (1 - STARTING) * part, f"{task}, round {piece.round + 1}")
             self.place = of_task[-1][0] + 1
             for slot in self.slots:
                 self.audit(slot, task, race)
+                slot.worker.pause()
             self.raced.add(task)
 
     def task_race(self, task: str, planned: list[PlannedSlice]) -> TaskRace:

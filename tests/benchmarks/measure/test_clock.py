@@ -102,6 +102,8 @@ def test_the_collector_is_off_in_a_slice_and_on_in_its_control(work: TimedWork) 
 class SlowLosses(NumpyTuned):
     """Takes 5 ms for everything that is fetched, so that it looks as if its losses were no slower than a copy."""
 
+    framework = "another"  # without a documented lane, so that its own `get` must do
+
     def get(self, value: Any) -> Host:
         time.sleep(0.005)
         return super().get(value)
@@ -111,6 +113,31 @@ def test_losses_that_come_late_are_charged_and_a_slow_copy_buys_nothing(tmp_path
     fields, losses = sliced(TimedWork(SlowLosses(), prepared(tmp_path, small_task())), repeats=2)
     assert 4e6 < fields["charged_ns"] < fields["elapsed_ns"]
     assert len(losses) == 20
+
+
+class LossesByGet(NumpyTuned):
+    """Gives zeros for losses, and would work them out when it is asked for them."""
+
+    def epoch(self, *arguments: Any) -> Any:
+        state, self.losses = super().epoch(*arguments)
+        return state, np.zeros_like(self.losses)
+
+    def get(self, value: Any) -> Host:
+        time.sleep(0.01)
+        return np.array(self.losses)
+
+
+def test_losses_are_fetched_by_the_documented_lane(tmp_path: Path) -> None:
+    fields, losses = sliced(TimedWork(LossesByGet(), prepared(tmp_path, small_task())), repeats=2)
+    assert not losses.any()
+    assert fields["charged_ns"] < 5e6
+
+
+@pytest.mark.parametrize("value", [object(), [object()], (x for x in "ab"), "text", None, {}])
+def test_losses_that_are_no_arrays_are_no_end_of_the_run(work: TimedWork, value: Any) -> None:
+    losses, charged = work.losses([value])
+    assert work.malformed(losses, 1) != ""
+    assert charged >= 0
 
 
 class LatePars(NumpyTuned):

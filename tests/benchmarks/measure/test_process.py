@@ -235,6 +235,21 @@ def test_the_cpu_time_of_a_worker_that_is_gone_is_no_error() -> None:
         assert (worker.cpu_ns(), worker.descendants()) == (0, ())
 
 
+@pytest.mark.parametrize("deed", ["burn in a child", "burn far away"])
+def test_nothing_of_a_worker_runs_while_it_is_paused(deed: str) -> None:
+    with worker_for(deed) as worker:
+        do_deed(worker)
+        worker.pause()
+        time.sleep(0.02)
+        before = worker.cpu_ns()
+        time.sleep(0.3)
+        assert worker.cpu_ns() == before
+        worker.ask("pin", limit=LIMIT, cpus=[])  # asked again, it goes on
+        time.sleep(0.3)
+        assert worker.descendants()
+        assert worker.cpu_ns() > before + 50_000_000
+
+
 def test_a_closed_worker_is_asked_in_vain() -> None:
     with worker_for("nothing") as worker:
         worker.close()
