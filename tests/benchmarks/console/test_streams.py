@@ -95,7 +95,7 @@ def test_every_encoding_has_the_tables(encoding: str, tmp_path: Path) -> None:
     done = shell(f"{SAMESTEP} table {REFERENCE}", tmp_path, PYTHONIOENCODING=encoding)
     assert (done.returncode, done.stderr) == (0, "")
     assert "\\u" not in done.stdout
-    assert ("11.80 us +-0.8% *" in done.stdout) == (encoding == "ascii")
+    assert (" us +-" in done.stdout) == (encoding == "ascii")
 
 
 def test_a_name_that_the_encoding_lacks_is_escaped(tmp_path: Path) -> None:
