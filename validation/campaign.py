@@ -162,5 +162,6 @@ def of_task(block: AnyBlock, name: str) -> AnyBlock:
         update={
             field: tuple(entry for entry in getattr(block, field) if entry.task == name)
             for field in ("slices", "failures", "unseen")
+            if hasattr(block, field)  # unseen work: in records of version 1
         }
     )

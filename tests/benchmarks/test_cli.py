@@ -24,6 +24,7 @@ from samestep.backends.spec import Packaged
 from samestep.benchmarks import cli, pytest_plugin, tasks
 from samestep.benchmarks.commands import list as listing
 from samestep.benchmarks.measure.options import Options
+from samestep.benchmarks.record import SCHEMA_VERSION
 from tests.helpers.outside_lanes import BROKEN, install, python_path
 from tests.helpers.processes import InProcess, interrupted, samestep
 
@@ -54,7 +55,7 @@ def test_one_folder_holds_the_record_and_the_table(smoke: Smoke) -> None:
         "test_training[lesson-numpy]",
         "test_training[lesson-numpy:tuned]",
     }
-    assert document["samestep"]["schema_version"] == 1
+    assert document["samestep"]["schema_version"] == SCHEMA_VERSION
     assert "### lesson" in (folder / "table.md").read_text()
     assert sorted(path.name for path in folder.iterdir()) == ["benchmark.json", "table.md"]
     assert "Warning" not in smoke[1].stderr

@@ -82,7 +82,7 @@ def test_the_other_commands_work_on_it(
     assert [row["task"] for row in csv.DictReader(io.StringIO(text))][::2] == list(CELLS)
     verified = here("verify", str(folder))
     assert verified.returncode == 0, verified.stdout
-    assert "8 benchmarks" in verified.stdout
+    assert "8 entries" in verified.stdout
     assert "1 tables" in verified.stdout
     other = tmp_path / "other"
     shutil.copytree(folder, other)
