@@ -101,12 +101,12 @@ class LeaksInAChild(Leaks):
         time.sleep(600)
 
 
-class WorksInAChild(Trap):
-    """Has a child on another core that works as long as it does."""
+class WorksInAChild(NumpyTuned):
+    """Has a child on another core that works as long as it does, from its first run on."""
 
     child = 0
 
-    def go_wrong(self) -> None:
+    def epoch(self, state: Any, data: Batch, rows: RowOrder, batch_size: int, learning_rates: Host) -> Any:
         if not self.child:
             self.child = os.fork()
             if not self.child:
@@ -114,6 +114,7 @@ class WorksInAChild(Trap):
                     os.sched_setaffinity(0, range(os.cpu_count() or 1))
                 while True:
                     pass
+        return super().epoch(state, data, rows, batch_size, learning_rates)
 
 
 class Talks(Trap):
