@@ -22,11 +22,10 @@ MOST_KEPT = 10_000  # final parameters in a certificate
 
 
 class Examined(NamedTuple):
-    """A lane in one dtype: the evidence, the final parameters, and those of the timed program by its steps."""
+    """A lane in one dtype: the evidence and the final parameters."""
 
     evidence: Evidence
     final: dict[str, Host]
-    timed_ends: dict[int, dict[str, Host]]
 
     @property
     def sound(self) -> bool:
@@ -42,7 +41,6 @@ def certify_backend(
     lane: str = "",
     run_steps: int | None = None,
     max_kept_steps: int = MOST_STEPS,
-    ends: dict[int, dict[str, Host]] | None = None,
 ) -> Certificate:
     """The certificate of a backend on a task: its traced run judged, and its timed program held against it.
 
@@ -50,7 +48,7 @@ def certify_backend(
     float64 form has nothing to add; if not, that is held to its own traced run too, where the bound is tightest.
     A lane that declares products of TF32 inputs is allowed their rounding, in float32 and in nothing else.
     `run_steps`: the timed program is also checked after that many steps of the first epoch. `max_kept_steps`: the
-    most steps that stay in it. `ends` is filled with the parameters in which it ended, by number of steps.
+    most steps that stay in it.
 
     Raises:
         InputError: the data do not fit the dtype, or a batch is too large for any bound in it.
@@ -67,8 +65,6 @@ def certify_backend(
         "order": digest_orders(workload),
         "products": backend.traits.matmul_precision,
     }
-    if ends is not None:
-        ends.update(examined[-1].timed_ends)
     return conclude(description, task, data, [piece.evidence for piece in examined], examined[-1].final)
 
 
@@ -149,7 +145,7 @@ def examine(backend: Backend, workload: Workload, run_steps: int | None, *, time
             examination.report(message, status="not run")  # the device has no float64
         else:
             examination.report(message, of_exception(backend, workload, message))
-    return Examined(examination.evidence(), examination.final, examination.timed_ends)
+    return Examined(examination.evidence(), examination.final)
 
 
 def one_line(error: Exception) -> str:

@@ -18,10 +18,7 @@ from .workload import Workload, digest
 
 
 class LaneExamination:
-    """A lane at work in one dtype. `verb` is the interface's verb in progress, for the report of an exception.
-
-    `timed_ends` are the parameters in which the timed program ended, by its number of steps.
-    """
+    """A lane at work in one dtype. `verb` is the interface's verb in progress, for the report of an exception."""
 
     def __init__(self, backend: Backend, workload: Workload, run_steps: int | None, *, timed: bool) -> None:
         self.backend, self.workload, self.run_steps, self.with_timed = backend, workload, run_steps, timed
@@ -33,7 +30,6 @@ class LaneExamination:
         self.output_ratio: float | None = None
         self.probe_ratio: float | None = None
         self.untraced: list[Untraced] = []
-        self.timed_ends: dict[int, dict[str, Host]] = {}
 
     def report(self, reason: str, diagnosis: Diagnosis | None = None, *, status: Status = "fail") -> None:
         """Note the first thing that is wrong beside the judged steps."""
@@ -95,7 +91,6 @@ class LaneExamination:
         if wrong := malformed_end(ended, self.workload):
             self.report(wrong.sentence, wrong)
             return
-        self.timed_ends[steps] = ended
         far = exact_distance(ended, traced)
         allowed, final = self.run_judge.drift.allowances[steps - 1], digest(ended)
         equal = final == digest(traced)

@@ -39,7 +39,7 @@ class Audit(Spec):
 
     epoch: the chained run that was judged step by step, from 0, chosen after the clock had stopped.
     steps: how many steps the reference judged. ratio: the largest ratio of a rounding error to its bound.
-    equal: the recorded run ended in the timed one's parameters, buffers and losses, bit for bit.
+    equal: the recorded run ended in the timed one's parameters and buffers, bit for bit.
     distance, allowance: where it did not, how far the timed program is from the reference after that run from the
         same parameters, and how far correct ones can be with high probability.
     reason: what is wrong; "" where nothing is.
