@@ -13,14 +13,15 @@ more than that by what those faults explain.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
 from samestep.backends.spec import Count, Number, Spec
 
+from ..console.choices import by_reason
 from ..statistics.inference import ALPHA, MARGIN, Interval, Sample, claims, holm, interval
-from .gates import counted_time, largest_bias, unstable
+from .gates import counted_time, largest_bias, unstable, untested
 from .lane_samples import LaneSamples, RecordSamples
 
 UNSTABLE_MARGIN = math.log(2)
@@ -44,7 +45,8 @@ class RankedLane(Spec):
 class SizeCell(Spec):
     """One size. `entries` are the lanes with times, the fastest first; `tied` names those that are tied with it.
 
-    `fastest` is None where nothing can be said, and `reason` says why.
+    `fastest` is None where nothing can be said, and `reason` says why. `untested` are the lanes that raced
+    and have no time here, or too few blocks.
     """
 
     task: str
@@ -53,6 +55,7 @@ class SizeCell(Spec):
     fastest: str | None = None
     tied: tuple[str, ...] = ()
     entries: tuple[RankedLane, ...] = ()
+    untested: tuple[str, ...] = ()
     reason: str = ""
 
 
@@ -62,6 +65,10 @@ class Crossover(Spec):
     batches: tuple[int, ...]
     features: tuple[int, ...]
     cells: tuple[tuple[SizeCell, ...], ...]
+
+    def sizes(self) -> Iterator[SizeCell]:
+        """Every cell, batch size by batch size."""
+        return (cell for row in self.cells for cell in row)
 
 
 def crossover(analysis: RecordSamples[Any]) -> Crossover | None:
@@ -81,23 +88,30 @@ def crossover(analysis: RecordSamples[Any]) -> Crossover | None:
 
 
 def size_cell(analysis: RecordSamples[Any], task: str) -> SizeCell:
-    """The lane that is fastest on a task, and those tied with it."""
-    work = analysis.record.work(task)
-    empty = SizeCell(
-        task=task, batch=work.task.batch_size, features=work.features, reason="no lane has times here"
+    """The lane that is fastest on a task, and those tied with it; neither where a lane that raced is untested."""
+    work, lanes = analysis.record.work(task), analysis.of_task(task)
+    times = {lane.lane: time for lane in lanes if (time := counted_time(lane))}
+    entries = ranked(analysis, task, times) if times else ()
+    reasons = {lane.lane: why for lane in lanes if (why := untested(lane))}
+    nobody = "" if entries else "no lane has times here: "
+    reason = nobody + by_reason(reasons) or _undecided(entries[1:])
+    return SizeCell(
+        task=task,
+        batch=work.task.batch_size,
+        features=work.features,
+        fastest=None if reason else entries[0].lane,
+        tied=() if reason else tuple(other.lane for other in entries[1:] if other.tied),
+        entries=entries,
+        untested=tuple(reasons),
+        reason=reason,
     )
-    times = {lane.lane: time for lane in analysis.of_task(task) if (time := counted_time(lane))}
-    if not times:
-        return empty
-    first, *others = ranked(analysis, task, times)
-    undecided = bool(others) and all(other.reason and other.tied for other in others)
-    update = {
-        "fastest": None if undecided else first.lane,
-        "tied": () if undecided else tuple(other.lane for other in others if other.tied),
-        "entries": (first, *others),
-        "reason": others[0].reason if undecided else "",
-    }
-    return empty.model_copy(update=update)
+
+
+def _undecided(others: Sequence[RankedLane]) -> str:
+    """Why none of the lanes behind the first could be judged; empty where one was."""
+    if not others or not all(other.reason and other.tied for other in others):
+        return ""
+    return others[0].reason
 
 
 def ranked(analysis: RecordSamples[Any], task: str, times: Mapping[str, Interval]) -> tuple[RankedLane, ...]:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Iterator, Mapping, Sequence
+from statistics import median
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from samestep.backends.spec import File, Number, Spec, Task
 
 from ..console.errors import InputError
 from ..record import AnyRecord, PlannedWork
-from ..statistics.inference import ALPHA, Claims, Interval, Sample, claims, holm
+from ..statistics.inference import ALPHA, FEWEST_BLOCKS, Claims, Interval, Sample, claims, holm
 from .record_analysis import LaneAnalysis, RecordAnalysis
 from .rows import Row
 
@@ -127,11 +128,12 @@ def _other_timing(a: AnyRecord, b: AnyRecord) -> str:
 
 
 class _Pair(NamedTuple):
-    """A lane in both records, and B less A of the mean log ratios, or why it is not to be tested."""
+    """A lane in both records, B less A of the mean log ratios, and its ratio; or why it is not to be tested."""
 
     a: Row
     b: Row
     change: Sample | None
+    ratio: Interval | None
     untested: str
 
     @classmethod
@@ -142,8 +144,9 @@ class _Pair(NamedTuple):
             if row.verdict.word not in TESTED or row.verdict.ratio is None
         ]
         if reasons:
-            return cls(a.row, b.row, None, "; ".join(reasons))
-        return cls(a.row, b.row, Sample.of(b.block_ratios).less(Sample.of(a.block_ratios)), "")
+            return cls(a.row, b.row, None, None, "; ".join(reasons))
+        change = Sample.of(b.block_ratios).less(Sample.of(a.block_ratios))
+        return cls(a.row, b.row, change, _ratio(change, a.block_ratios, b.block_ratios), "")
 
 
 def _judged(pairs: Sequence[_Pair]) -> Iterator[LaneChange]:
@@ -161,7 +164,7 @@ def _judged(pairs: Sequence[_Pair]) -> Iterator[LaneChange]:
             yield LaneChange(**sides, word="not compared", reason=pair.untested)
             continue
         claim, p = next(adjusted)
-        yield LaneChange(**sides, word=_word(claim, p), change=_ratio(pair.change), p=p)
+        yield LaneChange(**sides, word=_word(claim, p), change=pair.ratio, p=p)
 
 
 def _word(claim: Claims, p: float) -> ChangeWord:
@@ -170,8 +173,13 @@ def _word(claim: Claims, p: float) -> ChangeWord:
     return "same" if claim.equivalent <= min(claim.faster, claim.slower) else "changed"
 
 
-def _ratio(change: Sample) -> Interval:
-    """The difference of logs as a ratio with its 95% interval; an end beyond all numbers is infinite."""
+def _ratio(change: Sample, a: Sequence[float], b: Sequence[float]) -> Interval:
+    """The difference of logs as a ratio with its 95% interval; of few blocks that of the medians, without ends.
+
+    An end beyond all numbers is infinite.
+    """
+    if min(len(a), len(b)) < FEWEST_BLOCKS:
+        return Interval(value=math.exp(median(b) - median(a)), low=0.0, high=math.inf)
     value, low, high = (math.exp(log) if log < 700 else math.inf for log in (change.mean, *change.ends(0.95)))
     return Interval(value=value, low=low, high=high)
 

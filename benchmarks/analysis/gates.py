@@ -64,6 +64,18 @@ def counted_time(lane: LaneSamples) -> Interval | None:
     return None if invalid(lane) or failed(lane) else lane.time_per_step
 
 
+def untested(lane: LaneSamples) -> str:
+    """Why a lane cannot be set against others: no time that counts, or too few blocks; empty where it can."""
+    if reason := invalid(lane):
+        return f"INVALID: {reason}"
+    if reason := failed(lane):
+        return f"FAILED: {reason}"
+    if lane.blocks_measured < 2:
+        planned = lane.record.plan.effort.blocks
+        return f"{lane.blocks_measured} of {planned} blocks were measured; a test needs 2"
+    return ""
+
+
 def _audit(lane: LaneSamples) -> str | None:
     """An audit that found something wrong; or a block in which none of the lane's slices was audited."""
     for twin in (False, True):

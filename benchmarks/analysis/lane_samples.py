@@ -23,7 +23,7 @@ from ..record import (
     TimedSlice,
 )
 from ..record.proof import Judgement
-from ..statistics.inference import Interval, interval
+from ..statistics.inference import Interval, interval, t_interval
 from .lane_times import LogTimes, block_medians, block_ratios, log_times
 
 L = TypeVar("L", bound="LaneSamples")
@@ -212,7 +212,7 @@ class LaneSamples:
         """Time of the control slices over that of the race, in the same blocks; None with fewer than two."""
         race, other = block_medians(self.log_times()), block_medians(self.log_times(kind=kind))
         gaps = [other[block] - race[block] for block in race.keys() & other.keys()]
-        return interval(gaps) if len(gaps) > 1 else None
+        return t_interval(gaps) if len(gaps) > 1 else None
 
 
 def roofline_floor(work: PlannedWork, limits: RooflineLimits) -> float:

@@ -13,7 +13,7 @@ from samestep.backends.interface import Tier
 from samestep.backends.spec import Number, Spec
 
 from ..record import Accuracy, Kind
-from ..statistics.inference import MARGIN, Interval, interval
+from ..statistics.inference import MARGIN, TOO_FEW_BLOCKS, Interval, interval
 from .lane_samples import LaneSamples
 from .verdicts import Verdict
 
@@ -28,7 +28,8 @@ NEVER_NO_FASTER = "never: no faster for each step"
 class BreakEven(Spec):
     """The number of steps after which a lane has paid for its first call against the baseline.
 
-    `steps` is None where that never comes or is so from the start; `reason` says which.
+    `steps` is None where that never comes or is so from the start; `reason` says which, or why its interval has
+    no ends.
     """
 
     steps: Interval | None
@@ -138,12 +139,14 @@ def break_even_steps(lane: LaneSamples) -> BreakEven | None:
         return BreakEven(steps=None, reason=NEVER_CHEAPER_START)
     if ratio.value >= 1:
         return BreakEven(steps=None, reason=NEVER_NO_FASTER)
+    steps = cost / (base.value * (1 - ratio.value))
+    if not math.isfinite(ratio.high):
+        return BreakEven(steps=Interval(value=steps, low=0.0, high=math.inf), reason=TOO_FEW_BLOCKS)
     least = max(0.0, min(start_up) - max(base_start_up))
     most = max(start_up) - min(base_start_up)
     saved = [base.value * (1 - end) for end in (ratio.low, ratio.high)]
     high = most / saved[1] if saved[1] > 0 else math.inf
-    steps = Interval(value=cost / (base.value * (1 - ratio.value)), low=least / saved[0], high=high)
-    return BreakEven(steps=steps)
+    return BreakEven(steps=Interval(value=steps, low=least / saved[0], high=high))
 
 
 def _start_up(lane: LaneSamples) -> list[float]:

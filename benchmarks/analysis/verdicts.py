@@ -8,11 +8,24 @@ wrong, so that Holm's correction counts comparisons and not claims.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, NamedTuple
 
 from samestep.backends.spec import Number, Spec
 
-from ..statistics.inference import ALPHA, Claims, Interval, Sample, claims, detectable, holm, interval
+from ..statistics.inference import (
+    ALPHA,
+    FEWEST_BLOCKS,
+    MARGIN,
+    TOO_FEW_BLOCKS,
+    Claims,
+    Interval,
+    Sample,
+    claims,
+    detectable,
+    holm,
+    interval,
+)
 from .gates import failed, invalid, unstable
 from .lane_samples import LaneSamples, RecordSamples
 
@@ -94,8 +107,25 @@ def _tested(lane: LaneSamples, p: float, family: int) -> Verdict:
     if p <= ALPHA:
         return Verdict(**_names(lane), word=_best_supported(_claims(lane)), ratio=ratio, p=p)
     least = detectable(Sample.of(lane.block_ratios), family=family)
-    reason = f"a ratio between {1 / least:.3g} and {least:.3g} would not have been seen"
+    reason = _unseen(len(lane.block_ratios), least) + _beside(ratio)
     return Verdict(**_names(lane), word="UNDECIDED", reason=reason, ratio=ratio, p=p, detectable=least)
+
+
+def _unseen(blocks: int, least: float) -> str:
+    """Which ratios would not have been seen."""
+    if blocks < FEWEST_BLOCKS:
+        return TOO_FEW_BLOCKS
+    return f"a ratio between {1 / least:.3g} and {least:.3g} would not have been seen"
+
+
+def _beside(ratio: Interval) -> str:
+    """Why the word is undecided where the interval by itself would say more."""
+    least, most = math.exp(-MARGIN), math.exp(MARGIN)
+    if ratio.high < least or ratio.low > most or least < ratio.low <= ratio.high < most:
+        return "; the interval is of this comparison alone, and the word is corrected for all of the record"
+    if ratio.low > 1 or ratio.high < 1:
+        return "; the interval does not hold 1, but reaches into the margin"
+    return ""
 
 
 def _best_supported(claims: Claims) -> VerdictWord:

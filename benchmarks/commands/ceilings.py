@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json as encoder
+import os
 import tempfile
 from typing import Any
 
 import numpy as np
 
+from samestep.backends.interface import Device
+
 from .. import datasets
 from ..analysis.lane_samples import roofline_floor
 from ..console.interrupts import raise_interrupts
-from ..measure import RunRequest, environment, task_files
+from ..console.terminal import terminal_width
+from ..measure import RunRequest, environment, settings, task_files
 from ..measure.efforts import WorkerLimits
 from ..measure.folder import MachineLimits, RunFolder
 from ..measure.limits import CALLS
 from ..measure.options import Options
 from ..measure.preparation import machine_limits
+from ..measure.process import worker_settings
 from ..measure.request import resolve
 from ..parity.workload import initial_parameters
 from ..record.plan import PlannedWork
@@ -34,7 +39,10 @@ def ceilings(options: Options, *, json: bool) -> int:
     request = resolve(options, race=False)
     raise_interrupts()
     limits = measure_here(request)
-    print(encoder.dumps(limits, allow_nan=False, indent=2) if json else limits_tables.limits_text(limits))
+    if json:
+        print(encoder.dumps(limits, allow_nan=False, indent=2))
+    else:
+        print(limits_tables.limits_text(limits, width=terminal_width()))
     return int(bool(limits["failed"]))
 
 
@@ -42,6 +50,7 @@ def measure_here(request: RunRequest) -> dict[str, Any]:
     """The limits as JSON has them: rates per second in bytes and operations, times in seconds.
 
     `missing` are frameworks and default tasks that cannot run here, `failed` those that could not be measured.
+    `settings` are the environment variables that reached workers and may change a run, `unset` those that none got.
     """
     lanes = {name: name for name in CALLS if name in request.lanes}
     with tempfile.TemporaryDirectory() as scratch:
@@ -60,7 +69,15 @@ def measure_here(request: RunRequest) -> dict[str, Any]:
         "calls": [call.as_json() for call in limits.dispatches],
         "missing": missing | dict(request.left_out_tasks),
         "failed": limits.reasons,
+        "settings": settings_of_workers(request),
+        "unset": settings.unset(os.environ),
     }
+
+
+def settings_of_workers(request: RunRequest) -> dict[str, str]:
+    """The recorded environment variables, but for those that every worker gets anew."""
+    replaced = worker_settings(threads=request.threads, device=Device("cpu"))
+    return {name: value for name, value in settings.recorded(os.environ).items() if name not in replaced}
 
 
 def rates(limits: MachineLimits, works: list[PlannedWork]) -> list[dict[str, Any]]:

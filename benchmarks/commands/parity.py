@@ -21,6 +21,7 @@ from ..record import Certified
 from ..record.files import json_text, write_text
 from ..report import certificate_tables as certificates
 from ..report.settings_lines import unset_line
+from ..report.text_table import paragraph
 
 CERTIFICATES_MARK = b'"certificate": {'  # in the first entry of every file of certificates
 
@@ -39,9 +40,10 @@ def parity(options: Options, file: str | None, against: str | None = None) -> in
         check_target("--json ", Path(file), CERTIFICATES_MARK)
     with progress() as report:
         certified = certify_lanes(request.tasks, request.lanes, device=request.device, progress=report)
-    print(certificates.parity(certified, request.missing, width=terminal_width(), against=against))
+    width = terminal_width()
+    print(certificates.parity(certified, request.missing, width=width, against=against))
     for line in unset_line(settings.unset(os.environ)):
-        print(line)
+        print(paragraph(line, width))
     if file is not None:
         write_text(file, json_text(certified, indent=2))
     return int(any(unproven(pair, certified) for pair in certified))

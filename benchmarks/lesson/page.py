@@ -7,12 +7,13 @@ import re
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.rule import Rule
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from ..console.escapes import visible
+from ..console.terminal import text_console
 from .models import LaneWalk, Walk
 
 NARROWEST = 80
@@ -38,9 +39,7 @@ class Page:
         self.walk, self.width, self.setting = walk, width, walk.setting
         self.lanes_run = [(lane.name, lane.walk) for lane in walk.lanes if lane.walk is not None]
         self._text = io.StringIO()
-        self._console = Console(
-            file=self._text, width=width, color_system=None, markup=False, emoji=False, highlight=False
-        )
+        self._console = text_console(self._text, width)
 
     @property
     def first(self) -> LaneWalk:

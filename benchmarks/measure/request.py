@@ -74,6 +74,10 @@ def resolve(options: Options, *, tasks: Sequence[Task] = (), race: bool = True) 
     able = tuple(lane for lane in lanes if lane not in missing)
     if not able:
         raise InputError(f"no lane can run here: {by_reason(missing)}")
+    if options.lane and missing.keys() >= set(
+        options.lane
+    ):  # what is left is the baseline, which nobody named
+        raise InputError(f"none of the named lanes can run here: {by_reason(missing)}")
     if options.baseline and baseline in missing:
         raise InputError(f"the baseline {baseline} cannot run here: {missing[baseline]}")
     out = Path(options.out) if options.out else default_folder()

@@ -20,6 +20,7 @@ NAMES = (
     "slack",
     "timed program",
 )
+DROPS = ("slack", "timed program", "at step", "tensor", "probabilistic")  # where there is no room for all
 BOUND_NOTE = (
     "bound used: the largest ratio of a rounding error to its bound at any step. probabilistic: the same for "
     "the probabilistic bound, which judges nothing. slack: the inverse of bound used."
@@ -35,7 +36,7 @@ def parity(
 ) -> str:
     """The certificates as a table, a row for each task and lane; the last column is the distance to `against`."""
     names = (*NAMES, f"from {against}") if against else NAMES
-    table = TextTable("PARITY", names, left=("lane", "task", "status", "tensor"))
+    table = TextTable("PARITY", names, left=("lane", "task", "status", "tensor"), drops=DROPS)
     others = {proof.task: proof.certificate for proof in certified if proof.lane == against}
     for proof in certified:
         certificate = proof.certificate

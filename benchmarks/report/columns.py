@@ -5,6 +5,7 @@ A new column is one entry of COLUMNS, and its name in the group that shows it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
@@ -63,7 +64,8 @@ def _not_started(row: Row) -> str:
 
 
 def _break_even(steps: Interval | None, row: Row) -> str:
-    return fmt.steps(steps) or (row.break_even.kind if row.break_even else "")
+    even = row.break_even
+    return "" if even is None else fmt.steps(steps, even.reason) or even.kind
 
 
 def _how(gradient: str, row: Row) -> str:
@@ -100,8 +102,8 @@ class Column:
     """A column: its name in CSV, where its figure is in a LaneAnalysis, and its heading elsewhere.
 
     `text` is what people read, by default the figure itself; `why` the reason of a blank. An interval has two
-    columns more in CSV, named by `ends`. `left`: flush left. `ranked`: the lane's rank in its tier is marked
-    behind it. `in_csv`: False for a text that only people read.
+    columns more in CSV, named by `ends`. `left`: flush left. `prose`: a terminal may wrap it.
+    `ranked`: the lane's rank in its tier is marked behind it. `in_csv`: False for a text that only people read.
     """
 
     name: str
@@ -111,6 +113,7 @@ class Column:
     why: Reason = no_time
     ends: tuple[str, str] | None = None
     left: bool = False
+    prose: bool = False
     ranked: bool = False
     in_csv: bool = True
 
@@ -137,8 +140,17 @@ class Column:
             return ()
         figure = self.figure(lane)
         if self.ends:
-            return (figure.value, figure.low, figure.high) if figure else (None, None, None)
+            return _interval_values(figure)
         return (figure,)
+
+
+def _interval_values(span: Interval | None) -> tuple[float | None, float | None, float | None]:
+    """An estimate and the ends of its interval; blanks for ends that too few blocks leave unknown."""
+    if span is None:
+        return None, None, None
+    if not span.low and not math.isfinite(span.high):
+        return span.value, None, None
+    return span.value, span.low, span.high
 
 
 _ENTRIES = (  # in the order of CSV
@@ -148,7 +160,7 @@ _ENTRIES = (  # in the order of CSV
     Column("gradient", "row.gradient"),
     Column("buffers", "row.buffers"),
     Column("compiled", "row.compiled"),
-    Column("how", "row.gradient", "how", _how, _not_started, left=True, in_csv=False),
+    Column("how", "row.gradient", "how", _how, _not_started, left=True, prose=True, in_csv=False),
     Column("verdict", "row.verdict.word", "verdict", _as(shown), left=True),
     Column("reason", "row.reason"),
     Column("seconds_per_step", "row.time", "time/step", _as(fmt.timing),
@@ -186,6 +198,21 @@ _ENTRIES = (  # in the order of CSV
     Column("device", "record.plan.device"),
 )  # fmt: skip
 COLUMNS: Mapping[str, Column] = {column.name: column for column in _ENTRIES}
+
+DROPS = (  # what a terminal has no room for, the first of them first
+    "how",
+    "above_floor",
+    "samples_per_second",
+    "peak_memory_bytes",
+    "cpu_per_wall",
+    "import_s",
+    "tier",
+    "rmse_original_units",
+    "r_squared",
+    "held_out_accuracy",
+    "excess",
+    "loss",
+)
 
 SPEED = ("tier", "seconds_per_step", "ratio", "verdict", "samples_per_second", "above_floor")
 COST = ("how", "first_call_s", "break_even_steps", "import_s", "cpu_per_wall", "peak_memory_bytes")

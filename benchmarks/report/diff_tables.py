@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from ..analysis.diff import LaneChange, LaneSide, RecordDiff
 from ..record import AnyRecord
-from ..statistics.inference import Interval
+from ..statistics.inference import TOO_FEW_BLOCKS, Interval
 from . import formatting as fmt
 from .tables import heading
 from .text_table import TextTable, boxed, paragraph
@@ -14,8 +15,8 @@ from .text_table import TextTable, boxed, paragraph
 SCOPE = (
     "A, B: time over the baseline's. B/A: the ratio in B over that in A, with Welch's 95% interval over the "
     "blocks of both. changed: beyond 2% at the 5% level; same: within 2% at that level; undecided: neither; "
-    "corrected for the number of lanes. It says that two records differ, not why: the code, the libraries, the "
-    "host and the day all count."
+    "corrected for the number of lanes, which the interval is not. It says that two records differ, not why: the "
+    "code, the libraries, the host and the day all count."
 )
 
 
@@ -42,13 +43,13 @@ def _environment(diff: RecordDiff, width: int) -> str:
     if not diff.environment:
         return "ENVIRONMENT\nthe same in both, as far as it was recorded"
     names = ("what", "in A", "in B")
-    table = TextTable("ENVIRONMENT", names, left=names)
+    table = TextTable("ENVIRONMENT", names, left=names, prose=names)
     table.rows += [(change.what, change.a or "none", change.b or "none") for change in diff.environment]
     return boxed(table, width)
 
 
 def _table(diff: RecordDiff, changes: Sequence[LaneChange]) -> TextTable:
-    table = TextTable("DIFF", ("lane", "A", "B", "B/A", "change"), left=("lane", "change"))
+    table = TextTable("DIFF", ("lane", "A", "B", "B/A", "change"), left=("lane", "change"), drops=("A", "B"))
     for change in changes:
         ratios = fmt.between(change.a.ratio), fmt.between(change.b.ratio), _ratio_of_ratios(change.change)
         table.rows.append((change.lane, *ratios, change.word))
@@ -60,7 +61,11 @@ def _table(diff: RecordDiff, changes: Sequence[LaneChange]) -> TextTable:
 
 def _ratio_of_ratios(span: Interval | None) -> str:
     """The ratio of two ratios, to a tenth of a percent: the margin is two."""
-    return "" if span is None else f"{span.value:.3f} [{span.low:.3f}, {span.high:.3f}]"
+    if span is None:
+        return ""
+    if not math.isfinite(span.high):
+        return f"{span.value:.3f} [{TOO_FEW_BLOCKS}]"
+    return f"{span.value:.3f} [{span.low:.3f}, {span.high:.3f}]"
 
 
 def _notes(change: LaneChange) -> Iterator[str]:

@@ -1,10 +1,12 @@
-"""Numbers as people read them: units, and as many digits as the interval supports. Standard library only."""
+"""Numbers as people read them: units, and as many digits as the interval supports.."""
 
 from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
+
+from ..statistics.inference import TOO_FEW_BLOCKS
 
 BLANK = ""
 
@@ -53,9 +55,11 @@ def duration(seconds: float | None, width: float = 0.0) -> str:
 def time_parts(span: Span) -> EstimateText:
     """A time, and the half-width of its interval in percent."""
     if not math.isfinite(span.high):
-        return EstimateText(duration(span.value), "±?")  # one block has no interval
+        return EstimateText(duration(span.value), "±?")
     half = (span.high - span.low) / 2
-    return EstimateText(duration(span.value, 2 * half), f"±{100 * half / span.value:.1f}%")
+    percents = 100 * half / span.value
+    # far beyond it no digit matters
+    return EstimateText(duration(span.value, 2 * half), "±>1000%" if percents > 1000 else f"±{percents:.1f}%")
 
 
 def timing(span: Span | None) -> str:
@@ -66,8 +70,8 @@ def timing(span: Span | None) -> str:
 def ratio_parts(span: Span) -> EstimateText:
     """An estimate, and the ends of its interval, all down to the first digit of the interval's half-width."""
     if not math.isfinite(span.high):
-        return EstimateText(f"{span.value:.3g}", "[one block]")
-    places = max(decimals(span.value, span.high - span.low), 0)
+        return EstimateText(f"{span.value:.3g}", f"[{TOO_FEW_BLOCKS}]")
+    places = max(decimals(span.value, span.high - span.low), _first_digit(span.value), 0)
     return EstimateText(f"{span.value:.{places}f}", f"[{span.low:.{places}f}, {span.high:.{places}f}]")
 
 
@@ -78,8 +82,13 @@ def between(span: Span | None) -> str:
 
 def rounded(value: float, width: float) -> str:
     """A number with the digits that an interval of this width supports, at least one."""
-    places = max(decimals(value, width), -math.floor(math.log10(abs(value))) if value else 0)
+    places = max(decimals(value, width), _first_digit(value))
     return f"{round(value, places):.{max(places, 0)}f}"
+
+
+def _first_digit(value: float) -> int:
+    """Decimals down to the first digit of a value."""
+    return -math.floor(math.log10(abs(value))) if value and math.isfinite(value) else 0
 
 
 def count(value: float | None, width: float = 0.0, *, zeros: bool = False) -> str:
@@ -117,10 +126,12 @@ def width(value: float | None, span: Span | None) -> float:
     return value * (span.high - span.low) / span.value
 
 
-def steps(span: Span | None) -> str:
-    """A number of steps with its interval."""
+def steps(span: Span | None, reason: str = "") -> str:
+    """A number of steps with its interval, or with the reason why it has none."""
     if span is None:
         return BLANK
+    if reason:
+        return f"{count(span.value, zeros=True)} [{reason}]"
     value, low, high = (count(end, zeros=True) for end in (span.value, span.low, span.high))
     return f"{value} [{low}, {high if math.isfinite(span.high) else 'inf'}]"
 

@@ -13,7 +13,8 @@ MEANINGS: Mapping[tuple[VerdictWord, ...], str] = {
         "SLOWER",
     ): "the ratio lies beyond 2% at the 5% level, corrected for the number of comparisons.",
     ("EQUIVALENT",): "the ratio lies within 2% at that level.",
-    ("UNDECIDED",): "neither was shown; the note gives the difference that would have been seen.",
+    ("UNDECIDED",): "neither was shown; the note gives the difference that would have been seen. "
+    "An interval is of one comparison alone; the word is corrected for all.",
     (
         "UNSTABLE",
     ): "an identical twin took another time, the host took the CPU away, or the ratio drifted: no claim.",
@@ -44,6 +45,7 @@ def listed(names: Sequence[str]) -> str:
 
 RANK_SIGNS: Mapping[TierRank, str] = {"fastest": "◆", "level": "◇"}
 RANK_KEY = (
-    "◆ the least time of its tier on this task; ◇ not more than 2% slower than that at the 5% level. Tiers with "
-    "one lane that can be judged have no mark. The marks are tests after the fact, and no part of the verdicts."
+    "◆ the least time of its tier on this task; ◇ not more than 2% slower than that at the 5% level. "
+    "A tier has no mark where a lane of it has no time or cannot be judged, or where it has one lane alone. The "
+    "marks are tests after the fact, and no part of the verdicts."
 )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from . import formatting as fmt
-from .text_table import TextTable, boxed
+from .settings_lines import set_line, unset_line
+from .text_table import TextTable, boxed, paragraph
 
-WIDTH = 100
+DROPS = ("flop/step", "bytes/step", "working set")  # where there is no room for all
 READING = "Reading is a dot product of an array with itself; copying counts what is read and what is written."
 FLOOR = "Floor of a step: the larger of its bytes at the read rate and its operations at the BLAS rate."
 HOLDS = (
@@ -15,12 +16,14 @@ HOLDS = (
 )
 
 
-def limits_text(limits: dict[str, Any]) -> str:
-    """Two small tables."""
+def limits_text(limits: dict[str, Any], *, width: int = 100) -> str:
+    """Two small tables, and the environment variables that may have bent them."""
     parts = [f"{limits['cpu']}, {limits['allowed_cpus']} CPUs, threads {limits['threads']}"]
     reasons = [f"{name}: {why}" for name, why in {**limits["missing"], **limits["failed"]}.items()]
     for table in (rates_table(limits["tasks"]), calls_table(limits["calls"], reasons)):
-        parts += ["", boxed(table, WIDTH)]
+        parts += ["", boxed(table, width)]
+    settings = [*set_line(limits["settings"], on_cpu=True), *unset_line(limits["unset"])]
+    parts += ["", *(paragraph(line, width) for line in settings)] if settings else []
     return "\n".join(parts)
 
 
@@ -35,7 +38,7 @@ def rates_table(rows: list[dict[str, Any]]) -> TextTable:
         "flops_per_step": "",
     }
     names = ("task", "working set", "read", "copy", "BLAS", "bytes/step", "flop/step", "floor/step")
-    table = TextTable("RATES", names, notes=[READING, FLOOR], left=("task",))
+    table = TextTable("RATES", names, notes=[READING, FLOOR], left=("task",), drops=DROPS)
     for row in rows:
         values = (fmt.quantity(row[name], unit) for name, unit in units.items())
         table.rows.append((row["task"], *values, fmt.duration(row["floor_s"])))

@@ -51,13 +51,21 @@ def fastest(grid: Crossover) -> TextTable:
     """The lane that is fastest at each size, with the number of those tied with it."""
     table = _by_size("FASTEST LANE", grid, lambda cell: fastest_name(cell, "?"))
     table.notes.append(MAP_NOTE)
-    for cell in (cell for row in grid.cells for cell in row):
-        if cell.fastest is None:
-            table.notes.append(f"{cell.task}: not known: {cell.reason}")
-        elif cell.tied:
+    table.notes += unknown_cells(grid)
+    for cell in grid.sizes():
+        if cell.tied:
             tied = [f"{lane.lane} {fmt.between(lane.ratio)}".rstrip() for lane in cell.entries if lane.tied]
             table.notes.append(f"{cell.task}: {cell.fastest}, tied with {listed(tied)}")
     return table
+
+
+def unknown_cells(grid: Crossover) -> list[str]:
+    """A line for each reason for which cells have no fastest lane."""
+    cells: dict[str, list[str]] = {}
+    for cell in grid.sizes():
+        if cell.fastest is None:
+            cells.setdefault(cell.reason, []).append(cell.task)
+    return [f"{', '.join(names)}: not known: {reason}" for reason, names in cells.items()]
 
 
 def times_table(grid: Crossover) -> TextTable:
@@ -83,7 +91,7 @@ def fastest_name(cell: SizeCell, unknown: str) -> str:
 def lines(costs: Sequence[StepCost]) -> TextTable:
     """Overhead and rate of every lane."""
     names = ("lane", "sizes", "overhead per step", "rate", "R²", "typical miss", "fit")
-    table = TextTable("COST OF A STEP", names, notes=[LINE_NOTE])
+    table = TextTable("COST OF A STEP", names, notes=[LINE_NOTE], drops=("sizes", "R²"))
     for cost in costs:
         r_squared = "" if cost.r_squared is None else f"{cost.r_squared:.3f}"
         overhead = _with_error(cost.overhead, cost.overhead_error, fmt.duration)

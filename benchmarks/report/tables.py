@@ -15,7 +15,8 @@ from ..analysis.throttling import throttled
 from ..console.errors import InputError
 from ..console.escapes import visible
 from ..measure.phases import PHASES
-from ..record import AnyRecord, PlannedWork
+from ..record import AnyRecord, PhaseBreakdown, PlannedWork
+from ..statistics.inference import FEWEST_BLOCKS
 from . import columns, sweep_tables
 from . import formatting as fmt
 from .glossary import RANK_KEY, RANK_SIGNS, explained
@@ -24,6 +25,7 @@ from .text_table import Section, TextDocument, TextTable, document_html, markdow
 
 FORMULA_SIGNS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four in full width
 PLAIN_NUMBER = re.compile(r"[+-]?[0-9][0-9,]*(\.[0-9]+)?([eE][+-]?[0-9]+)?%?")
+UNSEEN = "not seen"
 FORMATS = ("rich", "markdown", "csv", "html")
 
 
@@ -120,8 +122,13 @@ def task_tables(analysis: RecordAnalysis, task: str) -> list[TextTable]:
 def of_columns(title: str, names: Sequence[str], lanes: Sequence[LaneAnalysis]) -> TextTable:
     """A table of some columns, a row for each lane."""
     chosen = [columns.COLUMNS[name] for name in ("lane", *names)]
-    left = [column.heading for column in chosen if column.left]
-    table = TextTable(title, tuple(column.heading for column in chosen), left=left)
+    table = TextTable(
+        title,
+        tuple(column.heading for column in chosen),
+        left=[column.heading for column in chosen if column.left],
+        drops=[columns.COLUMNS[name].heading for name in columns.DROPS],
+        prose=[column.heading for column in chosen if column.prose],
+    )
     for lane in lanes:
         sign = f" {RANK_SIGNS[lane.tier_rank]}" if lane.tier_rank else ""
         table.rows.append(tuple(c.cell(lane).text + (sign if c.ranked else "") for c in chosen))
@@ -158,8 +165,9 @@ def scope(analysis: RecordAnalysis, *, explain: bool = True) -> list[str]:
     """What the tables hold for, and no further; by default with what the words and marks of the rows mean."""
     record, plan, machine = analysis.record, analysis.record.plan, analysis.record.plan.environment
     lines = [
-        f"Baseline {analysis.baseline}. Ratios are time over the baseline's, 95% intervals over "
-        f"{len(record.blocks)} blocks of fresh processes, interleaved, with an identical twin in every race.",
+        f"Baseline {analysis.baseline}. Ratios are time over the baseline's, {over_blocks(record)} of fresh "
+        "processes, interleaved, with an identical twin in every race.",
+        no_intervals(record),
         exploratory(analysis),
         explained(row.verdict.word for row in analysis.rows) if explain else "",
         RANK_KEY if explain and analysis.tier_ranks else "",
@@ -171,6 +179,20 @@ def scope(analysis: RecordAnalysis, *, explain: bool = True) -> list[str]:
     slowed = ((block.index, throttled(block.gpus_before, block.gpus_after)) for block in record.blocks)
     lines += [f"Block {index}: {why}" for index, why in slowed if why]
     return [line for line in lines if line]
+
+
+def over_blocks(record: AnyRecord) -> str:
+    """What the estimates of a record are, and over how many blocks."""
+    blocks = len(record.blocks)
+    what = "medians" if blocks < FEWEST_BLOCKS else "95% intervals"
+    return f"{what} over {blocks} block{'' if blocks == 1 else 's'}"
+
+
+def no_intervals(record: AnyRecord) -> str:
+    """What is said of a record of too few blocks."""
+    if len(record.blocks) >= FEWEST_BLOCKS:
+        return ""
+    return "An interval needs four blocks: times and ratios have none here (±?, too few blocks)."
 
 
 def exploratory(analysis: RecordAnalysis) -> str:
@@ -185,17 +207,34 @@ def phases(analysis: RecordAnalysis, task: str) -> TextTable | None:
     breakdowns = [breakdown for breakdown in analysis.record.ledgers if breakdown.task == task]
     if not breakdowns:
         return None
-    table = TextTable("PHASES", ("lane", *PHASES, "sum", "sum/race", "all data to device"))
+    drops = ("all data to device", "sum/race")
+    table = TextTable("PHASES", ("lane", *PHASES, "sum", *drops[::-1]), drops=drops)
     for breakdown in breakdowns:
         raced = analysis[task, breakdown.lane].time_per_step
-        parts = [fmt.duration(breakdown.phases.get(name)) for name in PHASES]
+        parts = [phase_text(breakdown.phases.get(name)) for name in PHASES]
         of_race = f"{breakdown.run_s / raced.value:.2f}" if raced else ""
         total = fmt.duration(breakdown.run_s), of_race, fmt.duration(breakdown.transfer_s)
         table.rows.append((breakdown.lane, *parts, *total))
         if breakdown.reason:
             table.notes.append(f"{breakdown.lane}: no phases: {breakdown.reason}")
+        table.notes += unseen_phases(breakdown)
     table.notes.append(
         "Seconds per step, as differences of loops that do more and more of it, measured after the race; "
         "sum/race: the same run here over its time in the race. Python: the loop itself."
     )
     return table
+
+
+def phase_text(seconds: float | None) -> str:
+    """The time of a phase; a difference that is not above 0 is no time."""
+    return UNSEEN if seconds is not None and seconds <= 0 else fmt.duration(seconds)
+
+
+def unseen_phases(breakdown: PhaseBreakdown) -> list[str]:
+    """A line for each phase whose loop took no longer than the one without it."""
+    return [
+        f"{breakdown.lane}: {name} not seen: the loop with it took {fmt.duration(-seconds)} less than the one "
+        "without; the other phases of the row are uncertain by as much"
+        for name, seconds in breakdown.phases.items()
+        if seconds <= 0
+    ]

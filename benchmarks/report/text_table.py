@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rich import box
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from ..console.escapes import visible
+from ..console.terminal import text_console
 from . import html
+from .column_fit import ColumnSizes, fit
 
 
 @dataclass
@@ -22,7 +23,8 @@ class TextTable:
     """A title, the columns' headings, rows of text, and notes below.
 
     `left` are the headings of the columns that are flush left. `groups` names the group of each row, for outputs
-    that show groups.
+    that show groups. `drops` are the headings of the columns that are left out where there is no room for them,
+    in that order; the cells of those in `prose` may be wrapped.
     """
 
     title: str
@@ -31,6 +33,8 @@ class TextTable:
     notes: list[str] = field(default_factory=list)
     left: Collection[str] = ("lane",)
     groups: list[str] = field(default_factory=list)
+    drops: Sequence[str] = ()
+    prose: Collection[str] = ()
 
     def grouped(self) -> list[tuple[str, list[tuple[str, ...]]]]:
         """The rows by group, in the groups' first order."""
@@ -73,14 +77,35 @@ def plain(document: TextDocument, *, width: int = 100) -> str:
 
 
 def boxed(table: TextTable, width: int) -> str:
-    """One table as text, its title above and its notes below."""
+    """One table as text, its title above, its notes and the columns that there is no room for below."""
+    rows = [tuple(map(visible, row)) for row in table.rows]
+    sizes = [
+        ColumnSizes.of(name, [row[column] for row in rows], prose=name in table.prose)
+        for column, name in enumerate(table.columns)
+    ]
+    drops = [table.columns.index(name) for name in table.drops if name in table.columns]
+    fitted = fit(sizes, drops, width)
+    grids = [_printed(_grid(table, rows, widths), max(width, _total(widths))) for widths in fitted.parts]
+    names = ", ".join(table.columns[column] for column in fitted.left_out)
+    left_out = [f"not shown in {width} columns: {names}"] if names else []
+    notes = [paragraph(note, width, indent=2) for note in (*table.notes, *left_out)]
+    return "\n".join([visible(table.title), *grids, *notes])
+
+
+def _grid(table: TextTable, rows: Sequence[tuple[str, ...]], widths: Mapping[int, int]) -> RichTable:
+    """Some columns of a table, each with its width."""
     grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0))
-    for name in table.columns:
-        grid.add_column(name, justify="left" if name in table.left else "right", no_wrap=name == "lane")
-    for row in table.rows:
-        grid.add_row(*map(visible, row))
-    notes = [paragraph(note, width, indent=2) for note in table.notes]
-    return "\n".join([visible(table.title), _printed(grid, width), *notes])
+    for column, width in widths.items():
+        name = table.columns[column]
+        grid.add_column(visible(name), justify="left" if name in table.left else "right", width=width)
+    for row in rows:
+        grid.add_row(*(row[column] for column in widths))
+    return grid
+
+
+def _total(widths: Mapping[int, int]) -> int:
+    """Characters of a line, with what stands between columns and at both ends."""
+    return sum(widths.values()) + len(widths) + 1
 
 
 def paragraph(text: str, width: int, *, indent: int = 0) -> str:
@@ -90,8 +115,7 @@ def paragraph(text: str, width: int, *, indent: int = 0) -> str:
 
 def _printed(renderable: RichTable | Padding, width: int) -> str:
     text = io.StringIO()
-    options = {"color_system": None, "markup": False, "emoji": False, "highlight": False}
-    Console(file=text, width=width, **options).print(renderable)  # type: ignore[arg-type]
+    text_console(text, width).print(renderable)
     return "\n".join(line.rstrip() for line in text.getvalue().removesuffix("\n").split("\n"))
 
 

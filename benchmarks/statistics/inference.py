@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import fmean, stdev
+from statistics import fmean, median, stdev
 from typing import NamedTuple
 
 from scipy import optimize, stats
@@ -18,11 +18,13 @@ from samestep.backends.spec import Number, Spec
 MARGIN = math.log(1.02)
 ALPHA = 0.05
 POWER = 0.80
+FEWEST_BLOCKS = 4  # for an interval: of fewer, Student's t says more than the lane does
+TOO_FEW_BLOCKS = "too few blocks"  # what stands in the place of such an interval
 RESOLUTION = 1e-6  # of a log time: tens of nanoseconds over a slice of tens of milliseconds
 
 
 class Interval(Spec):
-    """An estimate and the ends of its interval, in the estimate's own units."""
+    """An estimate and the ends of its interval, in the estimate's own units; unknown ends are 0 and infinity."""
 
     value: Number
     low: Number
@@ -64,9 +66,17 @@ class Claims(NamedTuple):
 
 
 def interval(logs: Sequence[float], *, level: float = 0.95, scale: float = 1.0) -> Interval:
-    """Geometric mean of exp(logs) times `scale` with its t interval; without ends (infinite) for one value."""
-    if len(logs) < 2:
-        return Interval(value=scale * math.exp(logs[0]), low=0.0, high=math.inf)
+    """Geometric mean of exp(logs) times `scale` with its t interval, for one value of each block.
+
+    Of fewer than FEWEST_BLOCKS values it is their median without ends: 0 and infinity.
+    """
+    if len(logs) < FEWEST_BLOCKS:
+        return Interval(value=scale * math.exp(median(logs)), low=0.0, high=math.inf)
+    return t_interval(logs, level=level, scale=scale)
+
+
+def t_interval(logs: Sequence[float], *, level: float = 0.95, scale: float = 1.0) -> Interval:
+    """Geometric mean of exp(logs) times `scale` with its t interval, for two values or more."""
     sample = Sample.of(logs)
     low, high = sample.ends(level)
     return Interval(

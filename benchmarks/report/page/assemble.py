@@ -47,6 +47,7 @@ def page(record: AnyRecord, *, baseline: str | None = None) -> str:
         table=RowsTable(analysis),
         meanings=MEANINGS,
         signs=RANK_SIGNS,
+        intervals=_intervals(record),
         key=RANK_KEY if analysis.tier_ranks else "",
         styles=styles,
         tasks=task_parts,
@@ -66,6 +67,11 @@ def file_name(record: AnyRecord, baseline: str | None) -> str:
     if baseline is None or baseline == record.plan.baseline:
         return NAME
     return f"report-{re.sub(r'[^A-Za-z0-9_.-]', '-', baseline)}.html"
+
+
+def _intervals(record: AnyRecord) -> str:
+    """What the intervals of the table are."""
+    return tables.no_intervals(record).rstrip(".") or f"Intervals are 95% over {len(record.blocks)} blocks"
 
 
 class TaskPart(NamedTuple):

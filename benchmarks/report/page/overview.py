@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ...analysis import RecordAnalysis, Row
+from ...analysis.crossover import SizeCell
 from ...analysis.verdicts import VerdictWord
 from ...record import AnyRecord
 from .. import formatting as fmt
@@ -57,20 +58,28 @@ def over_sizes(analysis: RecordAnalysis) -> str:
     grid = analysis.crossover
     if grid is None:
         raise ValueError("the record is of no grid of sizes")
-    cells = [cell for row in grid.cells for cell in row]
+    if len(analysis.lanes) == 1:
+        return f"Only {analysis.lanes[0]} raced, so that nothing was compared."
+    cells = list(grid.sizes())
     alone = Counter(cell.fastest for cell in cells if cell.fastest and not cell.tied)
-    tied, unknown = sum(bool(cell.tied) for cell in cells), sum(cell.fastest is None for cell in cells)
+    tied, unknown = sum(bool(cell.tied) for cell in cells), [cell for cell in cells if cell.fastest is None]
     counts = [
         f"{lane}{'' if index else ' is fastest alone'} at {count}"
         for index, (lane, count) in enumerate(alone.most_common())
     ]
     counts += [f"two or more are tied at {tied}"] if tied else []
-    counts += [f"nothing can be said at {unknown}"] if unknown else []
+    counts += [f"nothing can be said at {len(unknown)}{_for_want_of(unknown)}"] if unknown else []
     ends = (f"{grid.batches[end]:,} x {grid.features[end]:,}" for end in (0, -1))
     missing = list(analysis.record.plan.missing)
     absent = f" ({listed(missing)} did not)" if missing else ""
     sizes = f"at {len(cells)} sizes of a batch, {' to '.join(ends)} values"
     return f"Of the {len(analysis.lanes)} lanes that raced{absent}, {sizes}, {listed(counts)}."
+
+
+def _for_want_of(cells: Sequence[SizeCell]) -> str:
+    """Whose times are missing in cells without a fastest lane."""
+    lanes = dict.fromkeys(lane for cell in cells for lane in cell.untested)
+    return f" for want of enough times of {listed(list(lanes))}" if lanes else ""
 
 
 def conditions(record: AnyRecord) -> str:

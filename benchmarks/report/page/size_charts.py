@@ -65,12 +65,14 @@ def fastest(grid: Crossover, analysis: RecordAnalysis, styles: LaneStyles) -> Fi
     )  # fmt: skip
     point = marker(marks, styles, tips, size=70).encode(x=x, y=y)
     clear = sum(bool(cell.fastest) and not cell.tied for cell in cells)
+    unknown = sum(cell.fastest is None for cell in cells)
+    nobody = f", and at {unknown} nobody can be named: the table says why" if unknown else ""
     missing = list(analysis.record.plan.missing)
     absent = f" Not in the race: {listed(missing)}." if missing else ""
     says = (
         "Each cell shows its fastest lane and every lane that is not more than 2% slower at the 5% level (if "
         f"unstable, not twice as slow). {clear} of {len(cells)} cells have one lane alone (tinted); elsewhere no "
-        f"difference was decided (+1: one more).{absent}"
+        f"difference was decided (+1: one more){nobody}.{absent}"
     )
     spec = specification([tile, point, name], SIDE * len(grid.batches), says)
     shown = {mark["lane"] for mark in marks}
@@ -111,7 +113,7 @@ def _marks(cell: SizeCell, place: dict[str, Any]) -> Values:
 def _tips(cell: SizeCell) -> dict[str, str]:
     return {
         "cell": f"batch {cell.batch:,}, {cell.features:,} features",
-        "fastest": cell.fastest or cell.reason or "not decided",
+        "fastest": cell.fastest or f"not known: {cell.reason}",
         "tied with it": ", ".join(cell.tied) or "none",
     }
 
@@ -125,7 +127,7 @@ def _tile(cell: SizeCell, place: dict[str, Any], styles: LaneStyles) -> dict[str
     return (
         place
         | edges
-        | {"name": fastest_name(cell, "not decided"), "colour": color, "tint": 0.22 if alone else 0.03}
+        | {"name": fastest_name(cell, "not known"), "colour": color, "tint": 0.22 if alone else 0.03}
     )
 
 

@@ -11,7 +11,8 @@ import altair as alt
 
 from ...analysis import RecordAnalysis, Row
 from ...analysis.curves import SlicePoint, slice_points, whole_steps
-from ...statistics.inference import MARGIN, Interval
+from ...analysis.rows import BreakEven
+from ...statistics.inference import MARGIN, TOO_FEW_BLOCKS, Interval
 from .. import formatting as fmt
 from ..text_table import TextTable
 from .chart_parts import (
@@ -52,14 +53,14 @@ def times(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figure | N
     layers += [*_ranges(values, x, y, styles), *labels(values, x, y, ends)]
     low, high = (pick(timed, key=lambda pair: pair[1].value)[0] for pick in (min, max))
     says = (
-        f"From {fmt.timing(low.time)} ({low.lane}) to {fmt.timing(high.time)} ({high.lane}). Bars are 95% "
-        "intervals over blocks, often narrower than their mark."
+        f"From {fmt.timing(low.time)} ({low.lane}) to {fmt.timing(high.time)} ({high.lane}). "
+        f"{_bars([time for _, time in timed], 'intervals over blocks, often narrower than their mark')}"
     )
     says += f" The dashed line is this machine's floor, {fmt.duration(floor)}." if floor else ""
     table = TextTable("Time per step", ("lane", "time/step", "low", "high"))
     for row, time in timed:
         finite = math.isfinite(time.high)
-        interval = (fmt.duration(time.low), fmt.duration(time.high)) if finite else ("one block", "one block")
+        interval = (fmt.duration(time.low), fmt.duration(time.high)) if finite else (TOO_FEW_BLOCKS,) * 2
         table.rows.append((row.lane, fmt.timing(time), *interval))
     return Figure("Time per step", says, specification(layers, ROW * len(timed), says), table)
 
@@ -79,7 +80,8 @@ def ratios(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figure | 
     baseline = next((row.lane for row in rows if row.verdict.word == "BASELINE"), "the baseline")
     says = (
         f"Left of the line a lane takes less time than {baseline}, right of it more; within the band of ±2% a "
-        "difference does not count. Paired within each round; bars are 95% intervals."
+        "difference does not count. Paired within each round. "
+        f"{_bars([ratio for _, ratio in compared], 'intervals')}"
     )
     table = TextTable("Ratio to the baseline", ("lane", "ratio", "verdict"), left=("lane", "verdict"))
     table.rows += [(row.lane, fmt.between(ratio), row.verdict.word) for row, ratio in compared]
@@ -100,8 +102,9 @@ def break_even(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figur
         if even.steps is None:
             kinds.append({"lane": lane, "value": training, "label": even.kind})
             continue
-        reach = {"low": max(even.steps.low, ends[0]), "high": min(even.steps.high, ends[1])}
-        text = {"label": fmt.count(even.steps.value, zeros=True), "break-even": fmt.steps(even.steps)}
+        reach = _reach(even, even.steps, ends)
+        shown = fmt.steps(even.steps, even.reason)
+        text = {"label": fmt.count(even.steps.value, zeros=True), "break-even": shown}
         values.append({"lane": lane, "value": even.steps.value, **reach, **text})
     x = log_x("value", ends, "steps", label="format(datum.value, '~s')")
     y = lanes_y([lane for lane, _ in evens])
@@ -116,8 +119,21 @@ def break_even(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figur
         f"training, {training:,} steps. Bars take the ratio's interval and the extremes of the cold calls."
     )
     table = TextTable("Break-even", ("lane", "steps"))
-    table.rows += [(lane, fmt.steps(even.steps) or even.reason) for lane, even in evens]
+    table.rows += [(lane, fmt.steps(even.steps, even.reason) or even.reason) for lane, even in evens]
     return Figure("Break-even", says, specification(layers, ROW * len(evens), says), table)
+
+
+def _bars(spans: Sequence[Interval], what: str) -> str:
+    """What the bars of a chart are, if it has any."""
+    some = any(math.isfinite(span.high) for span in spans)
+    return f"Bars are 95% {what}." if some else "There are too few blocks for intervals."
+
+
+def _reach(even: BreakEven, steps: Interval, ends: tuple[float, float]) -> dict[str, float]:
+    """The ends of a bar within those of the axis; the value alone where there is no interval."""
+    if even.reason:
+        return {"low": steps.value, "high": steps.value}
+    return {"low": max(steps.low, ends[0]), "high": min(steps.high, ends[1])}
 
 
 def _point(row: Row, span: Interval) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from samestep.backends.spec import Loss
 from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.analysis import crossover as crossover_module
 from samestep.benchmarks.analysis.crossover import Crossover, SizeCell, size_cell
-from samestep.benchmarks.record import Record
+from samestep.benchmarks.record import Failure, Record
 from tests.helpers.grid_records import Size, grid, steady
 
 SIZES: list[Size] = [(batch, features) for batch in (1, 8, 64) for features in (2, 64)]
@@ -80,10 +80,34 @@ def test_a_control_that_differs_much_explains_more_than_a_factor_of_two() -> Non
     assert cell(grid({(8, 2): {"a": steady(10), "b": steady(500)}}, twin=20), "b8-f2").fastest == "a"
 
 
-def test_a_lane_without_proof_is_never_the_fastest() -> None:
-    found = cell(grid({(8, 2): {"a": steady(10), "b": steady(20)}}, status={"a": "fail"}), "b8-f2")
-    assert found.fastest == "b"
-    assert [entry.lane for entry in found.entries] == ["b"]
+THREE = {(8, 2): {"a": steady(10), "b": steady(20), "c": steady(30)}}
+
+
+@pytest.mark.parametrize("lane", ["a", "c"])
+def test_nobody_is_the_fastest_where_a_lane_that_raced_has_no_time(lane: str) -> None:
+    """Whoever it is: nobody knows how fast it would have been."""
+    made = grid(THREE, status={lane: "fail"})
+    found = cell(made, "b8-f2")
+    assert (found.fastest, found.tied, found.untested) == (None, (), (lane,))
+    assert found.reason == f"{lane}: INVALID: parity: it says fail"
+    assert [entry.lane for entry in found.entries] == [name for name in "abc" if name != lane]
+    failure = Failure(task="b8-f2", lane=lane, phase="slice", reason="hung")
+    found = cell(grid(THREE).model_copy(update={"failures": (failure,)}), "b8-f2")
+    assert (found.fastest, found.reason) == (None, f"{lane}: FAILED: slice: hung")
+
+
+def test_one_block_of_one_lane_is_no_race() -> None:
+    """Of raw medians of one block each, either may come out first."""
+    made = grid(THREE)
+    blocks = [
+        block
+        if block.index == 0
+        else block.model_copy(update={"slices": tuple(s for s in block.slices if s.lane != "a")})
+        for block in made.blocks
+    ]
+    found = cell(made.model_copy(update={"blocks": tuple(blocks)}), "b8-f2")
+    assert found.fastest is None
+    assert found.reason == "a: 1 of 6 blocks were measured; a test needs 2"
 
 
 def test_only_a_whole_grid_of_one_kind_of_work_has_a_map() -> None:

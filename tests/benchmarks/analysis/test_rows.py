@@ -73,6 +73,15 @@ def test_break_even_may_never_come_for_all_that_is_known() -> None:
     assert row(record({"jax": RATIOS})).break_even is None  # no first call
 
 
+def test_break_even_of_too_few_blocks_has_no_interval() -> None:
+    found = row(record({"jax": RATIOS[:3]}, cold={"torch": 0.11, "jax": 2.105})).break_even
+    assert found is not None
+    assert found.steps is not None
+    assert found.steps.value == pytest.approx((2.1 - 0.1) / 50e-6, rel=1e-2)
+    assert (found.steps.low, found.steps.high, found.reason) == (0.0, math.inf, "too few blocks")
+    assert found.kind == "after some steps"
+
+
 def test_the_floor_is_the_slower_of_memory_and_arithmetic() -> None:
     made = record({"jax": RATIOS})
     assert lane_of(made).floor is None

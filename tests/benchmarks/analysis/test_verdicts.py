@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import median
 
 import numpy as np
 import pytest
@@ -322,6 +323,35 @@ def test_another_baseline_is_marked_exploratory_and_an_unknown_one_is_refused() 
 def test_one_block_is_not_enough() -> None:
     found = verdict(record({"jax": [0.5]}, blocks=6))
     assert (found.word, found.reason) == ("UNDECIDED", "1 of 6 blocks were measured; a test needs 2")
+
+
+def test_an_undecided_word_says_why_its_interval_alone_would_say_more() -> None:
+    """The interval is of one comparison; the word is corrected for all, and counts a margin."""
+    beyond = np.exp([0.02, 0.05, 0.035, 0.06, 0.03, 0.045]).tolist()
+    undecided = {f"lane{i}": [1.0, 1.04, 1.0, 1.04, 1.0, 1.04] for i in range(20)}
+    found = verdict(record({"jax": beyond} | undecided))
+    assert found.word == "UNDECIDED"
+    assert found.ratio is not None
+    assert found.ratio.low > 1.02
+    assert found.reason.endswith(
+        "the interval is of this comparison alone, and the word is corrected for all of the record"
+    )
+    near = verdict(record({"jax": around(1.015, 0.006)}))
+    assert near.word == "UNDECIDED"
+    assert near.ratio is not None
+    assert 1 < near.ratio.low < 1.02 < near.ratio.high
+    assert near.reason.endswith("the interval does not hold 1, but reaches into the margin")
+    assert verdict(record({"jax": around(1.0, 0.05)})).reason.endswith("would not have been seen")
+
+
+@pytest.mark.parametrize("blocks", [2, 3])
+def test_fewer_than_four_blocks_have_a_median_and_no_interval(blocks: int) -> None:
+    ratios = [0.5, 0.9, 0.55][:blocks]
+    found = verdict(record({"jax": ratios}))
+    assert found.ratio is not None
+    assert found.ratio.value == pytest.approx(math.exp(median(map(math.log, ratios))))
+    assert (found.ratio.low, found.ratio.high) == (0.0, math.inf)
+    assert (found.word, found.reason) == ("UNDECIDED", "too few blocks")
 
 
 def test_a_comparison_keeps_to_the_rounds_that_both_arms_have() -> None:

@@ -23,6 +23,7 @@ from samestep.benchmarks.measure.request import resolve
 from samestep.benchmarks.report import formatting as fmt
 from samestep.benchmarks.report import limits_tables
 from tests.helpers.lanes import LANES
+from tests.helpers.outside_lanes import python_path
 from tests.helpers.records import plan
 
 pytestmark = pytest.mark.slow
@@ -91,13 +92,22 @@ def test_a_framework_that_is_not_here_is_named_and_json_is_data(tmp_path: Path) 
         "all",
         "--json",
     ]
-    env = os.environ | {"PYTHONPATH": str(tmp_path)}
+    env = os.environ | {
+        "PYTHONPATH": python_path(tmp_path),
+        "OPENBLAS_CORETYPE": "Haswell",
+        "TORCH_LOGS": "all",
+    }
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout)
     assert told["threads"] == "all"
     assert [row["framework"] for row in told["calls"]] == ["numpy"]
     assert "not installed" in told["missing"]["torch"]
+    assert (told["settings"]["OPENBLAS_CORETYPE"], told["unset"]) == ("Haswell", {"TORCH_LOGS": "all"})
+    shown = " ".join(limits_tables.limits_text(told).split())
+    assert "Set in the environment: " in shown
+    assert "OPENBLAS_CORETYPE=Haswell" in shown
+    assert "Not passed on to the lanes, since it changes what is run: TORCH_LOGS=all." in shown
 
 
 @pytest.mark.parametrize("words", [("--task", "nothing"), ("--threads", "many")])

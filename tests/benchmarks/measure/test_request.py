@@ -96,3 +96,19 @@ def test_a_chosen_lane_brings_the_default_baseline() -> None:
     request = resolve(Options(lane=NUMPY, task=("lesson",)))
     assert (request.lanes, request.baseline) == (("numpy", "torch"), "torch")
     assert resolve(Options(lane=NUMPY, task=("lesson",)), race=False).lanes == NUMPY
+
+
+@pytest.mark.skipif(bool(backends.missing("torch")), reason="torch is not here")
+def test_a_race_of_the_baseline_alone_is_no_answer_to_whoever_named_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.delenv("CXX", raising=False)
+    compiled = ("torch:compile", "torch:fused")
+    with pytest.raises(
+        InputError, match=r"^none of the named lanes can run here: torch:compile, torch:fused: "
+    ):
+        resolve(Options(lane=compiled, task=("lesson",)))
+    request = resolve(Options(lane=(*compiled, "numpy"), task=("lesson",)))
+    assert request.lanes == ("numpy", "torch")
+    assert set(request.missing_lanes) == set(compiled)

@@ -28,10 +28,17 @@ def test_digits_follow_the_interval() -> None:
     assert figures.timing(narrow) == "12.35 us ±0.1%"
 
 
-def test_one_block_has_no_interval() -> None:
+def test_too_few_blocks_have_no_interval() -> None:
     alone = Interval(value=0.5, low=0.0, high=math.inf)
-    assert figures.timing(alone).endswith("±?")
-    assert "one block" in figures.between(alone)
+    assert figures.timing(alone) == "500 ms ±?"
+    assert figures.between(alone) == "0.5 [too few blocks]"
+    assert figures.steps(alone, "too few blocks") == "0.5 [too few blocks]"
+
+
+def test_however_wide_an_interval_is_the_value_keeps_a_digit() -> None:
+    wide = Interval(value=0.06, low=1e-4, high=3.2)
+    assert figures.between(wide) == "0.06 [0.00, 3.20]"
+    assert figures.timing(wide) == "60 ms ±>1000%"
 
 
 @given(st.floats(1e-12, 1e6), st.floats(1e-9, 1.0))

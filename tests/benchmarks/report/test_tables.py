@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from samestep.benchmarks.analysis import RecordAnalysis
-from samestep.benchmarks.record import AnyRecord, Certified
+from samestep.benchmarks.record import AnyRecord, Certified, PhaseBreakdown
 from samestep.benchmarks.record.files import load
 from samestep.benchmarks.record.proof import WorstRatio
 from samestep.benchmarks.report import certificate_tables as certificates
@@ -138,14 +138,42 @@ def test_every_csv_column_is_the_figure_of_its_name(smoke: tuple[Path, object]) 
         assert row.time is not None
         assert row.accuracy is not None
         assert (line["task"], line["lane"], line["verdict"]) == (row.task, row.lane, row.verdict.word)
-        ends = [float(line[f"seconds_per_step{end}"]) for end in ("", "_low", "_high")]
-        assert ends == [row.time.value, row.time.low, row.time.high]
+        ends = [line[f"seconds_per_step{end}"] for end in ("", "_low", "_high")]
+        assert ends == [str(row.time.value), "", ""]  # of two blocks there is no interval
         assert float(line["loss"]) == row.accuracy.loss
         assert float(line["parameter_error"]) == row.accuracy.parameter_error
         assert float(line["peak_memory_bytes"]) == row.peak_memory
         assert line["held_out_accuracy"] == ""
         assert (line["baseline"], line["exploratory"], line["proof"]) == ("numpy", "False", "pass")
         assert (line["dtype"], line["threads"], line["device"]) == ("float32", "one", "cpu")
+
+
+def test_the_ends_of_an_interval_have_columns_of_their_own_in_csv() -> None:
+    analysis = RecordAnalysis(tiers())
+    for line, row in zip(csv.DictReader(io.StringIO(tables.as_csv(analysis))), analysis.rows, strict=True):
+        for name, span in (("seconds_per_step", row.time), ("ratio", row.verdict.ratio)):
+            ends = [span.value, span.low, span.high] if span else [""] * 3
+            assert [line[f"{name}{end}"] for end in ("", "_low", "_high")] == [*map(str, ends)]
+
+
+def test_a_smoke_run_shows_medians_and_says_why(smoke: tuple[Path, object]) -> None:
+    """Two blocks: no ±83022% and no ratio of 0 [0, 3]."""
+    text = tables.render(RecordAnalysis(load(smoke[0])), "rich")
+    assert "±?" in text
+    assert "[too few blocks]" in text
+    assert "Ratios are time over the baseline's, medians over 2 blocks" in " ".join(text.split())
+    assert "An interval needs four blocks" in text
+    assert not re.search(r"±\d|\binf\b|% intervals", text)
+
+
+def test_a_phase_that_was_lost_in_noise_is_no_negative_time() -> None:
+    phases = {"row gathering": 2e-6, "forward and backward": -59.9e-6, "update": 0.0, "Python": 1e-6}
+    breakdown = PhaseBreakdown(task="lesson", lane="a", run_s=1e-5, transfer_s=1e-4, reason="", phases=phases)
+    table = tables.phases(RecordAnalysis(tiers().model_copy(update={"ledgers": (breakdown,)})), "lesson")
+    assert table
+    assert table.rows[0][1:5] == ("2.00 us", "not seen", "not seen", "1.00 us")
+    assert table.notes[0].startswith("a: forward and backward not seen: the loop with it took 59.9 us less")
+    assert not [cell for cell in table.rows[0] if "-" in cell]
 
 
 def test_csv_says_why_there_is_no_figure_and_who_leads() -> None:

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections import Counter
 from html import escape, unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -23,9 +24,10 @@ from samestep.benchmarks.record import AnyRecord
 from samestep.benchmarks.record.files import load
 from samestep.benchmarks.report import formatting as figures
 from samestep.benchmarks.report import tables
-from samestep.benchmarks.report.page import NAME, overview, page, setup_tables
+from samestep.benchmarks.report.page import NAME, overview, page, setup_tables, size_charts
 from samestep.benchmarks.report.page.lane_style import LaneStyles
 from samestep.benchmarks.report.page.rows_table import RowsTable
+from tests.helpers import grid_records
 from tests.helpers.page_records import HOSTILE, awkward, grid, hostile
 from tests.helpers.paths import RESULTS
 from tests.helpers.records import record
@@ -203,14 +205,18 @@ def test_one_block_has_no_interval_and_no_verdict() -> None:
 
 
 def test_the_overview_is_two_sentences_without_a_winner(reference: AnyRecord) -> None:
-    found, held = overview.verdicts(RecordAnalysis(reference)), overview.conditions(reference)
-    assert found == (
-        "As documented, 4 of 6 comparisons with torch on lesson, diabetes and wide are FASTER and 2 SLOWER,"
-        " at 0.051 to 1.66 times its time per step; tuned, 12 of 12 are FASTER, at 0.030 to 0.52 times; "
-        "fused, 6 of 6 are FASTER, at 0.0088 to 0.19 times."
-    )
+    analysis = RecordAnalysis(reference)
+    found, held = overview.verdicts(analysis), overview.conditions(reference)
+    for name, tier in (("As documented", "documented"), ("tuned", "tuned"), ("fused", "fused")):
+        rows = [row for row in analysis.rows if row.tier == tier and row.lane != analysis.baseline]
+        words = Counter(row.verdict.word for row in rows)
+        ratios = sorted((row.verdict.ratio for row in rows if row.verdict.ratio), key=lambda span: span.value)
+        least, most = (figures.ratio_parts(span).value for span in (ratios[0], ratios[-1]))
+        (clause,) = [part for part in found.rstrip(".").split("; ") if part.startswith(f"{name}, ")]
+        assert re.search(rf"^{name}, {words['FASTER']} of {len(rows)} .*\bFASTER\b", clause)
+        assert f"at {least} to {most} times" in clause
     assert held.count(". ") == 0
-    assert "6 blocks" in held
+    assert f"{len(reference.blocks)} blocks" in held
     assert not set(reference.plan.lanes) - {"torch", "numpy", "jax"} & set(found.split())
 
 
@@ -245,13 +251,22 @@ def test_a_grid_is_summed_up_by_its_sizes() -> None:
     )
     made = analysis.crossover
     assert made
-    cells = [[cell.model_copy(update={"fastest": None, "tied": ()}) for cell in row] for row in made.cells]
+    unknown = {"fastest": None, "tied": (), "untested": ("jax",), "reason": "jax: INVALID: audit"}
+    cells = [[cell.model_copy(update=unknown) for cell in row] for row in made.cells]
     plan = grid().plan.model_copy(update={"missing": {"a": "absent", "b": "absent"}})
     undecided = RecordAnalysis(grid().model_copy(update={"plan": plan}))
     undecided.crossover = made.model_copy(update={"cells": tuple(map(tuple, cells))})
     said = overview.over_sizes(undecided)
     assert said.startswith("Of the 3 lanes that raced (a and b did not), at")
-    assert said.endswith("values, nothing can be said at 6.")
+    assert said.endswith("values, nothing can be said at 6 for want of enough times of jax.")
+    chart = size_charts.fastest(undecided.crossover, undecided, LaneStyles(undecided.record))
+    assert ", and at 6 nobody can be named: the table says why" in chart.says
+    assert {row[2] for row in chart.table.rows} == {"not known: jax: INVALID: audit"}
+
+
+def test_a_grid_with_one_lane_names_no_winner() -> None:
+    alone = RecordAnalysis(grid_records.grid({(b, f): {"a": [9.0] * 6} for b in (1, 8) for f in (2, 32)}))
+    assert overview.over_sizes(alone) == "Only a raced, so that nothing was compared."
 
 
 # --- pieces ---------------------------------------------------------------------------------------
@@ -263,7 +278,7 @@ def test_the_command_asks_for_this_very_record(reference: AnyRecord) -> None:
     given = list(zip(words[2::2], words[3::2], strict=True))
     assert [value for name, value in given if name == "--task"] == list(reference.tasks)
     assert [value for name, value in given if name == "--lane"] == list(reference.plan.lanes)
-    assert dict(given)["--effort"] == "quick"
+    assert dict(given)["--effort"] == reference.plan.effort.name
     compare = typer.main.get_command(cli.app).commands["compare"]  # type: ignore[attr-defined]
     assert {name for name, _ in given} <= {option for each in compare.params for option in each.opts}
 
