@@ -50,7 +50,7 @@ def measure_here(request: RunRequest) -> dict[str, Any]:
     """The limits as JSON has them: rates per second in bytes and operations, times in seconds.
 
     `missing` are frameworks and default tasks that cannot run here, `failed` those that could not be measured.
-    `settings` are the environment variables that reached workers and may change a run, `unset` those that did not.
+    `settings` are environment variables that reached workers and may change a run, `unset` those that none got.
     """
     lanes = {name: name for name in CALLS if name in request.lanes}
     with tempfile.TemporaryDirectory() as scratch:
