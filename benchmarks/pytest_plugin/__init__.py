@@ -1,4 +1,4 @@
-"""The pytest plugin: options, the choice of what is collected, the run before the first benchmark, its folder.
+"""The pytest plugin: options, the choice of what is collected, the run before the first test, its folder.
 
 Loaded by `addopts = -p samestep.benchmarks.pytest_plugin`, so that the options parse from anywhere.
 pytest-benchmark stays what it is: its tables, saving and comparing work on the replayed samples, and its JSON
@@ -7,6 +7,7 @@ holds the record under one versioned key.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ BENCH = Path(__file__).resolve().parents[1] / "bench_training.py"
 MODULE = "samestep.benchmarks.bench_training"  # what --pyargs takes
 REQUEST = pytest.StashKey["RunRequest"]()
 REPLAY = pytest.StashKey[Replay]()
+LIBRARY = "pytest_benchmark.plugin"  # the module behind the plugin `benchmark`
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,6 +43,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             kind = {"action": "store_true"}
         default = f" Default: {option.default}." if isinstance(option.default, str) else ""
         group.addoption(f"--{option.name}", help=f"{option.help}{default}", **kind)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Load pytest-benchmark where no plugin is loaded by itself (PYTEST_DISABLE_PLUGIN_AUTOLOAD)."""
+    manager, library = early_config.pluginmanager, sys.modules.get(LIBRARY)
+    if library is None or not manager.is_registered(library):
+        manager.import_plugin("benchmark", consider_entry_points=True)  # which `-p no:benchmark` forbids
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -94,24 +104,37 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return
     from .adapter import Saver
 
-    saver = Saver(session.config)
-    if saver.measures and (fault := saver.misuse()):
+    if fault := Saver(session.config).misuse():
         raise pytest.UsageError(fault)
 
 
 def selected_pairs(session: pytest.Session) -> set[tuple[str, str]]:
-    """Task and lane of every selected benchmark."""
+    """Task and lane of every benchmark that is selected and not skipped."""
     tests = [item for item in session.items if isinstance(item, pytest.Function)]
-    params = [test.callspec.params for test in tests if "replay" in test.fixturenames]
+    chosen = [test for test in tests if "replay" in test.fixturenames and not test.get_closest_marker("skip")]
+    params = [test.callspec.params for test in chosen]
     return {(str(values["task"]), str(values["lane"])) for values in params}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Measure before the first test, so that whatever limits the time of a test ends no run."""
+    config, pairs = session.config, selected_pairs(session)
+    if config.option.collectonly or getattr(config.option, "setupplan", False) or not pairs:
+        return
+    if session.testsfailed and not config.option.continue_on_collection_errors:
+        return  # pytest itself ends here
+    from .adapter import Saver
+
+    config.stash[REPLAY] = Replay(config, requested(config), pairs)
+    if Saver(config).measures:
+        config.stash[REPLAY].measure()
 
 
 @pytest.fixture(scope="session")
 def replay(request: pytest.FixtureRequest) -> Replay:
-    """The run of the selected tasks and lanes; it is measured before the first benchmark reads its samples."""
-    replay = Replay(request.config, requested(request.config), selected_pairs(request.session))
-    request.config.stash[REPLAY] = replay
-    return replay
+    """The run of the selected tasks and lanes."""
+    return request.config.stash[REPLAY]
 
 
 @pytest.hookimpl(wrapper=True, optionalhook=True)
@@ -179,15 +202,12 @@ def show(replay: Replay, terminal: pytest.TerminalReporter) -> None:
     from .run_folder import write_run
 
     saver, document = Saver(replay.config), record_document(replay.analysis)
-    users_file = saver.json_file
     try:
         with replay.folder:
-            path = write_run(
-                replay.analysis, replay.request.out, markdown(document), json_elsewhere=bool(users_file)
-            )
+            path = write_run(replay.analysis, replay.request.out, markdown(document))
     except InputError as error:
         pytest.exit(str(error), returncode=int(pytest.ExitCode.USAGE_ERROR))
     if not saver.is_quiet:
         terminal.write_line("")
         terminal.write_line(plain(document))
-        terminal.write_line(f"record: {users_file or path}")
+        terminal.write_line(f"record: {path}")

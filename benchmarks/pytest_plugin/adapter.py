@@ -27,6 +27,10 @@ from .replay_clock import CLOCK
 __all__ = ["PerformanceRegression", "Saver", "document", "machine_info"]
 
 TEST = "test_training"  # the test function in BENCH
+SWITCHED_OFF = (
+    "training is timed in workers, and only pytest-benchmark shows their times: leave out what switches it off "
+    "(--codspeed, -p no:pytest-benchmark), or the benchmarks of samestep"
+)
 OPTIONS: dict[str, Any] = {  # what pytest-benchmark writes of our benchmarks; the samples are not its own
     "disable_gc": False,
     "timer": CLOCK.__name__,
@@ -114,15 +118,13 @@ class Saver:
         """Whether tables are left out."""
         return bool(self._session.quiet)
 
-    @property
-    def json_file(self) -> Path | None:
-        """Where the user wants the JSON, and gets it: pytest-benchmark writes none when no benchmark ran."""
-        path = self._session.json
-        return Path(path) if path and self._session.benchmarks else None
-
     def misuse(self) -> str | None:
         """Which of pytest-benchmark's options cannot end well, in one line."""
         session = self._session
+        if session is None:
+            return SWITCHED_OFF
+        if not self.measures:
+            return None
         if session.compare_fail and not session.compared_mapping:
             return (
                 "--benchmark-compare-fail needs --benchmark-compare, and a saved run in --benchmark-storage"

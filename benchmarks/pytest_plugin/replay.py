@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,9 @@ if TYPE_CHECKING:  # the plugin is loaded with every pytest run: nothing heavy b
 
 
 class Replay:
-    """The run of the selected tasks and lanes, measured when first needed, and its samples."""
+    """The run of the selected tasks and lanes, and its samples once it has been measured."""
+
+    record: AnyRecord
 
     def __init__(self, config: pytest.Config, request: RunRequest, selected: set[tuple[str, str]]) -> None:
         tasks, lanes = ({pair[place] for pair in selected} for place in (0, 1))
@@ -34,20 +36,20 @@ class Replay:
     @property
     def is_measured(self) -> bool:
         """Whether there is a record."""
-        return "record" in vars(self)
+        return hasattr(self, "record")
 
-    @cached_property
-    def record(self) -> AnyRecord:
-        """Everything measured, by the same calls as `samestep compare`."""
+    def measure(self) -> None:
+        """Measure everything, by the same calls as `samestep compare`."""
         from ..console.progress import progress
         from ..measure import measure
         from ..measure.exclusive import made_folder
 
-        capture = self.config.pluginmanager.getplugin("capturemanager")
-        with capture.global_and_fixture_disabled(), progress() as report:
+        capture = self.config.pluginmanager.getplugin("capturemanager")  # None under -p no:capture
+        shown = capture.global_and_fixture_disabled() if capture else nullcontext()
+        with shown, progress() as report:
             try:
                 self.folder.enter_context(made_folder(self.request.out))
-                return measure(self.request, progress=report)
+                self.record = measure(self.request, progress=report)
             except InputError as error:  # data that cannot be used concern every test alike
                 pytest.exit(str(error), returncode=int(pytest.ExitCode.USAGE_ERROR))
 

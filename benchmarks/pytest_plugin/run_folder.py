@@ -13,11 +13,10 @@ from ..record import WHOLE, AnyRecord
 from ..record.files import json_text, load, write_text
 
 
-def write_run(analysis: RecordAnalysis, out: Path, table: str, *, json_elsewhere: bool = False) -> Path:
+def write_run(analysis: RecordAnalysis, out: Path, table: str) -> Path:
     """Write the JSON and the Markdown table of a run, whole or interrupted; gives the path of the JSON.
 
     The pieces that it was measured in go once nothing is missing and the JSON here, read back, holds all of it.
-    `json_elsewhere`: the user has the JSON in a file of their own choice, so there is none in the folder.
 
     Raises:
         InputError: they cannot be written, the JSON cannot be read back, or another process is measuring there.
@@ -28,10 +27,9 @@ def write_run(analysis: RecordAnalysis, out: Path, table: str, *, json_elsewhere
     path = out / WHOLE
     with made_folder(out, make=False):
         run = BenchmarkRun(out)
-        if not json_elsewhere:
-            write_text(path, json_text(document(analysis)))
+        write_text(path, json_text(document(analysis)))
         write_text(out / TABLE, table)
-        if path.exists() and not run.lacks() and holds(path, analysis.record):
+        if not run.lacks() and holds(path, analysis.record):
             shutil.rmtree(run.folder.root, ignore_errors=True)
     return path
 

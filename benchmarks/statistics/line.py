@@ -13,7 +13,6 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -95,7 +94,9 @@ class _LogLeastSquares(NamedTuple):
 
     def _descend(self, start: Floats, x_scale: Floats) -> Floats:
         """A local minimum from a start."""
-        solution = optimize.least_squares(
+        from scipy.optimize import least_squares  # slow to import
+
+        solution = least_squares(
             self.residuals,
             start,
             jac=self.derivatives,
@@ -108,8 +109,10 @@ class _LogLeastSquares(NamedTuple):
 
     def _relative_start(self) -> Floats:
         """Where the squares of (a + b w) / t - 1 are least, which is a linear problem."""
+        from scipy.optimize import nnls
+
         design = np.column_stack([1 / self.t, self.w / self.t])
-        start, _ = optimize.nnls(design, np.ones_like(self.t))
+        start, _ = nnls(design, np.ones_like(self.t))
         return np.asarray(start)
 
     def _scanned_start(self) -> Floats:

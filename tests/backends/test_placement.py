@@ -21,6 +21,7 @@ from samestep import backends
 from samestep.backends.spec import SGD, Linear, Loss, ReLU, Synthetic, Task
 from tests.helpers.lanes import LANES
 from tests.helpers.paths import ROOT
+from tests.helpers.processes import side_by_side
 
 ROWS, FEATURES, BATCH = 11, 3, 4  # two full batches and a partial one
 WEIGHT = (1.0, 2.0)  # a loss that holds an array of its own
@@ -76,12 +77,27 @@ def stages(backend: Any, task: Task, *, fetch: bool) -> Iterator[tuple[str, Any]
 # --- JAX: two CPU devices -------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("lane", [lane for lane in LANES if lane.startswith("jax")])
-def test_a_jax_lane_leaves_nothing_on_the_first_device(lane: str) -> None:
+JAX = [lane for lane in LANES if lane.startswith("jax")]
+
+
+@pytest.fixture(scope="module")
+def placed() -> dict[str, subprocess.CompletedProcess[str]]:
+    """What each JAX lane said of its arrays, in a process with two devices."""
     env = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
-    command = [sys.executable, "-m", "tests.backends.test_placement", lane]
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
+
+    def run(lane: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "tests.backends.test_placement", lane]
+        return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=240)
+
+    return dict(zip(JAX, side_by_side(run, [(lane,) for lane in JAX]), strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lane", JAX)
+def test_a_jax_lane_leaves_nothing_on_the_first_device(
+    lane: str, placed: dict[str, subprocess.CompletedProcess[str]]
+) -> None:
+    done = placed[lane]
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(done.stdout.splitlines()) == 2 * 12  # tasks and stages
 

@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from tests.helpers.paths import ROOT
 
+T = TypeVar("T")
 InProcess: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]  # the command line in this process
 SMOKE = (
     "--effort",
@@ -26,6 +28,12 @@ SMOKE = (
     "--baseline",
     "numpy",
 )
+
+
+def side_by_side(call: Callable[..., T], arguments: Iterable[tuple[Any, ...]]) -> list[T]:
+    """What a call gives for each tuple of arguments, two calls at a time; each waits for another process."""
+    with ThreadPoolExecutor(2) as threads:
+        return list(threads.map(lambda one: call(*one), arguments))
 
 
 def samestep(*words: str, cwd: Path, timeout: float = 300) -> subprocess.CompletedProcess[str]:

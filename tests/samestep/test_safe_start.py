@@ -13,8 +13,8 @@ import pytest
 
 from tests.helpers.outside_lanes import install
 from tests.helpers.paths import ROOT
-from tests.helpers.processes import SMOKE, samestep
-from tests.helpers.sweeps import LANES, SMALL
+from tests.helpers.processes import SMOKE, samestep, side_by_side
+from tests.helpers.sweeps import LANES, sweep_code
 
 pytestmark = pytest.mark.slow
 
@@ -60,27 +60,45 @@ def check(done: CompletedProcess[str], folder: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "list",
-        "--version",
-        "lesson --lane numpy",
-        "parity --task lesson --lane numpy --lane torch",
-        "ceilings --task lesson",
-        "table run --format markdown",
-        "report run",
-        "verify run",
-        "diff run run",
-    ],
+COMMANDS = (
+    "list",
+    "--version",
+    "lesson --lane numpy",
+    "parity --task lesson --lane numpy --lane torch",
+    "ceilings --task lesson",
+    "table run --format markdown",
+    "report run",
+    "verify run",
+    "diff run run",
 )
-def test_no_command_runs_them(command: str, folder: Path, compared: Path) -> None:
-    check(samestep(*command.split(), cwd=folder), folder)
+
+
+@pytest.fixture(scope="module")
+def ended(folder: Path, compared: Path) -> dict[str, CompletedProcess[str]]:
+    """How each command ended there."""
+
+    def run(command: str) -> CompletedProcess[str]:
+        return samestep(*command.split(), cwd=folder)
+
+    return dict(zip(COMMANDS, side_by_side(run, [(command,) for command in COMMANDS]), strict=True))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_command_runs_them(command: str, folder: Path, ended: dict[str, CompletedProcess[str]]) -> None:
+    check(ended[command], folder)
 
 
 def test_a_sweep_runs_none_of_them(folder: Path) -> None:
     """Python's own -P: with -c it would put the folder into the path by itself."""
-    command = [sys.executable, "-P", "-c", SMALL, *LANES, "--out", "sweep"]
+    command = [
+        sys.executable,
+        "-P",
+        "-c",
+        sweep_code(batches=[1], features=[2], blocks=2),
+        *LANES,
+        "--out",
+        "sweep",
+    ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
     check(done, folder)
 

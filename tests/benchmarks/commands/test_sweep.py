@@ -32,21 +32,21 @@ from samestep.benchmarks.report.text_table import markdown, plain
 from tests.helpers import records as record_maker
 from tests.helpers.grid_records import grid, steady
 from tests.helpers.processes import InProcess, interrupted
-from tests.helpers.sweeps import LANES, SMALL
+from tests.helpers.sweeps import LANES, sweep_code
 
 CELLS = ("b1-f2", "b1-f8", "b8-f2", "b8-f8")
 
 
-def small(*words: str, cwd: Path) -> CompletedProcess[str]:
-    """The command in a process of its own, with two batch sizes and two feature counts."""
-    command = [sys.executable, "-c", SMALL, *words]
+def small(*words: str, cwd: Path, code: str) -> CompletedProcess[str]:
+    """The command in a process of its own, on the sizes of a program."""
+    command = [sys.executable, "-c", code, *words]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, CompletedProcess[str]]:
     folder = tmp_path_factory.mktemp("sweep")
-    done = small(*LANES, "--out", "run", cwd=folder)
+    done = small(*LANES, "--out", "run", cwd=folder, code=sweep_code())
     assert done.returncode == 0, done.stderr
     return folder / "run", done
 
@@ -93,26 +93,27 @@ def test_the_other_commands_work_on_it(
 @pytest.mark.slow
 def test_an_end_by_ctrl_c_and_a_budget_lead_to_the_same_cells(tmp_path: Path) -> None:
     """Interrupted after the first block; then time for one more; then for the rest."""
-    code, out, err = interrupted([sys.executable, "-c", SMALL, *LANES, "--out", "run"], tmp_path)
+    sizes, program = ("b1-f2", "b1-f8"), sweep_code(batches=[1])
+    code, out, err = interrupted([sys.executable, "-c", program, *LANES, "--out", "run"], tmp_path)
     assert code == 130, err
     assert "go on with: samestep sweep --resume run" in err
     assert "Traceback" not in err
-    assert out.startswith("FASTEST LANE")
+    assert out.startswith("COST OF A STEP")
     before = load(tmp_path / "run")
     assert 0 < len(before.blocks) < 3
-    again = small("--resume", "run", "--minutes", "0.001", cwd=tmp_path)
+    again = small("--resume", "run", "--minutes", "0.001", cwd=tmp_path, code=program)
     assert again.returncode == 0, again.stderr
     more = load(tmp_path / "run")
     assert len(more.blocks) == len(before.blocks) + 1
     if len(more.blocks) < 3:
         assert f"{len(more.blocks)} of 3 blocks fitted into 0.001 minutes" in again.stderr
-        assert small("--resume", "run", cwd=tmp_path).returncode == 0
+        assert small("--resume", "run", cwd=tmp_path, code=program).returncode == 0
     after = load(tmp_path / "run")
     assert after.plan == before.plan
     assert after.blocks[: len(before.blocks)] == before.blocks
     assert not (tmp_path / "run" / "relay").exists()
     raced = {(b.index, s.task, s.lane) for b in after.blocks for s in b.slices if s.kind == "race"}
-    assert raced == {(i, task, lane) for i in range(3) for task in CELLS for lane in after.plan.lanes}
+    assert raced == {(i, task, lane) for i in range(3) for task in sizes for lane in after.plan.lanes}
 
 
 # --- the grid -------------------------------------------------------------------------------------

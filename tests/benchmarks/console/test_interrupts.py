@@ -18,6 +18,7 @@ from samestep.benchmarks import cli
 from samestep.benchmarks.commands import list as listing
 from samestep.benchmarks.console.interrupts import interrupts_delivered
 from samestep.benchmarks.console.progress import progress
+from tests.helpers.processes import side_by_side
 
 WAIT_S = 20.0  # far longer than it takes to come again
 
@@ -114,17 +115,22 @@ def test_other_dropped_exceptions_are_told_as_before(monkeypatch: pytest.MonkeyP
 def test_a_signal_in_the_first_seconds_is_one_line(number: signal.Signals, code: int, tmp_path: Path) -> None:
     """Whatever is being imported, planned or loaded then; a run that has just begun may say how to go on."""
     job = ["--effort", "standard", "--task", "lesson", "--lane", "numpy", "--baseline", "numpy"]
-    for delay in (0.15, 0.3, 0.6, 1.2, 2.5):
+
+    def run(delay: float) -> tuple[int, str, str]:
         command = [sys.executable, "-m", "samestep", "compare", *job, "--out", f"run-{delay}"]
         pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         with subprocess.Popen(command, cwd=tmp_path, text=True, start_new_session=True, **pipes) as process:
             time.sleep(delay)
             process.send_signal(number)
             out, err = process.communicate(timeout=60)
+        return process.returncode, out, err
+
+    delays = (0.15, 0.3, 0.6, 1.2, 2.5)
+    for delay, (left, out, err) in zip(delays, side_by_side(run, [(one,) for one in delays]), strict=True):
         if "site.py" in err or (delay == 0.15 and not err):  # Python itself had not started yet
             continue
         said = [line for line in err.splitlines() if not line.startswith("[")]  # but for progress
-        assert process.returncode == code, (delay, err)
+        assert left == code, (delay, err)
         assert len(said) == 1, (delay, err)
         assert said[0].startswith("samestep: interrupted; "), (delay, err)
         assert out == "" or "SPEED" in out

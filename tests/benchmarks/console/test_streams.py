@@ -11,7 +11,7 @@ import pytest
 
 from samestep.benchmarks.console.streams import tolerant
 from tests.helpers.paths import DATA, RESULTS
-from tests.helpers.processes import SMOKE
+from tests.helpers.processes import SMOKE, side_by_side
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +32,6 @@ def shell(line: str, folder: Path, **variables: str) -> subprocess.CompletedProc
     )
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize(
     ("redirection", "code", "said"),
     [
@@ -46,32 +45,42 @@ def shell(line: str, folder: Path, **variables: str) -> subprocess.CompletedProc
         ("| head -1", 0, ""),
     ],
 )
-def test_every_stream_may_fail(
-    redirection: str, code: int, said: str, unbuffered: str, tmp_path: Path
-) -> None:
-    done = shell(f"{SAMESTEP} table {REFERENCE} {redirection}", tmp_path, PYTHONUNBUFFERED=unbuffered)
-    assert done.returncode == code, done.stderr
-    assert done.stderr == (f"samestep: {said}\n" if said else "")
+def test_every_stream_may_fail(redirection: str, code: int, said: str, tmp_path: Path) -> None:
+    """With a buffer of its own and without."""
+    line = f"{SAMESTEP} table {REFERENCE} {redirection}"
+    ends = side_by_side(lambda value: shell(line, tmp_path, PYTHONUNBUFFERED=value), [("",), ("1",)])
+    for done in ends:
+        assert done.returncode == code, done.stderr
+        assert done.stderr == (f"samestep: {said}\n" if said else "")
 
 
-@pytest.mark.parametrize(
-    ("words", "code"),
-    [
-        ("list", 2),
-        ("lesson --lane numpy", 2),
-        ("parity --task lesson --lane numpy", 2),
-        ("ceilings --task lesson --lane numpy --json", 2),
-        (f"report {REFERENCE} --out page.html", 2),
-        (f"diff {REFERENCE} {REFERENCE}", 2),
-        (f"verify {SMALL}", 2),
-        ("--help", 2),
-        ("--version", 2),
-        ("table nowhere", 2),
-    ],
+COMMANDS = (
+    "list",
+    "lesson --lane numpy",
+    "parity --task lesson --lane numpy",
+    "ceilings --task lesson --lane numpy --json",
+    f"report {REFERENCE} --out page.html",
+    f"diff {REFERENCE} {REFERENCE}",
+    f"verify {SMALL}",
+    "--help",
+    "--version",
+    "table nowhere",
 )
-def test_no_command_ends_well_with_a_full_output(words: str, code: int, tmp_path: Path) -> None:
-    done = shell(f"{SAMESTEP} {words} >/dev/full", tmp_path)
-    assert done.returncode == code, done.stderr
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> dict[str, subprocess.CompletedProcess[str]]:
+    """How each command ended whose output had no room."""
+    lines = [(f"{SAMESTEP} {words} >/dev/full", tmp_path_factory.mktemp("full")) for words in COMMANDS]
+    return dict(zip(COMMANDS, side_by_side(shell, lines), strict=True))
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_no_command_ends_well_with_a_full_output(
+    words: str, full: dict[str, subprocess.CompletedProcess[str]]
+) -> None:
+    done = full[words]
+    assert done.returncode == 2, done.stderr
     errors = [line for line in done.stderr.splitlines() if not line.startswith("[")]  # progress
     assert len(errors) == 1
     assert errors[0].startswith("samestep: ")
@@ -87,21 +96,26 @@ def test_a_run_is_kept_though_nothing_can_be_shown(tmp_path: Path) -> None:
 def test_a_check_that_failed_says_so_whoever_reads_it(tmp_path: Path) -> None:
     (tmp_path / "benchmark.json").write_bytes(SMALL.read_bytes())
     (tmp_path / "table.md").write_text("| another | table |\n")
-    for redirection in (">&-", ">/dev/full", "| head -1"):
-        assert shell(f"{SAMESTEP} verify . {redirection}", tmp_path).returncode == 1
+    lines = [(f"{SAMESTEP} verify . {where}", tmp_path) for where in (">&-", ">/dev/full", "| head -1")]
+    assert [done.returncode for done in side_by_side(shell, lines)] == [1, 1, 1]
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
-def test_every_encoding_has_the_tables(encoding: str, tmp_path: Path) -> None:
-    done = shell(f"{SAMESTEP} table {REFERENCE}", tmp_path, PYTHONIOENCODING=encoding)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "\\u" not in done.stdout
-    assert (" us +-" in done.stdout) == (encoding == "ascii")
+def test_every_encoding_has_the_tables(tmp_path: Path) -> None:
+    def shown(encoding: str) -> subprocess.CompletedProcess[str]:
+        return shell(f"{SAMESTEP} table {REFERENCE}", tmp_path, PYTHONIOENCODING=encoding)
+
+    encodings = ("ascii", "latin-1", "utf-8")
+    for encoding, done in zip(encodings, side_by_side(shown, [(one,) for one in encodings]), strict=True):
+        assert (done.returncode, done.stderr) == (0, ""), encoding
+        assert "\\u" not in done.stdout
+        assert (" us +-" in done.stdout) == (encoding == "ascii")
 
 
 def test_a_name_that_the_encoding_lacks_is_escaped(tmp_path: Path) -> None:
-    for name in ("größe-表", os.fsdecode(b"\xff")):
-        done = shell(f"{SAMESTEP} table '{name}'", tmp_path, PYTHONIOENCODING="ascii")
+    def refused(name: str) -> subprocess.CompletedProcess[str]:
+        return shell(f"{SAMESTEP} table '{name}'", tmp_path, PYTHONIOENCODING="ascii")
+
+    for done in side_by_side(refused, [("größe-表",), (os.fsdecode(b"\xff"),)]):
         assert done.returncode == 2
         assert done.stderr.startswith("samestep: ")
         assert done.stderr.count("\n") == 1

@@ -18,7 +18,7 @@ from samestep.benchmarks.measure.exclusive import made_folder
 from samestep.benchmarks.measure.folder import RunFolder
 from samestep.benchmarks.measure.process import check_room
 from samestep.benchmarks.record.files import write_text
-from tests.helpers.processes import SMOKE, InProcess, samestep
+from tests.helpers.processes import SMOKE, InProcess, samestep, side_by_side
 from tests.helpers.records import plan
 
 LIMITED = """
@@ -135,22 +135,27 @@ def test_no_lane_is_to_blame_for_a_full_disk() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("most_bytes", [300, 2_000, 20_000, 60_000])
-def test_a_disk_that_fills_loses_nothing(most_bytes: int, tmp_path: Path) -> None:
+def test_a_disk_that_fills_loses_nothing(tmp_path: Path) -> None:
+    sizes = (300, 2_000, 20_000, 60_000)
+    side_by_side(check_full_disk, [(size, tmp_path / str(size)) for size in sizes])
+
+
+def check_full_disk(most_bytes: int, place: Path) -> None:
     """Files may have so many bytes: too few for the data, the plan, the certificates, the record."""
+    place.mkdir()
     command = [sys.executable, "-c", LIMITED, str(most_bytes), "compare", *SMOKE, "--out", "run"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 2, done.stderr
+    done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2, (most_bytes, done.stderr)
     said = [line for line in done.stderr.splitlines() if not line.startswith("[")]  # but for progress
     assert len(said) == 1, done.stderr
     assert "File too large" in said[0] or "no room for a whole file" in said[0]
     assert "record:" not in done.stdout
-    folder = RunFolder(tmp_path / "run")
+    folder = RunFolder(place / "run")
     assert not [path for path in folder.run.rglob(".*") if path.is_file()]
     assert ("--resume run" in said[0]) == folder.begun
     words = ("--resume", "run") if folder.begun else (*SMOKE, "--out", "run")
     assert bool(folder.blocks()) == (most_bytes == 60_000)
-    resumed = samestep("compare", *words, cwd=tmp_path)
+    resumed = samestep("compare", *words, cwd=place)
     assert resumed.returncode == 0, resumed.stderr
     assert sorted(path.name for path in folder.run.iterdir()) == ["benchmark.json", "table.md"]
     assert json.loads((folder.run / "benchmark.json").read_text())["benchmarks"]

@@ -106,7 +106,8 @@ def test_a_child_that_holds_the_pipe_does_not_make_a_dead_worker_hung() -> None:
         assert time.monotonic() - begin < 3.0  # the import of NumPy in it
 
 
-def test_a_worker_that_closes_its_pipe_is_said_to_have_done_so() -> None:
+def test_a_worker_that_closes_its_pipe_is_said_to_have_done_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("samestep.benchmarks.measure.process.DEATH_S", 1.0)
     assert reason("close every file") == "closed its pipe"
 
 
@@ -158,7 +159,8 @@ def test_nothing_survives_a_guard_that_is_killed() -> None:
     assert reason("kill the guard") == "its guard died of SIGKILL"
 
 
-def test_nothing_survives_a_guard_that_is_stopped() -> None:
+def test_nothing_survives_a_guard_that_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("samestep.benchmarks.measure.process_tree.GUARD_S", 1.0)
     with worker_for("stop the guard") as worker:
         do_deed(worker)
         processes = [psutil.Process(pid) for pid in worker.descendants()]

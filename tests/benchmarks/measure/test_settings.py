@@ -156,9 +156,10 @@ def test_a_line_names_what_was_set_and_whom_it_concerns() -> None:
 
 @pytest.fixture(scope="module")
 def bent(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """One session with compilers switched off from outside, and lanes that switch theirs off from inside."""
+    """One block with compilers switched off from outside, and lanes that switch theirs off from inside."""
     lanes = ["jax:tuned", *(f"validation.trap_lanes:{name}" for name in SWITCHED_OFF)]
-    request = requested(tmp_path_factory.mktemp("bent"), *lanes, tasks=tuple(TASKS[:1]), effort=TINY)
+    effort = TINY.model_copy(update={"blocks": 1})  # how they end is known from the first call
+    request = requested(tmp_path_factory.mktemp("bent"), *lanes, tasks=tuple(TASKS[:1]), effort=effort)
     with pytest.MonkeyPatch.context() as patch:
         for name in ("JAX_DISABLE_JIT", "TORCHDYNAMO_DISABLE", "TORCH_COMPILE_DISABLE", "PYTHONASYNCIODEBUG"):
             patch.setenv(name, "1")

@@ -1,15 +1,13 @@
 """pytest-benchmark's own options do to our benchmarks what its users expect; each in a real pytest.
 
-One race is measured with many options at once. Later runs go on with a copy of its pieces, all of them there, so
-that everything is shown again and nothing is measured.
+A race is measured once for all of them: see tests/helpers/raced.py.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -20,64 +18,14 @@ from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.pytest_plugin.adapter import document
 from samestep.benchmarks.record.files import load
 from tests.helpers.outside_lanes import BROKEN, install, python_path
-from tests.helpers.paths import RESULTS, ROOT
-from tests.helpers.processes import ONLY, run_pytest
+from tests.helpers.paths import RESULTS
+from tests.helpers.processes import ONLY, InProcess, run_pytest
+from tests.helpers.raced import PLUGIN, Raced
 
 pytestmark = pytest.mark.slow
 
-PLUGIN = ("-p", "samestep.benchmarks.pytest_plugin")
 BENCH = "samestep.benchmarks.bench_training"
 LANE = "lesson-numpy:tuned"
-
-
-class Raced:
-    """A finished race: what pytest said, and the folder with its pieces, its JSON and its saved run."""
-
-    def __init__(self, folder: Path) -> None:
-        self.json, self.storage, self.chart = (
-            folder / "mine.json",
-            folder / "saved",
-            folder / "charts" / "speed",
-        )
-        self.out = folder / "run"
-        self.done = run_pytest(
-            *ONLY,
-            f"--benchmark-json={self.json}",
-            "--benchmark-autosave",
-            f"--benchmark-storage={self.storage}",
-            f"--benchmark-histogram={self.chart}",
-            "--benchmark-group-by=param:lane",
-            "--benchmark-columns=min,rounds",
-            "--benchmark-sort=name",
-            out=self.out,
-        )
-
-    @property
-    def saved(self) -> Path:
-        (path,) = self.storage.rglob("*.json")
-        return path
-
-    def again(self, folder: Path, *words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-        """The same race shown again in another folder, with other options."""
-        shutil.copytree(self.out / "relay", folder / "relay")
-        return run_pytest(*(ONLY if cwd == ROOT else ONLY[:1]), *words, resume=folder, cwd=cwd)
-
-    def slowed(self, folder: Path, factor: float) -> Path:
-        """A storage with the saved run, its times multiplied."""
-        document = json.loads(self.saved.read_text())
-        for each in document["benchmarks"]:
-            each["stats"] |= {name: factor * each["stats"][name] for name in ("min", "mean")}
-        path = folder / self.saved.relative_to(self.storage)
-        path.parent.mkdir(parents=True)
-        path.write_text(json.dumps(document))
-        return folder
-
-
-@pytest.fixture(scope="module")
-def raced(tmp_path_factory: pytest.TempPathFactory) -> Raced:
-    found = Raced(tmp_path_factory.mktemp("raced"))
-    assert found.done.returncode == 0, found.done.stdout + found.done.stderr
-    return found
 
 
 def slices(path: Path) -> int:
@@ -88,7 +36,16 @@ def test_the_users_own_json_is_the_record(raced: Raced) -> None:
     document = json.loads(raced.json.read_text())
     assert all(each["stats"]["data"] for each in document["benchmarks"])
     assert slices(raced.json)
-    assert not (raced.out / "benchmark.json").exists()
+
+
+def test_the_runs_folder_is_whole_beside_it(raced: Raced, here: InProcess) -> None:
+    """What is named below the table can be read by every command."""
+    (path,) = re.findall(r"^record: (\S+)$", raced.done.stdout, re.MULTILINE)
+    assert Path(path) == raced.out / "benchmark.json"
+    assert sorted(file.name for file in raced.out.iterdir()) == ["benchmark.json", "table.md"]
+    assert load(path) == load(raced.json)
+    for named in (raced.out, raced.json):
+        assert here("verify", str(named)).returncode == 0
 
 
 def test_pytest_benchmark_would_write_every_entry_as_the_command_does(raced: Raced) -> None:

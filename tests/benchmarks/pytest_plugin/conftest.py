@@ -1,0 +1,14 @@
+"""The race that the tests of the plugin share."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.helpers.raced import Raced
+
+
+@pytest.fixture(scope="session")
+def raced(tmp_path_factory: pytest.TempPathFactory) -> Raced:
+    found = Raced(tmp_path_factory.mktemp("raced"))
+    assert found.done.returncode == 0, found.done.stdout + found.done.stderr
+    return found

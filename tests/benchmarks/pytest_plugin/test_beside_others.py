@@ -1,0 +1,127 @@
+"""Beside other plugins, and without the loading of any: the run is shown, or one line says what cannot be."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.outside_lanes import python_path
+from tests.helpers.processes import ONLY, run_pytest
+from tests.helpers.raced import PLUGIN, Raced
+
+pytestmark = pytest.mark.slow
+
+# As pytest-codspeed does it: it switches pytest-benchmark's session off and puts its own fixture in the place of
+# the other's.
+SWITCHES_OFF = """
+import pytest
+
+enabled = []
+
+def pytest_addoption(parser):
+    parser.addoption("--codspeed", action="store_true")
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    if config.getoption("codspeed"):
+        enabled.append(True)
+        config.option.benchmark_disable = True
+        config.pluginmanager.set_blocked("pytest-benchmark")
+
+@pytest.fixture
+def codspeed_benchmark():
+    return lambda function, *arguments: function(*arguments)
+
+def pytest_plugin_registered(plugin, manager):
+    definitions = getattr(plugin, "_arg2fixturedefs", None)
+    if definitions and enabled:
+        definitions["benchmark"] = definitions["codspeed_benchmark"]
+"""
+# As pytest-timeout's signal does it: a test that takes longer fails.
+LIMITS_TESTS = """
+import signal
+import pytest
+
+def over(*_):
+    pytest.fail("Timeout (>1.0s)")
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, 1.0)
+    try:
+        return (yield)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+"""
+
+
+def with_plugin(folder: Path, name: str, code: str) -> Mapping[str, str]:
+    """An environment in which a plugin can be imported."""
+    (folder / f"{name}.py").write_text(code)
+    return os.environ | {"PYTHONPATH": python_path(folder)}
+
+
+def test_whatever_switches_pytest_benchmark_off_is_one_line(tmp_path: Path) -> None:
+    env = with_plugin(tmp_path, "switches_off", SWITCHES_OFF)
+    words = ("-p", "switches_off", "--codspeed")
+    done = run_pytest("benchmarks/bench_training.py", *words, out=tmp_path / "run", env=env)
+    said = done.stdout + done.stderr
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR, said
+    (error,) = [line for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
+    assert "only pytest-benchmark shows their times: leave out what switches it off (--codspeed" in error
+    assert "INTERNALERROR" not in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_other_benchmarks_run_without_pytest_benchmarks_session(tmp_path: Path) -> None:
+    env = with_plugin(tmp_path, "switches_off", SWITCHES_OFF)
+    (tmp_path / "test_other.py").write_text("def test_other(benchmark): assert benchmark(sum, [1, 2]) == 3\n")
+    words = (*PLUGIN, "-p", "switches_off", "--codspeed")
+    done = run_pytest(*words, race=(), out=tmp_path / "run", cwd=tmp_path, env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+
+
+def test_a_limit_on_the_time_of_a_test_does_not_end_the_run(tmp_path: Path) -> None:
+    """All is measured before the first test; the tests take no time."""
+    env = with_plugin(tmp_path, "limits_tests", LIMITS_TESTS)
+    done = run_pytest(*ONLY, "-p", "limits_tests", out=tmp_path / "run", env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 passed" in done.stdout
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["benchmark.json", "table.md"]
+
+
+def test_pytest_benchmark_is_there_where_no_plugin_is_loaded_by_itself(raced: Raced, tmp_path: Path) -> None:
+    env = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = raced.again(tmp_path / "run", "--benchmark-columns=min", env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "benchmark 'lesson': 2 tests" in done.stdout
+    assert "SPEED" in done.stdout
+    left_out = run_pytest(ONLY[1], "-p", "no:benchmark", out=tmp_path / "other", env=env)
+    assert left_out.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "needs pytest-benchmark: leave out -p no:benchmark" in left_out.stderr
+
+
+def test_a_skip_of_someone_elses_measures_nothing(tmp_path: Path) -> None:
+    code = (
+        "import pytest\n"
+        "def pytest_collection_modifyitems(items):\n"
+        "    for item in items:\n"
+        "        item.add_marker(pytest.mark.skip(reason='not today'))\n"
+    )
+    env = with_plugin(tmp_path, "skips_all", code)
+    done = run_pytest(*ONLY, "-p", "skips_all", out=tmp_path / "run", env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 skipped" in done.stdout
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_pytests_capture_the_run_is_shown(raced: Raced, tmp_path: Path) -> None:
+    done = raced.again(tmp_path / "run", "-p", "no:capture")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "SPEED" in done.stdout
