@@ -13,10 +13,10 @@ from typing import Any, TypeAlias
 
 from samestep.backends.interface import Backend
 
+from ..record.measurements import PHASES
 from .clock import TimedWork, garbage
 
 ROUNDS = 9
-PHASES = ("row gathering", "forward and backward", "update", "Python")
 Loop: TypeAlias = Callable[[TimedWork, Any], Any]
 
 

@@ -14,8 +14,8 @@ from ..analysis import LaneAnalysis, RecordAnalysis
 from ..analysis.throttling import throttled
 from ..console.errors import InputError
 from ..console.escapes import visible
-from ..measure.phases import PHASES
 from ..record import AnyRecord, PhaseBreakdown, PlannedWork
+from ..record.measurements import PHASES
 from ..statistics.inference import FEWEST_BLOCKS
 from . import columns, sweep_tables
 from . import formatting as fmt

@@ -17,8 +17,8 @@ from docs.generate.reference_parts import Reference
 from samestep import Traits, backends
 from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.analysis.verdicts import VerdictWord
-from samestep.benchmarks.measure.phases import PHASES
 from samestep.benchmarks.record.files import load
+from samestep.benchmarks.record.measurements import PHASES
 from samestep.benchmarks.report import tables
 
 DOCS = pages.ROOT / "docs"
