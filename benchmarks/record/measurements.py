@@ -122,6 +122,7 @@ class RooflineLimits(Spec):
 
 PHASES = ("row gathering", "forward and backward", "update", "Python")  # of a step, in this order
 
+
 class PhaseBreakdown(Spec):
     """Where a step's time goes, seconds: phases that add up to `run_s`, or the reason why there are none.
 
