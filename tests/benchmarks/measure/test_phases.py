@@ -15,9 +15,10 @@ from samestep.backends.spec import Linear, Synthetic, Task
 from samestep.benchmarks import datasets
 from samestep.benchmarks.measure import task_files as work
 from samestep.benchmarks.measure.clock import TimedWork
-from samestep.benchmarks.measure.phases import LOOPS, PHASES, differences, indivisible, phase_breakdown
+from samestep.benchmarks.measure.phases import LOOPS, differences, indivisible, phase_breakdown
 from samestep.benchmarks.parity.workload import initial_parameters
 from samestep.benchmarks.record.files import load
+from samestep.benchmarks.record.measurements import PHASES
 from tests.helpers.lanes import LANES
 from tests.helpers.processes import InProcess
 
