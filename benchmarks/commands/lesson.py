@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 
 from ..console.progress import progress
+from ..console.terminal import terminal_width
 from ..lesson import render, walk
 from ..lesson.page import NARROWEST
 
@@ -20,7 +20,6 @@ def lesson(lanes: Sequence[str], batch_size: int, *, json: bool) -> int:
     """
     with progress() as report:
         walked = walk(lanes, batch_size=batch_size, progress=report)
-    columns = shutil.get_terminal_size((WIDEST, 24)).columns
-    width = min(max(columns, NARROWEST), WIDEST)
+    width = min(max(terminal_width(), NARROWEST), WIDEST)
     print(walked.model_dump_json(indent=2) if json else render(walked, width=width))
     return int(any(lane.failed for lane in walked.lanes))

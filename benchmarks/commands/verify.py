@@ -11,7 +11,7 @@ from ..record.files import open_document
 from ..report.page import NAME as PAGE
 from ..report.sweep_tables import sweep_document
 from ..report.tables import record_document
-from ..report.text_table import markdown
+from ..report.text_table import markdown, prose
 from ..verify import BenchmarkDocument, Rendering
 from ..verify import verify as check
 from ..verify.against_code import check_against_code
@@ -33,16 +33,17 @@ def verify(result: str | Path, data: str | None = None, *, against_code: bool = 
     folder = Path(result) if Path(result).is_dir() else Path(result).parent
     table = small_text(folder / TABLE) if (folder / TABLE).exists() else None
     record = document.samestep
-    findings = check(document, table=None if table is None else table_rendering(record, table), data=data)
-    if (folder / PAGE).exists():
-        findings.skip(f"{PAGE}; make your own: samestep report")
-    if against_code:
-        from ..pytest_plugin.adapter import machine_info  # it loads pytest-benchmark
+    rendering = None if table is None else table_rendering(record, table)
+    with progress() as report:
+        findings = check(document, table=rendering, data=data, progress=report)
+        if (folder / PAGE).exists():
+            findings.skip(f"{PAGE}; make your own: samestep report")
+        if against_code:
+            from ..pytest_plugin.adapter import machine_info  # it loads pytest-benchmark
 
-        with progress() as report:
             here = MachineFacts.model_validate(machine_info())
             check_against_code(findings, document, here, data=data, progress=report)
-    print(findings.text())
+    print(prose(findings.text()))
     return int(bool(findings.wrong))
 
 

@@ -1,4 +1,4 @@
-"""Progress of a long run on stderr: a bar with the time left on a terminal, a line for each stage elsewhere."""
+"""Progress of a long run on stderr: bars with the time left where a terminal can move its cursor, else lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .interrupts import interrupts_delivered, raise_interrupts
 from .streams import tolerant
 
 Progress: TypeAlias = Callable[[str, int, int, str], None]  # phase, done, total, what was just done
-QUIET_S = 15.0  # without a terminal: at most a line in so many seconds within a stage
+QUIET_S = 15.0  # without bars: at most a line in so many seconds within a stage
 
 
 @contextmanager
@@ -24,16 +24,18 @@ def progress() -> Iterator[Progress]:
     """Gives a function of (phase, done, total, text) that writes to stderr: stdout stays clean for pipes."""
     raise_interrupts()
     stream = tolerant(sys.stderr)
-    with interrupts_delivered(), _bars(stream) if stream.isatty() else _lines(stream) as report:
+    console = Console(file=stream, force_jupyter=False)
+    shown = _bars(console) if stream.isatty() and not console.is_dumb_terminal else _lines(stream)
+    with interrupts_delivered(), shown as report:
         yield report
     stream.flush()
 
 
 @contextmanager
-def _bars(stream: TextIO) -> Iterator[Progress]:
+def _bars(console: Console) -> Iterator[Progress]:
     columns = TextColumn("{task.description:9}"), BarColumn(24), TextColumn("{task.completed}/{task.total}")
     times = TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[text]}")
-    with Bars(*columns, *times, console=Console(file=stream), transient=True) as bars:
+    with Bars(*columns, *times, console=console, transient=True) as bars:
         phases: dict[str, TaskID] = {}
 
         def report(phase: str, done: int, total: int, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
@@ -28,12 +29,18 @@ from .training import LessonLane, Params, numbers
 
 ROWS_SHOWN = 3  # of the first batch
 HIDDEN = 8
+STAGES = ("training and its proof", "the other rows and the exercises")
+StageBegun: TypeAlias = Callable[[int, str], None]  # number and name
 
 
-def walk_lane(lane: LessonLane, setting: LessonSetting) -> tuple[LaneWalk, Params]:
-    """Everything that one lane does in the lesson, and its trained parameters."""
+def walk_lane(
+    lane: LessonLane, setting: LessonSetting, begun: StageBegun = lambda stage, what: None
+) -> tuple[LaneWalk, Params]:
+    """Everything that one lane does in the lesson, and its trained parameters; `begun` hears of each stage."""
+    begun(1, STAGES[0])
     result, epochs = train(lane)
     before_last_epoch = epochs[-2] if len(epochs) > 1 else lane.start
+    begun(2, STAGES[1])
     walk = LaneWalk(
         held=held(lane, setting),
         iterator=iterator(lane),

@@ -21,6 +21,7 @@ from .training import LessonLane, Params, equality, nan_if_none, numbers
 
 LANES = ("numpy", "torch", "jax")
 LARGEST_BATCH = 1000
+STAGES = 1 + len(lane.STAGES)  # of a lane, with its import
 LONGEST_REASON = 200  # of a lane's own error
 
 
@@ -37,18 +38,29 @@ def walk(lanes: Sequence[str] = LANES, *, batch_size: int = 10, progress: Progre
     setting = _setting(task, split, start)
     reports: list[LaneReport] = []
     final_params: dict[str, Params] = {}
+    total = STAGES * len(chosen)
     for done, name in enumerate(chosen):
-        progress("lesson", done, len(chosen), name)
+        begun = _reporter(progress, STAGES * done, total, name)
+        begun(0, "importing")
         if name in missing:
             reports.append(LaneReport(name=name, missing=missing[name]))
             continue
         try:
-            report, final_params[name] = _lane(name, task, split, start, setting)
+            report, final_params[name] = _lane(name, task, split, start, setting, begun)
         except Exception as error:  # whatever goes wrong in one lane concerns that lane alone
             report = _failed(name, error)
         reports.append(report)
-    progress("lesson", len(chosen), len(chosen), "done")
+    progress("lesson", total, total, "done")
     return _assembled(task, setting, reports, final_params)
+
+
+def _reporter(progress: Progress, before: int, total: int, name: str) -> lane.StageBegun:
+    """What hears of the stages of a lane, so many of which came before it."""
+
+    def begun(stage: int, what: str) -> None:
+        progress("lesson", before + stage, total, f"{name}: {what}")
+
+    return begun
 
 
 def _failed(name: str, error: Exception) -> LaneReport:
@@ -116,14 +128,14 @@ def _setting(task: Task, split: Split, start: Params) -> LessonSetting:
 
 
 def _lane(
-    name: str, task: Task, split: Split, start: Params, setting: LessonSetting
+    name: str, task: Task, split: Split, start: Params, setting: LessonSetting, begun: lane.StageBegun
 ) -> tuple[LaneReport, Params]:
     """One lane, and its trained parameters."""
     backend = backends.load(name)
     with backend.precision(task.dtype):
         x, y = split.rounded(task.dtype)
         lesson_lane = LessonLane(backend, task, split, start, (backend.put(x), backend.put(y)))
-        lane_walk, params = lane.walk_lane(lesson_lane, setting)
+        lane_walk, params = lane.walk_lane(lesson_lane, setting, begun)
     traits = backend.traits
     report = LaneReport(
         name=name,

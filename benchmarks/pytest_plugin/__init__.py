@@ -196,6 +196,7 @@ def measured(config: pytest.Config) -> Replay | None:
 
 def show(replay: Replay, terminal: pytest.TerminalReporter) -> None:
     """Leave the run's folder whole, and print the comparison unless --benchmark-quiet is given."""
+    from ..console.terminal import within_limits
     from ..report.tables import record_document
     from ..report.text_table import markdown, plain
     from .adapter import Saver
@@ -209,5 +210,6 @@ def show(replay: Replay, terminal: pytest.TerminalReporter) -> None:
         pytest.exit(str(error), returncode=int(pytest.ExitCode.USAGE_ERROR))
     if not saver.is_quiet:
         terminal.write_line("")
-        terminal.write_line(plain(document))
+        columns = replay.config.get_terminal_writer().fullwidth if terminal.isatty else 0
+        terminal.write_line(plain(document, width=within_limits(columns)))
         terminal.write_line(f"record: {path}")

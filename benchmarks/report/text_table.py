@@ -13,7 +13,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from ..console.escapes import visible
-from ..console.terminal import text_console
+from ..console.terminal import terminal_columns, text_console, within_limits
 from . import html
 from .column_fit import ColumnSizes, fit
 
@@ -111,6 +111,14 @@ def _total(widths: Mapping[int, int]) -> int:
 def paragraph(text: str, width: int, *, indent: int = 0) -> str:
     """A sentence or more, wrapped."""
     return _printed(Padding(Text(visible(text)), (0, 0, 0, indent)), width)
+
+
+def prose(text: str) -> str:
+    """Lines of sentences, wrapped where they go to a terminal; a program reads whole lines."""
+    columns = terminal_columns()
+    if not columns:
+        return text
+    return "\n".join(paragraph(line, within_limits(columns)) for line in text.split("\n"))
 
 
 def _printed(renderable: RichTable | Padding, width: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -20,8 +21,14 @@ from .planned_works import check_work
 from .remake import remake
 
 
-def check_steps(findings: Findings, record: AnyRecord, planned: PlannedWork, file: str | None) -> None:
-    """The certificates of a task, on its data made anew."""
+def check_steps(
+    findings: Findings,
+    record: AnyRecord,
+    planned: PlannedWork,
+    file: str | None,
+    begun: Callable[[int, str], None] = lambda proofs, what: None,
+) -> None:
+    """The certificates of a task, on its data made anew; `begun` hears which of all certificates is next."""
     name = planned.task.name
     try:
         data = remake(planned.task, file)
@@ -34,8 +41,10 @@ def check_steps(findings: Findings, record: AnyRecord, planned: PlannedWork, fil
     same = remade.digest == planned.data
     findings.compare("data sets", same, f"{name}: the data are not those that were recorded")
     if same:
-        for proof in (proof for proof in record.certified if proof.task == name):
-            _certificate(findings, proof, planned, remade, data)
+        for number, proof in enumerate(record.certified):
+            if proof.task == name:
+                begun(number, f"{name}, {proof.lane}")
+                _certificate(findings, proof, planned, remade, data)
 
 
 def _certificate(

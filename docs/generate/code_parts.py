@@ -12,6 +12,7 @@ from samestep.benchmarks.analysis.rows import BUSY
 from samestep.benchmarks.measure.efforts import EFFORTS
 from samestep.benchmarks.measure.settings import RULES
 from samestep.benchmarks.measure.task_files import RUN_STEPS
+from samestep.benchmarks.report import columns
 from samestep.benchmarks.statistics import inference
 
 LANGUAGES = {".py": "python", ".toml": "toml"}
@@ -70,6 +71,11 @@ def efforts() -> str:
         for e in EFFORTS.values()
     ]
     return table(("effort", "blocks", "rounds in a block", "a slice, at least", "cold first calls"), body)
+
+
+def narrow() -> str:
+    """The columns that a narrow terminal leaves out, in their order."""
+    return f"{', '.join(f'`{columns.COLUMNS[name].heading}`' for name in columns.DROPS)}."
 
 
 def losses() -> str:

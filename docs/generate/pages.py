@@ -27,6 +27,7 @@ def parts() -> dict[str, dict[str, str]]:
         "README.zh.md": readme,
         "docs/table.md": {
             **reference.tables(),
+            "narrow": code_parts.narrow(),
             "limits": code_parts.limits(),
             "efforts": code_parts.efforts(),
         },

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+import pty
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -41,6 +46,28 @@ def samestep(*words: str, cwd: Path, timeout: float = 300) -> subprocess.Complet
     command = [sys.executable, "-m", "samestep", *words]
     env = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout)
+
+
+def in_terminal(
+    *words: str, cwd: Path, columns: int = 80, term: str = "xterm", out: Path | None = None
+) -> tuple[int, str]:
+    """Exit code and all that the command line writes in a terminal of so many columns; `out` takes its stdout."""
+    main, side = pty.openpty()
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    env = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "PYTHONSAFEPATH")}
+    stdout = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) if out else side
+    command = [sys.executable, "-m", "samestep", *words]
+    with subprocess.Popen(
+        command, cwd=cwd, env=env | {"TERM": term}, stdin=side, stdout=stdout, stderr=side
+    ) as process:
+        for descriptor in {side, stdout}:
+            os.close(descriptor)
+        text = b""
+        with contextlib.suppress(OSError):  # how Linux says that nobody writes any more
+            while chunk := os.read(main, 1 << 16):
+                text += chunk
+    os.close(main)
+    return process.returncode, text.decode(errors="replace").replace("\r\n", "\n")
 
 
 def interrupted(command: Sequence[str], cwd: Path) -> tuple[int, str, str]:

@@ -1,0 +1,93 @@
+"""A terminal is asked for its width; text is the same wherever it is made; progress is seen on any terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import types
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+
+from samestep.benchmarks.analysis import RecordAnalysis
+from samestep.benchmarks.console import terminal
+from samestep.benchmarks.report import tables
+from tests.helpers.page_records import awkward, grid
+from tests.helpers.paths import DATA
+from tests.helpers.processes import in_terminal
+
+SMALL = DATA / "record-2.json"
+
+
+def test_the_width_is_that_of_the_terminal_within_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    for columns, width in ((0, 100), (20, 40), (80, 80), (95, 95), (300, 120)):
+        assert terminal.within_limits(columns) == width
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    monkeypatch.setenv("COLUMNS", "50")
+    assert terminal.terminal_width() == 100
+
+
+class NotebookShell:
+    """What a notebook's get_ipython() gives, as far as rich looks at it."""
+
+
+def test_text_is_the_same_in_a_notebook_and_under_any_variables(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """rich writes nothing into the text of a console that believes it is in a notebook, but shows it there."""
+    analysis = RecordAnalysis(awkward())
+    expected = tables.render(analysis, "rich")
+    shell = type("ZMQInteractiveShell", (NotebookShell,), {})()
+    monkeypatch.setattr("builtins.get_ipython", lambda: shell, raising=False)
+    for name, value in (("FORCE_COLOR", "1"), ("TERM", "dumb"), ("JUPYTER_COLUMNS", "30"), ("COLUMNS", "30")):
+        monkeypatch.setenv(name, value)
+        assert tables.render(analysis, "rich") == expected
+    assert len(expected) > 2000
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120])
+@pytest.mark.parametrize("make", [awkward, grid])
+def test_no_line_of_a_table_is_longer_than_its_width_or_cut(make: types.FunctionType, width: int) -> None:
+    analysis = RecordAnalysis(make())
+    text = tables.render(analysis, "rich", width=width)
+    assert max(map(cell_len, text.splitlines())) <= width
+    assert "…" not in text
+    for row in analysis.rows:
+        whole = [line for line in text.splitlines() if line.split()[:1] == [row.lane]]
+        assert len(whole) >= 3  # speed, cost, accuracy: each row is one line
+    for row in analysis.rows:
+        if row.verdict.ratio:
+            assert tables.fmt.between(row.verdict.ratio) in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("columns", [60, 80])
+def test_a_command_takes_the_width_of_its_terminal(columns: int, tmp_path: Path) -> None:
+    code, text = in_terminal("table", str(SMALL), cwd=tmp_path, columns=columns)
+    assert code == 0
+    assert max(map(cell_len, text.splitlines())) <= columns
+    assert f"not shown in {columns} columns: " in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [("verify", str(SMALL)), ("lesson", "--lane", "numpy")])
+def test_progress_is_plain_lines_where_the_cursor_cannot_move(words: tuple[str, ...], tmp_path: Path) -> None:
+    for term in ("dumb", "xterm"):
+        code, text = in_terminal(*words, cwd=tmp_path, term=term, out=tmp_path / "out")
+        assert code == 0
+        assert f"{words[0]} " in text
+        assert ("\x1b" in text) == (term == "xterm")
+        assert ("s] " in text) == (term == "dumb")
+
+
+@pytest.mark.slow
+def test_verify_says_which_certificate_it_is_at(tmp_path: Path) -> None:
+    record = json.loads(SMALL.read_text())["samestep"]
+    _, text = in_terminal("verify", str(SMALL), cwd=tmp_path, term="dumb")
+    total = len(record["certified"]) + 1
+    assert f"verify 0/{total} the plan" in text
+    assert f"verify {total}/{total} done" in text
+    assert max(map(len, text.splitlines())) <= 80
