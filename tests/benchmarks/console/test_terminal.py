@@ -13,6 +13,7 @@ from rich.cells import cell_len
 
 from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.console import terminal
+from samestep.benchmarks.report import formatting as fmt
 from samestep.benchmarks.report import tables
 from tests.helpers.page_records import awkward, grid
 from tests.helpers.paths import DATA
@@ -60,7 +61,7 @@ def test_no_line_of_a_table_is_longer_than_its_width_or_cut(make: types.Function
         assert len(whole) >= 3  # speed, cost, accuracy: each row is one line
     for row in analysis.rows:
         if row.verdict.ratio:
-            assert tables.fmt.between(row.verdict.ratio) in text
+            assert fmt.between(row.verdict.ratio) in text
 
 
 @pytest.mark.slow
