@@ -96,6 +96,7 @@ def conclude(
     final: dict[str, Host],
 ) -> Certificate:
     """The certificate that evidence adds up to; the last piece decides, and its dtype is named if it failed."""
+    evidence = [*evidence[:-1], limited(evidence)]
     few = 0 < sum(value.size for value in final.values()) <= MOST_KEPT
     kept = few and all(value.dtype.kind == "f" for value in final.values())
     return Certificate.model_validate(
@@ -119,6 +120,16 @@ def reason_of(evidence: Sequence[Evidence]) -> str:
     if last.status == "pass":
         return "; ".join(f"{piece.judgement.dtype}: {piece.judgement.reason}" for piece in evidence)
     return f"{last.dtype}: {last.reason}{cause_clause(last)}"
+
+
+def limited(evidence: Sequence[Evidence]) -> Evidence:
+    """The last piece of evidence; where only float32 was judged and passed, its reason says so."""
+    last = evidence[-1]
+    judged = {piece.judgement.dtype for piece in evidence if piece.judgement.status == "pass"}
+    if judged != {"float32"}:
+        return last
+    reason = f"{last.judgement.reason}; proven within float32 rounding only"
+    return last.model_copy(update={"judgement": last.judgement.model_copy(update={"reason": reason})})
 
 
 def cause_clause(judgement: Judgement) -> str:

@@ -7,6 +7,7 @@ that any language can read. Parameters go by torch Sequential's names, weights a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 from zipfile import BadZipFile
@@ -14,12 +15,13 @@ from zipfile import BadZipFile
 import numpy as np
 
 from samestep.backends.interface import Backend, Host, Trace
-from samestep.backends.spec import Task
+from samestep.backends.spec import Dtype, Task
 
 from ..console.errors import InputError
-from ..record.proof import Certificate, Diagnosis, Evidence
+from ..record.proof import Certificate, Diagnosis, Evidence, Judgement
 from .certificate import certify_backend, conclude, one_line
 from .judge import RunJudge
+from .single_entries import probe_work
 from .workload import Data, Rows, ScheduledBatch, Workload, digest, digest_orders
 
 PREFIXES = ("", "buffers/", "gradients/")
@@ -28,8 +30,10 @@ StepFunction: TypeAlias = Callable[[Params, Host, Host, float], Mapping[str, Hos
 GradientFunction: TypeAlias = Callable[[Params, Host, Host], tuple[Host, Mapping[str, Host]]]
 UpdateFunction: TypeAlias = Callable[[Params, Mapping[str, Host], float], Mapping[str, Host]]
 Stream: TypeAlias = Mapping[str, Host] | str | Path
-Program: TypeAlias = Backend | StepFunction | tuple[GradientFunction, UpdateFunction] | Stream
+Port: TypeAlias = StepFunction | tuple[GradientFunction, UpdateFunction] | Stream
+Program: TypeAlias = Backend | Port
 Recorder: TypeAlias = Callable[[Params, ScheduledBatch], Trace]  # one step, as a trace of one step
+Examiner: TypeAlias = Callable[[Workload], tuple[Evidence, Params]]
 
 
 def certify(
@@ -39,6 +43,7 @@ def certify(
     *,
     lane: str = "",
     run_steps: int | None = None,
+    probe: Port | None = None,
 ) -> Certificate:
     """The certificate of any program on a task.
 
@@ -48,25 +53,24 @@ def certify(
     `data` are the rows (x, y), in this order, `Rows` or a data set; `lane` is the name that the program gets;
     `run_steps` is for backends alone.
 
+    `probe` is the same program once more, afresh, for the work that `export(..., probe=True)` writes: functions,
+    or the stream that it recorded there. It shows what is too small for the bounds of the run. A backend is
+    probed by itself.
+
     Functions are called for every step of every epoch, in float64 and then in the task's dtype, with their own
     previous result. A new run begins with the start values; momentum that a function carries has to begin anew
     there too. Where no buffers are shown, the reference's own, with their error, stand in.
 
     Raises:
         InputError: the data are no arrays of finite real numbers or do not fit task and dtype, a batch is too
-            large for any bound in it, or a stream cannot be read.
+            large for any bound in it, a stream cannot be read, or a backend comes with a probe.
     """
     data = as_data(data)
-    match program:
-        case Backend():
-            return certify_backend(program, task, data, lane=lane, run_steps=run_steps)
-        case (gradient, update):
-            return certify_recorder(recorder_of_halves(gradient, update), task, data, lane or "port")
-        case str() | Path() | Mapping():
-            return certify_stream(program, task, data, lane or "port")
-        case _ if callable(program):
-            return certify_recorder(recorder_of_step(program), task, data, lane or "port")
-    raise InputError(f"{program!r} is no program: give a backend, functions, or a recorded stream")
+    if not isinstance(program, Backend):
+        return certify_port(program, task, data, lane or "port", probe)
+    if probe is not None:
+        raise InputError("a backend is probed by itself; leave `probe` out")
+    return certify_backend(program, task, data, lane=lane, run_steps=run_steps)
 
 
 def as_data(data: Data | tuple[Host, Host]) -> Data:
@@ -110,16 +114,54 @@ def stacked(arrays: Mapping[str, Host]) -> Params:
     return {name: np.array(value)[None] for name, value in arrays.items()}
 
 
-def certify_recorder(record: Recorder, task: Task, data: Data, lane: str) -> Certificate:
-    """The certificate of a program that is recorded step by step."""
+def certify_port(program: Port, task: Task, data: Data, lane: str, probe: Port | None) -> Certificate:
+    """The certificate of functions or of a stream: in float64 first, but a stream in the task's dtype alone."""
+    examine, examine_probe = examiner_of(program), None if probe is None else examiner_of(probe)
+    dtypes: tuple[Dtype, ...] = (task.dtype,) if is_stream(program) else ("float64", task.dtype)
     evidence: list[Evidence] = []
-    for dtype in dict.fromkeys(("float64", task.dtype)):
+    for dtype in dict.fromkeys(dtypes):
         workload = Workload.of(task.model_copy(update={"dtype": dtype}), data)
-        piece, final = examine_steps(record, workload)
+        piece, final = examine(workload)
+        probed = piece.judgement.status == "pass" and (dtype == task.dtype or not is_stream(probe))
+        if examine_probe and probed:
+            piece = with_probe(piece, examine_probe(probe_work(workload))[0].judgement)
         evidence.append(piece)
         if piece.judgement.status != "pass":
             break
     return conclude(description(lane, workload), task, data, evidence, final)
+
+
+def examiner_of(program: Port) -> Examiner:
+    """What examines such a program on some work.
+
+    Raises:
+        InputError: it is no such program.
+    """
+    match program:
+        case (gradient, update):
+            return partial(examine_steps, recorder_of_halves(gradient, update))
+        case str() | Path() | Mapping():
+            return partial(examine_stream, program)
+        case _ if callable(program):
+            return partial(examine_steps, recorder_of_step(program))
+    raise InputError(f"{program!r} is no program: give a backend, functions, or a recorded stream")
+
+
+def is_stream(program: object) -> bool:
+    """Whether a program is a recorded stream."""
+    return isinstance(program, str | Path | Mapping)
+
+
+def with_probe(piece: Evidence, probe: Judgement) -> Evidence:
+    """Evidence with the judgment of a probe, which is part of the judgment of the run."""
+    ratio = max((worst.share for worst in probe.quantities.values()), default=np.inf)
+    update: dict[str, object] = {"reason": f"on rows with one non-zero entry, {probe.reason}"}
+    if probe.status == "pass":
+        update["reason"] = f"{piece.judgement.reason}; {update['reason']}"
+    else:
+        update |= {"status": probe.status, "diagnosis": probe.diagnosis}
+    judgement = piece.judgement.model_copy(update=update)
+    return piece.model_copy(update={"judgement": judgement, "probe": float(ratio)})
 
 
 def description(lane: str, workload: Workload) -> dict[str, object]:
@@ -152,14 +194,13 @@ def examine_steps(record: Recorder, workload: Workload) -> tuple[Evidence, Param
 # --- streams --------------------------------------------------------------------------------------------------
 
 
-def certify_stream(stream: Stream, task: Task, data: Data, lane: str) -> Certificate:
-    """The certificate of a recorded run, in the task's dtype alone."""
-    workload = Workload.of(task, data)
+def examine_stream(stream: Stream, workload: Workload) -> tuple[Evidence, Params]:
+    """The evidence on a recorded run, and the parameters in which it ends."""
     run_judge, trace = RunJudge(workload), read_stream(stream, workload)
     run_judge.feed(trace)
     final = {name: values[-1] for name, values in trace.params.items() if len(values)}
     piece = Evidence(judgement=run_judge.judgement(), start=digest(workload.start), final=digest(final))
-    return conclude(description(lane, workload), task, data, [piece], final)
+    return piece, final
 
 
 def read_stream(stream: Stream, workload: Workload) -> Trace:
@@ -247,15 +288,17 @@ def join_steps(arrays: Mapping[str, Host], stream_keys: Sequence[str], where: st
     return joined
 
 
-def export(path: str | Path, task: Task, data: Data | tuple[Host, Host]) -> None:
+def export(path: str | Path, task: Task, data: Data | tuple[Host, Host], *, probe: bool = False) -> None:
     """Write a task's work for a program in any language, as an npz file.
 
-    It holds x, y, "order" and "rates" by epoch, and "start/<name>" for every parameter.
+    It holds x, y, "order" and "rates" by epoch, and "start/<name>" for every parameter. `probe`: in the place of
+    the task's own rows and start, an epoch of a few steps on work on which little can hide (`single_entries`).
 
     Raises:
         InputError: the data are none for this task.
     """
     workload = Workload.of(task, as_data(data))
+    workload = probe_work(workload) if probe else workload
     arrays = {"x": workload.x, "y": workload.y, "order": np.stack(workload.orders)}
     arrays |= {"rates": workload.learning_rates}
     arrays |= {f"start/{name}": value for name, value in workload.start.items()}

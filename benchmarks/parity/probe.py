@@ -1,8 +1,6 @@
-"""Checks beside the run: the finished model's output, and steps that show reduced precision at any size.
+"""Checks beside the run: the finished model's output, and steps on rows with one non-zero entry.
 
-A worst-case bound on a long sum is wider than what bfloat16 or TF32 inputs do to it. On rows with one non-zero
-entry every product of the first layer stands alone, its bound is a few roundings, and inputs cut to 8 or 11
-bits show at once.
+On such rows (`single_entries`) reduced precision shows at any size, and so does a small gradient left out.
 """
 
 from __future__ import annotations
@@ -18,6 +16,7 @@ from .doctor.lane_faults import of_prediction
 from .judge import judge
 from .reference import Arithmetic, Bounds, Magnitudes, Reference, narrow
 from .reference.drift import exact_distance
+from .single_entries import single_entries
 from .step_comparison import bound_ratio
 from .workload import Workload
 
@@ -55,8 +54,8 @@ def check_output(
 def probe_step(backend: Backend, workload: Workload) -> tuple[Judgement, Judgement]:
     """A step from drawn parameters on rows with one non-zero entry, judged: by its two halves and by `step`."""
     rows = min(workload.task.batch_size, len(workload.x))
-    probe = single_entries(replace(workload, x=workload.x[:rows], y=workload.y[:rows]))
-    probe = replace(probe, orders=(np.arange(rows),), learning_rates=workload.learning_rates[:1, :1])
+    first = {"orders": (np.arange(rows),), "learning_rates": workload.learning_rates[:1, :1]}
+    probe = single_entries(replace(workload, x=workload.x[:rows], y=workload.y[:rows], **first))
     batch = backend.put(probe.x.copy()), backend.put(probe.y.copy())
     learning_rate = float(workload.learning_rates[0, 0])
 
@@ -93,17 +92,6 @@ def probe_program(backend: Backend, workload: Workload) -> Judgement | None:
     sentence = f"the timed program ends {far:.2g} from the traced run, {judgement.allowance:.2g} allowed"
     diagnosis = Diagnosis(cause="timed program", sentence=sentence)
     return judgement.model_copy(update={"status": "fail", "reason": sentence, "diagnosis": diagnosis})
-
-
-def single_entries(workload: Workload) -> Workload:
-    """The work with one non-zero entry in every row of x, and drawn parameters."""
-    rng = np.random.default_rng(0)
-    rows, features = workload.x.shape
-    x = np.zeros_like(workload.x)
-    x[np.arange(rows), np.arange(rows) % features] = rng.uniform(1, 2, rows)
-    start = workload.start.items()
-    params = {name: rng.normal(size=value.shape).astype(value.dtype) for name, value in start}
-    return replace(workload, x=x, start=params)
 
 
 def begin(backend: Backend, workload: Workload) -> State:
