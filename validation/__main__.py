@@ -15,7 +15,7 @@ from samestep.benchmarks import tasks
 from samestep.benchmarks.cli import main
 from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.console.progress import progress
-from validation import aa, alarms, cpu_lanes, packed, power, slack, store, traps
+from validation import aa, alarms, cpu_lanes, float32, packed, power, slack, store, traps
 from validation.mutants import experiment as seeded_bugs
 
 app = typer.Typer(
@@ -57,6 +57,12 @@ def slack_(out: Out = None) -> None:
     with progress() as report:
         result = slack.run(cpu_lanes(), tasks.names(), report)
     finish("slack", result, slack.faults, out)
+
+
+@app.command("float32")
+def float32_(out: Out = None) -> None:
+    """Mistakes in float32 alone: what does a run show, and what a probe? Seconds. docs/parity.md"""
+    finish("float32", float32.run(), float32.faults, out)
 
 
 @app.command("aa")

@@ -21,7 +21,7 @@ def shortened(values: Host, bits: int) -> Host:
 
 
 class ShortInputs(NumpyBackend):
-    """The rows in fewer bits than the 24 of float32."""
+    """The rows in 20 bits, where float32 has 24."""
 
     bits = 20
 

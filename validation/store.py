@@ -11,7 +11,7 @@ from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.record.files import json_text, write_text
 
 PARITY, TRUST = Path("results", "parity"), Path("results", "trust")
-FOLDERS = dict.fromkeys(("mutants", "alarms", "slack"), PARITY) | dict.fromkeys(
+FOLDERS = dict.fromkeys(("mutants", "alarms", "slack", "float32"), PARITY) | dict.fromkeys(
     ("aa", "power", "traps"), TRUST
 )
 PACKAGES = ("numpy", "torch", "jax", "flax", "optax", "hypothesis")

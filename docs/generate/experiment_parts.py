@@ -20,13 +20,14 @@ ORIGINS = {
 
 def parity(root: Path) -> dict[str, str]:
     """The parts of parity.md; `root` is the checkout's."""
-    results = {name: store.read(name, root) for name in ("mutants", "alarms", "slack")}
+    results = {name: store.read(name, root) for name in ("mutants", "alarms", "slack", "float32")}
     return {
         "versions": versions(results),
         "score": score(results["mutants"]["mutants"]),
         "mutants": mutants(results["mutants"]["mutants"]),
         "alarms": alarms(results["alarms"]["lanes"]),
         "slack": slack(results["slack"]["tasks"]),
+        "float32": float32(results["float32"]["programs"]),
     }
 
 
@@ -114,6 +115,23 @@ def slack(tasks: Mapping[str, Sequence[Json]]) -> str:
             body.append((task, dtype, used, f"{most['slack']:.3g}", f"{probabilistic:.0%}", at))
     parts = ("part of the bound used, by lane", "slack", "part of the probabilistic bound")
     return table(("task", "dtype", *parts, "most at"), body)
+
+
+def float32(programs: Sequence[Json]) -> str:
+    """A row for every program and size: what its run in float32 used of its bounds, and what a probe did."""
+    body = [
+        (
+            program["what"],
+            program["loss"],
+            f"{program['batch_size']:,} x {program['features']:,}",
+            *(
+                f"{program[part]:.3g}" if program[part] <= 1 else f"**{program[part]:.3g}**"
+                for part in ("run", "probe")
+            ),
+        )
+        for program in programs
+    ]
+    return table(("in float32", "loss", "batch", "run, times the bound", "probe, times the bound"), body)
 
 
 # --- trust ----------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.paths import ROOT
-from validation import alarms, slack, store
+from validation import alarms, float32, slack, store
 
 
 def test_the_kept_results_show_what_they_should() -> None:
@@ -18,6 +18,19 @@ def test_the_kept_results_show_what_they_should() -> None:
     for lane, row in committed["lanes"].items():
         assert row["tasks"] >= (alarms.COMPILED_CASES if lane in alarms.COMPILED else alarms.CASES)
         assert row["passed"] + row["diverged"] == row["tasks"]
+
+
+def test_what_is_wrong_in_float32_alone_shows_on_rows_with_one_entry() -> None:
+    kept = store.read("float32", ROOT)
+    assert float32.faults(kept) == []
+    wide = [row for row in kept["programs"] if row["features"] == 512 and not row["right"]]
+    assert sum(row["run"] <= 1 for row in wide) >= 8  # a run hides nearly all of them
+    for kind, loss in ((float32.mistakes.DroppedEntries, "bce"), float32.RIGHT[0]):
+        again = float32.row(kind, loss, float32.SIZES[0])
+        assert again["what"] in {row["what"] for row in kept["programs"]}
+        assert (again["probe"] <= 1) == again["right"]
+    alarm = {"programs": [{**kept["programs"][0], "probe": 0.5}]}
+    assert len(float32.faults(alarm)) == 1
 
 
 @pytest.mark.slow
