@@ -17,7 +17,7 @@ PIECE = 64  # rows after which a running sum is rounded
 def shortened(values: Host, bits: int) -> Host:
     """Values with a mantissa of so many bits, rounded to nearest."""
     mantissa, exponent = np.frexp(values)
-    return np.ldexp(np.round(mantissa * 2**bits) / 2**bits, exponent).astype(values.dtype)
+    return np.asarray(np.ldexp(np.round(mantissa * 2**bits) / 2**bits, exponent), values.dtype)
 
 
 class ShortInputs(NumpyBackend):

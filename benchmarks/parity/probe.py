@@ -54,8 +54,8 @@ def check_output(
 def probe_step(backend: Backend, workload: Workload) -> tuple[Judgement, Judgement]:
     """A step from drawn parameters on rows with one non-zero entry, judged: by its two halves and by `step`."""
     rows = min(workload.task.batch_size, len(workload.x))
-    first = {"orders": (np.arange(rows),), "learning_rates": workload.learning_rates[:1, :1]}
-    probe = single_entries(replace(workload, x=workload.x[:rows], y=workload.y[:rows], **first))
+    first = replace(workload, orders=(np.arange(rows),), learning_rates=workload.learning_rates[:1, :1])
+    probe = single_entries(replace(first, x=workload.x[:rows], y=workload.y[:rows]))
     batch = backend.put(probe.x.copy()), backend.put(probe.y.copy())
     learning_rate = float(workload.learning_rates[0, 0])
 

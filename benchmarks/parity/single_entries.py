@@ -132,7 +132,7 @@ def near_targets(probe: Workload, rng: np.random.Generator) -> Host:
         prediction = reference.forward(reference.widen(probe.start), probe.x.astype(reference.wide))[-1]
     signs = rng.choice([-1.0, 1.0], probe.y.shape)
     residuals = signs * np.exp2(rng.choice(RESIDUAL_EXPONENTS, probe.y.shape))
-    return (narrow(prediction) - residuals).astype(probe.y.dtype)
+    return np.asarray(narrow(prediction) - residuals, probe.y.dtype)
 
 
 def cycled(exponents: tuple[int, ...], count: int) -> Host:

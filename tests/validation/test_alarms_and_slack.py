@@ -8,6 +8,7 @@ import pytest
 
 from tests.helpers.paths import ROOT
 from validation import alarms, float32, slack, store
+from validation.float32_mistakes import DroppedEntries
 
 
 def test_the_kept_results_show_what_they_should() -> None:
@@ -25,7 +26,7 @@ def test_what_is_wrong_in_float32_alone_shows_on_rows_with_one_entry() -> None:
     assert float32.faults(kept) == []
     wide = [row for row in kept["programs"] if row["features"] == 512 and not row["right"]]
     assert sum(row["run"] <= 1 for row in wide) >= 8  # a run hides nearly all of them
-    for kind, loss in ((float32.mistakes.DroppedEntries, "bce"), float32.RIGHT[0]):
+    for kind, loss in ((DroppedEntries, "bce"), float32.RIGHT[0]):
         again = float32.row(kind, loss, float32.SIZES[0])
         assert again["what"] in {row["what"] for row in kept["programs"]}
         assert (again["probe"] <= 1) == again["right"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -36,13 +38,14 @@ def task(size: tuple[int, int, int], loss: str = "mse", **fields: object) -> Tas
 
 def data(declared: Task) -> Rows:
     rng = np.random.default_rng(1)
-    features = declared.dataset.features
-    x = rng.normal(size=(declared.dataset.rows, features))
-    y = x @ rng.normal(size=(features, 1)) + 0.1 * rng.normal(size=(len(x), 1))
+    assert isinstance(declared.dataset, Synthetic)
+    rows, features = declared.dataset.rows, declared.dataset.features
+    x = rng.normal(size=(rows, features))
+    y = x @ rng.normal(size=(features, 1)) + 0.1 * rng.normal(size=(rows, 1))
     return Rows(x, (y > 0).astype(float) if declared.loss.name == "bce" else y)
 
 
-def recorded(declared: Task, **trainer: object) -> dict[str, np.ndarray]:
+def recorded(declared: Task, **trainer: Any) -> dict[str, np.ndarray]:
     """What a program records of the probe's work."""
     work = probe_work(Workload.of(declared, data(declared)))
     trace = Trainer(declared, **trainer).run(work)
@@ -198,8 +201,9 @@ def test_a_backend_comes_without_a_probe() -> None:
     declared = task(SMALL)
     with pytest.raises(InputError, match="probed by itself"):
         certify(NumpyBackend(), declared, data(declared), probe={})
+    number: Any = 3
     with pytest.raises(InputError, match="is no program"):
-        certify({}, declared, data(declared), probe=3)
+        certify({}, declared, data(declared), probe=number)
 
 
 @pytest.mark.parametrize(
