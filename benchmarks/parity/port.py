@@ -22,6 +22,7 @@ from ..record.proof import Certificate, Diagnosis, Evidence, Judgement
 from .certificate import certify_backend, conclude, one_line
 from .judge import RunJudge
 from .single_entries import probe_work
+from .trace_form import begins_at_start, wrong_stream
 from .workload import Data, Rows, ScheduledBatch, Workload, digest, digest_orders
 
 PREFIXES = ("", "buffers/", "gradients/")
@@ -197,9 +198,15 @@ def examine_steps(record: Recorder, workload: Workload) -> tuple[Evidence, Param
 def examine_stream(stream: Stream, workload: Workload) -> tuple[Evidence, Params]:
     """The evidence on a recorded run, and the parameters in which it ends."""
     run_judge, trace = RunJudge(workload), read_stream(stream, workload)
+    run_judge.fault = wrong_stream(workload, trace)
     run_judge.feed(trace)
     final = {name: values[-1] for name, values in trace.params.items() if len(values)}
-    piece = Evidence(judgement=run_judge.judgement(), start=digest(workload.start), final=digest(final))
+    judgement = run_judge.judgement()
+    if judgement.failure and judgement.failure.step == 1 and begins_at_start(workload, trace):
+        sentence = "the first entry is the start itself: entries are wanted after each step, not before it"
+        shifted = Diagnosis(cause="shape", sentence=sentence)
+        judgement = judgement.model_copy(update={"diagnosis": shifted})
+    piece = Evidence(judgement=judgement, start=digest(workload.start), final=digest(final))
     return piece, final
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from samestep.backends.interface import Trace
 
 from ..record.proof import Cause, Diagnosis
@@ -39,6 +41,46 @@ def wrong_count(workload: Workload, steps: int, expected: int) -> Diagnosis:
     why = ": the last, partial batch is dropped" if dropped else ""
     cause: Cause = "partial batch" if dropped else "shape"
     return Diagnosis(cause=cause, sentence=f"{steps} steps were recorded of {expected}{why}")
+
+
+def wrong_stream(workload: Workload, trace: Trace) -> Diagnosis | None:
+    """What is wrong with the number of entries of a recorded run, or None: counted before anything is judged."""
+    steps, expected = step_count(trace), workload.steps
+    if malformed(workload, trace):
+        return None  # said in full where the steps are judged
+    if steps == expected:
+        return None
+    looks = look_of_count(workload, trace)
+    cause: Cause = "partial batch" if "partial" in looks else "shape"
+    return Diagnosis(
+        cause=cause, sentence=f"{steps} steps were recorded of {expected}{looks and ': ' + looks}"
+    )
+
+
+def begins_at_start(workload: Workload, trace: Trace) -> bool:
+    """Whether the first entry of a recorded run is the start itself."""
+    pairs = ((trace.params[name], value) for name, value in workload.start.items())
+    return all(len(values) and np.array_equal(values[0], value) for values, value in pairs)
+
+
+def look_of_count(workload: Workload, trace: Trace) -> str:
+    """What a wrong number of entries looks like, or nothing."""
+    steps, expected, epochs = step_count(trace), workload.steps, workload.task.epochs
+    with_start = begins_at_start(workload, trace)
+    full = len(workload.x) // workload.task.batch_size * epochs
+    first_again = steps > 1 and all(np.array_equal(v[0], v[1]) for v in trace.params.values())
+    looks = (
+        (steps == expected + 1 and with_start, "the first entry is the start itself, leave it out"),
+        (steps == expected + 1 and first_again, "the first entry is there twice"),
+        (steps == expected - 1, "one entry is missing"),
+        (steps == full, "the last, partial batch of each epoch is dropped"),
+        (steps == epochs, "one entry for each epoch; give one for each step"),
+        (steps == epochs + 1 and with_start, "the start and one entry for each epoch; give one a step"),
+        (steps == workload.steps_per_epoch, "one epoch alone"),
+        (steps == len(workload.x) * epochs, "one entry for each row; give one for each batch"),
+        (expected and steps % expected == 0, f"{steps // max(1, expected)} entries for each step"),
+    )
+    return next((text for applies, text in looks if applies), "")
 
 
 def malformed_table(workload: Workload, quantity: str, table: Arrays, steps: int) -> Diagnosis | None:

@@ -27,6 +27,7 @@ Cause: TypeAlias = Literal[
     "error",  # the lane raised
     "start",  # other initial values
     "rows",  # other rows than the order's, targets included
+    "features",  # the right rows with features that were changed
     "labels",  # the right rows with the targets of others
     "partial batch",  # the last batch divided by the nominal size, dropped or filled up
     "loss",  # another formula or another option: delta, beta, weight, smoothing
@@ -36,6 +37,7 @@ Cause: TypeAlias = Literal[
     "stale",  # gradients of earlier parameters or an earlier batch, or added to those before
     "left out",  # a parameter that is not trained or gets no gradient
     "sign",  # uphill for downhill
+    "optimizer",  # another optimizer than the task's
     "momentum",
     "dampening",
     "nesterov",
@@ -72,10 +74,14 @@ class Violation(Spec):
 
 
 class Diagnosis(Spec):
-    """The doctor's answer: one word, and one sentence with the numbers that led to it."""
+    """The doctor's answer: one word, and one sentence with the numbers that led to it.
+
+    `alternatives` are other causes that explain the same numbers as well.
+    """
 
     cause: Cause
     sentence: str
+    alternatives: tuple[Cause, ...] = ()
 
 
 class BoundRatios(Spec):

@@ -161,7 +161,7 @@ JAX = {
     ),
     "the step that compiles the program on zeros also trains": in_jax("start", {"init": warmed_up}),
     "optax.adam stands in for plain descent": in_jax(
-        "unknown", optax_chain(lambda optax, by_rate, sgd: (optax.scale_by_adam(), by_rate))
+        "optimizer", optax_chain(lambda optax, by_rate, sgd: (optax.scale_by_adam(), by_rate))
     ),
 }
 

@@ -1,6 +1,6 @@
 """What the doctor is shown: the steps around the first failure, and how to play a step again otherwise.
 
-A hypothesis is one ingredient changed: a step is played again with it, and what comes of it is compared with what
+A variation is one ingredient changed: a step is played again with it, and what comes of it is compared with what
 was recorded. For that all tensors of a step are laid end to end, in the order of the task's parameters.
 """
 
@@ -18,8 +18,6 @@ from samestep.backends.interface import Host, RowOrder
 from ...record.proof import Cause
 from ..reference import Arithmetic, Array, Arrays, Reference, ReferenceStep, StepStart
 from ..workload import Workload
-
-Finding: TypeAlias = tuple[Cause, str]  # the doctor's word, and its sentence
 
 UNITS = 64  # unit roundoffs that a fitted or predicted number may always be off by
 MOST_PLAYED = 200_000  # numbers of x: the reference is slow in long double
@@ -57,8 +55,8 @@ Play: TypeAlias = Callable[[StepSnapshot], Outcome | None]  # None where the ste
 
 
 @dataclass(frozen=True, eq=False)
-class Hypothesis:
-    """One changed ingredient; `description` completes "the gradient is that of ..."."""
+class Variation:
+    """A step with one ingredient changed; `description` completes "the gradient is that of ..."."""
 
     cause: Cause
     description: str
@@ -83,11 +81,6 @@ class Case:
     def failing(self) -> list[StepSnapshot]:
         """The steps in which something is outside its bound."""
         return [snapshot for snapshot in self.snapshots if snapshot.wrong]
-
-    @property
-    def resolution(self) -> float:
-        """How near to 1 a fitted factor can be told from it: some roundings of the task's dtype."""
-        return UNITS * self.arithmetic.unit
 
     @property
     def batch_size(self) -> int:
@@ -150,6 +143,9 @@ class Case:
             return ""
         if all(self.is_partial(snapshot) for snapshot in snapshots):
             return " on the partial batch"
+        epoch, position = self.position(snapshots[0])
+        if numbers == [n for n in all_numbers if n >= numbers[0]] and epoch and not position:
+            return f" from epoch {epoch + 1} on"
         if len(snapshots) > 1 and all(self.position(snapshot)[1] == 0 for snapshot in snapshots):
             return " at the first step of an epoch"
         if len(numbers) > 1 and numbers == [n for n in all_numbers if n >= numbers[0]]:

@@ -1,83 +1,155 @@
-"""The likely cause of a failure: hypotheses in the order in which a step computes things."""
+"""The likely cause of a failure: the first wrong quantity of a step, and all hypotheses about it at once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from ...record.proof import Diagnosis
-from .case import Case, Finding, StepSnapshot
-from .fits import implied_gradients, observe, observe_directions
-from .gradients import explain_gradients, explain_loss
-from .learning_rates import known_rate
-from .optimizer import explain_update
+from ..reference import narrow
+from .case import Case, StepSnapshot
+from .gradient_hypotheses import of_gradients, of_losses_alone, of_parts
+from .hypothesis import Clause, Explanation, Hypothesis, Numbers, best, explanations, misfit
+from .observations import Observation, implied_gradients, observe, observe_directions, only
+from .optimizer_hypotheses import of_updates, recursion
 from .precision import narrower_arithmetic
+
+MOST_NAMED = 4  # explanations that one sentence holds
 
 
 def diagnose(case: Case) -> Diagnosis:
-    """The likely cause of the failures that a case holds."""
-    ways: list[Callable[[Case], Finding | None]] = [from_all_steps, from_failing_steps]
-    if case.arithmetic.input_error:
-        # within the wide bounds of TF32 other mistakes fit what bfloat16 does
-        ways.insert(0, narrower_arithmetic)
-    for way in ways:
-        if finding := way(case):
-            return Diagnosis(cause=finding[0], sentence=finding[1])
-    first = case.failing[0]
-    params = first.recorded["params"].items()
-    if infinite := [name for name, values in params if not np.isfinite(values).all()]:
-        sentence = f"unknown: {infinite[0]} is not finite after step {first.number}"
+    """The likely cause of the failures that a case holds, or "unknown"."""
+    if case.arithmetic.input_error and (narrower := narrower_arithmetic(case)):
+        return narrower  # within the wide bounds of TF32 other mistakes fit what bfloat16 does
+    if elsewhere := started_elsewhere(case):
+        return elsewhere
+    if candidates := best(candidates_of(case)):
+        return named(case, candidates)
+    return narrower_arithmetic(case) or began_elsewhere(case) or unknown(case)
+
+
+def candidates_of(case: Case) -> list[Explanation]:
+    """All explanations of what is wrong first: at the first wrong step, in the order in which it is computed."""
+    wrong = {quantity for quantity, _ in case.failing[0].wrong}
+    recorded = all("gradients" in snapshot.recorded for snapshot in case.snapshots)
+    if "gradients" in wrong:
+        return about_gradients(case, observe(case, "gradients", case.snapshots))
+    if "loss" in wrong and recorded:
+        observations = observe(case, "loss", case.snapshots)
+        return explanations(case, observations, of_losses_alone(case, observations))
+    updates = about_updates(case, "buffers" if "buffers" in wrong else "params")
+    implied = implied_gradients(case)
+    if recorded:
+        changed = about_gradients(case, implied, ", on its way into the optimizer")
+        return [
+            *updates,
+            *(one._replace(explains_loss=True) for one in changed),
+        ]  # the loss comes before that way
+    return [*about_gradients(case, implied), *updates]
+
+
+def about_gradients(case: Case, observations: list[Observation], end: str = "") -> list[Explanation]:
+    """What explains wrong gradients, of all tensors or of those alone that are wrong; `end` ends each clause."""
+    results: list[Explanation] = []
+    tensors = wrong_tensors(case, observations)
+    part, group = only(case, observations, tensors), group_name(case, tensors)
+    some = 0 < len(tensors) < len(case.workload.task.parameters)
+    if some:
+        results += explanations(case, part, with_end(of_parts(case, part, group), end))
+    results += explanations(case, observations, with_end(of_gradients(case, observations), end))
+    if some and not results:
+        alone = with_end(of_gradients(case, part), f", for {group} alone{end}")
+        results += explanations(case, part, alone)
+    return results
+
+
+def about_updates(case: Case, quantity: str) -> list[Explanation]:
+    """What explains wrong buffers or wrong steps: of all tensors, or of those alone that are wrong."""
+    if quantity == "buffers":
+        observations = observe(case, "buffers", case.snapshots)
     else:
-        numbers = ", ".join(sorted({f"{quantity} {tensor}".rstrip() for quantity, tensor in first.wrong}))
-        sentence = f"unknown: no hypothesis leaves only rounding over; wrong are {numbers}"
-    return Diagnosis(cause="unknown", sentence=sentence)
+        observations = observe_directions(case, case.snapshots)
+    results = explanations(case, observations, of_updates(case, quantity, observations))
+    tensors = wrong_tensors(case, observations)
+    if not results and tensors and len(tensors) < len(case.workload.task.parameters):
+        part, group = only(case, observations, tensors), group_name(case, tensors)
+        results += explanations(
+            case, part, with_end(of_updates(case, quantity, part), f", for {group} alone")
+        )
+    return results
 
 
-def from_all_steps(case: Case) -> Finding | None:
-    """One mistake for every step of the case, right ones included."""
-    return explain(case, case.snapshots)
+def with_end(hypotheses: Iterable[Hypothesis], end: str) -> Iterator[Hypothesis]:
+    """The same hypotheses, each clause with the same end."""
+    for hypothesis in hypotheses:
+
+        def clause(numbers: Numbers, said: Clause = hypothesis.clause) -> str:
+            return f"{said if isinstance(said, str) else said(numbers)}{end}"
+
+        yield replace(hypothesis, clause=clause)
 
 
-def from_failing_steps(case: Case) -> Finding | None:
-    """A mistake of the failing steps alone: other initial values, any other, or narrower arithmetic."""
-    if finding := started_elsewhere(case):
-        return finding
-    if len(case.failing) < len(case.snapshots) and (finding := explain(case, case.failing)):
-        return finding
-    return narrower_arithmetic(case)
+def wrong_tensors(case: Case, observations: Sequence[Observation]) -> list[str]:
+    """The parameters that are not the correct ones at some step."""
+    return [
+        name
+        for name in case.workload.task.parameters
+        if any(misfit(case, one, one.correct) > 1 for one in only(case, observations, [name]))
+    ]
 
 
-def explain(case: Case, snapshots: Sequence[StepSnapshot]) -> Finding | None:
-    """In the order in which a step computes: loss and gradients, then buffers, then parameters."""
-    failing = [snapshot for snapshot in snapshots if snapshot.wrong]
-    when = case.when(failing)
-    if any(snapshot.has_wrong("gradients") for snapshot in failing):
-        chosen = [s for s in snapshots if s.has_wrong("gradients") or not s.wrong]
-        return explain_gradients(case, observe("gradients", chosen), when)
-    if any(snapshot.has_wrong("loss") for snapshot in failing):
-        return explain_loss(case, observe("loss", snapshots), when)
-    use_buffers = any(snapshot.has_wrong("buffers") for snapshot in failing)
-    quantity = "buffers" if use_buffers else "params"
-    observations = observe("buffers", snapshots) if use_buffers else observe_directions(snapshots)
-
-    def by_optimizer() -> Finding | None:
-        return explain_update(case, quantity, observations, failing)
-
-    def by_gradients() -> Finding | None:
-        return explain_gradients(case, implied_gradients(case, snapshots), when)
-
-    def by_learning_rate() -> Finding | None:
-        return None if use_buffers else known_rate(case, observations)
-
-    ways = [by_optimizer, by_gradients]
-    if not all("gradients" in snapshot.recorded for snapshot in snapshots):
-        # unrecorded gradients are the first hypothesis, but for learning rates, which no gradient explains
-        ways = [by_learning_rate, by_gradients, by_optimizer]
-    return next((finding for way in ways if (finding := way())), None)
+def group_name(case: Case, tensors: Sequence[str]) -> str:
+    """Some parameters in words: the biases, the weights, or by their names."""
+    names = list(case.workload.task.parameters)
+    for kind in ("bias", "weight"):
+        of_kind = [name for name in names if name.endswith(kind)]
+        if list(tensors) == of_kind and len(of_kind) > 1:
+            return {"bias": "the biases", "weight": "the weights"}[kind]
+    return " and ".join(tensors)
 
 
-def started_elsewhere(case: Case) -> Finding | None:
+# --- in words -------------------------------------------------------------------------------------------------
+
+
+def named(case: Case, candidates: Sequence[Explanation]) -> Diagnosis:
+    """One cause, or all that the numbers cannot tell apart."""
+    first = candidates[0]
+    clauses = [candidate.clause for candidate in candidates[:MOST_NAMED]]
+    if (more := len(candidates) - len(clauses)) > 0:
+        clauses.append(f"one of {more} more of that kind")
+    sentence = ", or ".join(clauses)
+    only_partial = all(case.is_partial(snapshot) for snapshot in case.failing)
+    cause = first.hypothesis.cause
+    if only_partial and cause == "scale" and len(case.failing) < len(case.snapshots):
+        cause = "partial batch"
+    when = case.when(case.failing)
+    if not (cause == "partial batch" and "partial" in sentence):
+        sentence += when
+    others = tuple(dict.fromkeys(c.hypothesis.cause for c in candidates[1:]))
+    alternatives = tuple(other for other in others if other not in (cause, first.hypothesis.cause))
+    return Diagnosis(cause=cause, sentence=sentence + beside(case), alternatives=alternatives)
+
+
+def beside(case: Case) -> str:
+    """What is right though it comes later in a step, as the end of a sentence."""
+    wrong = {quantity for snapshot in case.failing for quantity, _ in snapshot.wrong}
+    recorded = all("gradients" in snapshot.recorded for snapshot in case.snapshots)
+    if wrong == {"loss"} and recorded:
+        return ", its gradients are right"
+    if "gradients" not in wrong:
+        return ""
+    if not wrong & {"buffers", "params"}:
+        return "; the parameters follow from the right gradient"
+    recorded_gradients = {one.snapshot.number: one for one in observe(case, "gradients", case.snapshots)}
+    pairs = ((one, recorded_gradients.get(one.snapshot.number)) for one in implied_gradients(case))
+    if all(other is None or misfit(case, one, other.recorded) <= 1 for one, other in pairs):
+        return ""
+    return "; the parameters do not follow from that gradient, so more than this is wrong"
+
+
+def started_elsewhere(case: Case) -> Diagnosis | None:
     """Only the very first step is wrong, from its loss or gradients on: it began from other values."""
     first, *others = case.snapshots
     if not first.start.first or not (first.has_wrong("loss") or first.has_wrong("gradients")):
@@ -87,4 +159,52 @@ def started_elsewhere(case: Case) -> Finding | None:
     sentence = (
         "only step 1 is wrong, and every step after it is right: it did not begin with the given values"
     )
-    return "start", sentence
+    return Diagnosis(cause="start", sentence=sentence)
+
+
+def began_elsewhere(case: Case) -> Diagnosis | None:
+    """Parameters alone: every step follows from the one before it, the first and its momentum apart."""
+    first = case.snapshots[0]
+    if not first.start.first or "loss" in first.recorded:
+        return None
+    later = observe_directions(case, case.snapshots)[1 + bool(case.reference.sgd.momentum) :]
+    expected = [(one, recursion(case, one.snapshot)) for one in later]
+    if len(expected) < 2 or any(e is None or misfit(case, one, e) > 1 for one, e in expected):
+        return None
+    sentence = (
+        "every later step follows from the one before it, but the first did not begin with the given values"
+    )
+    return Diagnosis(cause="start", sentence=sentence)
+
+
+def unknown(case: Case) -> Diagnosis:
+    """No cause, and what can be said without one."""
+    first = case.failing[0]
+    for name, values in first.recorded["params"].items():
+        if not np.isfinite(narrow(values)).all():
+            return Diagnosis(
+                cause="unknown", sentence=f"unknown: {name} is not finite after step {first.number}"
+            )
+    numbers = ", ".join(sorted({f"{quantity} {tensor}".rstrip() for quantity, tensor in first.wrong}))
+    sentence = f"unknown: no hypothesis leaves only rounding over; wrong are {numbers}"
+    return Diagnosis(cause="unknown", sentence=f"{sentence}{symptom(case)}")
+
+
+def symptom(case: Case) -> str:
+    """What is seen of an unknown cause: right directions of another length."""
+    observations = implied_gradients(case)
+    telling: list[StepSnapshot] = []
+    factors: list[float] = []
+    for one in observations:
+        size = float(narrow(one.correct) @ narrow(one.correct))
+        factor = float(narrow(one.correct) @ narrow(one.recorded)) / size if size else 0.0
+        if misfit(case, one, one.correct) > 1:
+            if misfit(case, one, factor * one.correct) > 1:
+                return ""
+            telling.append(one.snapshot)
+            factors.append(factor)
+    if not telling:
+        return "; what is wrong is hardly larger than rounding"
+    low, high = min(factors), max(factors)
+    lengths = f"{low:.6g}" if len(factors) == 1 else f"{low:.6g} to {high:.6g}"
+    return f"; the gradient has the right direction and {lengths} times its length{case.when(telling)}"

@@ -15,8 +15,8 @@ from ..reference import Arithmetic, Arrays, Reference, StepStart, narrow
 from ..reference.drift import distance
 from ..workload import Workload
 from .case import Case, Outcome, Play, StepSnapshot, outcome, split_tensors
-from .data_hypotheses import of_rows, of_targets
-from .fits import is_close
+from .row_variations import of_rows
+from .target_variations import of_targets
 
 MOST_REPLAYED = 2e8  # multiplications of a run that is replayed to find a timed program's mistake
 SPARE = 4  # a replayed run may end so many allowances away: two runs are compared, in another precision
@@ -57,7 +57,7 @@ def of_prediction(workload: Workload, params: Arrays, output: Host, x: Host, rat
         ("made without the biases", predicted(no_biases)),
         ("made with the initial parameters", predicted(workload.start)),
     ):
-        if abs(given - guess).max(initial=0.0) <= tolerance and not is_close(factor, 1.0, 1e-5):
+        if abs(given - guess).max(initial=0.0) <= tolerance and abs(factor - 1) > 1e-5:
             return Diagnosis(cause="prediction", sentence=f"{lead}: predictions are {manner}")
     rows = output.shape[0]
     wrong = np.flatnonzero(abs(given - correct) > tolerance) // max(1, output[0].size)
@@ -103,8 +103,8 @@ def runs(workload: Workload, reference: Reference, steps: int) -> Iterator[tuple
     yield "that stops one step early", lambda: play_run(case, steps - 1, correct)
     for manner, factor in (("half", 0.5), ("twice", 2.0)):
         yield f"with {manner} the learning rate", partial(play_run, case, steps, correct, rate_factor=factor)
-    for hypothesis in (*of_rows(case), *of_targets(case)):
-        yield f"with {hypothesis.description}", partial(play_run, case, steps, hypothesis.play, needed=True)
+    for variation in (*of_rows(case), *of_targets(case)):
+        yield f"with {variation.description}", partial(play_run, case, steps, variation.play, needed=True)
 
 
 def play_run(

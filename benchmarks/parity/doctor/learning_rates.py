@@ -1,89 +1,135 @@
-"""The right direction with the wrong length: learning rates, steps left out, averages."""
+"""Learning rates that are known to stand in the place of the right ones."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 
-from .case import Case, Finding, StepSnapshot, flat
-from .fits import Observation, describe_factors, factors, is_close
+from samestep.backends import spec
+from samestep.backends.interface import Host
 
-CLOSE_RATE = 1e-5  # two rates of a schedule differ by more
-CLOSE_ROUNDED = 1e-9  # a rate rounded to float32 is off by up to 6e-8
+from .case import Case, StepSnapshot
 
-
-def explain_lengths(case: Case, observations: Sequence[Observation], when: str) -> Finding | None:
-    """The right direction at every step, by a factor that may change."""
-    if (finding := known_rate(case, observations)) is not None:
-        return finding
-    numbers = step_lengths(case, observations)
-    if numbers is None:
-        return None
-    snapshots = [observation.snapshot for observation in observations]
-    wrong = [i for i, snapshot in enumerate(snapshots) if snapshot.wrong]
-    if not wrong or all(is_close(numbers[i], 1.0, case.resolution) for i in wrong):
-        return None
-    wrong_numbers, wrong_snapshots = [numbers[i] for i in wrong], [snapshots[i] for i in wrong]
-    partial = all(case.is_partial(snapshot) for snapshot in wrong_snapshots)
-    if all(is_close(number, 0.0) for number in wrong_numbers):
-        return ("partial batch" if partial else "learning rate"), f"nothing is updated{when}"
-    if partial and len(wrong) < len(numbers):
-        text = describe_factors(case, wrong_snapshots, wrong_numbers).text
-        return "partial batch", f"the step is multiplied by {text} on the partial batch"
-    if corrected_average(case, snapshots, numbers):
-        sentence = f"a bias-corrected average in the place of momentum: {numbers[-1]:.6g} of the step{when}"
-        return "momentum", sentence
-    rate = numbers[0] * snapshots[0].learning_rate
-    text = describe_factors(case, snapshots, numbers).text
-    return "learning rate", f"the step is multiplied by {text}{when}: a rate of {rate:.9g}"
+Rate: TypeAlias = Callable[[StepSnapshot], float]
 
 
-def corrected_average(case: Case, snapshots: Sequence[StepSnapshot], numbers: Sequence[float]) -> bool:
-    """Whether steps are (1 - momentum) / (1 - momentum^t) of the right ones: Adam's bias correction."""
-    momentum = float(case.reference.sgd.momentum)
-    return bool(momentum) and all(
-        is_close(number, (1 - momentum) / (1 - momentum**snapshot.number))
-        for number, snapshot in zip(numbers, snapshots, strict=True)
-    )
-
-
-def step_lengths(case: Case, observations: Sequence[Observation]) -> list[float] | None:
-    """For each step how many times the correct one it is, if it has the same direction."""
-    directions = [flat(case.exact(observation.snapshot).directions) for observation in observations]
-    return factors(case, observations, directions)
-
-
-def known_rate(case: Case, observations: Sequence[Observation]) -> Finding | None:
-    """A learning rate that is known to happen in the place of the right one."""
-    numbers = step_lengths(case, observations)
-    if numbers is None:
-        return None
-    snapshots = [observation.snapshot for observation in observations]
-    correct = [snapshot.learning_rate for snapshot in snapshots]
-    used = [number * rate for number, rate in zip(numbers, correct, strict=True)]
-    at = next((i for i, snapshot in enumerate(snapshots) if snapshot.wrong), 0)
-    for lead, rates, within in other_rates(case, snapshots):
-        if rates != correct and all(is_close(a, b, within) for a, b in zip(used, rates, strict=True)):
-            return "learning rate", f"{lead}: {used[at]:.12g} for {correct[at]:.12g}"
-    return None
-
-
-def other_rates(case: Case, snapshots: Sequence[StepSnapshot]) -> Iterator[tuple[str, list[float], float]]:
-    """Known mistakes: the sentence's beginning, the rate at each step, and how near is near."""
+def other_rates(case: Case) -> Iterator[tuple[str, Rate]]:
+    """Known mistakes: a clause, and the rate at each step."""
     for dtype in ("float32", "float16"):
-        rounded = [float(np.asarray(snapshot.learning_rate).astype(dtype)) for snapshot in snapshots]
-        yield f"the learning rate is rounded to {dtype}", rounded, CLOSE_ROUNDED
-    workload, optimizer = case.workload, case.workload.task.optimizer
+        yield f"the learning rate is rounded to {dtype}", partial(rounded_to, dtype)
+    for digits in (2, 3, 4, 5):
+        yield f"the learning rate is rounded to {digits} decimals", partial(rounded_to_decimals, digits)
+    yield "the learning rate is applied twice", lambda s: s.learning_rate**2
+    base = float(case.workload.task.optimizer.learning_rate)
+    if case.workload.task.optimizer.schedule.kind != "constant":
+        yield "the schedule is left out", lambda s: base
+        yield from misplaced_rates(case)
+    yield from other_schedules(case, base)
+
+
+def rounded_to(dtype: str, snapshot: StepSnapshot) -> float:
+    """The rate in another dtype."""
+    return float(np.asarray(snapshot.learning_rate).astype(dtype))
+
+
+def rounded_to_decimals(digits: int, snapshot: StepSnapshot) -> float:
+    """The rate with so many decimals."""
+    return round(snapshot.learning_rate, digits)
+
+
+def other_schedules(case: Case, base: float) -> Iterator[tuple[str, Rate]]:
+    """Schedules that the task has not: cosines, straight lines, and rates over the number of the step."""
+    workload = case.workload
+
+    def counts() -> Iterator[tuple[str, float, Callable[[StepSnapshot], int]]]:
+        yield "steps", workload.steps, lambda s: s.number - 1
+        yield "steps, counted from 1", workload.steps, lambda s: s.number
+        yield "epochs", workload.task.epochs, lambda s: case.position(s)[0]
+        yield "steps of an epoch", workload.steps_per_epoch, lambda s: case.position(s)[1]
+
+    def along(curve: Callable[[float], float], total: float, at: Callable[[StepSnapshot], int]) -> Rate:
+        return lambda snapshot: base * curve(at(snapshot) / total)
+
+    for name, total, at in counts():
+        for description, curve in CURVES.items():
+            yield description.format(name), along(curve, total, at)
+    yield "the learning rate over the number of the step", lambda s: base / s.number
+    yield "the learning rate over the root of the step's number", lambda s: base / math.sqrt(s.number)
+    yield "the learning rate over the number of the epoch", lambda s: base / (case.position(s)[0] + 1)
+
+
+CURVES: Mapping[str, Callable[[float], float]] = {
+    "a cosine over the {}": lambda part: (1 + math.cos(math.pi * part)) / 2,
+    "a straight line to zero over the {}": lambda part: 1 - part,
+    "a straight line from zero over the {}": lambda part: part,
+}
+
+
+def misplaced_rates(case: Case) -> Iterator[tuple[str, Rate]]:
+    """Rates of the right schedule at other steps, and the schedule with other numbers."""
+    workload = case.workload
     rates, steps = workload.learning_rates.ravel(), workload.steps_per_epoch
-    if optimizer.schedule.kind == "constant":
-        return
-    yield "the schedule is left out", [float(optimizer.learning_rate)] * len(snapshots), CLOSE_RATE
-    at = [snapshot.number - 1 for snapshot in snapshots]
-    for which, indices in (
-        ("the step before's", [max(0, i - 1) for i in at]),
-        ("the step after's", [min(len(rates) - 1, i + 1) for i in at]),
-        ("the one at the epoch's start", [i - i % steps for i in at]),
-        ("the one that belongs to the epoch's number", [i // steps for i in at]),
+
+    def at(index: Callable[[int], int]) -> Rate:
+        def rate(snapshot: StepSnapshot) -> float:
+            place = min(max(0, index(snapshot.number - 1)), len(rates) - 1)
+            return float(rates[place])
+
+        return rate
+
+    for which, index in (
+        ("the step before's", lambda i: i - 1),
+        ("the step after's", lambda i: i + 1),
+        ("the one two steps after", lambda i: i + 2),
+        ("the one at the epoch's start", lambda i: i - i % steps),
+        ("the one at the epoch's end", lambda i: i - i % steps + steps - 1),
+        ("the one that belongs to the epoch's number", lambda i: i // steps),
+        ("the one of the same step in the first epoch", lambda i: i % steps),
+        ("the one of the same step, counted from the end", lambda i: len(rates) - 1 - i),
+        ("the last one of the schedule", lambda i: len(rates) - 1),
+        ("the one of twice the step's number", lambda i: 2 * i),
+        ("the one of half the step's number", lambda i: i // 2),
     ):
-        yield f"the learning rate is {which}", [float(rates[i]) for i in indices], CLOSE_RATE
+        yield f"the learning rate is {which}", at(index)
+    optimizer = workload.task.optimizer
+    schedule = optimizer.schedule
+    numbers = [
+        k for k, v in schedule.model_dump().items() if isinstance(v, int | float) and not isinstance(v, bool)
+    ]
+    for name in numbers:
+        value = getattr(schedule, name)
+        for other in (
+            value * 2,
+            value / 2,
+            value + 1,
+            value - 1,
+            value * steps,
+            value / steps,
+            1 / value if value else 0,
+        ):
+            changed = changed_rates(case, schedule, {name: type(value)(other)})
+            if changed is not None:
+                clause = f"the schedule has {name} = {type(value)(other):g}, not {value:g}"
+                yield clause, partial(rate_of, changed)
+
+
+def rate_of(rates: Host, snapshot: StepSnapshot) -> float:
+    """The rate of a step among those of all steps."""
+    return float(rates[snapshot.number - 1])
+
+
+def changed_rates(case: Case, schedule: spec.Schedule, update: dict[str, float]) -> Host | None:
+    """All rates of a changed schedule; None where there is no such schedule."""
+    task = case.workload.task
+    try:
+        changed = type(schedule).model_validate({**schedule.model_dump(), **update})
+        optimizer = task.optimizer.model_copy(update={"schedule": changed})
+        return np.asarray(
+            task.model_copy(update={"optimizer": optimizer}).learning_rates(len(case.workload.x))
+        ).ravel()
+    except (ValueError, ArithmeticError):
+        return None

@@ -8,82 +8,99 @@ import numpy as np
 
 from samestep.backends import spec
 
-from ..reference import Arithmetic, Array, Arrays, Bounds, Magnitudes, Reference, narrow
+from ...record.proof import Diagnosis
+from ..reference import Array, Arrays, Reference, narrow
+from ..reference.reference_loss import Terms
 from ..step_comparison import QUANTITIES
-from .case import Case, Finding, StepSnapshot, flat
+from .case import Case, StepSnapshot, flat
 
-SINGLE = 24  # bits of float32's significand
-NARROWER = ((11, "TF32 and float16"), (8, "bfloat16"))
-LEAST = 2.0**-30  # of a step or a gradient: what float32 adds is larger than that
-FEWEST = 8  # numbers that have few bits, for that to mean something
+FORMATS = {24: "float32", 11: "TF32 and float16", 8: "bfloat16"}  # bits of the significand
+CUT_TO = (24, 20, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8)  # bits that inputs are tried with
+EVIDENCE = 40  # bits that are zero in different recorded numbers, together, for that to mean something
 EXPLAINED = 0.5  # of the deviation, at most, may be left when a step is played with narrower inputs
+MOST_TRIED = 6  # steps on which narrower inputs are tried
+FEW = 4  # different numbers, at least, that have few bits
+FEWEST = 8  # numbers that have to come nearer, for that to mean something
 
 
-def narrower_arithmetic(case: Case) -> Finding | None:
-    """All deviations are what a narrower arithmetic makes: the finest that explains them.
+def narrower_arithmetic(case: Case) -> Diagnosis | None:
+    """Recorded numbers that have too few bits, or deviations that narrower inputs explain.
 
-    float32 in a float64 task is known by its size alone. Deviations as large as those of 11 or 8 bits could be
-    any small mistake: there a step played with inputs cut so must come nearer to what was recorded.
+    A small deviation by itself is no sign of it: any small mistake makes one.
     """
-    dtype, failing = case.workload.task.dtype, case.failing
-    if dtype == "float64" and all(within(case, s, SINGLE) for s in failing) and as_large_as_float32(case):
-        return "precision", "what is wrong in this float64 task is as small as float32 arithmetic makes it"
+    bits_of_dtype = {"float32": 24, "float64": 53}[case.workload.task.dtype]
     declared = bool(case.arithmetic.input_error)  # TF32 that is declared is no finding
-    for bits, formats in NARROWER[1:] if declared else NARROWER:
-        if all(within(case, snapshot, bits) for snapshot in failing):
-            if quantity := short_quantity(failing, bits):
-                return "precision", f"{quantity} are numbers of {bits} bits, as in {formats}"
-            left = min(
-                unexplained(case, RoundedReference(case.workload.task, bits, parts), failing)
-                for parts in WHERE_CUT
+    for quantity in ("loss", *QUANTITIES):
+        numbers = wrong_numbers(case, quantity)
+        bits = significant_bits(numbers)
+        different = len(np.unique(numbers))
+        if bits < bits_of_dtype - 2 and different >= FEW and different * (bits_of_dtype - bits) >= EVIDENCE:
+            plural = "losses" if quantity == "loss" else quantity
+            return Diagnosis(
+                cause="precision", sentence=f"{plural} are numbers of {bits} bits{format_text(bits)}"
             )
-            if left <= EXPLAINED:
-                explained = f"explain {1 - left:.0%} of what is wrong"
-                return "precision", f"inputs cut to {bits} bits, as {formats} do, {explained}"
+    chosen = [bits for bits in CUT_TO if bits < bits_of_dtype and not (declared and bits >= 11)]
+    left, bits = min(((unexplained_by(case, bits), bits) for bits in chosen), default=(1.0, 0))
+    if left <= EXPLAINED:
+        text = f"inputs cut to {bits} bits{format_text(bits)} explain {1 - left:.0%} of what is wrong"
+        return Diagnosis(cause="precision", sentence=text)
     return None
 
 
-def as_large_as_float32(case: Case) -> bool:
-    """Whether some deviation is of the size of float32's roundings, and not far below it."""
-    for snapshot in case.failing:
-        step = case.exact(snapshot)
-        for name, values in snapshot.recorded["params"].items():
-            size = narrow(abs(step.params[name] - snapshot.start.params[name])).max(initial=0.0)
-            if narrow(abs(values - step.params[name])).max(initial=0.0) > size * LEAST:
-                return True
-        if "gradients" in snapshot.recorded:
-            recorded, exact = flat(snapshot.recorded["gradients"]), flat(step.gradients)
-            if narrow(abs(recorded - exact)).max() > LEAST * narrow(abs(exact)).max():
-                return True
-    return False
+def format_text(bits: int) -> str:
+    """The formats that have so many bits, as a part of a sentence."""
+    return f" ({FORMATS[bits]})" if bits in FORMATS else ""
 
 
-def within(case: Case, snapshot: StepSnapshot, bits: int) -> bool:
-    """Whether a step lies within the probabilistic bound of so many bits.
+def wrong_numbers(case: Case, quantity: str) -> Array:
+    """All recorded numbers of a quantity at the steps at which it is wrong."""
+    parts = [
+        np.ravel(s.recorded[quantity][tensor]) for s in case.failing for q, tensor in s.wrong if q == quantity
+    ]
+    numbers = np.concatenate(parts) if parts else np.zeros(0)
+    return numbers[np.isfinite(narrow(numbers))]
 
-    The worst-case bound would hide the next narrower format.
+
+def significant_bits(numbers: Array) -> int:
+    """The most bits of the significand that one of the numbers needs; a large number of none at all."""
+    if not np.count_nonzero(numbers):
+        return 99
+    return next((bits for bits in range(2, 65) if np.array_equal(cut(numbers, bits), numbers)), 99)
+
+
+def unexplained_by(case: Case, bits: int) -> float:
+    """The least part of the deviations that is left with inputs of so many bits, in any place.
+
+    Inputs have nothing to do with it where the recorded gradients are right, and a few numbers prove nothing.
     """
-    step, plain, start = case.exact(snapshot), case.arithmetic, snapshot.start
-    arithmetic = Arithmetic(2.0**-bits, plain.tiny, plain.largest, probabilistic=True)
-    bounds = Bounds(case.reference, arithmetic, step, Magnitudes(step, start.params, plain.tiny))
-    errors = bounds.errors({}, snapshot.learning_rate, first=start.first)
-    triples = [("loss", {"": step.loss}, {"": errors.loss})]
-    triples += [(quantity, getattr(step, quantity), getattr(errors, quantity)) for quantity in QUANTITIES]
-    return all(
-        bool(np.all(abs(snapshot.recorded[quantity][name] - exact[name]) <= allowed[name]))
-        for quantity, exact, allowed in triples
-        for name in snapshot.recorded.get(quantity, {})
+    task, failing = case.workload.task, case.failing[:MOST_TRIED]
+    right = any(
+        "gradients" in s.recorded and not (s.has_wrong("gradients") or s.has_wrong("loss")) for s in failing
     )
+    if right or deviating(case, failing) < FEWEST:
+        return 1.0
+    return min(unexplained(case, RoundedReference(task, bits, parts), failing) for parts in WHERE_CUT)
 
 
-def short_quantity(snapshots: Sequence[StepSnapshot], bits: int) -> str:
-    """The wrong quantity whose numbers all have so few bits, or nothing; a few could have them by chance."""
-    for quantity in QUANTITIES:
-        parts = [flat(snapshot.recorded[quantity]) for snapshot in snapshots if snapshot.has_wrong(quantity)]
-        numbers = np.concatenate(parts) if parts else np.zeros(0)
-        if np.count_nonzero(numbers) >= FEWEST and np.array_equal(cut(numbers, bits), numbers):
-            return quantity
-    return ""
+def deviating(case: Case, failing: Sequence[StepSnapshot]) -> float:
+    """How many numbers deviate, each weighted by its size: (sum d^2)^2 / sum d^4."""
+    quantity = first_wrong(failing)
+    squares = []
+    for snapshot in failing:
+        step = case.exact(snapshot)
+        values = np.atleast_1d(step.loss) if quantity == "loss" else flat(getattr(step, quantity))
+        deviation = narrow(flat(snapshot.recorded[quantity]) - values)
+        largest = float(abs(deviation).max(initial=0.0))
+        if largest and np.isfinite(largest):
+            squares.append(np.square(deviation / largest))
+    together = np.concatenate(squares) if squares else np.zeros(1)
+    return float(together.sum() ** 2 / max(np.square(together).sum(), 1e-300))
+
+
+def first_wrong(snapshots: Sequence[StepSnapshot]) -> str:
+    """The wrong quantity in which narrower inputs show best."""
+    quantities = ("gradients", "loss", "buffers", "params")
+    return next(q for q in quantities if any(snapshot.has_wrong(q) for snapshot in snapshots))
 
 
 def cut(array: Array, bits: int) -> Array:
@@ -95,8 +112,8 @@ def cut(array: Array, bits: int) -> Array:
 class RoundedReference(Reference):
     """A reference that cuts some of its arrays to so many bits.
 
-    `parts` are among "rows" (of the data), "weights", "predictions", and "products": both inputs of every matrix
-    product, those of the backward pass included, which is what a GPU does with TF32.
+    `parts` are among "rows" and "targets" (of the data), "weights", "values" (of activations), "predictions", and
+    "products": both inputs of every matrix product, those of the backward pass included, as a GPU does with TF32.
     """
 
     def __init__(self, task: spec.Task, bits: int, parts: Sequence[str]) -> None:
@@ -113,21 +130,35 @@ class RoundedReference(Reference):
         *inner, last = super().forward(params, self.cut("rows", x))
         return [*inner, self.cut("predictions", last)]
 
+    def activation(self, index: int, z: Array) -> Array:
+        """The value of an activation, cut."""
+        return self.cut("values", super().activation(index, z))
+
+    def terms(self, prediction: Array, target: Array) -> Terms:
+        """The loss of cut targets."""
+        return super().terms(prediction, self.cut("targets", target) if target.dtype.kind == "f" else target)
+
     def product(self, a: Array, b: Array) -> Array:
         """A matrix product of cut arrays."""
         return super().product(self.cut("products", a), self.cut("products", b))
 
 
-WHERE_CUT = (("rows",), ("rows", "weights"), ("rows", "weights", "predictions"), ("products",))
+WHERE_CUT = (
+    ("rows",),
+    ("targets",),
+    ("rows", "targets"),
+    ("weights",),
+    ("rows", "weights"),
+    ("rows", "weights", "predictions"),
+    ("predictions",),
+    ("values",),
+    ("products",),
+)
 
 
 def unexplained(case: Case, rounded: Reference, snapshots: Sequence[StepSnapshot]) -> float:
     """The part of the deviations that is left when the steps are played with narrower inputs, by norms."""
-    quantity = next(
-        quantity
-        for quantity in ("gradients", "loss", "buffers", "params")
-        if any(snapshot.has_wrong(quantity) for snapshot in snapshots)
-    )
+    quantity = first_wrong(snapshots)
     before = after = 0.0
     for snapshot in snapshots:
         recorded = flat(snapshot.recorded[quantity])

@@ -103,7 +103,7 @@ class Reference:
         """One step from `params` and `buffers` (wide) on the batch (x, y); `first`: there is no momentum yet."""
         y = y.astype(self.wide) if y.dtype.kind == "f" else y
         values = self.forward(params, x.astype(self.wide))
-        terms = self.loss.terms(values[-1], y)
+        terms = self.terms(values[-1], y)
         loss = terms.value.sum() / terms.divisor
         deltas, gradients = self.backward(params, values, terms.derivative / terms.divisor)
         new, directions = self.optimize(params, buffers, gradients, first=first)
@@ -119,12 +119,16 @@ class Reference:
             if isinstance(layer, spec.Linear):
                 values.append(self.product(z, params[f"{index}.weight"]) + params[f"{index}.bias"])
             else:
-                values.append(activate(layer, z, self.round))
+                values.append(self.activation(index, z))
         return values
 
     def product(self, a: Array, b: Array) -> Array:
         """A matrix product, in full."""
         return a @ b
+
+    def terms(self, prediction: Array, target: Array) -> Terms:
+        """The loss before its reduction."""
+        return self.loss.terms(prediction, target)
 
     def backward(self, params: Arrays, values: list[Array], delta: Array) -> tuple[list[Array], Arrays]:
         """Chain rule from the prediction down: dW = a^T delta, db = column sums, delta_below = delta W^T."""
@@ -146,6 +150,10 @@ class Reference:
     def backward_weight(self, weight: Array) -> Array:
         """What a delta is multiplied by on its way to the layer's input: (out, in)."""
         return weight.T
+
+    def activation(self, index: int, z: Array) -> Array:
+        """The value of activation `index` at z."""
+        return activate(self.layers[index], z, self.round)
 
     def derivative(self, index: int, z: Array, value: Array) -> Array:
         """The derivative of activation `index` at z, where it takes the given value."""

@@ -123,8 +123,41 @@ def test_a_wrong_stream_fails():
         name: np.concatenate([values, values])
         for name, values in Trainer(task).run(Workload.of(task, rows())).params.items()
     }
-    assert certify(longer, task, rows()).reason == "float32: more steps were recorded than the task's 8"
+    reason = "float32: 16 steps were recorded of 8: 2 entries for each step"
+    assert certify(longer, task, rows()).reason == reason
     assert certify({k: v[:0] for k, v in longer.items()}, task, rows()).status == "fail"
+
+
+@pytest.mark.parametrize(
+    ("entries", "looks"),
+    [
+        (lambda values, start: np.concatenate([start[None], values]), "the first entry is the start itself"),
+        (lambda values, start: np.concatenate([values[:1], values]), "the first entry is there twice"),
+        (lambda values, start: values[1:], "one entry is missing"),
+        (lambda values, start: values[3::4], "one entry for each epoch"),
+        (lambda values, start: values[:4], "one epoch alone"),
+    ],
+)
+def test_the_entries_of_a_stream_are_counted_first(entries, looks):
+    task = make()
+    workload = Workload.of(task, rows())
+    params = Trainer(task).run(workload).params
+    stream = {name: entries(values, workload.start[name]) for name, values in params.items()}
+    judgement = certify(stream, task, rows()).evidence[-1].judgement
+    assert judgement.diagnosis.cause == "shape"
+    assert f"steps were recorded of 8: {looks}" in judgement.reason
+
+
+def test_entries_before_each_step_are_said_to_be_that():
+    task = make()
+    workload = Workload.of(task, rows())
+    params = Trainer(task).run(workload).params
+    stream = {name: np.concatenate([workload.start[name][None], v[:-1]]) for name, v in params.items()}
+    judgement = certify(stream, task, rows()).evidence[-1].judgement
+    assert judgement.status == "fail"
+    assert judgement.diagnosis.sentence.startswith(
+        "the first entry is the start itself: entries are wanted after"
+    )
 
 
 def test_a_stream_with_a_gap_or_a_strange_name_is_an_input_error():

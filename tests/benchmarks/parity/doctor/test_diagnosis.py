@@ -84,4 +84,5 @@ def test_numbers_in_a_sentence_are_those_of_the_run():
     workload = Workload.of(task(), data())
     trace = Trainer(task()).run(workload)
     trace.gradients = {name: 0.37 * values for name, values in trace.gradients.items()}
-    assert judge(workload, trace).diagnosis.sentence == "the gradient is multiplied by 0.37"
+    sentence = "the gradient is multiplied by 0.37; the parameters follow from the right gradient"
+    assert judge(workload, trace).diagnosis.sentence == sentence
