@@ -89,9 +89,13 @@ const options = {
   tooltip: { disableDefaultStyle: true },
 };
 
+const places = [...document.querySelectorAll("[data-chart]")];
+const drawn = new Map(); // by place: what is drawn there, so that it can end
+
 async function draw(place) {
+  drawn.get(place)?.finalize();
   try {
-    await vegaEmbed(place, specs[place.dataset.chart], options);
+    drawn.set(place, await vegaEmbed(place, specs[place.dataset.chart], options));
     place.querySelector("svg").ariaHidden = "true"; // its description is on the place, its figures in the table
     place.dataset.drawn = "true";
   } catch (error) {
@@ -110,4 +114,41 @@ const seen = new IntersectionObserver(
   },
   { rootMargin: "600px" },
 );
-for (const place of document.querySelectorAll("[data-chart]")) seen.observe(place);
+for (const place of places) seen.observe(place);
+
+// --- on paper ---
+
+const before = { folded: [], copies: [] };
+
+// unfold all, draw all charts as wide as paper, and show the table once for each group of columns
+addEventListener("beforeprint", () => {
+  if (root.classList.contains("paper")) return;
+  root.classList.add("paper");
+  before.folded = [...document.querySelectorAll("details.task:not([open])")];
+  for (const part of before.folded) part.open = true;
+  table.hidden = true;
+  before.copies = ["speed", "cost", "accuracy"].map(copied);
+  table.after(...before.copies);
+  for (const place of places) draw(place); // done before the paper is laid out: nothing in it waits for anything
+});
+
+// the rows as they are now, with one group of columns and headings that are repeated on every sheet
+function copied(group) {
+  const copy = table.cloneNode(true);
+  copy.hidden = false;
+  copy.dataset.columns = group;
+  for (const each of [copy, copy.caption]) each.removeAttribute("id");
+  for (const button of copy.tHead.querySelectorAll("button")) button.replaceWith(button.textContent);
+  if (group !== "speed") copy.caption.textContent = `The same rows: ${group}.`;
+  return copy;
+}
+
+addEventListener("afterprint", () => {
+  if (!root.classList.contains("paper")) return;
+  root.classList.remove("paper");
+  table.hidden = false;
+  for (const copy of before.copies) copy.remove();
+  for (const part of before.folded) part.open = false;
+  for (const place of places) seen.unobserve(place);
+  for (const place of places) seen.observe(place); // drawn again as wide as the screen once they are seen
+});

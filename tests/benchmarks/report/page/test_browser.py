@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 
+from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.record import AnyRecord
 from samestep.benchmarks.record.files import load
+from samestep.benchmarks.report import formatting as fmt
+from samestep.benchmarks.report import tables
 from samestep.benchmarks.report.page import page
 from tests.helpers.page_records import HOSTILE, awkward, grid, hostile
 from tests.helpers.paths import REFERENCE
@@ -51,11 +54,28 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: folder / f"{name}.html" for name in RECORDS}
 
 
+SHEET = 703  # pixels: A4 without its margins
+# what there is when a sheet has been laid out, before the page is made again as it was
+ON_PAPER = """addEventListener('afterprint', () => {
+  const count = selector => document.querySelectorAll(selector).length;
+  const groups = [...document.querySelectorAll('table.rows')].filter(each => each.checkVisibility());
+  window.printed = {
+    charts: count('[data-chart] svg'),
+    folded: count('details.task:not([open])'),
+    groups: groups.map(each => each.dataset.columns),
+  };
+});"""
+RIGHTMOST = """() => Math.max(...[...document.querySelectorAll('main *')]
+  .filter(each => each.checkVisibility() && !each.closest('.hidden, svg'))
+  .map(each => each.getBoundingClientRect().right))"""
+
+
 class Opened:
     """A page in a tab of its own, with everything that it said or asked for."""
 
     def __init__(self, browser: Browser, path: Path, width: int = 1280, **options: Any) -> None:
         self.context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        self.context.add_init_script(ON_PAPER)
         self.page: Page = self.context.new_page()
         self.said: list[str] = []
         self.requests: list[str] = []
@@ -121,6 +141,64 @@ def test_every_chart_is_drawn_without_an_error_or_a_request(name: str, opened: O
     assert len(one.requests) == 1  # the file itself
 
 
+@pytest.mark.parametrize("name", RECORDS)
+def test_paper_has_every_chart_and_every_column_though_nothing_was_scrolled_to(
+    name: str, opened: Open
+) -> None:
+    one = opened(name)
+    tab = one.page
+    charts = tab.locator("[data-chart]").count()
+    folded = tab.locator("details.task:not([open])").count()
+    assert tab.locator("[data-chart] svg").count() < charts
+    tab.select_option("[name=columns]", "cost")
+    assert tab.pdf(format="A4").startswith(b"%PDF")
+    assert tab.evaluate("window.printed") == {
+        "charts": charts,
+        "folded": 0,
+        "groups": ["speed", "cost", "accuracy"],
+    }
+    assert tab.locator("details.task:not([open])").count() == folded
+    assert tab.locator("table.rows").count() == 1
+    assert tab.locator("#rows").get_attribute("data-columns") == "cost"
+    assert tab.locator("#rows").is_visible()
+    one.draw()
+    assert one.said == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["reference", "awkward", "grid"])
+def test_nothing_is_cut_on_a_sheet_and_ink_is_dark(name: str, scheme: str, opened: Open) -> None:
+    one = opened(name, width=SHEET, color_scheme=scheme)
+    tab = one.page
+    tab.evaluate("document.documentElement.dataset.theme = 'dark'")
+    tab.emulate_media(media="print", color_scheme=scheme)
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert tab.locator("[data-chart] svg").count() == tab.locator("[data-chart]").count()
+    assert tab.evaluate(RIGHTMOST) <= SHEET
+    assert tab.evaluate("getComputedStyle(document.body).color") == "rgb(27, 28, 29)"
+    for group, heading in (("speed", "floor"), ("cost", "memory"), ("accuracy", "rmse, own units")):
+        headings = tab.locator(f'table.rows[data-columns="{group}"]:not(#rows) thead th')
+        assert heading in headings.all_inner_texts()
+    tab.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert tab.locator("table.rows").count() == 1
+
+
+def test_a_page_of_tables_alone_is_not_cut_on_a_sheet(browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "tables.html"
+    path.write_text(tables.render(RecordAnalysis(load(REFERENCE)), "html"), encoding="utf-8")
+    one = Opened(browser, path, width=SHEET)
+    one.page.emulate_media(media="print")
+    assert one.page.evaluate(RIGHTMOST) <= SHEET
+    one.context.close()
+
+
+def test_without_a_script_paper_has_the_figures_of_the_charts(opened: Open) -> None:
+    tab = opened("awkward", width=SHEET, java_script_enabled=False).page
+    tab.emulate_media(media="print")
+    assert tab.locator("details.figures table").first.is_visible()
+    assert not tab.locator(".plot").first.is_visible()
+
+
 def test_headers_sort_both_ways_by_number_and_blanks_come_last(opened: Open) -> None:
     tab = opened("awkward").page
     header = tab.locator('#rows th[data-name="time/step"]')
@@ -139,16 +217,20 @@ def test_headers_sort_both_ways_by_number_and_blanks_come_last(opened: Open) -> 
 def test_filters_leave_the_rows_that_fit(opened: Open) -> None:
     one = opened("reference")
     tab = one.page
-    tab.select_option("[name=task]", "wide")
-    tab.select_option("[name=tier]", "fused")
-    assert column(tab, "lane") == ["torch:fused", "jax:fused"]
-    assert tab.locator("#count").inner_text() == "2 of 27 rows"
-    tab.fill("[name=text]", "jax")
-    assert column(tab, "lane") == ["jax:fused"]
+    rows = RecordAnalysis(load(REFERENCE)).rows
+    task, tier = rows[-1].task, rows[-1].tier
+    lanes = [row.lane for row in rows if (row.task, row.tier) == (task, tier)]
+    tab.select_option("[name=task]", task)
+    tab.select_option("[name=tier]", tier)
+    assert column(tab, "lane") == lanes
+    assert tab.locator("#count").inner_text() == f"{len(lanes)} of {len(rows)} rows"
+    tab.fill("[name=text]", lanes[-1])
+    assert column(tab, "lane") == lanes[-1:]
     tab.locator("button[type=reset]").click()
-    one.until("document.getElementById('count').textContent == '27 of 27 rows'")
-    tab.select_option("[name=verdict]", "SLOWER")
-    assert set(column(tab, "lane")) == {"jax"}
+    one.until(f"document.getElementById('count').textContent == '{len(rows)} of {len(rows)} rows'")
+    word = next(row.verdict.word for row in rows if row.verdict.word != "BASELINE")
+    tab.select_option("[name=verdict]", word)
+    assert set(column(tab, "lane")) == {row.lane for row in rows if row.verdict.word == word}
     tab.select_option("[name=columns]", "accuracy")
     assert tab.locator('#rows th[data-name="loss"]').is_visible()
     assert not tab.locator('#rows th[data-name="time/step"]').is_visible()
@@ -166,8 +248,10 @@ def test_a_mark_tells_its_lane(opened: Open) -> None:
     tab = opened("reference").draw()
     tab.locator("#chart-0 svg .mark-symbol path").first.hover()
     tip = tab.locator("#vg-tooltip-element.visible")
-    assert "numpy" in tip.inner_text()
-    assert "us ±" in tip.inner_text()
+    analysis = RecordAnalysis(load(REFERENCE))
+    row = next(row for row in analysis.rows_of(analysis.tasks[0]) if row.time)
+    assert row.lane in tip.inner_text()
+    assert fmt.timing(row.time) in tip.inner_text()
 
 
 def test_the_theme_follows_the_system_until_it_is_chosen(opened: Open) -> None:
