@@ -171,7 +171,7 @@ def test_nothing_is_cut_on_a_sheet_and_ink_is_dark(name: str, scheme: str, opene
     one = opened(name, width=SHEET, color_scheme=scheme)
     tab = one.page
     tab.evaluate("document.documentElement.dataset.theme = 'dark'")
-    tab.emulate_media(media="print", color_scheme=scheme)
+    tab.emulate_media(media="print")
     tab.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert tab.locator("[data-chart] svg").count() == tab.locator("[data-chart]").count()
     assert tab.evaluate(RIGHTMOST) <= SHEET
