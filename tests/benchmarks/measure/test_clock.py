@@ -24,8 +24,8 @@ from tests.helpers.sessions import prepared, small_task
 @pytest.fixture
 def work(tmp_path: Path) -> Iterator[TimedWork]:
     yield TimedWork(backends.load("numpy:tuned"), prepared(tmp_path, small_task()))
-    gc.unfreeze()
     gc.enable()
+    gc.freeze()  # a slice with the collector on has thawed everything
 
 
 def sliced(work: TimedWork, repeats: int = 3, collect: bool = False) -> tuple[dict[str, Any], Host]:
