@@ -23,12 +23,21 @@ from tests.helpers.lesson import DOCUMENTED, SPLIT, TASK, UNIT, Z, by_hand, same
 
 @pytest.fixture(scope="module")
 def walk() -> Walk:
+    """In NumPy alone, which takes a second."""
+    return walked("numpy")
+
+
+@pytest.fixture(scope="module")
+def whole_walk() -> Walk:
     return walked()
 
 
-@pytest.fixture(params=DOCUMENTED)
+@pytest.fixture(
+    params=["numpy", *(pytest.param(name, marks=pytest.mark.slow) for name in DOCUMENTED if name != "numpy")]
+)
 def lane(request: pytest.FixtureRequest) -> LaneWalk:
-    lane_walk = walked().lanes[DOCUMENTED.index(request.param)].walk
+    lanes = walked("numpy").lanes if request.param == "numpy" else walked().lanes
+    lane_walk = next(report.walk for report in lanes if report.name == request.param)
     assert lane_walk is not None
     return lane_walk
 
@@ -157,9 +166,10 @@ def test_the_lessons_huber_is_smooth_l1(lane: LaneWalk) -> None:
     assert max(map(abs, (*lane.huber.weights_error, lane.huber.bias_error))) < 0.01
 
 
-def test_every_loss_has_one_value(walk: Walk) -> None:
-    assert tuple(row.name for row in walk.losses) == losses.names()
-    values = [report.walk.loss_values for report in walk.lanes if report.walk is not None]
+@pytest.mark.slow
+def test_every_loss_has_one_value(whole_walk: Walk) -> None:
+    assert tuple(row.name for row in whole_walk.losses) == losses.names()
+    values = [report.walk.loss_values for report in whole_walk.lanes if report.walk is not None]
     for name in losses.names():
         # at most 50 terms of at most 10 roundings each, none of them cancelling more than a digit
         assert [losses_of_lane[name] for losses_of_lane in values] == pytest.approx(
@@ -193,13 +203,14 @@ def test_gradients_of_the_last_batch_and_of_all_rows(lane: LaneWalk) -> None:
     assert np.abs(gap).max() > 1e-3
 
 
-def test_gradients_have_each_frameworks_own_shape(walk: Walk) -> None:
+@pytest.mark.slow
+def test_gradients_have_each_frameworks_own_shape(whole_walk: Walk) -> None:
     expected = {
         "numpy": [("0.weight", (2, 1)), ("0.bias", (1,))],
         "torch": [("0.weight", (1, 2)), ("0.bias", (1,))],
         "jax": [("layers.0.kernel", (2, 1)), ("layers.0.bias", (1,))],
     }
-    for report in walk.lanes:
+    for report in whole_walk.lanes:
         assert report.walk is not None
         assert [(tensor.name, tensor.shape) for tensor in report.walk.exercise3.last_batch] == expected[
             report.name
@@ -217,9 +228,10 @@ def test_a_deeper_chain_goes_through_the_same_loop(lane: LaneWalk, walk: Walk) -
     assert lane.deeper.losses == pytest.approx(first.deeper.losses, rel=1e-2)
 
 
-def test_lanes_agree(walk: Walk) -> None:
-    assert len(walk.between_lanes) == len(DOCUMENTED) * (len(DOCUMENTED) - 1) // 2
-    assert all(pair.ulps <= same_run_ulps(0.03) for pair in walk.between_lanes)
+@pytest.mark.slow
+def test_lanes_agree(whole_walk: Walk) -> None:
+    assert len(whole_walk.between_lanes) == len(DOCUMENTED) * (len(DOCUMENTED) - 1) // 2
+    assert all(pair.ulps <= same_run_ulps(0.03) for pair in whole_walk.between_lanes)
 
 
 # --- lanes and input ------------------------------------------------------------------------------------------
