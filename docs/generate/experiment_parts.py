@@ -15,6 +15,7 @@ ORIGINS = {
     "foreseen": ("", "written with the doctor in mind"),
     "first": (" \\*", "\\* written without knowledge of it"),
     "second": (" \\*\\*", "\\*\\* written without knowledge of it, after it was finished"),
+    "third": (" \\*\\*\\*", "\\*\\*\\* ports, written without knowledge of it, after it was rebuilt"),
 }
 
 

@@ -1,7 +1,7 @@
 """Seeded bugs: does the certificate catch a realistic mistake, and does the doctor name it?
 
 Each mutant is one entry of a table: what the porter did, the cause that the doctor should name, the few methods
-of a backend that do it, and the task where it is not the plain one.
+of a backend that do it, and the task where it is not the plain one. Those in `ports` are programs of functions.
 """
 
 from __future__ import annotations
@@ -10,13 +10,11 @@ from samestep import backends
 
 from .foreseen import FORESEEN
 from .mutant import Mutant
+from .ports import THIRD, PortMutant
 from .unseen_first import FIRST
 from .unseen_second import SECOND
 
 __all__ = ["MUTANTS", "Mutant"]
 
-MUTANTS: dict[str, Mutant] = {
-    what: mutant
-    for what, mutant in (FORESEEN | FIRST | SECOND).items()
-    if backends.missing(mutant.framework) is None
-}
+ALL: dict[str, Mutant | PortMutant] = {**FORESEEN, **FIRST, **SECOND, **THIRD}
+MUTANTS = {what: mutant for what, mutant in ALL.items() if backends.missing(mutant.framework) is None}

@@ -6,35 +6,32 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from samestep.benchmarks import datasets
-from samestep.benchmarks.parity import certify
-
 from . import MUTANTS, Mutant
+from .ports import PortMutant
 
 
-def run(mutants: Mapping[str, Mutant] = MUTANTS) -> dict[str, Any]:
+def run(mutants: Mapping[str, Mutant | PortMutant] = MUTANTS) -> dict[str, Any]:
     """A row for each mutant."""
     return {"mutants": [row(what, mutant) for what, mutant in mutants.items()]}
 
 
-def row(what: str, mutant: Mutant) -> dict[str, Any]:
+def row(what: str, mutant: Mutant | PortMutant) -> dict[str, Any]:
     """Whether the certificate caught it, at which step, and the doctor's answer."""
-    lane = mutant.lane()
-    certificate = certify(lane, mutant.task, datasets.load(mutant.task.dataset))
+    certificate = mutant.certificate()
     judgement = certificate.evidence[-1].judgement
     diagnosis = judgement.diagnosis
     named = diagnosis.cause if diagnosis else None
     sentence = diagnosis.sentence if diagnosis else certificate.reason
     return {
         "what": what,
-        "framework": lane.framework,
+        "framework": mutant.framework,
         "origin": mutant.origin,
         "caught": certificate.status == "fail",
         "dtype": judgement.dtype,
         "step": judgement.failure.step if judgement.failure else None,
-        "cause": mutant.cause,
+        "cause": " or ".join(mutant.causes),
         "named": named,
-        "right": named == mutant.cause and bool(re.search(mutant.says, sentence)),
+        "right": named in mutant.causes and bool(re.search(mutant.says, sentence, re.IGNORECASE)),
         "sentence": sentence,
     }
 

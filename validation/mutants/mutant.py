@@ -9,6 +9,8 @@ from typing import Any, Literal, TypeAlias
 from samestep import backends
 from samestep.backends.interface import Backend
 from samestep.backends.spec import Task
+from samestep.benchmarks import datasets
+from samestep.benchmarks.parity import Certificate, certify
 from samestep.benchmarks.record.proof import Cause
 
 from .small_tasks import PLAIN
@@ -34,6 +36,15 @@ class Mutant:
     says: str = ""
     framework: str = "numpy"
     origin: Origin = "foreseen"
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """The words that are right."""
+        return (self.cause,)
+
+    def certificate(self) -> Certificate:
+        """What the suite says of the lane."""
+        return certify(self.lane(), self.task, datasets.load(self.task.dataset))
 
     def lane(self) -> Backend:
         """A fresh backend that makes the mistake."""

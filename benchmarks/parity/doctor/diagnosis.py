@@ -157,7 +157,7 @@ def started_elsewhere(case: Case) -> Diagnosis | None:
     if len(others) < 2 or any(snapshot.wrong for snapshot in others):
         return None
     sentence = (
-        "only step 1 is wrong, and every step after it is right: it did not begin with the given values"
+        "only step 1 is wrong, and every step after it is right: it did not start from the given values"
     )
     return Diagnosis(cause="start", sentence=sentence)
 
@@ -172,7 +172,7 @@ def began_elsewhere(case: Case) -> Diagnosis | None:
     if len(expected) < 2 or any(e is None or misfit(case, one, e) > 1 for one, e in expected):
         return None
     sentence = (
-        "every later step follows from the one before it, but the first did not begin with the given values"
+        "every later step follows from the one before it, but the first did not start from the given values"
     )
     return Diagnosis(cause="start", sentence=sentence)
 

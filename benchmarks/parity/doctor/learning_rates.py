@@ -82,8 +82,8 @@ def misplaced_rates(case: Case) -> Iterator[tuple[str, Rate]]:
         return rate
 
     for which, index in (
-        ("the step before's", lambda i: i - 1),
-        ("the step after's", lambda i: i + 1),
+        ("the one of the step before, a step late", lambda i: i - 1),
+        ("the one of the next step, a step early", lambda i: i + 1),
         ("the one two steps after", lambda i: i + 2),
         ("the one at the epoch's start", lambda i: i - i % steps),
         ("the one at the epoch's end", lambda i: i - i % steps + steps - 1),

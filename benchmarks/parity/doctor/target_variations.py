@@ -134,10 +134,10 @@ def changed_classes(case: Case) -> Iterator[tuple[str, Callable[[Host], Host]]]:
         return lambda t: np.where(t == ignored, t, change(t))
 
     last = outputs - 1
-    yield "classes one too high, the last one the first", of_classes(lambda t: (t + 1) % outputs)
-    yield "classes one too low, the first one the last", of_classes(lambda t: (t - 1) % outputs)
-    yield "classes one too high, the last one kept", of_classes(lambda t: np.minimum(t + 1, last))
-    yield "classes one too low, the first one kept", of_classes(lambda t: np.maximum(t - 1, 0))
+    yield "classes off by one, too high, the last one the first", of_classes(lambda t: (t + 1) % outputs)
+    yield "classes off by one, too low, the first one the last", of_classes(lambda t: (t - 1) % outputs)
+    yield "classes off by one, too high, the last one kept", of_classes(lambda t: np.minimum(t + 1, last))
+    yield "classes off by one, too low, the first one kept", of_classes(lambda t: np.maximum(t - 1, 0))
     yield "classes counted from the last one", of_classes(lambda t: last - t)
     yield "classes of the ignored rows, taken for the last one", lambda t: np.where(t == ignored, last, t)
     yield "classes of the ignored rows, taken for the first one", lambda t: np.where(t == ignored, 0, t)

@@ -187,7 +187,7 @@ def momentum_rules(case: Case, right: MomentumRule) -> Iterator[tuple[Cause, str
     yield "momentum", "parameters of one shape share a buffer", shared_buffers(case, right)
     yield (
         "nesterov",
-        "it looks ahead by the buffer, g + momentum b, and b holds that too",
+        "Nesterov's look ahead has the buffer in the place of the gradient: b + momentum b",
         ahead_of_buffer(right),
     )
     for name, bits in (("float32", 24), ("float16", 11), ("bfloat16", 8)):
