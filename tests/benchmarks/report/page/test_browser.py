@@ -197,6 +197,11 @@ def test_without_a_script_paper_has_the_figures_of_the_charts(opened: Open) -> N
     tab.emulate_media(media="print")
     assert tab.locator("details.figures table").first.is_visible()
     assert not tab.locator(".plot").first.is_visible()
+    right = [
+        box["x"] + box["width"] for each in tab.locator("#rows th").all() if (box := each.bounding_box())
+    ]
+    assert len(right) > 20
+    assert max(right) <= SHEET
 
 
 def test_headers_sort_both_ways_by_number_and_blanks_come_last(opened: Open) -> None:
