@@ -36,7 +36,7 @@ class ColumnFit(NamedTuple):
     left_out: list[int]
 
 
-def fit(sizes: Sequence[ColumnSizes], drops: Sequence[int], width: int) -> ColumnFit:
+def fit_columns(sizes: Sequence[ColumnSizes], drops: Sequence[int], width: int) -> ColumnFit:
     """The columns of a table within a width; `drops` are those that may be left out, the first of them first."""
     columns, left_out = list(range(len(sizes))), list[int]()
     for column in (*drops, None):

@@ -233,8 +233,8 @@ def phase_text(seconds: float | None) -> str:
 def unseen_phases(breakdown: PhaseBreakdown) -> list[str]:
     """A line for each phase that is lost in the noise of the loops that it is a difference of."""
     return [
-        f"{breakdown.lane}: {name} not seen: it came out {fmt.duration(-seconds)} below 0; the other phases of the "
-        "row are uncertain by as much"
+        f"{breakdown.lane}: {name} not seen: it came out {fmt.duration(-seconds)} below 0; the other phases of "
+        "the row are uncertain by as much"
         for name, seconds in breakdown.phases.items()
         if seconds <= 0
     ]

@@ -15,7 +15,7 @@ from rich.text import Text
 from ..console.escapes import visible
 from ..console.terminal import terminal_columns, text_console, within_limits
 from . import html
-from .column_fit import ColumnSizes, fit
+from .column_fit import ColumnSizes, fit_columns
 
 
 @dataclass
@@ -84,7 +84,7 @@ def boxed(table: TextTable, width: int) -> str:
         for column, name in enumerate(table.columns)
     ]
     drops = [table.columns.index(name) for name in table.drops if name in table.columns]
-    fitted = fit(sizes, drops, width)
+    fitted = fit_columns(sizes, drops, width)
     grids = [_printed(_grid(table, rows, widths), max(width, _total(widths))) for widths in fitted.parts]
     names = ", ".join(table.columns[column] for column in fitted.left_out)
     left_out = [f"not shown in {width} columns: {names}"] if names else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from samestep.benchmarks.report.column_fit import ColumnSizes, fit
+from samestep.benchmarks.report.column_fit import ColumnSizes, fit_columns
 from samestep.benchmarks.report.text_table import TextTable, boxed
 
 TABLE = TextTable(
@@ -45,15 +45,15 @@ def test_columns_are_left_out_in_the_order_that_the_table_states(width: int, lef
 
 def test_headings_are_wrapped_before_anything_is_left_out() -> None:
     sizes = [ColumnSizes.of("a b c", ["1"], prose=False), ColumnSizes.of("long heading", ["22"], prose=False)]
-    assert fit(sizes, [1], 20).parts == [{0: 5, 1: 12}]
-    assert fit(sizes, [1], 19).parts == [{0: 5, 1: 7}]
-    assert fit(sizes, [1], 11) == ([{0: 1, 1: 7}], [])
-    assert fit(sizes, [1], 10) == ([{0: 5}], [1])
+    assert fit_columns(sizes, [1], 20).parts == [{0: 5, 1: 12}]
+    assert fit_columns(sizes, [1], 19).parts == [{0: 5, 1: 7}]
+    assert fit_columns(sizes, [1], 11) == ([{0: 1, 1: 7}], [])
+    assert fit_columns(sizes, [1], 10) == ([{0: 5}], [1])
 
 
 def test_what_may_not_be_left_out_stands_below_beside_the_first_column() -> None:
     sizes = [ColumnSizes.of("x", ["batch 1"], prose=False), *[ColumnSizes(16, 16, 16)] * 5]
-    parts, left_out = fit(sizes, [], 80)
+    parts, left_out = fit_columns(sizes, [], 80)
     assert [list(part) for part in parts] == [[0, 1, 2, 3, 4], [0, 5]]
     assert left_out == []
-    assert fit(sizes, [], 10).parts == [{0: 7, column: 16} for column in range(1, 6)]
+    assert fit_columns(sizes, [], 10).parts == [{0: 7, column: 16} for column in range(1, 6)]
