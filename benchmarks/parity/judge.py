@@ -181,6 +181,8 @@ class RunJudge:
             f"all {self.done} steps lie within the rounding of {self.workload.task.dtype}{narrowed}, "
             f"using at most {100 * worst.share:.3g}% of the bound ({quantity}, step {worst.step})"
         )
+        if not self.workload.learning_rates.any():
+            return f"{text}; the learning rate is 0 at every step, so that parameters prove nothing"
         width = self.drift.resolution or 0.0
         return f"{text}, which at this size is {100 * width:.3g}% of a step" if width > COARSE else text
 

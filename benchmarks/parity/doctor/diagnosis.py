@@ -125,7 +125,7 @@ def named(case: Case, candidates: Sequence[Explanation]) -> Diagnosis:
     if only_partial and cause == "scale" and len(case.failing) < len(case.snapshots):
         cause = "partial batch"
     when = case.when(case.failing)
-    if not (cause == "partial batch" and "partial" in sentence):
+    if not ("partial" in when and "partial" in sentence):
         sentence += when
     others = tuple(dict.fromkeys(c.hypothesis.cause for c in candidates[1:]))
     alternatives = tuple(other for other in others if other not in (cause, first.hypothesis.cause))

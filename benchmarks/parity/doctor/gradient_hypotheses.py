@@ -131,9 +131,9 @@ def sums(case: Case, observations: Sequence[Observation]) -> Iterator[Hypothesis
 
     lead = "gradients are not cleared: each is added to the one before"
     yield Hypothesis("stale", lead, not_cleared(each_epoch=False), skips=True)
-    yield Hypothesis(
-        "stale", f"{lead}, and only a new epoch clears them", not_cleared(each_epoch=True), skips=True
-    )
+    if any(case.position(snapshot)[1] == 0 for snapshot in case.snapshots[1:]):
+        end = ", and only a new epoch clears them"
+        yield Hypothesis("stale", f"{lead}{end}", not_cleared(each_epoch=True), skips=True)
     yield Hypothesis("stale", "the gradient of the step before is added to each", with_before, skips=True)
     yield Hypothesis(
         "stale", "the gradient is the mean of itself and that of the step before", averaged, skips=True

@@ -119,10 +119,10 @@ def clipped_steps(case: Case, observations: Sequence[Observation]) -> Iterator[H
         by_norm(norm, rated=False),
         free=1,
     )
-    length = norm * rate
-    yield Hypothesis(
-        "scale", f"the step is clipped to a norm of {float(length):.6g}", by_norm(length, rated=True), free=1
-    )
+    if len({snapshot.learning_rate for snapshot in case.snapshots}) > 1:
+        length = norm * rate
+        clause = f"the step is clipped to a norm of {float(length):.6g}"
+        yield Hypothesis("scale", clause, by_norm(length, rated=True), free=1)
     yield Hypothesis(
         "scale",
         f"the step over the learning rate is clipped to values of {float(largest):.6g}",
@@ -159,7 +159,7 @@ def fitted_rules(case: Case, quantity: str) -> Iterator[Hypothesis]:
         manner = "another dampening" if right.dampening else "a dampening that the task has not"
         yield Hypothesis(
             "dampening",
-            lambda n: f"{manner}, from step 2 on: {n[0]:.6g}",
+            lambda n: f"{manner}: {n[0]:.6g}",
             between(replace(right, dampening=0.0), replace(right, dampening=1.0)),
             free=1,
         )

@@ -174,7 +174,7 @@ def momentum_rules(case: Case, right: MomentumRule) -> Iterator[tuple[Cause, str
     if right.dampening:
         yield "dampening", dampened, replace(right, first_gain=1 - right.dampening)
     if right.dampening != mu:
-        added = "dampening of 1 - momentum is added, from step 2 on"
+        added = "a dampening of 1 - momentum is added"
         yield "dampening", added, replace(right, dampening=mu)
     average = "an average in the place of momentum: momentum against 1 - momentum, from step 1 on"
     yield "dampening", average, replace(right, dampening=mu, first_gain=1 - mu)
@@ -183,7 +183,8 @@ def momentum_rules(case: Case, right: MomentumRule) -> Iterator[tuple[Cause, str
     yield "momentum", inside, replace(right, rate_in_buffer=True)
     yield "momentum", "the step takes the buffer as it was before", replace(right, uses_buffer_before=True)
     yield "momentum", "the buffer is begun anew in every epoch", replace(right, each_epoch_anew=True)
-    yield "momentum", "the buffer is not kept: momentum has no effect", no_memory(right)
+    if right.dampening or right.nesterov:  # else it is the same as none
+        yield "momentum", "the buffer is not kept: each step begins with zeros", no_memory(right)
     yield "momentum", "parameters of one shape share a buffer", shared_buffers(case, right)
     yield (
         "nesterov",

@@ -148,6 +148,12 @@ def test_the_entries_of_a_stream_are_counted_first(entries, looks):
     assert f"steps were recorded of 8: {looks}" in judgement.reason
 
 
+def test_a_learning_rate_of_zero_is_said_to_prove_nothing_about_parameters():
+    task = make(optimizer=SGD(learning_rate=0.0))
+    certificate = certify(lambda params, x, y, learning_rate: params, task, rows())
+    assert "the learning rate is 0 at every step, so that parameters prove nothing" in certificate.reason
+
+
 def test_entries_before_each_step_are_said_to_be_that():
     task = make()
     workload = Workload.of(task, rows())
