@@ -21,8 +21,8 @@ from validation.mutants import MUTANTS, experiment
 from validation.mutants.foreseen import FORESEEN
 from validation.mutants.mutant import replaced
 from validation.mutants.ports import HARMLESS, THIRD
+from validation.mutants.ports.port_tasks import rows_of
 from validation.mutants.ports.programs import one_function, two_functions
-from validation.mutants.ports.tasks import rows_of
 from validation.mutants.unseen_first import FIRST
 from validation.mutants.unseen_second import SECOND
 

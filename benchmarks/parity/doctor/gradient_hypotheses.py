@@ -8,22 +8,11 @@ from functools import partial
 import numpy as np
 
 from ..reference import Array, narrow
-from .backward_variations import of_weights
 from .case import Case, StepSnapshot, Variation, flat, split_tensors
 from .factors import free_factor, known_factors
 from .hypothesis import Hypothesis, Numbers, Prediction
-from .layer_variations import of_layers
-from .loss_variations import of_losses
 from .observations import Observation
-from .param_variations import of_parameters
-from .row_variations import of_features, of_rows
-from .target_variations import of_targets
-
-
-def variations(case: Case) -> Iterator[Variation]:
-    """All variations of a step, the likeliest first."""
-    for kind in (of_rows, of_targets, of_parameters, of_losses, of_layers, of_weights, of_features):
-        yield from kind(case)
+from .variations import variations
 
 
 def of_gradients(case: Case, observations: Sequence[Observation]) -> Iterator[Hypothesis]:

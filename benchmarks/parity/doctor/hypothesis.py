@@ -104,12 +104,12 @@ def explanation(
     if not pairs or (hypothesis.free and len(pairs) < 2):
         return None  # nothing is left on which a fitted number could be checked
     numbers = fit(case, pairs[::2]) if pairs[0][1].columns else ()
-    if numbers is None or not all(holds(case, one, prediction, numbers) for one, prediction in pairs):
+    if numbers is None or not all(fits_with(case, one, prediction, numbers) for one, prediction in pairs):
         return None
     everywhere = True
     for one in others:
         prediction = hypothesis.predict(one.snapshot)
-        right = prediction is None or holds(case, one, prediction, numbers)
+        right = prediction is None or fits_with(case, one, prediction, numbers)
         if not right and one.snapshot.wrong:
             return None
         everywhere = everywhere and right
@@ -125,10 +125,10 @@ def first_look(case: Case, one: Observation, prediction: Prediction) -> bool:
     if not prediction.columns:
         return misfit(case, one, prediction.fixed) <= 1
     numbers = fit(case, [(one, prediction)], spare=1)
-    return numbers is None or holds(case, one, prediction, numbers)
+    return numbers is None or fits_with(case, one, prediction, numbers)
 
 
-def holds(case: Case, one: Observation, prediction: Prediction, numbers: Numbers) -> bool:
+def fits_with(case: Case, one: Observation, prediction: Prediction, numbers: Numbers) -> bool:
     """Whether a prediction with these numbers leaves only rounding over."""
     parts = [prediction.fixed, *(c * column for c, column in zip(numbers, prediction.columns, strict=True))]
     largest = max((*parts, one.correct), key=lambda part: float(abs(part).max(initial=0.0)))

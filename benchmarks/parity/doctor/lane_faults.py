@@ -15,8 +15,7 @@ from ..reference import Arithmetic, Arrays, Reference, StepStart, narrow
 from ..reference.drift import distance
 from ..workload import Workload
 from .case import Case, Outcome, Play, StepSnapshot, outcome, split_tensors
-from .row_variations import of_rows
-from .target_variations import of_targets
+from .variations import of_rows, of_targets
 
 MOST_REPLAYED = 2e8  # multiplications of a run that is replayed to find a timed program's mistake
 SPARE = 4  # a replayed run may end so many allowances away: two runs are compared, in another precision

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .port import Array, Arrays, Port, log_softmax
-from .programs import Rewriting, one_function, two_functions
-from .tasks import (
+from .plain_port import Array, Arrays, Port, log_softmax
+from .port_tasks import (
     CLASSES,
     DEEP,
     MSE,
@@ -20,6 +19,7 @@ from .tasks import (
     SQUARE_MOMENTUM,
     WEIGHTED,
 )
+from .programs import Rewriting, one_function, two_functions
 
 
 def column_of_ones(port: Port, params: Arrays, x: Array, y: Array) -> tuple[Any, dict[str, Array]]:

@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 from samestep.backends.spec import Task
 from samestep.benchmarks.parity import Certificate, certify
 
-from .port import Array, Arrays, Port
-from .tasks import rows_of
+from .plain_port import Array, Arrays, Port
+from .port_tasks import rows_of
 
 Program: TypeAlias = Any  # one function, or two
 Factory: TypeAlias = Callable[[Task], Program]

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .port import Array, Arrays, Port, Terms, huber
+from .plain_port import Array, Arrays, Port, Terms, huber
+from .port_tasks import HUBER_HALF, HUBER_TWO, L1, MSE, MSE64, MSE_DECAYED, MSE_TWO, SMOOTH
 from .programs import PortMutant, two_functions
-from .tasks import HUBER_HALF, HUBER_TWO, L1, MSE, MSE64, MSE_DECAYED, MSE_TWO, SMOOTH
 
 # --- formulas -------------------------------------------------------------------------------------
 

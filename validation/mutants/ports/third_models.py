@@ -8,9 +8,8 @@ import numpy as np
 
 from samestep.backends.spec import Layer, LeakyReLU
 
-from .port import Array, Arrays, Port, Terms, log_softmax, sigmoid
-from .programs import PortMutant, two_functions
-from .tasks import (
+from .plain_port import Array, Arrays, Port, Terms, log_softmax, sigmoid
+from .port_tasks import (
     CLASSES,
     CLASSES64,
     DEEP,
@@ -23,6 +22,7 @@ from .tasks import (
     TANH,
     WEIGHTED,
 )
+from .programs import PortMutant, two_functions
 
 # --- losses ---------------------------------------------------------------------------------------
 

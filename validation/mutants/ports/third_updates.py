@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .port import Array, Arrays, Port
-from .programs import PortMutant, one_function
-from .tasks import (
+from .plain_port import Array, Arrays, Port
+from .port_tasks import (
     CLASSES_MOMENTUM,
     COSINE,
     DAMPED,
@@ -20,6 +19,7 @@ from .tasks import (
     SQUARE_MOMENTUM,
     STEPPED,
 )
+from .programs import PortMutant, one_function
 
 # --- momentum and Nesterov ------------------------------------------------------------------------
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from samestep.backends import spec
 
-from ..reference import Array, Reference
-from ..reference.elementwise_losses import sigmoid, softplus
-from ..reference.step import activate, activation_derivative
-from .case import Case, Play, Variation
+from ...reference import Array, Reference
+from ...reference.elementwise_losses import sigmoid, softplus
+from ...reference.step import activate, activation_derivative
+from ..case import Case, Play, Variation
 from .played import with_reference, with_task
 
 IDENTITY = spec.LeakyReLU(negative_slope=1.0)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from samestep.backends.spec import Layer, LeakyReLU, Linear, ReLU, Sigmoid, Tanh, Task
 
-from .tasks import rows_of
+from .port_tasks import rows_of
 
 Array: TypeAlias = NDArray[Any]
 Arrays: TypeAlias = Mapping[str, Array]

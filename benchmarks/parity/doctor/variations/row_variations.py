@@ -12,8 +12,8 @@ import numpy as np
 
 from samestep.backends.interface import Host, RowOrder
 
-from ...record.proof import Cause
-from .case import Case, Outcome, StepSnapshot, Variation, flat
+from ....record.proof import Cause
+from ..case import Case, Outcome, StepSnapshot, Variation, flat
 
 Choose: TypeAlias = Callable[[StepSnapshot], RowOrder | None]  # None where there are no such rows
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ..reference import Array, Reference
-from ..reference.reference_loss import Terms
-from ..reference.rowwise_losses import LogLikelihood
+from ...reference import Array, Reference
+from ...reference.reference_loss import Terms
+from ...reference.rowwise_losses import LogLikelihood
+from ..case import Case
 from .binary_loss_formulas import divergence_formulas, logit_formulas, margin_formulas, probability_formulas
-from .case import Case
 from .changed_loss import EPSILONS, Change, elementwise
 from .class_loss_formulas import cross_entropy_formulas
 

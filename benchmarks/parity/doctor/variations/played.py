@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..reference import Reference
-from .case import Case, Outcome, Play, StepSnapshot, outcome
+from ...reference import Reference
+from ..case import Case, Outcome, Play, StepSnapshot, outcome
 
 
 def with_task(case: Case, update: Mapping[str, Any]) -> Play:

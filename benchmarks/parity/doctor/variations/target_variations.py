@@ -9,7 +9,7 @@ import numpy as np
 
 from samestep.backends.interface import Host, RowOrder
 
-from .case import MOST_PLAYED, Case, Outcome, StepSnapshot, Variation
+from ..case import MOST_PLAYED, Case, Outcome, StepSnapshot, Variation
 from .row_variations import Choose, RowChoice, row_choices
 
 

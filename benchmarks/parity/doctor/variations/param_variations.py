@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from ..reference import Arrays
-from .case import Case, Outcome, Play, StepSnapshot, Variation, outcome
+from ...reference import Arrays
+from ..case import Case, Outcome, Play, StepSnapshot, Variation, outcome
 
 
 def of_parameters(case: Case) -> Iterator[Variation]:

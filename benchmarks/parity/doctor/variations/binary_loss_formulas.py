@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..reference import Array, Reference
-from ..reference.elementwise_losses import sigmoid
-from ..reference.reference_loss import Terms
-from .case import Case
+from ...reference import Array, Reference
+from ...reference.elementwise_losses import sigmoid
+from ...reference.reference_loss import Terms
+from ..case import Case
 from .changed_loss import EPSILONS, Change, elementwise
 
 

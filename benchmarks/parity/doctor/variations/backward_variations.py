@@ -7,8 +7,8 @@ from functools import partial
 
 from samestep.backends import spec
 
-from ..reference import Array, Arrays, Reference
-from .case import Case, Outcome, Play, StepSnapshot, Variation, outcome
+from ...reference import Array, Arrays, Reference
+from ..case import Case, Outcome, Play, StepSnapshot, Variation, outcome
 from .played import with_reference
 
 

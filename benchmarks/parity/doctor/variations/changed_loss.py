@@ -7,8 +7,8 @@ from typing import TypeAlias
 
 from samestep.backends import spec
 
-from ..reference import Array, Reference
-from ..reference.reference_loss import Terms
+from ...reference import Array, Reference
+from ...reference.reference_loss import Terms
 
 Change: TypeAlias = Callable[
     [Reference, Array, Array, Terms], Terms

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ..reference import Array, Reference
-from ..reference.elementwise_losses import sigmoid
-from ..reference.reference_loss import Terms
-from ..reference.rowwise_losses import CrossEntropy, log_softmax
-from .case import Case
+from ...reference import Array, Reference
+from ...reference.elementwise_losses import sigmoid
+from ...reference.reference_loss import Terms
+from ...reference.rowwise_losses import CrossEntropy, log_softmax
+from ..case import Case
 from .changed_loss import EPSILONS, Change
 
 TEMPERATURES = (0.1, 0.5, 2.0, 10.0)
@@ -22,50 +22,8 @@ TEMPERATURES = (0.1, 0.5, 2.0, 10.0)
 
 def cross_entropy_formulas(case: Case) -> Iterator[tuple[str, Change]]:
     """Softmaxes too many, smoothing in another way, weights and ignored rows treated otherwise."""
-
-    def by_target(target: Callable[[Any, Array, Array], Array]) -> Change:
-        """-sum q log p with another q, and the right divisor."""
-
-        def change(r: Reference, x: Array, t: Array, right: Terms) -> Terms:
-            q, logs = target(r.loss, x, t), log_softmax(x)
-            derivative = np.exp(logs) * q.sum(axis=1, keepdims=True) - q
-            return Terms(-(q * logs).sum(axis=1), derivative, right.divisor, right.roundings)
-
-        return change
-
-    def softmax_first(r: Reference, x: Array, t: Array, right: Terms) -> Terms:
-        p = np.exp(log_softmax(x))
-        inner = r.loss.terms(p, t)
-        d = inner.derivative
-        return Terms(
-            inner.value, p * (d - (d * p).sum(axis=1, keepdims=True)), right.divisor, right.roundings
-        )
-
-    def squared_probabilities(r: Reference, x: Array, t: Array, right: Terms) -> Terms:
-        p, q = np.exp(log_softmax(x)), weighted_target(r, x, t)
-        d = 2 * (p - q)
-        value = ((p - q) ** 2).sum(axis=1)
-        return Terms(value, p * (d - (d * p).sum(axis=1, keepdims=True)), right.divisor, right.roundings)
-
-    def binary(r: Reference, x: Array, t: Array, right: Terms) -> Terms:
-        q = weighted_target(r, x, t)
-        value = (np.logaddexp(0, x) - q * x).sum(axis=1)
-        return Terms(value, sigmoid(x) - q, right.divisor, right.roundings)
-
     yield "a softmax before the loss, which has its own", softmax_first
     yield "the squared error of the probabilities", squared_probabilities
-
-    def over_rows(r: Reference, x: Array, t: Array, right: Terms) -> Terms:
-        q, logs = weighted_target(r, x, t), log_softmax(x.T).T
-        return Terms(
-            -(q * logs).sum(axis=1), np.exp(logs) * q.sum(axis=0) - q, right.divisor, right.roundings
-        )
-
-    def by_column(r: Reference, x: Array, t: Array, right: Terms) -> Terms:
-        _, w, kept, onehot = parts(r.loss, x, t)
-        derivative = kept * w * (np.exp(log_softmax(x)) - onehot)
-        return Terms(right.value, derivative, right.divisor, right.roundings)
-
     yield "a binary cross entropy of every class", binary
     yield "a softmax over the rows of the batch, not over the classes", over_rows
     yield "errors that have the weight of their column's class, not of their row's", by_column
@@ -79,6 +37,57 @@ def cross_entropy_formulas(case: Case) -> Iterator[tuple[str, Change]]:
         yield "smoothing of the weights' sum, not of each weight", by_target(smoothed_by_own_weight)
         yield "smoothing of ignored rows too", by_target(smoothed_ignored)
         yield "smoothing that takes nothing from the right class", by_target(smoothed_added)
+
+
+def by_target(target: Callable[[Any, Array, Array], Array]) -> Change:
+    """-sum q log p with another q, and the right divisor."""
+
+    def change(r: Reference, x: Array, t: Array, right: Terms) -> Terms:
+        q, logs = target(r.loss, x, t), log_softmax(x)
+        derivative = np.exp(logs) * q.sum(axis=1, keepdims=True) - q
+        return Terms(-(q * logs).sum(axis=1), derivative, right.divisor, right.roundings)
+
+    return change
+
+
+def softmax_first(r: Reference, x: Array, t: Array, right: Terms) -> Terms:
+    """The loss of softmax(x) in the place of x."""
+    p = np.exp(log_softmax(x))
+    inner = r.loss.terms(p, t)
+    return Terms(inner.value, through_softmax(p, inner.derivative), right.divisor, right.roundings)
+
+
+def through_softmax(p: Array, derivative: Array) -> Array:
+    """A derivative by p as one by x: p (d - sum d p)."""
+    return p * (derivative - (derivative * p).sum(axis=1, keepdims=True))
+
+
+def squared_probabilities(r: Reference, x: Array, t: Array, right: Terms) -> Terms:
+    """sum (p - q)^2."""
+    p, q = np.exp(log_softmax(x)), weighted_target(r, x, t)
+    derivative = through_softmax(p, 2 * (p - q))
+    return Terms(((p - q) ** 2).sum(axis=1), derivative, right.divisor, right.roundings)
+
+
+def binary(r: Reference, x: Array, t: Array, right: Terms) -> Terms:
+    """sum log(1 + exp x) - q x; derivative sigmoid(x) - q."""
+    q = weighted_target(r, x, t)
+    value = (np.logaddexp(0, x) - q * x).sum(axis=1)
+    return Terms(value, sigmoid(x) - q, right.divisor, right.roundings)
+
+
+def over_rows(r: Reference, x: Array, t: Array, right: Terms) -> Terms:
+    """A softmax along the wrong axis."""
+    q, logs = weighted_target(r, x, t), log_softmax(x.T).T
+    derivative = np.exp(logs) * q.sum(axis=0) - q
+    return Terms(-(q * logs).sum(axis=1), derivative, right.divisor, right.roundings)
+
+
+def by_column(r: Reference, x: Array, t: Array, right: Terms) -> Terms:
+    """w_c (p_c - onehot_c) in the place of w_y (p_c - onehot_c)."""
+    _, w, counted, onehot = parts(r.loss, x, t)
+    derivative = counted * w * (np.exp(log_softmax(x)) - onehot)
+    return Terms(right.value, derivative, right.divisor, right.roundings)
 
 
 def weighted_target(reference: Reference, x: Array, t: Array) -> Array:
@@ -104,35 +113,35 @@ def log_plus(epsilon: float) -> Change:
         q, p = weighted_target(r, x, t), np.exp(log_softmax(x))
         d = -q / (p + r.wide(epsilon))
         value = -(q * np.log(p + r.wide(epsilon))).sum(axis=1)
-        return Terms(value, p * (d - (d * p).sum(axis=1, keepdims=True)), right.divisor, right.roundings)
+        return Terms(value, through_softmax(p, d), right.divisor, right.roundings)
 
     return change
 
 
 def parts(loss: Any, x: Array, t: Array) -> tuple[Any, Array, Array, Array]:
-    """Smoothing, weights (C,), kept rows (n, 1) and one-hot classes (n, C)."""
+    """Smoothing, weights (C,), counted rows (n, 1) and one-hot classes (n, C)."""
     s, w = loss.round(loss.options["label_smoothing"]), np.broadcast_to(loss.weight(), x.shape[1:])
-    kept = (t != loss.options["ignore_index"])[:, None]
-    return s, w, kept, (np.arange(x.shape[1]) == np.where(kept[:, 0], t, 0)[:, None]) * kept
+    counted = (t != loss.options["ignore_index"])[:, None]
+    return s, w, counted, (np.arange(x.shape[1]) == np.where(counted[:, 0], t, 0)[:, None]) * counted
 
 
 def smoothed_others(loss: Any, x: Array, t: Array) -> Array:
     """(1 - s) for the right class and s / (C - 1) for each other one."""
-    s, w, kept, onehot = parts(loss, x, t)
-    return w * ((1 - s) * onehot + kept * (1 - onehot) * s / (x.shape[1] - 1))
+    s, w, counted, onehot = parts(loss, x, t)
+    return w * ((1 - s) * onehot + counted * (1 - onehot) * s / (x.shape[1] - 1))
 
 
 def smoothed_unweighted(loss: Any, x: Array, t: Array) -> Array:
     """The smoothing's part without weights."""
-    s, w, kept, onehot = parts(loss, x, t)
-    return (1 - s) * onehot * w + kept * s / x.shape[1]
+    s, w, counted, onehot = parts(loss, x, t)
+    return (1 - s) * onehot * w + counted * s / x.shape[1]
 
 
 def smoothed_by_own_weight(loss: Any, x: Array, t: Array) -> Array:
     """The smoothed target times the weight of the row's class."""
-    s, w, kept, onehot = parts(loss, x, t)
+    s, w, counted, onehot = parts(loss, x, t)
     row_weight = (onehot * w).sum(axis=1, keepdims=True)
-    return row_weight * ((1 - s) * onehot + kept * s / x.shape[1])
+    return row_weight * ((1 - s) * onehot + counted * s / x.shape[1])
 
 
 def smoothed_ignored(loss: Any, x: Array, t: Array) -> Array:
@@ -143,5 +152,5 @@ def smoothed_ignored(loss: Any, x: Array, t: Array) -> Array:
 
 def smoothed_added(loss: Any, x: Array, t: Array) -> Array:
     """The whole target, and the smoothing on top of it."""
-    s, w, kept, onehot = parts(loss, x, t)
-    return onehot * w + kept * s * w / x.shape[1]
+    s, w, counted, onehot = parts(loss, x, t)
+    return onehot * w + counted * s * w / x.shape[1]

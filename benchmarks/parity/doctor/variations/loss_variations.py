@@ -8,7 +8,7 @@ from typing import Any
 
 from samestep.backends import losses, spec
 
-from .case import Case, Variation
+from ..case import Case, Variation
 from .changed_loss import ChangedLoss
 from .loss_formulas import formulas
 from .played import with_reference, with_task
