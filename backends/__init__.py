@@ -6,6 +6,7 @@ a backend from outside is one file and one entry point. Importing this package i
 
 from __future__ import annotations
 
+from dis import opmap
 from importlib.metadata import EntryPoint, entry_points
 
 from .interface import Backend, Device, LaneName, Unavailable
@@ -70,17 +71,47 @@ def lane_class(name: str) -> type[Backend]:
         if error.name in ("backends", "benchmarks"):  # their names before there was one installed name
             hint = f"; write `from samestep.{error.name} import ...`"
         raise Unavailable(f"{error}{hint}") from error
-    except Exception as error:  # whatever goes wrong inside a framework's own import concerns its lanes alone
-        raise Unavailable(f"its import fails: {type(error).__name__}: {error}") from error
+    except BaseException as error:  # whatever goes wrong inside a lane's own import concerns that lane alone
+        if isinstance(error, KeyboardInterrupt) and not _is_raised_by_code(error):
+            raise
+        raise Unavailable(f"its import fails: {_one_line(error)}") from error
     return lane
+
+
+def _is_raised_by_code(error: BaseException) -> bool:
+    """Whether a statement `raise` in a module raised this, and no signal: an import can be interrupted anywhere."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    if (
+        trace is None or type(error) is not KeyboardInterrupt
+    ):  # a handler of signals raises a class of its own
+        return False
+    return trace.tb_frame.f_code.co_code[trace.tb_lasti] == opmap["RAISE_VARARGS"]
+
+
+def _one_line(error: BaseException) -> str:
+    """An exception by its type and the first line of its message."""
+    text = (str(error).strip().splitlines() or [""])[0]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def missing(name: str) -> str | None:
     """Why a lane cannot run here, or None when it can."""
     try:
-        return lane_class(name).missing()
+        lane = lane_class(name)
     except Unavailable as reason:
         return str(reason)
+    try:
+        reason_of_lane = lane.missing()
+        lane.devices()
+    except Unavailable as reason:
+        return str(reason)
+    except (
+        Exception
+    ) as error:  # what goes wrong where a framework looks for its devices concerns its lanes alone
+        return f"its devices cannot be listed: {_one_line(error)}"
+    return reason_of_lane
 
 
 def load(name: str, device: str = "cpu") -> Backend:
@@ -91,7 +122,7 @@ def load(name: str, device: str = "cpu") -> Backend:
         Unavailable: the lane or the device cannot be used here.
     """
     lane = lane_class(name)
-    if reason := lane.missing():
+    if reason := missing(name):
         raise Unavailable(reason)
     if device not in lane.devices():
         raise Unavailable(f"{name} has no device {device!r} here; it has {', '.join(lane.devices())}")

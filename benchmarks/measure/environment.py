@@ -92,9 +92,15 @@ def cpu_model() -> str:
 
 @cache
 def installed() -> dict[str, str]:
-    """Name and version of every installed package; copies that setuptools carries in itself are none."""
-    path = [folder for folder in sys.path if not folder.endswith("_vendor")]
-    return {d.metadata["Name"].lower(): d.version for d in distributions(path=path) if d.metadata["Name"]}
+    """Name and version of every package that an import takes: of two copies the first on sys.path.
+
+    Copies that setuptools carries in itself are none.
+    """
+    versions: dict[str, str] = {}
+    for one in distributions(path=[folder for folder in sys.path if not folder.endswith("_vendor")]):
+        if one.metadata["Name"]:
+            versions.setdefault(one.metadata["Name"].lower(), one.version)
+    return versions
 
 
 def boot() -> str:

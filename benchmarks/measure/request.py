@@ -160,7 +160,7 @@ def has_device(lane: str) -> bool:
     """Whether a lane has a device here, or lacks more than that: a lane for absent devices is no default."""
     try:
         return bool(backends.lane_class(lane).devices())
-    except backends.Unavailable:
+    except Exception:  # its reason is `backends.missing`
         return True
 
 

@@ -6,6 +6,7 @@ import math
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
+from ..record.machine import Environment
 from ..statistics.inference import TOO_FEW_BLOCKS
 
 BLANK = ""
@@ -167,6 +168,14 @@ def times(value: float | None, width: float = 0.0) -> str:
 def memory(size: int | None) -> str:
     """Bytes as MiB."""
     return BLANK if size is None else f"{size / 2**20:.0f} MiB"
+
+
+def processors(machine: Environment) -> str:
+    """The cores of a machine, or the part of its CPUs that the run was allowed."""
+    if machine.allowed_cpus < machine.logical_cpus:
+        return f"{machine.allowed_cpus} of {machine.logical_cpus} CPUs"
+    cores = machine.cores or machine.logical_cpus
+    return f"{cores} core{'' if cores == 1 else 's'}"
 
 
 def moment(iso: str) -> str:

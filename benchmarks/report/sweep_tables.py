@@ -40,8 +40,8 @@ def scope(record: AnyRecord) -> list[str]:
     sentences = [
         f"{len(record.blocks)} blocks of fresh processes, interleaved, with an identical twin in every race; a "
         f"lane without proof at a size has no time there. {plan.device}, threads {plan.threads}.",
-        f"Measured {fmt.moment(plan.created)} at effort {plan.effort.name} on {machine.cpu}, {machine.cores} "
-        "cores. It holds for this host, this boot and these caches.",
+        f"Measured {fmt.moment(plan.created)} at effort {plan.effort.name} on {machine.cpu}, "
+        f"{fmt.processors(machine)}. It holds for this host, this boot and these caches.",
         *settings_lines(plan),
     ]
     return sentences + [f"Not run here: {lane}: {reason}" for lane, reason in plan.missing.items()]

@@ -171,8 +171,8 @@ def scope(analysis: RecordAnalysis, *, explain: bool = True) -> list[str]:
         exploratory(analysis),
         explained(row.verdict.word for row in analysis.rows) if explain else "",
         RANK_KEY if explain and analysis.tier_ranks else "",
-        f"Measured {fmt.moment(plan.created)} at effort {plan.effort.name} on {machine.cpu}, {machine.cores} "
-        "cores. It holds for this host, this boot and these caches.",
+        f"Measured {fmt.moment(plan.created)} at effort {plan.effort.name} on {machine.cpu}, "
+        f"{fmt.processors(machine)}. It holds for this host, this boot and these caches.",
         *settings_lines(plan),
     ]
     lines += [f"Not run here: {lane}: {reason}" for lane, reason in plan.missing.items()]

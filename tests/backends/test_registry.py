@@ -89,6 +89,65 @@ def test_a_missing_framework_is_a_reason_and_not_an_error() -> None:
     assert numpy == "None"
 
 
+RAISES = """
+import sys, types
+from importlib.metadata import EntryPoint
+from samestep import backends
+class Bad:
+    def find_spec(self, name, path=None, target=None):
+        if name == 'bad_lane':
+            from importlib.machinery import ModuleSpec
+            return ModuleSpec(name, self)
+    def create_module(self, spec): return None
+    def exec_module(self, module): exec(compile({statement!r}, 'bad_lane.py', 'exec'), module.__dict__)
+sys.meta_path.insert(0, Bad())
+backends.entry_points = lambda group: [EntryPoint('bad', 'bad_lane:Lane', group)]
+"""
+
+
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ("raise SystemExit(3)", "its import fails: SystemExit: 3"),
+        ("import sys; sys.exit('no licence')", "its import fails: SystemExit: no licence"),
+        ("raise KeyboardInterrupt", "its import fails: KeyboardInterrupt"),
+        ("raise BaseException('a\\nb')", "its import fails: BaseException: a"),
+        ("1 / 0", "its import fails: ZeroDivisionError: division by zero"),
+    ],
+)
+def test_whatever_an_import_raises_is_a_reason(statement: str, says: str) -> None:
+    assert python(f"{RAISES.format(statement=statement)}\nprint(backends.missing('bad'))").strip() == says
+
+
+def test_a_signal_during_an_import_is_no_fault_of_the_lane() -> None:
+    """Ctrl-C is an interrupt wherever it hits."""
+    statement = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nfor _ in range(10**9): pass"
+    code = (
+        f"{RAISES.format(statement=statement)}\ntry: print(backends.missing('bad'))\n"
+        "except KeyboardInterrupt: print('interrupted')"
+    )
+    assert python(code).strip() == "interrupted"
+
+
+@pytest.mark.skipif(backends.missing("jax") is not None, reason="needs jax")
+@pytest.mark.parametrize("platforms", ["cuda", "nowhere", "cpu,nowhere"])
+def test_platforms_that_are_not_there_are_a_reason(platforms: str) -> None:
+    code = (
+        f"import os; os.environ['JAX_PLATFORMS'] = {platforms!r}\n"
+        "from samestep import backends\n"
+        "from samestep.benchmarks.commands import list as listing\n"
+        "from samestep.benchmarks.measure.request import choose_lanes, why_not\n"
+        "print(backends.missing('jax'))\n"
+        "assert 'jax ' in listing.text() and choose_lanes([])\n"
+        "assert why_not('jax', backends.Device('cpu'))\n"
+        "try: backends.load('jax')\n"
+        "except backends.Unavailable: print('unavailable')"
+    )
+    reason, last = python(code).strip().splitlines()
+    assert reason.startswith(f"JAX_PLATFORMS={platforms} names a platform that is not here: ")
+    assert last == "unavailable"
+
+
 def test_torch_compile_without_a_compiler_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setenv("CXX", "")

@@ -90,7 +90,7 @@ def conditions(record: AnyRecord) -> str:
     blocks = f"{len(record.blocks)} block{'' if len(record.blocks) == 1 else 's'}"
     return (
         f"That holds for {dtypes} on {plan.device}, {threads}, over {blocks} of fresh processes on this host "
-        f"({machine.cpu}, {machine.cores or machine.logical_cpus} cores), this boot and these caches."
+        f"({machine.cpu}, {fmt.processors(machine)}), this boot and these caches."
     )
 
 
