@@ -79,7 +79,7 @@ def lane_class(name: str) -> type[Backend]:
 
 
 def _is_raised_by_code(error: BaseException) -> bool:
-    """Whether a statement `raise` in a module raised this, and no signal: an import can be interrupted anywhere."""
+    """Whether a statement `raise` raised this, and no signal."""
     trace = error.__traceback__
     while trace and trace.tb_next:
         trace = trace.tb_next

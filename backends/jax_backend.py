@@ -5,7 +5,6 @@ Read side by side with numpy_backend.py and torch_backend.py: the same sections 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,58 +21,13 @@ from jax import Array
 from jax.nn import initializers
 
 from . import jax_losses, spec
-from .interface import (
-    Arrays,
-    Backend,
-    Batch,
-    Device,
-    Host,
-    LossResult,
-    RowOrder,
-    StateT,
-    Tier,
-    Traits,
-    Unavailable,
-)
+from .interface import Arrays, Backend, Batch, Device, Host, LossResult, RowOrder, StateT, Tier, Traits
+from .jax_devices import default_platform, device_count
 from .spec import Task
 
 Function: TypeAlias = Callable[[Array], Array]
 Draw: TypeAlias = Callable[..., Array]  # of (key, shape, dtype)
 Optimizer: TypeAlias = nnx.Optimizer[Any]
-
-# --- devices --------------------------------------------------------------------------------------
-
-
-@cache
-def first_look() -> str | Exception:
-    """The platform that JAX takes by itself, or why it has none; JAX itself fails at its first look alone."""
-    try:
-        return jax.default_backend()
-    except Exception as error:  # also AssertionError, at a second look
-        return error
-
-
-def default_platform() -> str:
-    """The platform that JAX takes by itself.
-
-    Raises:
-        Unavailable: the environment names one that is not here.
-    """
-    platform = first_look()
-    if isinstance(platform, str):
-        return platform
-    named = os.environ.get("JAX_PLATFORMS", "")
-    lead = f"JAX_PLATFORMS={named} names a platform that is not here" if named else "JAX finds no platform"
-    raise Unavailable(f"{lead}: {(str(platform).splitlines() or [''])[0]}") from platform
-
-
-def device_count(kind: str) -> int:
-    """How many devices of a kind there are; none of the CPU where JAX_PLATFORMS names others alone."""
-    try:
-        return len(jax.devices(kind))
-    except RuntimeError:
-        return 0
-
 
 # --- data -----------------------------------------------------------------------------------------
 

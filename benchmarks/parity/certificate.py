@@ -150,7 +150,10 @@ def examine(backend: Backend, workload: Workload, run_steps: int | None, *, time
             examination.run()
     except InputError:
         raise
-    except Exception as error:  # whatever a lane raises is its own failure, and is reported as such
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # whatever a lane raises is its own failure, and is reported as such
         message = f"{examination.verb} raised {one_line(error)}"
         if isinstance(error, TypeError) and examination.verb == "put" and workload.task.dtype == "float64":
             examination.report(message, status="not run")  # the device has no float64
@@ -159,7 +162,7 @@ def examine(backend: Backend, workload: Workload, run_steps: int | None, *, time
     return Examined(examination.evidence(), examination.final)
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: BaseException) -> str:
     """An exception by its type and the first line of its message."""
     text = (str(error).strip().splitlines() or [""])[0][:200]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

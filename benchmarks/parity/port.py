@@ -177,7 +177,7 @@ def examine_steps(record: Recorder, workload: Workload) -> tuple[Evidence, Param
         trace = Trace(np.empty(0), stacked(params))
         try:
             trace = record({name: value.copy() for name, value in params.items()}, batch)
-        except Exception as error:  # a port's own failure, reported as such
+        except (Exception, SystemExit) as error:  # a port's own failure, reported as such
             sentence = f"step {run_judge.done + 1} raised {one_line(error)}"
             run_judge.fault = Diagnosis(cause="error", sentence=sentence)
         run_judge.feed(trace)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,19 @@ def test_the_digest_is_of_this_code_and_names_what_there_is() -> None:
     folders = {name: ROOT / name for name in ("backends", "benchmarks")}
     assert environment.source() == source_digest(folders)
     assert all((ROOT / "benchmarks" / part).exists() for part in NOT_DECISIVE)
+
+
+def test_the_installed_version_is_the_one_that_import_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two copies on sys.path Python imports the first."""
+    for folder, version in (("first", "1.0"), ("second", "2.0")):
+        information = tmp_path / folder / f"Twice-{version}.dist-info"
+        information.mkdir(parents=True)
+        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: Twice\nVersion: {version}\n")
+    monkeypatch.setattr("sys.path", [str(tmp_path / "first"), *sys.path, str(tmp_path / "second")])
+    environment.installed.cache_clear()
+    try:
+        assert environment.installed()["twice"] == "1.0"
+    finally:
+        environment.installed.cache_clear()

@@ -77,7 +77,11 @@ def test_a_function_that_raises_or_gives_something_else_fails_in_one_line():
     def raises(params, x, y, learning_rate):
         raise KeyError("weight")
 
+    def leaves(params, x, y, learning_rate):
+        raise SystemExit(3)
+
     assert certify(raises, make(), rows()).reason == "float64: step 1 raised KeyError: 'weight'"
+    assert certify(leaves, make(), rows()).reason == "float64: step 1 raised SystemExit: 3"
     assert "are named ['w']" in certify(lambda *_: {"w": np.zeros(3)}, make(), rows()).reason
     wide = certify(lambda p, x, y, h: step(p, x.astype("float64"), y, h), make(), rows())
     assert wide.reason == "float32: params 0.weight are float64 in a float32 task"

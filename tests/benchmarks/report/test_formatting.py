@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from samestep.benchmarks.measure import environment
 from samestep.benchmarks.report import formatting as figures
 from samestep.benchmarks.statistics.inference import Interval
 
@@ -92,3 +93,22 @@ def test_digits_follow_the_width_of_the_interval(value: float, half: float) -> N
     rounded = figures.rounded(value, 2 * half * value)
     assert abs(float(rounded) - value) <= max(half * value, 0.5 * 10 ** math.floor(math.log10(value)))
     assert len(rounded.replace(".", "").strip("0")) <= 4
+
+
+@pytest.mark.parametrize(
+    ("cores", "logical", "allowed", "text"),
+    [
+        (2, 2, 2, "2 cores"),
+        (1, 1, 1, "1 core"),
+        (4, 8, 8, "4 cores"),
+        (2, 2, 1, "1 of 2 CPUs"),
+        (None, 3, 3, "3 cores"),
+    ],
+)
+def test_cores_are_those_that_the_run_was_allowed(
+    cores: int | None, logical: int, allowed: int, text: str
+) -> None:
+    machine = environment.read().model_copy(
+        update={"cores": cores, "logical_cpus": logical, "allowed_cpus": allowed}
+    )
+    assert figures.processors(machine) == text
