@@ -1,7 +1,7 @@
 # Two commands do everything on a fresh machine: `make compare` and `make test`. Both set themselves up first.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compare test test-fast lint docs
+.PHONY: help setup compare test test-fast lint docs clean
 
 # The first of these that is Python 3.11 or newer; or say which: make setup PYTHON=/path/to/python
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -30,6 +30,10 @@ lint: $(READY)  ## style, import contracts and types, as .ci/run checks them
 
 docs: $(READY)  ## write the generated parts of the pages again
 	@$(BIN)/python -m docs.generate
+
+clean:  ## remove what tools leave, and what interrupted runs have compiled; .venv and all results stay
+	@rm -rf .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist results/local/*/relay/cache
+	@find . -name .venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Runs again only when the lock or the package's own definition changed.
 $(READY): requirements.lock pyproject.toml

@@ -11,7 +11,7 @@ from .interface import Unavailable
 
 
 @cache
-def first_look() -> str | Exception:
+def cached_platform() -> str | Exception:
     """The platform that JAX takes by itself, or why it has none; JAX itself fails at its first look alone."""
     try:
         return jax.default_backend()
@@ -25,7 +25,7 @@ def default_platform() -> str:
     Raises:
         Unavailable: the environment names one that is not here.
     """
-    platform = first_look()
+    platform = cached_platform()
     if isinstance(platform, str):
         return platform
     named = os.environ.get("JAX_PLATFORMS", "")

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import torch
@@ -167,6 +169,9 @@ class TorchCompile(PlainLane[TorchCompiledState]):
 
     @classmethod
     def missing(cls) -> str | None:
+        for folder in (str(Path(torch.__file__).parent), sysconfig.get_path("include")):
+            if " " in folder:  # the compiler's command line would be taken apart there
+                return f"torch.compile cannot work from a folder with a space in its path: {folder}"
         if any(shutil.which(name) for name in (os.environ.get("CXX", ""), "g++", "clang++", "cl") if name):
             return None
         return "torch.compile needs a C++ compiler: install g++ or clang++, or set CXX"

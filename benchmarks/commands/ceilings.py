@@ -15,7 +15,7 @@ from .. import datasets
 from ..analysis.lane_samples import roofline_floor
 from ..console.interrupts import raise_interrupts
 from ..console.terminal import terminal_width
-from ..measure import RunRequest, environment, settings, task_files
+from ..measure import RunRequest, compiler_cache, environment, settings, task_files
 from ..measure.efforts import WorkerLimits
 from ..measure.folder import MachineLimits, RunFolder
 from ..measure.limits import CALLS
@@ -59,7 +59,9 @@ def measure_here(request: RunRequest) -> dict[str, Any]:
             data, start = datasets.load(task.dataset), initial_parameters(task)
             works.append(task_files.write(folder.work(index), task, data, start))
         rng = np.random.default_rng()
+        compiler_cache.make(folder.cache)
         limits = machine_limits(folder, works, lanes, request.threads, WorkerLimits(), rng)
+        folder.remove_scratch()
     missing = {name: reason for name, reason in request.missing_lanes.items() if name in CALLS}
     return {
         "cpu": environment.cpu_model(),

@@ -70,5 +70,15 @@ def interrupted(
         record = folder.record()
         path = show(RecordAnalysis(record), out, document_of)
         message = f"{len(record.blocks)} of {record.plan.effort.blocks} blocks are in {path}; {again}"
-    print(f"samestep: interrupted; {message}", file=sys.stderr)
+    print(f"samestep: interrupted; {message}{scratch_clause(folder)}", file=sys.stderr)
     return exit_code(stop)
+
+
+def scratch_clause(folder: RunFolder) -> str:
+    """How much a run that was interrupted leaves for going on, and where, as the end of a message."""
+    size = folder.scratch_bytes()
+    if not folder.begun or not size:
+        return ""
+    outside = "" if folder.cache.is_relative_to(folder.root) else f" and {folder.cache}"
+    stays = f"for that {max(1, round(size / 1e6))} MB of scratch stay in {folder.root}{outside}"
+    return f"; {stays}: to give the run up, remove them"

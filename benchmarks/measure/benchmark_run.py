@@ -23,7 +23,7 @@ from ..record import MOST_STEPS, Certified, Comparison, Failure, Plan, Record, T
 from ..record.layout import runnable
 from ..record.plan import Effort
 from ..record.proof import Certificate
-from . import environment, settings, task_files
+from . import compiler_cache, environment, settings, task_files
 from .efforts import WorkerLimits
 from .exclusive import alone, made_folder
 from .folder import MachineLimits, PhaseBreakdowns, RunFolder
@@ -107,6 +107,7 @@ class BenchmarkRun:
             return
         check_same(self.plan)
         self.folder.check_work(self.plan)
+        compiler_cache.make(self.folder.cache)
         if self.is_resumed:
             self.folder.note_resumption()
         Preparation(self.folder, self.plan, self.limits, certifying(self)).run()
@@ -117,6 +118,7 @@ class BenchmarkRun:
     @alone
     def race(self, blocks: int | None = None) -> None:
         """The blocks that are missing, by default all; then phases, where the plan has them."""
+        compiler_cache.make(self.folder.cache)
         for index in count():
             until = self.until(blocks)  # a block may add another
             if index >= until:
@@ -231,8 +233,12 @@ def certification(
             tuple(tasks), tuple(lanes), baseline, effort, Path(out), threads=threads, device=device, seed=0
         )
         run = BenchmarkRun.begin(request, progress=progress, limits=limits)
-        Preparation(run.folder, run.plan, run.limits, certifying(run), train=False).run()
-        return run.folder.record()
+        compiler_cache.make(run.folder.cache)
+        try:
+            Preparation(run.folder, run.plan, run.limits, certifying(run), train=False).run()
+            return run.folder.record()
+        finally:
+            run.folder.remove_scratch()  # also what lies outside the folder
 
 
 def certifying(run: BenchmarkRun) -> Done:

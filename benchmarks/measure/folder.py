@@ -36,7 +36,7 @@ from ..record import (
     RooflineLimits,
 )
 from ..record.files import load, read_model, write
-from . import task_files
+from . import compiler_cache, task_files
 from .run_lock import check_locked
 
 M = TypeVar("M", bound=Spec)
@@ -93,7 +93,7 @@ class RunFolder:
     def __init__(self, run: str | Path) -> None:
         self.run = Path(run)
         self.root = self.run / "relay"
-        self.cache = self.root / "cache"
+        self.cache = compiler_cache.cache_of(self.root)
         self.warm = self.cache / "warm"  # compiled programs that the blocks share
 
     @property
@@ -260,8 +260,17 @@ class RunFolder:
                     f"{self.work(index)}: not the data of task {planned.task.name!r}; start a new run"
                 )
 
+    @property
+    def scratch(self) -> tuple[Path, ...]:
+        """The folders that only a running measurement needs."""
+        return self.root / "work", self.root / "audits", self.cache
+
+    def scratch_bytes(self) -> int:
+        """The size of these folders in bytes."""
+        files = (Path(at, name) for top in self.scratch for at, _, names in os.walk(top) for name in names)
+        return sum(file.lstat().st_size for file in files)
+
     def remove_scratch(self) -> None:
         """Remove what only a running measurement needs."""
-        shutil.rmtree(self.root / "work", ignore_errors=True)
-        shutil.rmtree(self.root / "audits", ignore_errors=True)
-        shutil.rmtree(self.cache, ignore_errors=True)
+        for folder in self.scratch:
+            shutil.rmtree(folder, ignore_errors=True)

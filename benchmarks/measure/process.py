@@ -27,7 +27,7 @@ from samestep.backends.interface import Device
 from ..console.errors import CUT
 from ..record import Threads
 from ..record.files import first_fault, reread
-from . import settings
+from . import compiler_cache, settings
 from .process_tree import ProcessTree, oom_kills
 from .worker import BEGUN, CPUS, Reply
 
@@ -96,6 +96,8 @@ def worker_environment(
     variables["SAMESTEP_PADDING"] = "x" * int(rng.integers(4096))  # moves the stack
     variables["TORCHINDUCTOR_CACHE_DIR"] = str(cache)
     variables["TRITON_CACHE_DIR"] = str(cache / "triton")
+    if not compiler_cache.is_one_word(tempfile.gettempdir()):
+        variables["TMPDIR"] = str(compiler_cache.temporary_folder())
     if threads == "one":
         variables[CPUS] = ",".join(str(cpu) for cpu in cpus)
     return variables | worker_settings(threads=threads, device=device)

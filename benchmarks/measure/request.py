@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -141,6 +143,18 @@ def choose_device(text: str) -> Device:
     return Device(pick("device", kind, DEVICES), device.index)
 
 
+@contextmanager
+def variables_kept() -> Iterator[None]:
+    """Take back what frameworks set in the environment where they are imported: no settings of a user."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@variables_kept()
 def why_not(lane: str, device: Device) -> str | None:
     """Why a lane cannot run on a device here; None when it can."""
     if reason := backends.missing(lane):
@@ -156,6 +170,7 @@ def choose_lanes(chosen: Sequence[str]) -> tuple[str, ...]:
     return tuple(named or filter(has_device, names))
 
 
+@variables_kept()
 def has_device(lane: str) -> bool:
     """Whether a lane has a device here, or lacks more than that: a lane for absent devices is no default."""
     try:

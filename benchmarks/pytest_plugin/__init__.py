@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,15 @@ def pytest_configure(config: pytest.Config) -> None:
         if only is None:
             raise pytest.UsageError(f"{BENCH.name} needs pytest-benchmark: leave out -p no:benchmark")
         requested(config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the folder that pytest-benchmark makes for saved runs in every current folder, where it is empty."""
+    storage = getattr(getattr(config, "_benchmarksession", None), "storage", None)
+    path = getattr(storage, "path", None)
+    if isinstance(path, Path) and path.name == ".benchmarks":
+        with suppress(OSError):  # something is saved there, or it is gone
+            path.rmdir()
 
 
 def requested(config: pytest.Config) -> RunRequest:

@@ -96,7 +96,9 @@ def test_an_end_by_ctrl_c_and_a_budget_lead_to_the_same_cells(tmp_path: Path) ->
     sizes, program = ("b1-f2", "b1-f8"), sweep_code(batches=[1])
     code, out, err = interrupted([sys.executable, "-c", program, *LANES, "--out", "run"], tmp_path)
     assert code == 130, err
-    assert "go on with: samestep sweep --resume run" in err
+    assert (
+        "go on with: samestep sweep --resume run; for that 1 MB of scratch stay in run/relay: to give" in err
+    )
     assert "Traceback" not in err
     assert out.startswith("COST OF A STEP")
     before = load(tmp_path / "run")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -112,3 +113,17 @@ def test_a_race_of_the_baseline_alone_is_no_answer_to_whoever_named_others(
     request = resolve(Options(lane=(*compiled, "numpy"), task=("lesson",)))
     assert request.lanes == ("numpy", "torch")
     assert set(request.missing_lanes) == set(compiled)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(backends.missing("jax") is not None, reason="needs jax")
+def test_what_a_framework_sets_at_import_is_no_setting_of_a_run() -> None:
+    """JAX sets variables of its own; a run that is gone on with imports no framework, and must agree."""
+    code = (
+        "import os; before = dict(os.environ)\n"
+        "from samestep.backends import Device\n"
+        "from samestep.benchmarks.measure.request import has_device, why_not\n"
+        "assert why_not('jax', Device('cpu')) is None and has_device('torch')\n"
+        "assert dict(os.environ) == before"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.helpers.processes import ONLY, run_pytest
+from tests.helpers.raced import PLUGIN
 
 pytestmark = pytest.mark.slow
 
@@ -26,6 +29,16 @@ def test_benchmark_only_is_the_comparison(tmp_path: Path) -> None:
     assert Path(path) == tmp_path / "run" / "benchmark.json"
     assert sorted(file.name for file in (tmp_path / "run").iterdir()) == ["benchmark.json", "table.md"]
     assert "AssertRewriteWarning" not in done.stdout
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_a_folder_for_saved_runs_stays_only_with_something_in_it(saved: bool, tmp_path: Path) -> None:
+    (tmp_path / "test_one.py").write_text("def test_one(benchmark): benchmark(int)\n")
+    command = [sys.executable, "-m", "pytest", *PLUGIN, "-p", "no:cacheprovider", "test_one.py"]
+    words = ["--benchmark-autosave"] if saved else []
+    done = subprocess.run([*command, *words], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / ".benchmarks").exists() == saved
 
 
 def test_only_what_is_selected_races_and_its_baseline(tmp_path: Path) -> None:
