@@ -219,12 +219,11 @@ def test_a_subnormal_probability_is_zero_to_xla(framework: str) -> None:
 
 @pytest.mark.slow
 @every_framework
-def test_optax_loses_digits_of_equal_large_logits(framework: str) -> None:
-    """It subtracts x_y from log sum exp x, both 1e4 here; the others shift by the largest logit first."""
+def test_equal_large_logits_keep_their_digits(framework: str) -> None:
+    """An Optax that subtracts x_y from log sum exp x, both 1e4 here, keeps fewer; others shift by the largest first."""
     value, _ = evaluate(framework, "cross_entropy", ([1e4] * 4, 0), "float32")
     error = abs(float(value) - math.log(4))
     assert error < (2 * 1e4 * 2.0**-24 if framework == "jax" else 2.0**-22)
-    assert framework != "jax" or error > 2.0**-20
 
 
 @every_framework

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import jax
 import numpy as np
 import pytest
-import torch
 from scipy.sparse import csr_matrix
 
 from samestep import backends
@@ -262,8 +260,14 @@ NO_DATA = {
         (csr_matrix(X), Y),
         "x is of type csr_matrix, not a NumPy array; convert it with its method toarray()",
     ),
-    "tensor": ((torch.tensor(X), Y), "x is of type Tensor, not a NumPy array; convert it with numpy.asarray"),
-    "array of JAX": ((X, jax.numpy.asarray(Y)), "y is of type ArrayImpl, not a NumPy array"),
+    "tensor": (
+        lambda: (pytest.importorskip("torch").tensor(X), Y),
+        "x is of type Tensor, not a NumPy array; convert it with numpy.asarray",
+    ),
+    "array of JAX": (
+        lambda: (X, pytest.importorskip("jax").numpy.asarray(Y)),
+        "y is of type ArrayImpl, not a NumPy array",
+    ),
     "lists": ((X.tolist(), Y), "x is of type list"),
     "nothing": ((None, None), "x is of type NoneType"),
     "three arrays": ((X, Y, Y), "the data are of type tuple: give arrays (x, y)"),
@@ -275,6 +279,7 @@ NO_DATA = {
 @pytest.mark.parametrize("program", [step, backends.load("numpy", "cpu")], ids=["function", "backend"])
 def test_what_is_no_data_is_an_input_error(program, what):
     data, line = NO_DATA[what]
+    data = data() if callable(data) else data
     with pytest.raises(InputError) as error:
         certify(program, make(), data)
     assert line in str(error.value)
@@ -319,7 +324,10 @@ def recorded():
         (lambda a: [[1.0], [1.0, 2.0]], "'0.weight' is no array (ValueError: "),
         (lambda a: None, "'0.weight' is an array of object"),
         (lambda a: csr_matrix(a[:, :, 0]), "'0.weight' is an array of object"),
-        (lambda a: torch.tensor(a, requires_grad=True), "'0.weight' is no array (RuntimeError: "),
+        (
+            lambda a: pytest.importorskip("torch").tensor(a, requires_grad=True),
+            "'0.weight' is no array (RuntimeError: ",
+        ),
     ],
 )
 def test_what_is_no_stream_is_an_input_error(entry, line, tmp_path):

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,11 +21,15 @@ from samestep.benchmarks.report.page import page
 from tests.helpers.page_records import HOSTILE, awkward, grid, hostile
 from tests.helpers.paths import REFERENCE
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 if CHROMIUM is None:
     pytest.skip("no chromium is installed", allow_module_level=True)
 
-from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
+playwright = pytest.importorskip("playwright.sync_api")
+pytest.importorskip("axe_playwright_python")
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +44,7 @@ RECORDS: dict[str, Callable[[], AnyRecord]] = {
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     flags = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    with sync_playwright() as play:
+    with playwright.sync_playwright() as play:
         started = play.chromium.launch(executable_path=CHROMIUM, args=flags)
         yield started
         started.close()
