@@ -166,7 +166,7 @@ def kl_div(prediction: Array, target: Array, *, log_target: bool = False) -> Arr
 
 def _floored_logs(x: Array) -> tuple[Array, Array]:
     """max(log x, -100) and max(log(1 - x), -100)."""
-    # in float64 XLA's log1p on a CPU is off by over 100 units near -0.41 (jax-ml/jax issue 39707);
+    # in float64 XLA's log1p on a CPU is off by over 100 units near -0.41 in JAX 0.10 (jax-ml/jax issue 39707);
     # from x = 1/4 on the rounding of 1 - x costs log no more than 4
     log_not_x = jnp.where(x < 0.25, jnp.log1p(-x), jnp.log(1 - x))
     return jnp.maximum(jnp.log(x), -100), jnp.maximum(log_not_x, -100)

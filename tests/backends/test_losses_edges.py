@@ -220,7 +220,7 @@ def test_a_subnormal_probability_is_zero_to_xla(framework: str) -> None:
 @pytest.mark.slow
 @every_framework
 def test_equal_large_logits_keep_their_digits(framework: str) -> None:
-    """An Optax that subtracts x_y from log sum exp x, both 1e4 here, keeps fewer; others shift by the largest first."""
+    """An Optax that subtracts x_y from log sum exp x, both 1e4 here, keeps fewer than those that shift first."""
     value, _ = evaluate(framework, "cross_entropy", ([1e4] * 4, 0), "float32")
     error = abs(float(value) - math.log(4))
     assert error < (2 * 1e4 * 2.0**-24 if framework == "jax" else 2.0**-22)

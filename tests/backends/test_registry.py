@@ -10,6 +10,7 @@ import pytest
 
 from samestep import backends
 from samestep.backends.interface import Backend
+from tests.helpers.lanes import NEEDS_TORCH
 
 FRAMEWORKS = ("torch", "jax", "flax", "optax")
 
@@ -148,6 +149,7 @@ def test_platforms_that_are_not_there_are_a_reason(platforms: str) -> None:
     assert last == "unavailable"
 
 
+@NEEDS_TORCH
 def test_torch_compile_without_a_compiler_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setenv("CXX", "")

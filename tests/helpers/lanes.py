@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
+import pytest
+
 from samestep import backends
 
 LANES = tuple(
@@ -13,6 +15,7 @@ LANES = tuple(
 )
 COMPILED = frozenset({"torch:compile", "torch:fused"})  # seconds for each new program: fewer cases
 FRAMEWORKS = {backends.lane_class(lane).framework: lane for lane in reversed(LANES)}
+NEEDS_TORCH = pytest.mark.skipif(bool(backends.missing("torch")), reason="torch is not here")
 
 
 @cache

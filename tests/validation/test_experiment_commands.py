@@ -12,6 +12,7 @@ import typer
 
 from samestep.benchmarks.cli import main
 from samestep.benchmarks.console.errors import InputError
+from tests.helpers.lanes import NEEDS_TORCH
 from tests.helpers.paths import ROOT
 from validation import store
 from validation.__main__ import app, finish
@@ -38,6 +39,7 @@ def test_bad_usage_is_one_line(words: str, capsys: pytest.CaptureFixture[str]) -
     assert captured.err.startswith(("samestep: No such", "samestep: Invalid value"))
 
 
+@NEEDS_TORCH
 def test_a_run_without_time_says_what_it_needs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -31,6 +31,7 @@ from samestep.benchmarks.report.sweep_tables import sweep_document
 from samestep.benchmarks.report.text_table import markdown, plain
 from tests.helpers import records as record_maker
 from tests.helpers.grid_records import grid, steady
+from tests.helpers.lanes import NEEDS_TORCH
 from tests.helpers.processes import InProcess, interrupted
 from tests.helpers.sweeps import LANES, sweep_code
 
@@ -148,6 +149,7 @@ def test_every_cell_is_small_enough_and_learns() -> None:
         assert np.square(ended - data.y).mean() < np.square(begun - data.y).mean(), cell.name
 
 
+@NEEDS_TORCH
 def test_lanes_that_compile_for_every_cell_are_left_out_unless_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
