@@ -41,12 +41,10 @@ def candidates_of(case: Case) -> list[Explanation]:
         return explanations(case, observations, of_losses_alone(case, observations))
     updates = about_updates(case, "buffers" if "buffers" in wrong else "params")
     implied = implied_gradients(case)
-    if recorded:
-        changed = about_gradients(case, implied, ", on its way into the optimizer")
-        return [
-            *updates,
-            *(one._replace(explains_loss=True) for one in changed),
-        ]  # the loss comes before that way
+    if recorded:  # it is right, and what explains more simply that another one was used comes first
+        fewest = min((one.hypothesis.free for one in updates), default=np.inf)
+        used = about_gradients(case, implied, ", on its way into the optimizer")
+        return updates + [one for one in used if one.hypothesis.free < fewest]
     return [*about_gradients(case, implied), *updates]
 
 
@@ -66,6 +64,22 @@ def about_gradients(case: Case, observations: list[Observation], end: str = "") 
 
 
 def about_updates(case: Case, quantity: str) -> list[Explanation]:
+    """What explains wrong buffers or wrong steps; of what explains the buffers, what explains the steps too."""
+    results = explanations_of_updates(case, quantity)
+    if quantity == "params" or len(results) < 2:
+        return results
+    steps = observe_directions(case, case.snapshots)
+    rules = {one.clause: one.predict for one in of_updates(case, "params", steps) if not one.free}
+
+    def explains_steps(explanation: Explanation) -> bool:
+        predict = rules.get(explanation.hypothesis.clause)
+        pairs = [(step, predict(step.snapshot)) for step in steps] if predict else [(steps[0], None)]
+        return all(p is not None and misfit(case, step, p.fixed) <= 1 for step, p in pairs)
+
+    return [one for one in results if explains_steps(one)] or results
+
+
+def explanations_of_updates(case: Case, quantity: str) -> list[Explanation]:
     """What explains wrong buffers or wrong steps: of all tensors, or of those alone that are wrong."""
     if quantity == "buffers":
         observations = observe(case, "buffers", case.snapshots)

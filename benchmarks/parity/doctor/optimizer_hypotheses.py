@@ -236,13 +236,14 @@ def free_combinations(case: Case, observations: Sequence[Observation]) -> Iterat
     names = ("gradient", "step before", "gradient before", "parameters")
 
     def vectors(snapshot: StepSnapshot) -> tuple[Array, ...] | None:
-        if snapshot.start.first or (pair := before(snapshot)) is None:
-            return None
-        step, gradient = pair
         plain = right.sign * flat(case.exact(snapshot).gradients)
-        return plain, step, gradient, flat(snapshot.start.params)
+        if snapshot.start.first:  # it may begin in its own way, if that is right
+            return (plain, plain * 0, plain * 0, flat(snapshot.start.params)) if snapshot.wrong else None
+        if (pair := before(snapshot)) is None:
+            return None
+        return plain, *pair, flat(snapshot.start.params)
 
-    for count in (2, 3):
+    for count in (1, 2, 3):
         for chosen in combinations(range(len(names)), count):
 
             def predict(snapshot: StepSnapshot, chosen: tuple[int, ...] = chosen) -> Prediction | None:

@@ -146,7 +146,8 @@ def other_rules(case: Case) -> Iterator[tuple[Cause, str, Rule]]:
         "the step goes the other way",
         replace(right, sign=-right.sign, weight_decay=-right.weight_decay),
     )
-    yield "sign", "the gradient has the other sign", replace(right, sign=-right.sign)
+    if right.weight_decay:
+        yield "sign", "the gradient has the other sign", replace(right, sign=-right.sign)
     yield "partial batch", "the partial batch is left out", without_partial(right)
     if right.momentum:
         yield from momentum_rules(case, right)

@@ -41,8 +41,7 @@ def formulas(case: Case) -> Iterator[tuple[str, Change]]:
     if name == "cross_entropy":
         yield from cross_entropy_formulas(case)
     if isinstance(loss, LogLikelihood):
-        yield "a loss divided by the number of rows, not by the weights of their classes", by_rows
-        yield "a loss whose rows are divided by the number of all rows, ignored ones too", by_rows
+        yield "a loss divided by the number of all rows, ignored ones too, and not by their weights", by_rows
 
 
 def square_root(reference: Reference, x: Array, t: Array, right: Terms) -> Terms:

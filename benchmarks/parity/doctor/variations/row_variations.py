@@ -150,6 +150,8 @@ def other_draws(case: Case, rows: int) -> Iterator[tuple[str, Callable[[int], Ro
     seed = case.workload.task.seed
     for other in sorted({seed, seed + 1, *SEEDS}):
         for description, draw in DRAWS.items():
+            if other == seed and description == ALONE:
+                continue  # it is that of the first epoch
             yield description.format(other), partial(draw, other, rows)
 
 
@@ -182,8 +184,9 @@ def shuffled(seed: int, rows: int, epoch: int) -> RowOrder:
     return np.asarray(order)
 
 
+ALONE = "the permutation of seed {} alone"
 DRAWS: Mapping[str, Callable[[int, int, int], RowOrder]] = {  # of seed, rows and epoch
-    "the permutation of seed {} alone": lambda seed, rows, epoch: drawn(rows, seed),
+    ALONE: lambda seed, rows, epoch: drawn(rows, seed),
     "the permutation of seed {} plus the epoch": lambda seed, rows, epoch: drawn(rows, seed + epoch),
     "the permutation of seed {} and the epoch": lambda seed, rows, epoch: drawn(rows, seed, epoch),
     "the permutation of the epoch and seed {}": lambda seed, rows, epoch: drawn(rows, epoch, seed),
