@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from samestep.backends.spec import (
     SGD,
@@ -37,6 +38,7 @@ BOOK = Synthetic(rows=1000, held_out=250, features=2, weights=(2.0, -3.4), bias=
 BY_HAND = Initialization(weight=Normal(mean=0.0, std=0.01), bias=Constant(value=0.0))
 
 MSE_CURVATURE = 2.0  # the second derivative of e^2
+MOST_DENSE = 2_000  # rows and columns of a matrix whose eigenvalues are all worked out
 
 
 def _linear(inputs: int, outputs: int = 1) -> Linear:
@@ -245,5 +247,21 @@ def stability_limit(split: datasets.Split, batch_size: int, curvature: float) ->
     Journal of Machine Learning Research 18:223).
     """
     z = np.column_stack([split.x, np.ones(len(split.x))])
-    largest = np.linalg.eigvalsh(z.T @ z / len(z))[-1]
-    return float(2 / (curvature * (largest + np.square(z).sum(axis=1).max() / batch_size)))
+    longest = np.einsum("ij,ij->i", z, z).max()
+    return float(2 / (curvature * (largest_eigenvalue(z) + longest / batch_size)))
+
+
+def largest_eigenvalue(z: NDArray[np.float64]) -> float:
+    """The largest eigenvalue of the mean of z z^T over the rows of z (n, k).
+
+    Z^T Z and Z Z^T have the same eigenvalues but for zeros: the smaller one is taken, and of large ones neither
+    is made (Lanczos, to four digits).
+    """
+    if min(z.shape) > MOST_DENSE:
+        from scipy.sparse.linalg import LinearOperator, eigsh
+
+        operator = LinearOperator((z.shape[1],) * 2, matvec=lambda v: z.T @ (z @ v), dtype=z.dtype)
+        begin = np.random.default_rng(0).normal(size=z.shape[1])  # else it is drawn anew each time
+        return float(eigsh(operator, k=1, tol=1e-4, v0=begin, return_eigenvectors=False)[0] / len(z))
+    gram = z.T @ z if z.shape[1] <= len(z) else z @ z.T
+    return float(np.linalg.eigvalsh(gram / len(z))[-1])

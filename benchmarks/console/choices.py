@@ -9,6 +9,7 @@ from typing import TypeVar
 from .errors import InputError
 
 S = TypeVar("S", bound=str)
+SHOWN = 12  # names of a long list
 
 
 def pick(what: str, value: str, choices: Sequence[S]) -> S:
@@ -36,3 +37,9 @@ def by_reason(reasons: Mapping[str, str]) -> str:
     """Names with the reason against each, those of one reason together."""
     names = {why: [name for name in reasons if reasons[name] == why] for why in reasons.values()}
     return "; ".join(f"{', '.join(group)}: {why}" for why, group in names.items())
+
+
+def first_names(names: Sequence[str]) -> str:
+    """Names with commas; of a long list the first ones, and how many more there are."""
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from samestep.backends.spec import Finite, Spec
 
+from ..console.choices import first_names
 from ..console.errors import InputError
 
 Float64: TypeAlias = NDArray[np.float64]
@@ -128,7 +130,7 @@ def split(rows: CompleteRows, *, seed: int) -> Split:
     y, y_test = rows.y[~held_out], rows.y[held_out]
     _check_target(y, rows)
     varies = _varying(x, rows)
-    features = tuple(name for name, keep in zip(rows.features, varies, strict=True) if keep)
+    features, dropped = (tuple(compress(rows.features, chosen)) for chosen in (varies, ~varies))
     # Rows first, then columns: the memory layout decides the order of the sums, and so the last digit of a mean.
     x, x_test, mean, scale = _standardized(x[:, varies], x_test[:, varies], features, rows.source)
     transform = Transform(feature_mean=tuple(mean.tolist()), feature_scale=tuple(scale.tolist()))
@@ -145,7 +147,7 @@ def split(rows: CompleteRows, *, seed: int) -> Split:
         target=rows.target,
         transform=transform,
         source=rows.source,
-        dropped=tuple(name for name in rows.features if name not in features),
+        dropped=dropped,
         classes=rows.classes,
         skipped_rows=rows.skipped_rows,
     )
@@ -175,7 +177,7 @@ def _varying(x: Float64, rows: CompleteRows) -> NDArray[np.bool_]:
     """Which features vary in the training rows, (k,)."""
     varies: NDArray[np.bool_] = (x != x[0]).any(axis=0)
     if not varies.any():
-        names = ", ".join(rows.features)
+        names = first_names(rows.features)
         raise InputError(f"{rows.source}: every feature is constant ({names}): choose other features")
     return varies
 

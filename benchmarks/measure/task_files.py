@@ -19,7 +19,8 @@ from samestep.backends.interface import Host, RowOrder
 from samestep.backends.spec import Linear, Task
 
 from ..datasets.split import Split, Transform
-from ..parity.workload import check_data, digest
+from ..parity.array_digest import digest
+from ..parity.workload import check_data
 from ..record.plan import Facts, PlannedWork
 
 RUN_STEPS = 100

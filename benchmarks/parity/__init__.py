@@ -11,10 +11,12 @@ rounding of a correct one, `judge` holds a recorded run to both, `doctor` says w
 """
 
 from ..record.proof import Certificate, Judgement
+from .array_data import Data, Rows
+from .array_digest import digest
 from .certificate import final_distance
 from .judge import judge
 from .port import certify, export
-from .workload import Data, Rows, Workload, digest, initial_parameters
+from .workload import Workload, initial_parameters
 
 __all__ = [
     "Certificate",

@@ -13,10 +13,11 @@ from samestep.backends.spec import Dtype, Task
 from ..console.errors import InputError
 from ..record.plan import MOST_STEPS
 from ..record.proof import Certificate, Evidence, Judgement
+from .array_data import Data, as_data
 from .doctor.lane_faults import of_exception
 from .examination import LaneExamination
 from .reference.drift import distance
-from .workload import Data, Workload, digest_orders
+from .workload import Workload, digest_orders
 
 MOST_KEPT = 10_000  # final parameters in a certificate
 
@@ -54,6 +55,7 @@ def certify_backend(
         InputError: the data do not fit the dtype, or a batch is too large for any bound in it.
         ValueError: the first epoch does not have so many steps.
     """
+    data = as_data(data)
     workload = Workload.of(task, data)
     if run_steps is not None and not 0 < run_steps <= workload.steps_per_epoch:
         raise ValueError(f"run_steps is {run_steps}; the first epoch has {workload.steps_per_epoch} steps")
@@ -98,7 +100,7 @@ def conclude(
     """The certificate that evidence adds up to; the last piece decides, and its dtype is named if it failed."""
     evidence = [*evidence[:-1], limited(evidence)]
     few = 0 < sum(value.size for value in final.values()) <= MOST_KEPT
-    kept = few and all(value.dtype.kind == "f" for value in final.values())
+    kept = few and all(value.dtype.kind == "f" and value.itemsize <= 8 for value in final.values())
     return Certificate.model_validate(
         {
             **description,

@@ -10,11 +10,12 @@ import numpy as np
 from samestep.backends.interface import Backend, Host, State
 
 from ..record.proof import Diagnosis, Evidence, Judgement, Status, Untraced
+from .array_digest import digest
 from .doctor.lane_faults import of_timed
 from .judge import RunJudge
 from .probe import begin, check_output, params_after, probe_program, probe_step
 from .reference.drift import exact_distance
-from .workload import Workload, digest
+from .workload import Workload
 
 
 class LaneExamination:

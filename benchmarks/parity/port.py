@@ -6,10 +6,11 @@ that any language can read. Parameters go by torch Sequential's names, weights a
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 from zipfile import BadZipFile
 
 import numpy as np
@@ -19,18 +20,20 @@ from samestep.backends.spec import Dtype, Task
 
 from ..console.errors import InputError
 from ..record.proof import Certificate, Diagnosis, Evidence, Judgement
+from .array_data import Data, as_data, as_numbers
+from .array_digest import digest
 from .certificate import certify_backend, conclude, one_line
 from .judge import RunJudge
 from .single_entries import probe_work
 from .trace_form import begins_at_start, wrong_stream
-from .workload import Data, Rows, ScheduledBatch, Workload, digest, digest_orders
+from .workload import ScheduledBatch, Workload, digest_orders
 
 PREFIXES = ("", "buffers/", "gradients/")
 Params: TypeAlias = dict[str, Host]
 StepFunction: TypeAlias = Callable[[Params, Host, Host, float], Mapping[str, Host]]
 GradientFunction: TypeAlias = Callable[[Params, Host, Host], tuple[Host, Mapping[str, Host]]]
 UpdateFunction: TypeAlias = Callable[[Params, Mapping[str, Host], float], Mapping[str, Host]]
-Stream: TypeAlias = Mapping[str, Host] | str | Path
+Stream: TypeAlias = Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | Path
 Port: TypeAlias = StepFunction | tuple[GradientFunction, UpdateFunction] | Stream
 Program: TypeAlias = Backend | Port
 Recorder: TypeAlias = Callable[[Params, ScheduledBatch], Trace]  # one step, as a trace of one step
@@ -40,7 +43,7 @@ Examiner: TypeAlias = Callable[[Workload], tuple[Evidence, Params]]
 def certify(
     program: Program,
     task: Task,
-    data: Data | tuple[Host, Host],
+    data: Data | tuple[Any, Any] | list[Any],
     *,
     lane: str = "",
     run_steps: int | None = None,
@@ -50,9 +53,9 @@ def certify(
 
     A program is a backend; a function `step(params, x, y, learning_rate)` that gives the parameters after one
     step; two functions, `(gradient(params, x, y), update(params, gradients, learning_rate))`, of which the first
-    gives loss and gradients, so that these are judged too; or a recorded stream of parameters (`read_stream`).
-    `data` are the rows (x, y), in this order, `Rows` or a data set; `lane` is the name that the program gets;
-    `run_steps` is for backends alone.
+    gives loss and gradients, so that these are judged too; or a recorded stream of parameters (`read_stream`),
+    which may be a list of steps. `data` are the rows (x, y), in this order, `Rows` or a data set; `lane` is the
+    name that the program gets; `run_steps` is for backends alone.
 
     `probe` is the same program once more, afresh, for the work that `export(..., probe=True)` writes: functions,
     or the stream that it recorded there. It shows what is too small for the bounds of the run. A backend is
@@ -72,21 +75,6 @@ def certify(
     if probe is not None:
         raise InputError("a backend is probed by itself; leave `probe` out")
     return certify_backend(program, task, data, lane=lane, run_steps=run_steps)
-
-
-def as_data(data: Data | tuple[Host, Host]) -> Data:
-    """Arrays (x, y) as rows; other data as they are.
-
-    Raises:
-        InputError: they are neither, or `Rows` cannot be made of them.
-    """
-    if isinstance(data, tuple) and len(data) == 2:
-        return Rows(*data)
-    if not (hasattr(data, "rounded") and hasattr(data, "digest")) or isinstance(data, tuple):
-        raise InputError(
-            f"the data are of type {type(data).__name__}: give arrays (x, y), Rows or a data set"
-        )
-    return data
 
 
 def recorder_of_step(step: StepFunction) -> Recorder:
@@ -120,10 +108,12 @@ def certify_port(program: Port, task: Task, data: Data, lane: str, probe: Port |
     examine, examine_probe = examiner_of(program), None if probe is None else examiner_of(probe)
     dtypes: tuple[Dtype, ...] = (task.dtype,) if is_stream(program) else ("float64", task.dtype)
     evidence: list[Evidence] = []
-    for dtype in dict.fromkeys(dtypes):
-        workload = Workload.of(task.model_copy(update={"dtype": dtype}), data)
+    variants = [task.model_copy(update={"dtype": dtype}) for dtype in dict.fromkeys(dtypes)]
+    for workload in [Workload.of(variant, data) for variant in variants]:  # all, before anything is run
         piece, final = examine(workload)
-        probed = piece.judgement.status == "pass" and (dtype == task.dtype or not is_stream(probe))
+        probed = piece.judgement.status == "pass" and (
+            workload.task.dtype == task.dtype or not is_stream(probe)
+        )
         if examine_probe and probed:
             piece = with_probe(piece, examine_probe(probe_work(workload))[0].judgement)
         evidence.append(piece)
@@ -139,18 +129,23 @@ def examiner_of(program: Port) -> Examiner:
         InputError: it is no such program.
     """
     match program:
-        case (gradient, update):
-            return partial(examine_steps, recorder_of_halves(gradient, update))
-        case str() | Path() | Mapping():
+        case _ if is_stream(program):
             return partial(examine_stream, program)
+        case (gradient, update) if callable(gradient) and callable(update):
+            return partial(examine_steps, recorder_of_halves(gradient, update))
         case _ if callable(program):
             return partial(examine_steps, recorder_of_step(program))
-    raise InputError(f"{program!r} is no program: give a backend, functions, or a recorded stream")
+    kind = f"a value of type {type(program).__name__}"
+    given = repr(program) if isinstance(program, int | float | None) else kind
+    raise InputError(f"{given} is no program: give a backend, functions, or a recorded stream")
 
 
-def is_stream(program: object) -> bool:
-    """Whether a program is a recorded stream."""
-    return isinstance(program, str | Path | Mapping)
+def is_stream(program: object) -> TypeGuard[Stream]:
+    """Whether a program is a recorded stream: a file, a mapping, or a list of steps."""
+    steps = (
+        isinstance(program, list | tuple) and program and all(isinstance(step, Mapping) for step in program)
+    )
+    return bool(steps) or isinstance(program, str | Path | Mapping)
 
 
 def with_probe(piece: Evidence, probe: Judgement) -> Evidence:
@@ -215,13 +210,17 @@ def read_stream(stream: Stream, workload: Workload) -> Trace:
 
     The stream is an npz file or a mapping. Either one array per parameter with a first axis of steps
     ("0.weight": (T, in, out)), or one entry per step and parameter ("1/0.weight", "2/0.weight", ...). "loss"
-    (T,), "gradients/0.weight" and "buffers/0.weight" (T, ...) are judged where they are given.
+    (T,), "gradients/0.weight" and "buffers/0.weight" (T, ...) are judged where they are given. Entries may be
+    arrays, tensors, or nested lists, whose numbers are of the task's dtype if that holds them exactly.
 
     Raises:
         InputError: the file cannot be read, or does not hold the task's parameters.
     """
-    where = "the stream" if isinstance(stream, Mapping) else str(stream)
-    arrays = as_arrays(stream, where) if isinstance(stream, Mapping) else read_npz(stream)
+    where, dtype = str(stream) if isinstance(stream, str | Path) else "the stream", workload.task.dtype
+    if isinstance(stream, str | Path):
+        arrays = read_npz(stream, dtype)
+    else:
+        arrays = as_arrays(stream if isinstance(stream, Mapping) else by_step(stream), where, dtype)
     names = workload.task.parameters
     stream_keys = ["loss", *(f"{prefix}{name}" for prefix in PREFIXES for name in names)]
     arrays = join_steps(arrays, stream_keys, where)
@@ -237,36 +236,39 @@ def read_stream(stream: Stream, workload: Workload) -> Trace:
     return Trace(arrays.get("loss", np.empty(0)), *tables)
 
 
-def as_arrays(stream: Mapping[str, Host], where: str) -> dict[str, Host]:
-    """The entries of a stream as arrays; those of other libraries and nested lists are converted.
+def by_step(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The entries of a list of steps by step and name: "1/0.weight" and on."""
+    return {f"{number}/{name}": value for number, step in enumerate(steps, 1) for name, value in step.items()}
+
+
+def as_arrays(stream: Mapping[str, Any], where: str, dtype: str) -> dict[str, Host]:
+    """The entries of a stream as arrays; numbers of Python's own are of `dtype` where it holds them exactly.
 
     Raises:
         InputError: an entry cannot be an array of numbers.
     """
     arrays = {}
     for name, value in stream.items():
-        try:
-            arrays[name] = np.asarray(value)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise InputError(f"{where}: {name!r} is no array ({one_line(error)})") from error
-        if arrays[name].dtype.kind not in "fiuc" or isinstance(value, np.ma.MaskedArray):
-            kind = "masked" if isinstance(value, np.ma.MaskedArray) else str(arrays[name].dtype)
-            raise InputError(f"{where}: {name!r} is an array of {kind}, not of numbers")
+        if not isinstance(name, str):
+            raise InputError(f"{where}: the name {name!r} is of type {type(name).__name__}, not a text")
+        arrays[name] = as_numbers(value, f"{where}: {name!r}", dtype)
     return arrays
 
 
-def read_npz(path: str | Path) -> dict[str, Host]:
+def read_npz(path: str | Path, dtype: str) -> dict[str, Host]:
     """The arrays of an npz file, by name; nothing in it is executed.
 
     Raises:
         InputError: it is not such a file.
     """
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would be waited for without end
+        raise InputError(f"{path}: not an npz file of arrays (it is a folder, a pipe or a device)")
     try:
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = dict(file)
     except (OSError, EOFError, ValueError, AttributeError, TypeError, BadZipFile) as error:
         raise InputError(f"{path}: not an npz file of arrays ({one_line(error)})") from error
-    return as_arrays(arrays, str(path))
+    return as_arrays(arrays, str(path), dtype)
 
 
 def join_steps(arrays: Mapping[str, Host], stream_keys: Sequence[str], where: str) -> dict[str, Host]:
@@ -295,7 +297,9 @@ def join_steps(arrays: Mapping[str, Host], stream_keys: Sequence[str], where: st
     return joined
 
 
-def export(path: str | Path, task: Task, data: Data | tuple[Host, Host], *, probe: bool = False) -> None:
+def export(
+    path: str | Path, task: Task, data: Data | tuple[Any, Any] | list[Any], *, probe: bool = False
+) -> None:
     """Write a task's work for a program in any language, as an npz file.
 
     It holds x, y, "order" and "rates" by epoch, and "start/<name>" for every parameter. `probe`: in the place of

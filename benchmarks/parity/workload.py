@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 
@@ -16,72 +15,10 @@ from samestep.backends.spec import Task
 
 from ..console.errors import InputError
 from ..record.plan import MOST_STEPS
+from .array_data import Data, as_data, unusable
+from .array_digest import digest
 
 PARAMETER_STREAM = 0x5747  # beside the seed: another generator than that of the row orders, [seed, epoch]
-
-
-class Data(Protocol):
-    """The part of `benchmarks.datasets.Split` that is needed here; anything with these two methods will do."""
-
-    def rounded(self, dtype: str) -> tuple[Host, Host]:
-        """x and y in a dtype."""
-        ...
-
-    def digest(self) -> str:
-        """SHA-256 of the data."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Data of your own: x (n, k), and y (n, m) floating or (n,) integer classes.
-
-    Raises:
-        InputError: one is no NumPy array of finite real numbers, there is no row, or x and y differ in rows.
-    """
-
-    x: Host
-    y: Host
-
-    def __post_init__(self) -> None:
-        for name, array in (("x", self.x), ("y", self.y)):
-            if fault := unusable(array):
-                raise InputError(f"{name} {fault}")
-        if len(self.x) != len(self.y):
-            raise InputError(f"x has {len(self.x)} rows and y has {len(self.y)}: give one y for each x")
-
-    def rounded(self, dtype: str) -> tuple[Host, Host]:
-        """x and a floating y in a dtype; classes stay as they are.
-
-        Raises:
-            InputError: a value lies beyond the largest number of the dtype.
-        """
-        with np.errstate(over="ignore"):
-            x, y = self.x.astype(dtype), self.y.astype(dtype) if self.y.dtype.kind == "f" else self.y.copy()
-        for name, values in (("x", x), ("y", y)):
-            if not np.isfinite(values).all():
-                raise InputError(f"{name} has values too large for {dtype}; use float64 or smaller numbers")
-        return x, y
-
-    def digest(self) -> str:
-        """SHA-256 of both arrays."""
-        return digest({"x": self.x, "y": self.y})
-
-
-def unusable(array: object) -> str | None:
-    """Why something is not an array of finite real numbers with a first axis of rows; None where it is."""
-    if isinstance(array, np.ma.MaskedArray):
-        return "is a masked array; leave the masked rows out, and give a plain array"
-    if not isinstance(array, np.ndarray) or isinstance(array, np.matrix):
-        how = "its method toarray()" if hasattr(array, "toarray") else "numpy.asarray"
-        return f"is of type {type(array).__name__}, not a NumPy array; convert it with {how}"
-    if array.dtype.kind not in "fiu":
-        return f"holds {array.dtype}, not real numbers; give float64, or int64 for classes"
-    if array.ndim == 0 or not array.size:
-        return f"has shape {array.shape}: there is no number in it to train on"
-    if wrong := len(array) - np.isfinite(array.reshape(len(array), -1)).all(axis=1).sum():
-        return f"holds NaN or infinity in {wrong} of {len(array)} rows; leave them out"
-    return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,10 +61,12 @@ class Workload:
         Raises:
             InputError: a value is too large for the dtype, or layers and loss do not take these arrays.
         """
-        x, y = data.rounded(task.dtype)
+        x, y = as_data(data).rounded(task.dtype)
         check_data(task, x, y)
         orders = tuple(task.row_order(len(x), epoch) for epoch in range(task.epochs))
-        learning_rates, start = task.learning_rates(len(x)), initial_parameters(task)
+        with np.errstate(over="ignore"):
+            learning_rates, start = task.learning_rates(len(x)), initial_parameters(task)
+        check_range(task, {"learning rate": learning_rates} | start)
         return cls(task, x, y, orders, learning_rates, start, matmul_precision, max_kept_steps)
 
     def batches(self) -> Iterator[ScheduledBatch]:
@@ -179,6 +118,31 @@ def check_data(task: Task, x: Host, y: Host) -> None:
         raise InputError(f"task {task.name!r}, on targets {y.shape}: {error}") from error
 
 
+def check_range(task: Task, arrays: Mapping[str, Host]) -> None:
+    """Check that the dtype holds the numbers of a task: its options, and arrays that were rounded to it, by name.
+
+    Raises:
+        InputError: one is beyond its largest number.
+    """
+    sgd, largest = task.optimizer, np.finfo(task.dtype).max
+    options: dict[str, Any] = {
+        "momentum": sgd.momentum,
+        "dampening": sgd.dampening,
+        "weight_decay": sgd.weight_decay,
+    }
+    options |= {
+        f"the loss's {name}": value for name, value in task.loss.options if not isinstance(value, str)
+    }
+    wrong = [
+        name for name, value in options.items() if ((np.abs(value) > largest) & np.isfinite(value)).any()
+    ]
+    wrong += [name for name, values in arrays.items() if not np.isfinite(values).all()]
+    if wrong:
+        raise InputError(
+            f"task {task.name!r}: {wrong[0]} is too large for {task.dtype}; use a smaller number"
+        )
+
+
 def initial_parameters(task: Task) -> dict[str, Host]:
     """The initial parameters that every lane shares: one draw from the task's distributions and seed.
 
@@ -220,16 +184,6 @@ def draw(
     if family == "normal":
         return rng.normal(0, std, shape)
     return rng.uniform(-1, 1, shape) * std * math.sqrt(3)  # U(+-a) has the standard deviation a / sqrt(3)
-
-
-def digest(arrays: Mapping[str, Host]) -> str:
-    """SHA-256 over names, shapes, dtypes and bytes: equal digests mean equal arrays, bit for bit."""
-    sha = hashlib.sha256()
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        sha.update(f"{name}{array.shape}{array.dtype.str}".encode())
-        sha.update(array.data)
-    return sha.hexdigest()
 
 
 def digest_orders(workload: Workload) -> str:

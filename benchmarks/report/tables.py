@@ -10,8 +10,11 @@ import io
 import re
 from collections.abc import Sequence
 
+from samestep.backends.spec import File
+
 from ..analysis import LaneAnalysis, RecordAnalysis
 from ..analysis.throttling import throttled
+from ..console.choices import first_names
 from ..console.errors import InputError
 from ..console.escapes import visible
 from ..record import AnyRecord, PhaseBreakdown, PlannedWork
@@ -106,9 +109,13 @@ def data_facts(work: PlannedWork) -> list[str]:
     if facts is None:
         return []
     scaled = any(scale != 1 for scale in (*facts.transform.feature_scale, facts.transform.target_scale))
-    parts = [f"{facts.source.rstrip('.')}", f"rank {facts.rank} of {work.features}"]
+    parts = [facts.source.rstrip(".")]
+    if isinstance(work.task.dataset, File):
+        noun = "column" if len(facts.columns) == 1 else "columns"
+        parts.append(f"{facts.target} from {len(facts.columns):,} {noun}: {first_names(facts.columns)}")
+    parts.append(f"rank {facts.rank} of {work.features}")
     parts += ["standardized on the training rows"] if scaled else []
-    parts += [f"constant columns dropped: {', '.join(facts.dropped)}"] if facts.dropped else []
+    parts += [f"constant columns dropped: {first_names(facts.dropped)}"] if facts.dropped else []
     parts += [f"{facts.skipped_rows:,} rows with gaps dropped"] if facts.skipped_rows else []
     return ["; ".join(parts) + "."]
 

@@ -14,10 +14,12 @@ from samestep.backends.interface import MatmulPrecision
 from samestep.backends.spec import Dtype, Task
 
 from ..console.errors import InputError
+from ..parity.array_data import Data
+from ..parity.array_digest import digest
 from ..parity.judge import describe_precision, judge_kept_steps
 from ..parity.kept_steps import kept_step_numbers
 from ..parity.reference import WIDE
-from ..parity.workload import Data, Workload, digest, digest_orders
+from ..parity.workload import Workload, digest_orders
 from ..record.arrays import decode_steps
 from ..record.plan import MOST_STEPS
 from ..record.proof import BoundRatios, Certificate, Evidence, Judgement

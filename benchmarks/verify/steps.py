@@ -11,8 +11,8 @@ from ..accuracy.learning_curve import learning_curve
 from ..accuracy.scores import accuracy
 from ..console.errors import InputError
 from ..datasets import Split
+from ..parity.array_digest import digest
 from ..parity.certificate import MOST_KEPT, reason_of
-from ..parity.workload import digest
 from ..record import Accuracy, AnyRecord, Certified, PlannedWork
 from .certificates import RemadeWork, disagreements
 from .closeness import alike, near

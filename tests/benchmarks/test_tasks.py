@@ -218,3 +218,30 @@ def test_bad_input_for_a_file_task_is_one_line(houses):
         tasks.from_file(houses, "prize")
     with pytest.raises(InputError, match="unknown dtype"):
         tasks.from_file(houses, "price", dtype="int8")
+
+
+@pytest.mark.parametrize("shape", [(40, 300), (300, 40), (12, 2)])
+@pytest.mark.parametrize("dense", [2_000, 1])
+def test_the_largest_eigenvalue_needs_no_matrix_of_the_longer_side(shape, dense, monkeypatch):
+    monkeypatch.setattr(tasks, "MOST_DENSE", dense)
+    z = np.random.default_rng(1).normal(size=shape)
+    expected = np.linalg.norm(z, 2) ** 2 / shape[0]
+    assert tasks.largest_eigenvalue(z) == pytest.approx(expected, rel=1e-12 if dense > 1 else 1e-4)
+    assert tasks.largest_eigenvalue(z) == tasks.largest_eigenvalue(z)
+
+
+def test_wide_data_become_a_task_without_a_matrix_of_its_columns(tmp_path):
+    """20,000 columns: the product of two of them each would take 3.2 GB."""
+    import tracemalloc
+
+    path, columns = tmp_path / "genes.parquet", 20_000
+    table = np.random.default_rng(0).normal(size=(40, columns))
+    pl.DataFrame(table, schema=[f"g{index}" for index in range(columns)]).write_parquet(path)
+    tracemalloc.start()
+    try:
+        task = tasks.from_file(str(path), "g0")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert task.layers == (Linear(in_features=columns - 1, out_features=1),)
+    assert peak < 200e6  # the data are 6 MB

@@ -21,7 +21,8 @@ from samestep.benchmarks.measure import task_files as work
 from samestep.benchmarks.measure.clock import TimedWork
 from samestep.benchmarks.measure.process import without_folders
 from samestep.benchmarks.measure.worker import load
-from samestep.benchmarks.parity.workload import digest, initial_parameters
+from samestep.benchmarks.parity.array_digest import digest
+from samestep.benchmarks.parity.workload import initial_parameters
 from tests.helpers.sessions import prepared
 from tests.helpers.sessions import small_task as task
 
