@@ -118,7 +118,11 @@ class MultiLabelLogisticLoss(LogisticLoss):
 
 
 class SoftMarginLoss(ElementwiseLoss):
-    """log(1 + exp(-t x)); derivative -t sigmoid(-t x)."""
+    """log(1 + exp(-t x)); derivative -t sigmoid(-t x).
+
+    A usual form of the derivative is t (sigmoid(t x) - 1), which torch's compiler takes: its magnitude is that of
+    the subtraction. Elsewhere as for `LogisticLoss`.
+    """
 
     roundings = (2 * FUNCTION + 4, FUNCTION + 4)
 
@@ -129,7 +133,8 @@ class SoftMarginLoss(ElementwiseLoss):
         return -t * sigmoid(-t * a)
 
     def magnitudes(self, a: Array, t: Array) -> tuple[Array, Array]:
-        return self.value(a, t), abs(self.derivative(a, t)) * (1 + abs(a) / 8)
+        derivative = abs(self.derivative(a, t))
+        return self.value(a, t), abs(t) * (1 + sigmoid(t * a)) + derivative * abs(a) / 8
 
     def largest(self, x: Array, t: Array) -> Array:
         return np.exp(-t * narrow(x))  # torch does not avoid it

@@ -119,6 +119,26 @@ def test_small_gradients_left_out_lie_many_bounds_away(size: tuple[int, int, int
     assert evidence.probe > 1e5
 
 
+class Subtracting(NumpyBackend):
+    """The soft margin loss with the derivative t (sigmoid(t x) - 1), as torch's compiler takes it."""
+
+    def loss(self, declared: Loss) -> Any:
+        right = super().loss(declared)
+
+        def subtracted(x: Any, t: Any) -> Any:
+            y = t.astype(x.dtype)
+            return right(x, t)[0], y * (1 / (1 + np.exp(-y * x)) - 1) / x.dtype.type(x.size)
+
+        return subtracted
+
+
+def test_a_usual_derivative_whose_digits_cancel_passes() -> None:
+    declared = task((64, 16, 32), "soft_margin")
+    rows = data(declared)
+    certificate = certify(Subtracting(), declared, Rows(rows.x, np.sign(rows.y)))
+    assert certificate.status == "pass", certificate.reason
+
+
 # --- programs from outside ------------------------------------------------------------------------------------
 
 
