@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
 
 from ..console.errors import InputError, cause
 from ..console.safe_path import safe_path
+from ..console.streams import failure, tolerant_streams
 from ..record import KEY
 from .replay import Replay
 
@@ -27,6 +28,7 @@ BENCH = Path(__file__).resolve().parents[1] / "bench_training.py"
 MODULE = "samestep.benchmarks.bench_training"  # what --pyargs takes
 REQUEST = pytest.StashKey["RunRequest"]()
 REPLAY = pytest.StashKey[Replay]()
+OUTPUT = pytest.StashKey[TextIO]()
 LIBRARY = "pytest_benchmark.plugin"  # the module behind the plugin `benchmark`
 
 
@@ -60,6 +62,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "default::pytest_benchmark.logger.PytestBenchmarkWarning")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest takes standard output for its report
 def pytest_configure(config: pytest.Config) -> None:
     """`pytest --benchmark-only` without a path means the benchmarks; bad options end here, before collecting."""
     only = config.getoption("benchmark_only", None)
@@ -69,6 +72,21 @@ def pytest_configure(config: pytest.Config) -> None:
         if only is None:
             raise pytest.UsageError(f"{BENCH.name} needs pytest-benchmark: leave out -p no:benchmark")
         requested(config)
+        streams = ExitStack()
+        streams.enter_context(tolerant_streams())
+        config.stash[OUTPUT] = sys.stdout
+        config.add_cleanup(streams.close)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, Any, Any]:
+    """Output that had no room is an error; a pipe whose reader has seen enough is none."""
+    result = yield
+    output = session.config.stash.get(OUTPUT, None)
+    if output and (reason := failure(output)):
+        print(f"samestep: standard output: {reason}; what was printed is not complete", file=sys.stderr)
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
+    return result
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.helpers.outside_lanes import python_path
+from tests.helpers.paths import ROOT
 from tests.helpers.processes import ONLY, run_pytest
 from tests.helpers.raced import PLUGIN, Raced
 
@@ -125,3 +130,27 @@ def test_without_pytests_capture_the_run_is_shown(raced: Raced, tmp_path: Path) 
     done = raced.again(tmp_path / "run", "-p", "no:capture")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "SPEED" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("where", "code", "said"),
+    [
+        ("2>&1 | head -1", 0, ""),
+        ("| head -1", 0, ""),
+        (
+            ">/dev/full",
+            4,
+            "samestep: standard output: No space left on device; what was printed is not complete",
+        ),
+    ],
+)
+def test_output_that_nobody_reads_is_no_failed_check(
+    where: str, code: int, said: str, raced: Raced, tmp_path: Path
+) -> None:
+    shutil.copytree(raced.pieces / "relay", tmp_path / "run" / "relay")
+    words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *ONLY, f"--resume={tmp_path / 'run'}"]
+    script = f"{shlex.join(words)} {where}; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert done.stderr.strip() == said
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["benchmark.json", "table.md"]
