@@ -103,9 +103,12 @@ class RunJudge:
         for comparison in compare_step(trace, index, analyzed):
             if analyzed.errors.overflows and not comparison.finite:
                 name = f"{comparison.quantity} {comparison.tensor}".rstrip()
+                why = "the numbers grow past the dtype's range"
+                if self.done == 1:  # nothing has grown yet
+                    why = f"a correct first step on these data leaves the range of {self.reference.dtype}"
                 self.diverged = (
                     f"diverged: {name} at step {self.done} of {self.workload.steps} is not finite, or too large "
-                    "for a bound: the numbers grow past the dtype's range"
+                    f"for a bound: {why}"
                 )
                 return
             self.ratios.note(self.done, comparison)

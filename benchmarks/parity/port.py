@@ -171,7 +171,8 @@ def examine_steps(record: Recorder, workload: Workload) -> tuple[Evidence, Param
     for batch in workload.batches():
         trace = Trace(np.empty(0), stacked(params))
         try:
-            trace = record({name: value.copy() for name, value in params.items()}, batch)
+            with np.errstate(all="ignore"):  # overflow is judged, not warned of
+                trace = record({name: value.copy() for name, value in params.items()}, batch)
         except (Exception, SystemExit) as error:  # a port's own failure, reported as such
             sentence = f"step {run_judge.done + 1} raised {one_line(error)}"
             run_judge.fault = Diagnosis(cause="error", sentence=sentence)

@@ -21,7 +21,7 @@ MOST_VALUES = 50_000_000  # of a data set or of all its activations: 400 MB in f
 MOST_ORDERED = 30_000_000  # rows of all epochs, whose orders are made
 MOST_PARAMETERS = 10_000_000
 MOST_PRODUCTS = 200_000_000, 30_000_000_000  # of a step forward, and of all rows
-MOST_SOLVED = 30_000_000_000  # rows times features squared: the exact least-squares solution
+MOST_SOLVED = 30_000_000_000  # rows times features times the fewer of both: the exact least-squares solution
 MOST_BYTES = 256 * 1024 * 1024  # of a file
 
 
@@ -83,7 +83,7 @@ def _small(task: Task, rows: int) -> None:
     _within("parameters", weights, MOST_PARAMETERS)
     _within("products in a step", min(task.batch_size, rows) * weights, MOST_PRODUCTS[0])
     _within("products in all rows", rows * weights, MOST_PRODUCTS[1])
-    _within("rows times features squared", rows * features**2, MOST_SOLVED)
+    _within("products in its exact solution", rows * features * min(rows, features), MOST_SOLVED)
 
 
 def _within(what: str, count: int, most: int) -> None:

@@ -11,10 +11,11 @@ import polars as pl
 import pytest
 
 from samestep.backends.spec import File
-from samestep.benchmarks import datasets
+from samestep.benchmarks import datasets, tasks
 from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.datasets.csv_lines import rows_of_separators, too_long_line
 from samestep.benchmarks.datasets.integers import rounded_by_float64
+from samestep.benchmarks.verify.remake import remake
 
 ROWS = 20
 BIG = 2**53
@@ -160,3 +161,12 @@ def test_twenty_thousand_columns_are_read_in_seconds(tmp_path, form):
     np.savetxt(path, table, fmt=form, delimiter=",", header=",".join([*names, "y"]), comments="")
     data = read(path)
     assert (data.x.shape, data.dropped, data.rank) == ((32, columns - 2), ("g7",), 31)
+
+
+def test_a_task_of_wide_data_is_small_enough_to_verify(tmp_path):
+    """The exact solution of few rows takes rows squared times columns."""
+    path, columns = tmp_path / "x.parquet", 40_000
+    table = np.random.default_rng(0).normal(size=(20, columns))
+    pl.DataFrame(table, schema=["y", *(f"g{index}" for index in range(1, columns))]).write_parquet(path)
+    task = tasks.from_file(str(path), "y")
+    assert remake(task, str(path)).digest() == datasets.load(task.dataset).digest()

@@ -277,3 +277,11 @@ def test_a_lane_that_gives_bfloat16_fails_in_one_line():
     certificate = certify(Narrow(), make(), rows())
     assert certificate.status == "fail"
     assert "\n" not in certificate.reason
+
+
+@pytest.mark.parametrize("program", [step, lambda params, *_: params], ids=["a step", "nothing"])
+def test_data_whose_first_step_overflows_are_not_said_to_grow(program):
+    """1e160 is a float64, but its square is not."""
+    certificate = certify(program, make(dtype="float64"), (X * 1e160, Y))
+    assert certificate.status == "diverged"
+    assert "a correct first step on these data leaves the range of float64" in certificate.reason

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from samestep.backends.spec import File
 from samestep.benchmarks.analysis import RecordAnalysis
+from samestep.benchmarks.datasets.split import Transform
 from samestep.benchmarks.record import AnyRecord, Certified, PhaseBreakdown
 from samestep.benchmarks.record.files import load
+from samestep.benchmarks.record.plan import Facts
 from samestep.benchmarks.record.proof import WorstRatio
 from samestep.benchmarks.report import certificate_tables as certificates
 from samestep.benchmarks.report import formatting as figures
@@ -261,3 +264,24 @@ def test_every_text_of_a_csv_line_is_made_harmless() -> None:
 )
 def test_a_line_of_markdown_is_shown_as_text(text: str, shown: str) -> None:
     assert escaped_line(text) == shown
+
+
+@pytest.mark.parametrize(("count", "said"), [(1, "1 column: g0;"), (40, "40 columns: g0, g1, ")])
+def test_the_line_of_facts_names_the_features_of_a_file(count: int, said: str) -> None:
+    work = made_up({"torch": [1.0] * 4}).plan.works[0]
+    names, transform = tuple(f"g{index}" for index in range(count)), Transform.identity(count)
+    facts = Facts(
+        source="genes.csv",
+        columns=names,
+        target="y",
+        transform=transform,
+        dropped=names,
+        skipped_rows=2,
+        rank=1,
+    )
+    dataset = File(path="genes.csv", target="y")
+    task = work.task.model_copy(update={"dataset": dataset})
+    (line,) = tables.data_facts(work.model_copy(update={"task": task, "facts": facts}))
+    assert line.startswith(f"genes.csv; y from {said}")
+    assert line.endswith("2 rows with gaps dropped.")
+    assert line.count("and 28 more") == (2 if count == 40 else 0)  # the features, and the constant columns
