@@ -213,6 +213,7 @@ def test_a_device_without_float64_is_certified_in_float32_alone():
     assert certificate.status == "pass"
     assert [piece.judgement.status for piece in certificate.evidence] == ["not run", "pass"]
     assert "put raised TypeError: this device has no float64" in certificate.reason
+    assert certificate.reason.endswith("; proven within float32 rounding only")
     assert certified(Narrow, dtype="float64").status == "not run"
 
 
