@@ -198,12 +198,19 @@ def examine_stream(stream: Stream, workload: Workload) -> tuple[Evidence, Params
     run_judge.feed(trace)
     final = {name: values[-1] for name, values in trace.params.items() if len(values)}
     judgement = run_judge.judgement()
-    if judgement.failure and judgement.failure.step == 1 and begins_at_start(workload, trace):
+    if judgement.failure and begins_at_start(workload, trace) and judges_one_earlier(workload, trace):
         sentence = "the first entry is the start itself: entries are wanted after each step, not before it"
         shifted = Diagnosis(cause="shape", sentence=sentence)
         judgement = judgement.model_copy(update={"diagnosis": shifted})
     piece = Evidence(judgement=judgement, start=digest(workload.start), final=digest(final))
     return piece, final
+
+
+def judges_one_earlier(workload: Workload, trace: Trace) -> bool:
+    """Whether all entries but the first are right as those of one step earlier."""
+    run_judge = RunJudge(workload)
+    run_judge.feed(Trace(np.empty(0), {name: values[1:] for name, values in trace.params.items()}))
+    return run_judge.done > 0 and not run_judge.violation and not run_judge.stopped
 
 
 def read_stream(stream: Stream, workload: Workload) -> Trace:

@@ -91,6 +91,12 @@ class Case:
         """Epoch of a step and its position in it, both from 0."""
         return divmod(snapshot.number - 1, self.workload.steps_per_epoch)
 
+    @property
+    def partial_was_right(self) -> bool:
+        """Whether a partial batch came before the first wrong step."""
+        has_partial = bool(len(self.workload.x) % self.batch_size)
+        return has_partial and self.failing[0].number > self.workload.steps_per_epoch
+
     def row_order(self, snapshot: StepSnapshot) -> RowOrder:
         """The row order of a step's epoch."""
         return self.workload.orders[self.position(snapshot)[0]]
@@ -141,7 +147,8 @@ class Case:
         numbers, all_numbers = [s.number for s in snapshots], [s.number for s in self.snapshots]
         if numbers == all_numbers:
             return ""
-        if all(self.is_partial(snapshot) for snapshot in snapshots):
+        partial = [snapshot.number for snapshot in self.snapshots if self.is_partial(snapshot)]
+        if numbers == partial and not self.partial_was_right:
             return " on the partial batch"
         epoch, position = self.position(snapshots[0])
         if numbers == [n for n in all_numbers if n >= numbers[0]] and epoch and not position:

@@ -9,11 +9,21 @@ import numpy as np
 
 from ...record.proof import Diagnosis
 from ..reference import narrow
-from .case import Case, StepSnapshot
+from .case import Case, flat
 from .gradient_hypotheses import of_gradients, of_losses_alone, of_parts
-from .hypothesis import Clause, Explanation, Hypothesis, Numbers, best, explanations, misfit
+from .hypothesis import (
+    Clause,
+    Explanation,
+    Hypothesis,
+    Numbers,
+    Prediction,
+    best,
+    explanations,
+    loss_holds,
+    misfit,
+)
 from .observations import Observation, implied_gradients, observe, observe_directions, only
-from .optimizer_hypotheses import of_updates, recursion
+from .optimizer_hypotheses import free_combinations, of_updates, recursion
 from .precision import narrower_arithmetic
 
 MOST_NAMED = 4  # explanations that one sentence holds
@@ -27,7 +37,7 @@ def diagnose(case: Case) -> Diagnosis:
         return elsewhere
     if candidates := best(candidates_of(case)):
         return named(case, candidates)
-    return narrower_arithmetic(case) or began_elsewhere(case) or unknown(case)
+    return narrower_arithmetic(case) or unknown(case)
 
 
 def candidates_of(case: Case) -> list[Explanation]:
@@ -56,11 +66,7 @@ def about_gradients(case: Case, observations: list[Observation], end: str = "") 
     some = 0 < len(tensors) < len(case.workload.task.parameters)
     if some:
         results += explanations(case, part, with_end(of_parts(case, part, group), end))
-    results += explanations(case, observations, with_end(of_gradients(case, observations), end))
-    if some and not results:
-        alone = with_end(of_gradients(case, part), f", for {group} alone{end}")
-        results += explanations(case, part, alone)
-    return results
+    return results + explanations(case, observations, with_end(of_gradients(case, observations), end))
 
 
 def about_updates(case: Case, quantity: str) -> list[Explanation]:
@@ -136,7 +142,7 @@ def named(case: Case, candidates: Sequence[Explanation]) -> Diagnosis:
     sentence = ", or ".join(clauses)
     only_partial = all(case.is_partial(snapshot) for snapshot in case.failing)
     cause = first.hypothesis.cause
-    if only_partial and cause == "scale" and len(case.failing) < len(case.snapshots):
+    if only_partial and cause == "scale" and not case.partial_was_right and every_partial(case):
         cause = "partial batch"
     when = case.when(case.failing)
     if not ("partial" in when and "partial" in sentence):
@@ -144,6 +150,12 @@ def named(case: Case, candidates: Sequence[Explanation]) -> Diagnosis:
     others = tuple(dict.fromkeys(c.hypothesis.cause for c in candidates[1:]))
     alternatives = tuple(other for other in others if other not in (cause, first.hypothesis.cause))
     return Diagnosis(cause=cause, sentence=sentence + beside(case), alternatives=alternatives)
+
+
+def every_partial(case: Case) -> bool:
+    """Whether the wrong steps are all steps on a partial batch, and others are right."""
+    partial = [snapshot for snapshot in case.snapshots if case.is_partial(snapshot)]
+    return partial == case.failing and len(partial) < len(case.snapshots)
 
 
 def beside(case: Case) -> str:
@@ -155,7 +167,7 @@ def beside(case: Case) -> str:
     if "gradients" not in wrong:
         return ""
     if not wrong & {"buffers", "params"}:
-        return "; the parameters follow from the right gradient"
+        return "; the parameters are right"
     recorded_gradients = {one.snapshot.number: one for one in observe(case, "gradients", case.snapshots)}
     pairs = ((one, recorded_gradients.get(one.snapshot.number)) for one in implied_gradients(case))
     if all(other is None or misfit(case, one, other.recorded) <= 1 for one, other in pairs):
@@ -164,30 +176,24 @@ def beside(case: Case) -> str:
 
 
 def started_elsewhere(case: Case) -> Diagnosis | None:
-    """Only the very first step is wrong, from its loss or gradients on: it began from other values."""
+    """Only step 1 is wrong, and its loss and gradients are those of the point that it must have begun at."""
     first, *others = case.snapshots
-    if not first.start.first or not (first.has_wrong("loss") or first.has_wrong("gradients")):
+    if not first.start.first or len(others) < 2 or any(snapshot.wrong for snapshot in others):
         return None
-    if len(others) < 2 or any(snapshot.wrong for snapshot in others):
+    if not {"loss", "gradients"} <= set(first.recorded):
+        return None  # any first step ends where some other start would have led
+    gradients = first.recorded["gradients"]
+    rate = case.reference.wide(first.learning_rate)
+    start = first.recorded["params"]
+    for _ in range(8):  # of theta = after + rate times the direction from theta, which decay makes implicit
+        _, directions = case.reference.optimize(start, {}, gradients, first=True)
+        start = {name: after + rate * directions[name] for name, after in first.recorded["params"].items()}
+    step = case.play_step(first, *case.batch(first), params=start)
+    one = observe(case, "gradients", [first])[0]
+    same = misfit(case, one, flat(step.gradients)) <= 1 < misfit(case, one, one.correct)
+    if not same or not loss_holds(case, one, Prediction(one.correct, (), step.loss)):
         return None
-    sentence = (
-        "only step 1 is wrong, and every step after it is right: it did not start from the given values"
-    )
-    return Diagnosis(cause="start", sentence=sentence)
-
-
-def began_elsewhere(case: Case) -> Diagnosis | None:
-    """Parameters alone: every step follows from the one before it, the first and its momentum apart."""
-    first = case.snapshots[0]
-    if not first.start.first or "loss" in first.recorded:
-        return None
-    later = observe_directions(case, case.snapshots)[1 + bool(case.reference.sgd.momentum) :]
-    expected = [(one, recursion(case, one.snapshot)) for one in later]
-    if len(expected) < 2 or any(e is None or misfit(case, one, e) > 1 for one, e in expected):
-        return None
-    sentence = (
-        "every later step follows from the one before it, but the first did not start from the given values"
-    )
+    sentence = "step 1 starts from other values than the given ones, and every step after it is right"
     return Diagnosis(cause="start", sentence=sentence)
 
 
@@ -205,20 +211,55 @@ def unknown(case: Case) -> Diagnosis:
 
 
 def symptom(case: Case) -> str:
-    """What is seen of an unknown cause: right directions of another length."""
-    observations = implied_gradients(case)
-    telling: list[StepSnapshot] = []
-    factors: list[float] = []
-    for one in observations:
-        size = float(narrow(one.correct) @ narrow(one.correct))
-        factor = float(narrow(one.correct) @ narrow(one.recorded)) / size if size else 0.0
-        if misfit(case, one, one.correct) > 1:
-            if misfit(case, one, factor * one.correct) > 1:
-                return ""
-            telling.append(one.snapshot)
-            factors.append(factor)
-    if not telling:
+    """What is seen of an unknown cause, as the end of a sentence: sizes, lengths, or the step as a sum."""
+    wrong = {quantity for quantity, _ in case.failing[0].wrong}
+    if any(not snapshot.learning_rate and snapshot.has_wrong("params") for snapshot in case.failing):
+        return "; the parameters move where the learning rate is 0"
+    if wrong & {"gradients", "loss"}:
+        observations = observe(case, "gradients" if "gradients" in wrong else "loss", case.snapshots)
+    else:
+        observations = implied_gradients(case)
+    telling = [one for one in observations if misfit(case, one, one.correct) > 1]
+    if observations and not telling:
         return "; what is wrong is hardly larger than rounding"
+    return lengths(case, telling) or step_as_sum(case) or first_step_alone(case)
+
+
+def lengths(case: Case, telling: Sequence[Observation]) -> str:
+    """Right directions of another length, or nothing at all."""
+    factors = []
+    for one in telling:
+        size = float(narrow(one.correct) @ narrow(one.correct))
+        factors.append(float(narrow(one.correct) @ narrow(one.recorded)) / size if size else 0.0)
+    pairs = zip(telling, factors, strict=True)
+    if not telling or any(misfit(case, one, factor * one.correct) > 1 for one, factor in pairs):
+        return ""
+    when = case.when([one.snapshot for one in telling])
+    what = "loss" if len(telling[0].recorded) == 1 else "gradient"
+    if max(map(abs, factors)) < 1e-12:
+        return f"; the {what} is zero{when}"
     low, high = min(factors), max(factors)
-    lengths = f"{low:.6g}" if len(factors) == 1 else f"{low:.6g} to {high:.6g}"
-    return f"; the gradient has the right direction and {lengths} times its length{case.when(telling)}"
+    text = f"{low:.6g}" if len(factors) == 1 else f"{low:.6g} to {high:.6g}"
+    return f"; the {what} is {text} times the right one{when}"
+
+
+def step_as_sum(case: Case) -> str:
+    """The step as a sum of gradient, step before, gradient before and parameters, with the fewest terms."""
+    if case.failing[0].has_wrong("gradients") or case.failing[0].has_wrong("loss"):
+        return ""
+    observations = observe_directions(case, case.snapshots)
+    sums = best(explanations(case, observations, free_combinations(case, observations)))
+    return f"; {sums[0].clause}{case.when(case.failing)}" if sums else ""
+
+
+def first_step_alone(case: Case) -> str:
+    """Every step follows from the one before it, but for the first and what momentum keeps of it."""
+    if not case.snapshots[0].start.first or "gradients" in case.snapshots[0].recorded:
+        return ""
+    later = observe_directions(case, case.snapshots)[1 + bool(case.reference.sgd.momentum) :]
+    expected = [(one, recursion(case, one.snapshot)) for one in later]
+    if len(expected) < 2 or any(e is None or misfit(case, one, e) > 1 for one, e in expected):
+        return ""
+    return (
+        "; every later step follows from the one before it, so it is the first alone: perhaps another start"
+    )

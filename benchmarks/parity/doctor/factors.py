@@ -43,7 +43,8 @@ def known_factors(
             numbers = tuple(factor(snapshot) for snapshot in case.snapshots)
             if numbers not in seen:
                 seen.add(numbers)
-                clause = f"{lead} is multiplied by {description}"
+                value = f" ({numbers[0]:.6g})" if rare and len(set(numbers)) == 1 else ""
+                clause = f"{lead} is multiplied by {description}{value}"
                 yield Hypothesis("scale", clause, times(factor), rare=rare)
     if quantity == "gradient":
         # the derivative of sqrt(loss) is that of the loss over 2 sqrt(loss)

@@ -12,7 +12,7 @@ from .case import Case, StepSnapshot, Variation, flat, split_tensors
 from .factors import free_factor, known_factors
 from .hypothesis import Hypothesis, Numbers, Prediction
 from .observations import Observation
-from .variations import variations
+from .variations import of_parameters, variations
 
 
 def of_gradients(case: Case, observations: Sequence[Observation]) -> Iterator[Hypothesis]:
@@ -94,6 +94,13 @@ def of_losses_alone(case: Case, observations: Sequence[Observation]) -> Iterator
 
 def sums(case: Case, observations: Sequence[Observation]) -> Iterator[Hypothesis]:
     """The gradient with something added: gradients before it, a penalty, targets shifted or scaled."""
+    yield from stale_sums(case, observations)
+    yield from penalties(case, lambda snapshot: flat(case.exact(snapshot).gradients))
+    yield from shifted_targets(case)
+
+
+def stale_sums(case: Case, observations: Sequence[Observation]) -> Iterator[Hypothesis]:
+    """The gradient with gradients before it added."""
     observed = {one.snapshot.number: one.recorded for one in observations}
 
     def exact(snapshot: StepSnapshot) -> Array:
@@ -127,8 +134,6 @@ def sums(case: Case, observations: Sequence[Observation]) -> Iterator[Hypothesis
     yield Hypothesis(
         "stale", "the gradient is the mean of itself and that of the step before", averaged, skips=True
     )
-    yield from penalties(case, exact)
-    yield from shifted_targets(case)
 
 
 def penalties(case: Case, exact: Callable[[StepSnapshot], Array]) -> Iterator[Hypothesis]:
@@ -262,6 +267,12 @@ def of_parts(case: Case, observations: Sequence[Observation], group: str) -> Ite
             flat({k: g.T if g.ndim == 2 and g.shape[0] == g.shape[1] else g for k, g in gradients.items()})
         )
 
+    yield from clipped(case, observations)
+    yield from small_left_out(case, observations)
+    for variation in of_parameters(case):
+        yield from played(variation)
+    yield from stale_sums(case, observations)
+    yield from penalties(case, exact)
     zero = np.all([abs(one.recorded) <= one.tolerances for one in observations], axis=0)
     count, size = int(zero[observations[0].part].sum()), int(observations[0].part.sum())
     yield Hypothesis("transposed", f"the gradient of {group} is the other way round", turned)

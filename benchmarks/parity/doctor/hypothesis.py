@@ -40,7 +40,8 @@ class Hypothesis:
 
     `predict` gives None where it cannot be said; `skips` allows that at some steps. `free` counts the numbers
     that are fitted, those that were read off one step among them, `changes` the ingredients that are changed.
-    `rare` ones are named after others of their rank.
+    `rare` ones are named after others of their rank. `always`: it claims to hold at every step, so that a right
+    step that it would make wrong refutes it; others may hold at some steps alone, and the sentence says at which.
     """
 
     cause: Cause
@@ -50,6 +51,7 @@ class Hypothesis:
     skips: bool = False
     changes: int = 1
     rare: bool = False
+    always: bool = False
 
 
 class Explanation(NamedTuple):
@@ -94,6 +96,8 @@ def explanation(
 ) -> Explanation | None:
     """Whether a hypothesis holds at all steps that the correct one does not explain, or at all steps."""
     pairs: list[tuple[Observation, Prediction]] = []
+    if hypothesis.cause == "partial batch" and case.partial_was_right:
+        return None
     for one in telling:
         prediction = hypothesis.predict(one.snapshot)
         if prediction is None and hypothesis.skips:
@@ -110,7 +114,7 @@ def explanation(
     for one in others:
         prediction = hypothesis.predict(one.snapshot)
         right = prediction is None or fits_with(case, one, prediction, numbers)
-        if not right and one.snapshot.wrong:
+        if not right and (one.snapshot.wrong or hypothesis.always):
             return None
         everywhere = everywhere and right
     snapshots = [one.snapshot for one, _ in pairs]

@@ -14,6 +14,7 @@ from samestep.backends.interface import Host
 
 from .case import Case, StepSnapshot
 
+FEWEST_RATES = 3  # of which a schedule can be told from a factor
 Rate: TypeAlias = Callable[[StepSnapshot], float]
 
 
@@ -54,12 +55,17 @@ def other_schedules(case: Case, base: float) -> Iterator[tuple[str, Rate]]:
     def along(curve: Callable[[float], float], total: float, at: Callable[[StepSnapshot], int]) -> Rate:
         return lambda snapshot: base * curve(at(snapshot) / total)
 
-    for name, total, at in counts():
-        for description, curve in CURVES.items():
-            yield description.format(name), along(curve, total, at)
-    yield "the learning rate over the number of the step", lambda s: base / s.number
-    yield "the learning rate over the root of the step's number", lambda s: base / math.sqrt(s.number)
-    yield "the learning rate over the number of the epoch", lambda s: base / (case.position(s)[0] + 1)
+    def schedules() -> Iterator[tuple[str, Rate]]:
+        for name, total, at in counts():
+            for description, curve in CURVES.items():
+                yield description.format(name), along(curve, total, at)
+        yield "the learning rate over the number of the step", lambda s: base / s.number
+        yield "the learning rate over the root of the step's number", lambda s: base / math.sqrt(s.number)
+        yield "the learning rate over the number of the epoch", lambda s: base / (case.position(s)[0] + 1)
+
+    for description, rate in schedules():
+        if len({rate(snapshot) for snapshot in case.snapshots}) >= FEWEST_RATES:
+            yield description, rate
 
 
 CURVES: Mapping[str, Callable[[float], float]] = {
@@ -84,6 +90,8 @@ def misplaced_rates(case: Case) -> Iterator[tuple[str, Rate]]:
     for which, index in (
         ("the one of the step before, a step late", lambda i: i - 1),
         ("the one of the next step, a step early", lambda i: i + 1),
+        ("the one of the step before within the epoch, a step late", lambda i: i - bool(i % steps)),
+        ("the one of the next step within the epoch, a step early", lambda i: i + ((i + 1) % steps > 0)),
         ("the one two steps after", lambda i: i + 2),
         ("the one at the epoch's start", lambda i: i - i % steps),
         ("the one at the epoch's end", lambda i: i - i % steps + steps - 1),

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
+from ...record.proof import Cause
 from ..reference import Array, narrow
 from .case import Case, StepSnapshot, flat
 from .factors import factor_text, known_factors
-from .hypothesis import Hypothesis, Prediction
+from .hypothesis import Clause, Hypothesis, Prediction
 from .learning_rates import Rate, other_rates
 from .observations import Observation
 from .update_rules import (
@@ -28,15 +30,30 @@ from .update_rules import (
 def of_updates(case: Case, quantity: str, observations: Sequence[Observation]) -> Iterator[Hypothesis]:
     """All hypotheses about "buffers" or "params": the steps over their learning rates."""
     for cause, clause, rule in other_rules(case):
-        yield Hypothesis(cause, clause, predicted(case, quantity, rule))
+        yield Hypothesis(cause, clause, predicted(case, quantity, rule), always=True)
     if quantity == "params":
         yield from of_lengths(case)
         for cause, clause, rule in other_optimizers(case):
-            yield Hypothesis(cause, clause, predicted(case, quantity, rule, own_state=True))
+            yield Hypothesis(cause, clause, predicted(case, quantity, rule, own_state=True), always=True)
         yield from clipped_steps(case, observations)
+        for cause, clause, rule in other_rules(case):
+            yield scaled_rule(cause, clause, predicted(case, quantity, rule))
     yield from fitted_rules(case, quantity)
-    if quantity == "params":
-        yield from free_combinations(case, observations)
+
+
+def scaled_rule(
+    cause: Cause, clause: str, predict: Callable[[StepSnapshot], Prediction | None]
+) -> Hypothesis:
+    """Another rule, and a factor on its steps."""
+
+    def scaled(snapshot: StepSnapshot) -> Prediction | None:
+        whole = predict(snapshot)
+        return None if whole is None else Prediction(whole.fixed * 0, (whole.fixed,))
+
+    def said(numbers: Sequence[float]) -> str:
+        return f"{clause}, and each step is multiplied by {factor_text(numbers[0])}"
+
+    return Hypothesis(cause, said, scaled, free=1, changes=2, always=True)
 
 
 def predicted(
@@ -71,7 +88,7 @@ def of_lengths(case: Case) -> Iterator[Hypothesis]:
         return lambda snapshot: Prediction(exact(snapshot) * (rate(snapshot) / snapshot.learning_rate))
 
     for description, rate in other_rates(case):
-        yield Hypothesis("learning rate", description, rated(rate))
+        yield Hypothesis("learning rate", description, rated(rate), always=True)
     for hypothesis in known_factors(case, "learning rate", exact):
         if hypothesis.cause in ("scale", "partial batch"):
             yield replace(
@@ -79,8 +96,7 @@ def of_lengths(case: Case) -> Iterator[Hypothesis]:
             )
 
     def clause(numbers: Sequence[float]) -> str:
-        rate = numbers[0] * case.snapshots[0].learning_rate
-        return f"the learning rate is multiplied by {factor_text(numbers[0])}: {rate:.6g}"
+        return f"the learning rate is multiplied by {factor_text(numbers[0])}"
 
     if len({snapshot.learning_rate for snapshot in case.snapshots}) > 1:
         yield Hypothesis(
@@ -148,30 +164,32 @@ def fitted_rules(case: Case, quantity: str) -> Iterator[Hypothesis]:
 
         return predict
 
-    manner = "another weight decay" if right.weight_decay else "a weight decay that the task has not"
-    yield Hypothesis(
-        "weight decay",
-        lambda n: f"{manner}: {n[0]:.6g}",
-        between(replace(right, weight_decay=0.0), replace(right, weight_decay=1.0)),
-        free=1,
-    )
+    def fitted(cause: Cause, said: Clause, low: MomentumRule, high: MomentumRule) -> Hypothesis:
+        return Hypothesis(cause, said, between(low, high), free=1, always=True)
+
+    decays = replace(right, weight_decay=0.0), replace(right, weight_decay=1.0)
+    yield fitted("weight decay", partial(number_text, "weight decay", bool(right.weight_decay)), *decays)
     if right.momentum:
-        manner = "another dampening" if right.dampening else "a dampening that the task has not"
-        yield Hypothesis(
-            "dampening",
-            lambda n: f"{manner}: {n[0]:.6g}",
-            between(replace(right, dampening=0.0), replace(right, dampening=1.0)),
-            free=1,
+        dampenings = replace(right, dampening=0.0), replace(right, dampening=1.0)
+        yield fitted("dampening", partial(number_text, "dampening", bool(right.dampening)), *dampenings)
+        gains = (
+            replace(right, dampening=1.0, first_gain=0.0),
+            replace(right, dampening=0.0, first_gain=1.0),
         )
-        yield Hypothesis(
+        yield fitted(
             "dampening",
             lambda n: f"the gradient enters the buffer {factor_text(n[0])} times, from step 1 on",
-            between(
-                replace(right, dampening=1.0, first_gain=0.0), replace(right, dampening=0.0, first_gain=1.0)
-            ),
-            free=1,
+            *gains,
         )
+    if right.nesterov:
+        looks = replace(right, look_ahead=0.0), replace(right, look_ahead=1.0)
+        yield fitted("nesterov", lambda n: f"it looks ahead by {n[0]:.6g} times the buffer", *looks)
     yield other_momentum(case, quantity, right)
+
+
+def number_text(name: str, declared: bool, numbers: Sequence[float]) -> str:
+    """Another number than the task's, or one that the task has not."""
+    return f"{f'another {name}' if declared else f'a {name} that the task has not'}: {numbers[0]:.6g}"
 
 
 def other_momentum(case: Case, quantity: str, right: MomentumRule) -> Hypothesis:
@@ -194,7 +212,7 @@ def other_momentum(case: Case, quantity: str, right: MomentumRule) -> Hypothesis
         return Prediction((1 - right.dampening) * g, (direction,))
 
     clause = "another momentum: {:.6g}" if right.momentum else "a momentum that the task has not: {:.6g}"
-    return Hypothesis("momentum", lambda n: clause.format(n[0]), predict, free=1, skips=True)
+    return Hypothesis("momentum", lambda n: clause.format(n[0]), predict, free=1, skips=True, always=True)
 
 
 def recursion(case: Case, snapshot: StepSnapshot) -> Array | None:
@@ -254,4 +272,4 @@ def free_combinations(case: Case, observations: Sequence[Observation]) -> Iterat
                 terms = " ".join(f"{n:+.6g} {names[i]}" for n, i in zip(numbers, chosen, strict=True))
                 return f"the step over the learning rate is {terms.removeprefix('+')}"
 
-            yield Hypothesis("momentum", clause, predict, free=count, skips=True)
+            yield Hypothesis("unknown", clause, predict, free=count, skips=True, always=True)

@@ -52,6 +52,7 @@ class MomentumRule:
     rate_in_buffer: bool = False
     uses_buffer_before: bool = False
     looks_ahead: bool = False
+    look_ahead: Any = None  # how many times the buffer Nesterov's direction adds, if not the momentum
     each_epoch_anew: bool = False
 
     def __call__(self, buffer: Array | None, given: UpdateInput) -> tuple[Array | None, Array]:
@@ -71,7 +72,8 @@ class MomentumRule:
             after = (
                 self.first_gain * g if buffer is None else self.momentum * buffer + (1 - self.dampening) * g
             )
-            direction = g + self.momentum * after if self.nesterov else after
+            ahead = self.momentum if self.look_ahead is None else self.look_ahead
+            direction = g + ahead * after if self.nesterov else after
             if self.uses_buffer_before:
                 direction = g * 0 if buffer is None else buffer
         if self.rate_in_buffer:

@@ -12,7 +12,7 @@ from .param_variations import of_parameters
 from .row_variations import of_features, of_rows
 from .target_variations import of_targets
 
-__all__ = ["of_rows", "of_targets", "variations"]
+__all__ = ["of_parameters", "of_rows", "of_targets", "variations"]
 
 
 def variations(case: Case) -> Iterator[Variation]:

@@ -84,5 +84,5 @@ def test_numbers_in_a_sentence_are_those_of_the_run():
     workload = Workload.of(task(), data())
     trace = Trainer(task()).run(workload)
     trace.gradients = {name: 0.37 * values for name, values in trace.gradients.items()}
-    sentence = "the gradient is multiplied by 0.37; the parameters follow from the right gradient"
+    sentence = "the gradient is multiplied by 0.37; the parameters are right"
     assert judge(workload, trace).diagnosis.sentence == sentence

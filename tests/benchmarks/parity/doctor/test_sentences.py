@@ -128,3 +128,50 @@ def test_a_rational_tanh_is_an_activation():
     found = diagnosis(Rational(), task=task)
     assert found.cause == "activation", found.sentence
     assert "27" in found.sentence
+
+
+class OneStep:
+    """A right step of a linear model with momentum 0.9 that is changed at one step of each run."""
+
+    def __init__(self, number, change):
+        self.number, self.change, self.last = number, change, {}
+
+    def __call__(self, params, x, y, learning_rate):
+        if not self.last or any(not np.array_equal(params[k], self.last[k]) for k in params):
+            self.count, self.buffers = 0, {}
+        self.count += 1
+        error = (x @ params["0.weight"] + params["0.bias"] - y) * x.dtype.type(2 / len(x))
+        gradients = {"0.weight": x.T @ error, "0.bias": error.sum(axis=0)}
+        if self.count == self.number:
+            gradients = {name: self.change(g) for name, g in gradients.items()}
+        momentum = x.dtype.type(0.9)
+        self.buffers = {
+            k: momentum * self.buffers[k] + g if self.buffers else g for k, g in gradients.items()
+        }
+        self.last = {k: params[k] - x.dtype.type(learning_rate) * self.buffers[k] for k in params}
+        return {name: value.copy() for name, value in self.last.items()}
+
+
+@pytest.mark.parametrize(
+    ("number", "change", "never"),
+    [
+        (1, lambda g: g * 0, ("start", "momentum", "dampening")),
+        (1, lambda g: g * g.dtype.type(1.37), ("start", "momentum", "dampening")),
+        (6, lambda g: g / 2, ("partial batch",)),
+    ],
+)
+def test_right_steps_refute_what_claims_every_step(number, change, never):
+    """The task has five steps an epoch, the last one of each on a partial batch."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(70, 3))
+    task = Task(
+        name="one step",
+        dataset=Synthetic(rows=70, held_out=1, features=3),
+        layers=(Linear(in_features=3, out_features=1),),
+        optimizer=SGD(learning_rate=0.03, momentum=0.9),
+        batch_size=16,
+        epochs=2,
+    )
+    found = diagnosis(OneStep(number, change), task=task, data=Rows(x, x @ [[2.0], [-3.4], [0.5]] + 4.2))
+    assert found.cause not in never, found.sentence
+    assert not set(never) & set(found.alternatives), found.sentence
