@@ -18,7 +18,7 @@ def lesson(lanes: Sequence[str], batch_size: int, *, json: bool) -> int:
     Raises:
         InputError: as for `walk`.
     """
-    with progress() as report:
+    with progress(lines_in_files=False) as report:
         walked = walk(lanes, batch_size=batch_size, progress=report)
     width = min(max(terminal_width(), NARROWEST), WIDEST)
     print(walked.model_dump_json(indent=2) if json else render(walked, width=width))

@@ -34,7 +34,7 @@ def verify(result: str | Path, data: str | None = None, *, against_code: bool = 
     table = small_text(folder / TABLE) if (folder / TABLE).exists() else None
     record = document.samestep
     rendering = None if table is None else table_rendering(record, table)
-    with progress() as report:
+    with progress(lines_in_files=False) as report:
         findings = check(document, table=rendering, data=data, progress=report)
         if (folder / PAGE).exists():
             findings.skip(f"{PAGE}; make your own: samestep report")

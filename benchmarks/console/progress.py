@@ -20,14 +20,17 @@ QUIET_S = 15.0  # without bars: at most a line in so many seconds within a stage
 
 
 @contextmanager
-def progress() -> Iterator[Progress]:
-    """Gives a function of (phase, done, total, text) that writes to stderr: stdout stays clean for pipes."""
+def progress(*, lines_in_files: bool = True) -> Iterator[Progress]:
+    """Gives a function of (phase, done, total, text) that writes to stderr: stdout stays clean for pipes.
+
+    Where stderr is no terminal it writes lines, as a log of a long run; without `lines_in_files` nothing.
+    """
     raise_interrupts()
     stream = tolerant(sys.stderr)
     console = Console(file=stream, force_jupyter=False)
     shown = _bars(console) if stream.isatty() and not console.is_dumb_terminal else _lines(stream)
     with interrupts_delivered(), shown as report:
-        yield report
+        yield report if lines_in_files or stream.isatty() else silent
     stream.flush()
 
 
