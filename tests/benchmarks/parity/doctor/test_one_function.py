@@ -10,6 +10,8 @@ import pytest
 from samestep.backends.spec import SGD, Linear, Synthetic, Task
 from samestep.benchmarks.parity import Rows, certify
 
+pytestmark = pytest.mark.slow
+
 ROWS, FEATURES = 60, 3
 MOMENTUM = SGD(learning_rate=0.03, momentum=0.9)
 NESTEROV = SGD(learning_rate=0.03, momentum=0.9, nesterov=True)

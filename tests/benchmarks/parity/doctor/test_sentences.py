@@ -10,6 +10,8 @@ from samestep.backends.spec import SGD, Linear, Loss, Packaged, Synthetic, Tanh,
 from samestep.benchmarks import datasets
 from samestep.benchmarks.parity import Rows, certify
 
+pytestmark = pytest.mark.slow
+
 FEATURES = 64
 
 
