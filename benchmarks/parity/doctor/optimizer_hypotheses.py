@@ -29,15 +29,15 @@ from .update_rules import (
 
 def of_updates(case: Case, quantity: str, observations: Sequence[Observation]) -> Iterator[Hypothesis]:
     """All hypotheses about "buffers" or "params": the steps over their learning rates."""
-    for cause, clause, rule in other_rules(case):
-        yield Hypothesis(cause, clause, predicted(case, quantity, rule), always=True)
+    rules = [(cause, said, predicted(case, quantity, rule)) for cause, said, rule in other_rules(case)]
+    for cause, clause, predict in rules:
+        yield Hypothesis(cause, clause, predict, always=True)
     if quantity == "params":
         yield from of_lengths(case)
         for cause, clause, rule in other_optimizers(case):
             yield Hypothesis(cause, clause, predicted(case, quantity, rule, own_state=True), always=True)
         yield from clipped_steps(case, observations)
-        for cause, clause, rule in other_rules(case):
-            yield scaled_rule(cause, clause, predicted(case, quantity, rule))
+        yield from (scaled_rule(*rule) for rule in rules)
     yield from fitted_rules(case, quantity)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from ...record.proof import Cause
 from ..reference import Array
 from .case import Case, StepSnapshot, flat, split_tensors
+from .observations import buffer_at_start
 from .precision import cut
 
 Decay: TypeAlias = Literal["in the gradient", "beside the buffer", "not times the rate"]
@@ -103,18 +104,11 @@ def run_rule(case: Case, rule: Rule, *, own_state: bool = False) -> dict[int, tu
         if snapshot.start.first:
             state = None
         elif not own_state and (not index or "buffers" in snapshot.recorded):
-            state = recorded_buffer(case, snapshot)
+            state = buffer_at_start(snapshot) if case.reference.sgd.momentum else None
         with np.errstate(all="ignore"):
             state, direction = rule(state, update_input(case, snapshot))
         results[snapshot.number] = state, direction
     return results
-
-
-def recorded_buffer(case: Case, snapshot: StepSnapshot) -> Array | None:
-    """The momentum buffer that a step began with, by the record or the reference."""
-    if not case.reference.sgd.momentum:
-        return None
-    return flat({name: snapshot.start.buffers[name] for name in snapshot.start.params})
 
 
 def update_input(case: Case, snapshot: StepSnapshot) -> UpdateInput:
@@ -206,10 +200,7 @@ def without_partial(right: MomentumRule) -> Rule:
 
 def no_memory(right: MomentumRule) -> Rule:
     """The buffer is made anew at each step by the rule of later steps, from zeros."""
-    return lambda buffer, given: (
-        right(given.theta * 0, given)[0],
-        right(given.theta * 0, given)[1],
-    )
+    return lambda buffer, given: right(given.theta * 0, given)
 
 
 def shared_buffers(case: Case, right: MomentumRule) -> Rule:
@@ -217,7 +208,7 @@ def shared_buffers(case: Case, right: MomentumRule) -> Rule:
     shapes = case.workload.task.parameters
 
     def rule(state: Any, given: UpdateInput) -> tuple[Any, Array]:
-        buffers = dict(state or {}) if isinstance(state, dict) or state is None else {}
+        buffers = dict(state) if isinstance(state, dict) else {}
         gradients, theta = split_tensors(given.gradient, shapes), split_tensors(given.theta, shapes)
         directions = {}
         for name, shape in shapes.items():
@@ -229,7 +220,7 @@ def shared_buffers(case: Case, right: MomentumRule) -> Rule:
 
 
 def ahead_of_buffer(right: MomentumRule) -> Rule:
-    """d = b_t + mu (b_t - b_t-1) and the like written with the buffer in the gradient's place: d = b + mu b."""
+    """Nesterov's look ahead with the buffer in the gradient's place: d = b + mu b."""
 
     def rule(buffer: Any, given: UpdateInput) -> tuple[Any, Array]:
         buffer, _ = replace(right, nesterov=False)(buffer, given)
