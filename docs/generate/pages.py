@@ -37,7 +37,7 @@ def parts() -> dict[str, dict[str, str]]:
             "time": reference.duration(REFERENCE),
         },
         "docs/sizes.md": sweep_parts.parts(load(SWEEP)),
-        "docs/lanes.md": {name: code_parts.fenced(ROOT / name) for name in SHOWN},
+        "docs/new-lane.md": {name: code_parts.fenced(ROOT / name) for name in SHOWN},
         "docs/record.md": {"settings": code_parts.settings(), "reading": reference.reading()},
         "docs/rosetta.md": {"losses": code_parts.losses()},
         "docs/parity.md": experiment_parts.parity(ROOT),

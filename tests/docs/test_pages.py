@@ -52,7 +52,7 @@ def test_a_page_does_what_it_says(page: str, tmp_path: Path, monkeypatch: pytest
 
 
 def test_the_pages_with_code_are_found() -> None:
-    assert {"tutorial.md", "porting.md", "lanes.md", "record.md"} <= set(RUN)
+    assert {"tutorial.md", "porting.md", "new-lane.md", "record.md"} <= set(RUN)
     assert len(blocks("porting.md")) >= 7
     assert all((Path(__file__).parent / module).exists() for module in ELSEWHERE.values())
 
@@ -109,5 +109,5 @@ def test_every_tier_of_a_lane_is_explained() -> None:
 
 
 def test_every_trait_of_a_lane_is_explained() -> None:
-    text = (DOCS / "lanes.md").read_text(encoding="utf-8")
+    text = (DOCS / "new-lane.md").read_text(encoding="utf-8")
     assert set(re.findall(r"`traits\.(\w+)`", text)) == {field.name for field in fields(Traits)}
