@@ -10,6 +10,7 @@ from dis import opmap
 from importlib.metadata import EntryPoint, entry_points
 
 from .interface import Backend, Device, LaneName, Unavailable
+from .spec import Task
 
 GROUP = "samestep.backends"
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "missing",
     "names",
     "places",
+    "unsupported",
 ]
 
 
@@ -112,6 +114,22 @@ def missing(name: str) -> str | None:
     ) as error:  # what goes wrong where a framework looks for its devices concerns its lanes alone
         return f"its devices cannot be listed: {_one_line(error)}"
     return reason_of_lane
+
+
+def unsupported(name: str, task: Task) -> str | None:
+    """Why a lane that can run here cannot do a task, in one line; None when it can.
+
+    Raises:
+        KeyError: no such lane.
+        Unavailable: the lane's module cannot be imported here.
+    """
+    try:
+        reason = lane_class(name).unsupported(task)
+    except Unavailable:
+        raise
+    except Exception as error:  # as for its devices: whatever goes wrong concerns that lane alone
+        return f"it cannot say whether it does this task: {_one_line(error)}"
+    return " ".join(str(reason).split()) if reason else None
 
 
 def load(name: str, device: str = "cpu") -> Backend:

@@ -160,6 +160,14 @@ class Backend(ABC, Generic[StateT]):
         return None
 
     @classmethod
+    def unsupported(cls, task: Task) -> str | None:
+        """Why this lane cannot do this task, in one line; None when it can. `init` raises ValueError with it.
+
+        Asked once, before a run is planned: the lane is then listed with the reason, and stays out of that task.
+        """
+        return None
+
+    @classmethod
     @abstractmethod
     def devices(cls) -> tuple[str, ...]:
         """The devices this lane can use here, the default first, by the names that --device takes.

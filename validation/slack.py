@@ -8,12 +8,15 @@ from typing import Any
 from samestep.benchmarks import tasks
 from samestep.benchmarks.console.progress import Progress
 from samestep.benchmarks.measure import certify_lanes
+from samestep.benchmarks.measure.able_lanes import unsupported_pairs
 from samestep.benchmarks.record import Certified
 
 
 def run(lanes: Sequence[str], names: Sequence[str], progress: Progress) -> dict[str, Any]:
     """Every lane on every task, each in a process of its own."""
-    certified = certify_lanes([tasks.get(name) for name in names], lanes, progress=progress)
+    chosen = [tasks.get(name) for name in names]
+    unsupported = unsupported_pairs(chosen, lanes)
+    certified = certify_lanes(chosen, lanes, unsupported=unsupported, progress=progress)
     return {"tasks": {name: [row(lane) for lane in certified if lane.task == name] for name in names}}
 
 

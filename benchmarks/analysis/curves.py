@@ -102,7 +102,7 @@ def recorded_curve(lane: LaneAnalysis) -> Sequence[Point]:
 
 def thinned(points: Sequence[T], record: AnyRecord) -> Sequence[T]:
     """Evenly spread points of a lane on a task, first and last among them, at most this lane's part of all."""
-    most = max(8, MOST_POINTS // (len(record.tasks) * len(record.plan.lanes)))
+    most = max(8, MOST_POINTS // len(record.plan.pairs))
     if len(points) <= most:
         return points
     return [points[round(index * (len(points) - 1) / (most - 1))] for index in range(most)]

@@ -97,7 +97,7 @@ def diff(a: AnyRecord, b: AnyRecord, *, baseline: str | None = None) -> RecordDi
     pairs = [
         _Pair.of(lane, second[lane.task, lane.lane])
         for lane in first
-        if lane.task in second.tasks and lane.lane in second.lanes and lane.task not in other_work
+        if (lane.task, lane.lane) in second.pairs and lane.task not in other_work
     ]
     return RecordDiff(
         baseline=chosen,

@@ -51,20 +51,23 @@ class RecordSamples(Generic[L]):
                     continue  # what its process did before it died was not audited
                 arm = timed.task, timed.lane, timed.twin, timed.kind
                 self._slices.setdefault(arm, []).append((block.index, timed))
-        self._lanes = {
-            (task, lane): lane_type(self, task, lane) for task in self.tasks for lane in self.lanes
-        }
+        self.pairs = record.plan.pairs
+        if absent := sorted({task for task in self.tasks if (task, self.baseline) not in self.pairs}):
+            raise InputError(
+                f"{self.baseline} is no baseline here: it is not in the race of {', '.join(absent)}"
+            )
+        self._lanes = {(task, lane): lane_type(self, task, lane) for task, lane in self.pairs}
 
     def __getitem__(self, key: tuple[str, str]) -> L:
         return self._lanes[key]
 
     def __iter__(self) -> Iterator[L]:
-        """Every lane on every task, in the plan's order."""
-        return (self[task, lane] for task in self.tasks for lane in self.lanes)
+        """Every lane on every task that it can do, in the plan's order."""
+        return (self[pair] for pair in self.pairs)
 
     def of_task(self, task: str) -> list[L]:
-        """Every lane on a task, in the plan's order."""
-        return [self[task, lane] for lane in self.lanes]
+        """Every lane in the race of a task, in the plan's order."""
+        return [self[pair] for pair in self.pairs if pair[0] == task]
 
     def slices(
         self, task: str, lane: str, *, twin: bool = False, kind: Kind = "race"

@@ -49,7 +49,7 @@ def step_costs(
     """Every lane's line, in the plan's order; for any record that has times for at least three sizes."""
     costs = []
     for name in analysis.lanes:
-        lanes = [lane for task in analysis.tasks if (lane := analysis[task, name]).counted_time]
+        lanes = [lane for lane in analysis if lane.lane == name and lane.counted_time]
         sizes = [getattr(lane.work, f"{work}_per_step") for lane in lanes]
         rows = [min(lane.work.task.batch_size, lane.work.rows) for lane in lanes]
         seconds = [time.value for lane in lanes if (time := lane.counted_time)]

@@ -62,7 +62,7 @@ class _Gate(NamedTuple):
 def give_verdicts(analysis: RecordSamples[Any]) -> tuple[Verdict, ...]:
     """A verdict for every lane of an analysis, in its order; the whole record is one family of comparisons."""
     comparisons = [(lane, _gate(lane)) for lane in analysis]
-    family = len(analysis.tasks) * (len(analysis.lanes) - 1)
+    family = len(analysis.pairs) - len(analysis.tasks)  # all pairs but the baseline's
     tested = [lane for lane, gate in comparisons if not gate]
     adjusted = iter(holm([min(_claims(lane)) for lane in tested], family=family))
     return tuple(

@@ -39,9 +39,18 @@ def parity(options: Options, file: str | None, against: str | None = None) -> in
     if file is not None:
         check_target("--json ", Path(file), CERTIFICATES_MARK)
     with progress() as report:
-        certified = certify_lanes(request.tasks, request.lanes, device=request.device, progress=report)
+        certified = certify_lanes(
+            request.tasks,
+            request.lanes,
+            device=request.device,
+            unsupported=request.unsupported,
+            progress=report,
+        )
     width = terminal_width()
-    print(certificates.parity(certified, request.missing, width=width, against=against))
+    table = certificates.parity(
+        certified, request.missing, unsupported=request.unsupported, width=width, against=against
+    )
+    print(table)
     for line in unset_line(settings.unset(os.environ)):
         print(paragraph(line, width))
     if file is not None:

@@ -18,10 +18,11 @@ from ..analysis import RecordAnalysis
 from ..console.errors import InputError
 from ..console.progress import Progress, progress
 from ..measure import BenchmarkRun, RunRequest
+from ..measure.able_lanes import has_device
 from ..measure.exclusive import made_folder
 from ..measure.grid import SWEEP, grid
 from ..measure.options import Options
-from ..measure.request import begun_earlier, by_tier, has_device, resolve
+from ..measure.request import begun_earlier, by_tier, resolve, supported
 from ..record import Record
 from ..report.sweep_tables import sweep_document
 from .compare import interrupted, show
@@ -72,7 +73,8 @@ def chosen(options: Options, compiled: bool) -> RunRequest:
     lanes = options.lane or [name for name in names if name not in left_out]
     request = resolve(replace(options, task=["lesson"], lane=lanes))  # the cells take longer to make
     missing = {lane: reason for lane, reason in left_out.items() if lane not in request.lanes}
-    return replace(request, tasks=grid(), missing_lanes={**request.missing_lanes, **missing}, effort=SWEEP)
+    cells = replace(request, tasks=grid(), missing_lanes={**request.missing_lanes, **missing}, effort=SWEEP)
+    return supported(cells, options)
 
 
 def resumed(options: Options, compiled: bool) -> RunRequest:

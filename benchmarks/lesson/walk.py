@@ -31,8 +31,12 @@ def walk(lanes: Sequence[str] = LANES, *, batch_size: int = 10, progress: Progre
     Raises:
         InputError: a lane that nobody registered, none that can run here, or a batch size outside 1 to 1000.
     """
-    chosen, missing = _lanes(lanes, batch_size)
+    if not 1 <= batch_size <= LARGEST_BATCH:
+        raise InputError(
+            f"--batch {batch_size}: the lesson has {LARGEST_BATCH} rows; take 1 to {LARGEST_BATCH}"
+        )
     task = tasks.get("lesson").model_copy(update={"batch_size": batch_size})
+    chosen, missing = _lanes(lanes, task)
     split = datasets.load(task.dataset)
     start = parity.initial_parameters(task)
     setting = _setting(task, split, start)
@@ -85,14 +89,11 @@ def _assembled(
     )
 
 
-def _lanes(lanes: Sequence[str], batch_size: int) -> tuple[tuple[str, ...], dict[str, str]]:
-    """The lanes without repeats, the three of the lesson when none is named; why some cannot run here."""
-    if not 1 <= batch_size <= LARGEST_BATCH:
-        raise InputError(
-            f"--batch {batch_size}: the lesson has {LARGEST_BATCH} rows; take 1 to {LARGEST_BATCH}"
-        )
+def _lanes(lanes: Sequence[str], task: Task) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The lanes without repeats, the three of the lesson when none is named; why some cannot run it here."""
     chosen = tuple(dict.fromkeys(pick("lane", lane, backends.names()) for lane in lanes or LANES))
-    missing = {lane: reason for lane in chosen if (reason := backends.missing(lane))}
+    reasons = {lane: backends.missing(lane) or backends.unsupported(lane, task) for lane in chosen}
+    missing = {lane: reason for lane, reason in reasons.items() if reason}
     if len(missing) == len(chosen):
         raise InputError(f"no lane can run here: {by_reason(missing)}")
     return chosen, missing

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .benchmark_run import BenchmarkRun, certification, certify_lanes, measure, resume
+    from .benchmark_run import BenchmarkRun, measure, resume
+    from .lane_certificates import certification, certify_lanes
     from .request import RunRequest
 
 __all__ = ["BenchmarkRun", "RunRequest", "certification", "certify_lanes", "measure", "resume"]
@@ -17,6 +18,7 @@ __all__ = ["BenchmarkRun", "RunRequest", "certification", "certify_lanes", "meas
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import benchmark_run
+    from . import benchmark_run, lane_certificates
 
-    return getattr(benchmark_run, name)
+    home = lane_certificates if name in ("certification", "certify_lanes") else benchmark_run
+    return getattr(home, name)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -12,17 +10,12 @@ from typing import Self
 
 import numpy as np
 
-from samestep.backends.interface import Device
-from samestep.backends.spec import Task
-
 from .. import datasets
 from ..console.errors import InputError
 from ..console.progress import Progress, silent
 from ..parity.workload import initial_parameters
-from ..record import MOST_STEPS, Certified, Comparison, Failure, Plan, Record, Threads, layout
+from ..record import Comparison, Plan, Record, Unsupported, layout
 from ..record.layout import runnable
-from ..record.plan import Effort
-from ..record.proof import Certificate
 from . import compiler_cache, environment, settings, task_files
 from .efforts import WorkerLimits
 from .exclusive import alone, made_folder
@@ -32,7 +25,6 @@ from .process import worker_settings
 from .relay import BlockRace
 from .request import RunRequest
 
-PROOF = Effort(name="proof", blocks=1)  # of a run that certifies and measures nothing
 MUST_AGREE = {
     "boot": "boot of this host",
     "installed": "set of packages",
@@ -81,7 +73,7 @@ class BenchmarkRun:
         measured = len(self.folder.blocks())
         if measured < self.until(blocks):
             record = self.folder.record()
-            certified = len(record.certified) == len(record.tasks) * len(self.plan.lanes)
+            certified = len(record.certified) == len(self.plan.pairs)
             return not certified or bool(runnable(self.plan, record.certified, record.failures))
         return self.lacks_phases
 
@@ -191,78 +183,10 @@ def resume(
     return BenchmarkRun(folder, progress=progress, limits=limits).finish(blocks)
 
 
-def certify_lanes(
-    tasks: Sequence[Task],
-    lanes: Sequence[str],
-    *,
-    device: Device = Device("cpu"),  # noqa: B008 - frozen
-    progress: Progress = silent,
-    limits: WorkerLimits | None = None,
-) -> tuple[Certified, ...]:
-    """The certificate of every lane on every task, each from a process of its own, nothing timed.
-
-    A lane that raises, dies or hangs gets a certificate that says so.
-
-    Raises:
-        InputError: as for `measure`.
-    """
-    record = certification(tasks, lanes, device=device, progress=progress, limits=limits)
-    failures = {(failure.task, failure.lane): failure for failure in record.failures}
-    pairs = [(task, lane) for task in record.tasks for lane in lanes]
-    return tuple(record.certificate(*pair) or _uncertified(record.plan, failures[pair]) for pair in pairs)
-
-
-def certification(
-    tasks: Sequence[Task],
-    lanes: Sequence[str],
-    *,
-    device: Device = Device("cpu"),  # noqa: B008 - frozen
-    threads: Threads = "one",
-    kept: int = MOST_STEPS,
-    progress: Progress = silent,
-    limits: WorkerLimits | None = None,
-) -> Record:
-    """The record of a run that certifies and measures nothing; `kept`: the most steps in a certificate.
-
-    Raises:
-        InputError: as for `measure`.
-    """
-    baseline, effort = lanes[0] if lanes else "", PROOF.model_copy(update={"kept": kept})
-    with tempfile.TemporaryDirectory() as out, made_folder(Path(out)):
-        request = RunRequest(
-            tuple(tasks), tuple(lanes), baseline, effort, Path(out), threads=threads, device=device, seed=0
-        )
-        run = BenchmarkRun.begin(request, progress=progress, limits=limits)
-        compiler_cache.make(run.folder.cache)
-        try:
-            Preparation(run.folder, run.plan, run.limits, certifying(run), train=False).run()
-            return run.folder.record()
-        finally:
-            run.folder.remove_scratch()  # also what lies outside the folder
-
-
 def certifying(run: BenchmarkRun) -> Done:
     """Progress of the cold processes, by the files that they leave."""
-    total = len(run.plan.works) * len(run.plan.lanes) * run.plan.effort.cold
+    total = len(run.plan.pairs) * run.plan.effort.cold
     return lambda text: run.progress("certify", len(run.folder.cold_results()), total, text)
-
-
-def _uncertified(plan: Plan, failure: Failure) -> Certified:
-    """The certificate of a lane that did not live to get one."""
-    work = next(work for work in plan.works if work.task.name == failure.task)
-    certificate = Certificate(
-        lane=failure.lane,
-        device=plan.device,
-        versions={},
-        task=failure.task,
-        task_digest=work.task.digest(),
-        dtype=work.task.dtype,
-        data=work.data,
-        order="",
-        status="fail",
-        reason=f"{failure.phase}: {failure.reason}",
-    )
-    return Certified(task=failure.task, lane=failure.lane, certificate=certificate)
 
 
 def make_plan(request: RunRequest, folder: RunFolder, progress: Progress) -> Plan:
@@ -277,14 +201,15 @@ def make_plan(request: RunRequest, folder: RunFolder, progress: Progress) -> Pla
         data = datasets.load(task.dataset)
         works.append(task_files.write(folder.work(index), task, data, initial_parameters(task)))
         progress("prepare", index + 1, len(request.tasks), task.name)
-    compared = [lane for lane in request.lanes if lane != request.baseline]
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if request.seed is None else request.seed
     return Plan(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         works=tuple(works),
         lanes=request.lanes,
         baseline=request.baseline,
-        family=tuple(Comparison(task=task.name, lane=lane) for task in request.tasks for lane in compared),
+        family=tuple(
+            Comparison(task=task, lane=lane) for task, lane in request.pairs if lane != request.baseline
+        ),
         effort=request.effort,
         threads=request.threads,
         device=str(request.device),
@@ -293,6 +218,9 @@ def make_plan(request: RunRequest, folder: RunFolder, progress: Progress) -> Pla
         settings=recorded_worker_settings(request),
         unset=settings.unset(os.environ),
         missing=request.missing,
+        unsupported=tuple(
+            Unsupported(task=task, lane=lane, reason=why) for (task, lane), why in request.unsupported.items()
+        ),
         phases=request.phases,
     )
 

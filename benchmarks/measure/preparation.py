@@ -63,7 +63,8 @@ class Preparation:
         """All that are still missing: those that certify side by side, the repeats one by one."""
         # from the last lane on: those that compile longest stand there, and the shortest fill up the end
         lanes, works = reversed(range(len(self.plan.lanes))), range(len(self.plan.works))
-        first = [ColdKey(task, lane, 0) for lane in lanes for task in works]
+        keys = [ColdKey(task, lane, 0) for lane in lanes for task in works]
+        first = [key for key in keys if self.names(key) in self.plan.pairs]
         self.batch(first, side_by_side=min(self.plan.effort.jobs, len(allowed_cpus())))
         proven = proven_pairs(self.folder.record())
         again = [key for key in first if self.names(key) in proven]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
@@ -18,6 +16,8 @@ from .. import datasets, tasks
 from ..console.choices import by_reason, pick
 from ..console.errors import InputError
 from ..record import Effort, Threads
+from ..record.plan import work_pairs
+from .able_lanes import Pair, has_device, idle_lanes, unsupported_pairs, why_not
 from .efforts import EFFORTS
 from .folder import RunFolder
 from .options import Options
@@ -34,6 +34,7 @@ class RunRequest:
 
     lanes: registered names, or "module:Class"; those that can run here.
     missing_lanes, left_out_tasks: lanes and default tasks that cannot run here, each with the reason.
+    unsupported: by task and lane why that lane cannot do that task; it is then in the race of the others alone.
     phases: also measure where the time of a step goes.
     resumed: the run was begun earlier in the folder `out`; its plan decides.
     seed: of everything that is drawn; another one for each run where it is None.
@@ -48,6 +49,7 @@ class RunRequest:
     device: Device = Device("cpu")  # noqa: RUF009 - frozen
     missing_lanes: Mapping[str, str] = field(default_factory=dict)
     left_out_tasks: Mapping[str, str] = field(default_factory=dict)
+    unsupported: Mapping[Pair, str] = field(default_factory=dict)
     phases: bool = False
     resumed: bool = False
     seed: int | None = None
@@ -56,6 +58,11 @@ class RunRequest:
     def missing(self) -> dict[str, str]:
         """All that cannot run here, with the reasons."""
         return {**self.missing_lanes, **self.left_out_tasks}
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """Task and lane of all that is to be measured."""
+        return work_pairs([task.name for task in self.tasks], self.lanes, self.unsupported)
 
 
 def resolve(options: Options, *, tasks: Sequence[Task] = (), race: bool = True) -> RunRequest:
@@ -85,7 +92,7 @@ def resolve(options: Options, *, tasks: Sequence[Task] = (), race: bool = True) 
     out = Path(options.out) if options.out else default_folder()
     RunFolder(out).check_free()
     chosen, left_out = choose_tasks(options, tasks)
-    return RunRequest(
+    request = RunRequest(
         tasks=chosen,
         left_out_tasks=left_out,
         lanes=able,
@@ -97,6 +104,49 @@ def resolve(options: Options, *, tasks: Sequence[Task] = (), race: bool = True) 
         out=out,
         phases=options.phases,
     )
+    return supported(request, options, race=race)
+
+
+def supported(request: RunRequest, options: Options, *, race: bool = True) -> RunRequest:
+    """The request with what its lanes cannot do left out, each with the reason; a baseline does every task.
+
+    Raises:
+        InputError: no lane, or none of those named, can do any of the tasks, or none can be the baseline.
+    """
+    unsupported = unsupported_pairs(request.tasks, request.lanes)
+    idle = idle_lanes(request.tasks, request.lanes, unsupported)
+    lanes, missing = (
+        tuple(lane for lane in request.lanes if lane not in idle),
+        {**request.missing_lanes, **idle},
+    )
+    if not lanes or (options.lane and missing.keys() >= set(options.lane)):
+        which = "none of the named lanes" if options.lane else "no lane"
+        raise InputError(f"{which} can do these tasks: {by_reason(missing)}")
+    request = replace(
+        request,
+        lanes=lanes,
+        missing_lanes=missing,
+        unsupported={pair: why for pair, why in unsupported.items() if pair[1] in lanes},
+    )
+    return replace(request, baseline=whole_baseline(request, options, unsupported)) if race else request
+
+
+def whole_baseline(request: RunRequest, options: Options, unsupported: Mapping[Pair, str]) -> str:
+    """The baseline, if it does every task; the first lane that does where nobody named one.
+
+    Raises:
+        InputError: the one that was named does not, or none does.
+    """
+    refusals = {task: why for (task, lane), why in unsupported.items() if lane == request.baseline}
+    if not refusals:
+        return request.baseline
+    if options.baseline:
+        raise InputError(f"the baseline {request.baseline} cannot do {by_reason(refusals)}")
+    partial = {lane for _, lane in unsupported}
+    whole = [lane for lane in request.lanes if lane not in partial]
+    if not whole:
+        raise InputError("no lane does all of these tasks, which a baseline must: compare fewer at a time")
+    return whole[0]
 
 
 def begun_earlier(options: Options, folder: str) -> RunRequest:
@@ -114,6 +164,7 @@ def begun_earlier(options: Options, folder: str) -> RunRequest:
         left_out_tasks=plan.left_out_tasks,
         lanes=plan.lanes,
         missing_lanes=plan.missing_lanes,
+        unsupported=plan.unsupported_pairs,
         baseline=plan.baseline,
         effort=plan.effort,
         threads=plan.threads,
@@ -143,40 +194,11 @@ def choose_device(text: str) -> Device:
     return Device(pick("device", kind, DEVICES), device.index)
 
 
-@contextmanager
-def variables_kept() -> Iterator[None]:
-    """Take back what frameworks set in the environment where they are imported: no settings of a user."""
-    before = dict(os.environ)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
-@variables_kept()
-def why_not(lane: str, device: Device) -> str | None:
-    """Why a lane cannot run on a device here; None when it can."""
-    if reason := backends.missing(lane):
-        return reason
-    devices = backends.lane_class(lane).devices()
-    return None if str(device) in devices else f"no device {device} here, only {', '.join(devices)}"
-
-
 def choose_lanes(chosen: Sequence[str]) -> tuple[str, ...]:
     """The lanes of --lane, by default all that have a device; a framework's name alone means that lane only."""
     names = by_tier(backends.names())
     named = dict.fromkeys(pick("lane", lane, names) for lane in chosen)
     return tuple(named or filter(has_device, names))
-
-
-@variables_kept()
-def has_device(lane: str) -> bool:
-    """Whether a lane has a device here, or lacks more than that: a lane for absent devices is no default."""
-    try:
-        return bool(backends.lane_class(lane).devices())
-    except Exception:  # its reason is `backends.missing`
-        return True
 
 
 def by_tier(names: Sequence[str]) -> tuple[str, ...]:

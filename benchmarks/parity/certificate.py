@@ -47,7 +47,8 @@ def certify_backend(
 
     What is timed is in the task's dtype. If its program ends in the traced run's parameters bit for bit, its
     float64 form has nothing to add; if not, that is held to its own traced run too, where the bound is tightest.
-    A lane that declares products of TF32 inputs is allowed their rounding, in float32 and in nothing else.
+    A lane that declares products of TF32 inputs is allowed their rounding, in float32 and in nothing else. Of one
+    that does not do this task nothing is run, and the certificate says why.
     `run_steps`: the timed program is also checked after that many steps of the first epoch. `max_kept_steps`: the
     most steps that stay in it.
 
@@ -59,7 +60,6 @@ def certify_backend(
     workload = Workload.of(task, data)
     if run_steps is not None and not 0 < run_steps <= workload.steps_per_epoch:
         raise ValueError(f"run_steps is {run_steps}; the first epoch has {workload.steps_per_epoch} steps")
-    examined = examine_dtypes(backend, task, data, run_steps, max_kept_steps)
     description = {
         "lane": lane or type(backend).__name__,
         "device": backend.device,
@@ -67,6 +67,11 @@ def certify_backend(
         "order": digest_orders(workload),
         "products": backend.traits.matmul_precision,
     }
+    if reason := backend.unsupported(task):
+        return Certificate.model_validate(
+            subject(description, task, data) | {"reason": f"unsupported: {' '.join(reason.split())}"}
+        )
+    examined = examine_dtypes(backend, task, data, run_steps, max_kept_steps)
     return conclude(description, task, data, [piece.evidence for piece in examined], examined[-1].final)
 
 
@@ -103,17 +108,19 @@ def conclude(
     kept = few and all(value.dtype.kind == "f" and value.itemsize <= 8 for value in final.values())
     return Certificate.model_validate(
         {
-            **description,
-            "task": task.name,
-            "task_digest": task.digest(),
-            "dtype": task.dtype,
-            "data": data.digest(),
+            **subject(description, task, data),
             "status": evidence[-1].judgement.status,
             "reason": reason_of(evidence),
             "evidence": tuple(evidence),
             "final": {name: tuple(value.ravel().tolist()) for name, value in final.items()} if kept else None,
         }
     )
+
+
+def subject(description: Mapping[str, object], task: Task, data: Data) -> dict[str, object]:
+    """What a certificate is about: the program as it is described, task and data."""
+    about = {"task": task.name, "task_digest": task.digest(), "dtype": task.dtype, "data": data.digest()}
+    return {**description, **about}
 
 
 def reason_of(evidence: Sequence[Evidence]) -> str:

@@ -8,7 +8,7 @@ holds the record under one versioned key.
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -118,12 +118,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     request = requested(metafunc.config)
     tasks = [task.name for task in request.tasks]
-    metafunc.parametrize("task", [*tasks, *_skipped(request.left_out_tasks)])
-    metafunc.parametrize("lane", [*request.lanes, *_skipped(request.missing_lanes)])
+    lanes, absent = (
+        (*request.lanes, *request.missing_lanes),
+        {**request.left_out_tasks, **request.missing_lanes},
+    )
+    cells = [
+        pytest.param(
+            task, lane, marks=_skip(request.unsupported.get((task, lane)), absent.get(task), absent.get(lane))
+        )
+        for task in (*tasks, *request.left_out_tasks)
+        for lane in lanes
+    ]
+    metafunc.parametrize(("task", "lane"), cells)
 
 
-def _skipped(reasons: Mapping[str, str]) -> list[Any]:
-    return [pytest.param(name, marks=pytest.mark.skip(reason=reason)) for name, reason in reasons.items()]
+def _skip(*reasons: str | None) -> list[pytest.MarkDecorator]:
+    """A mark for the first of the reasons that is one."""
+    return [pytest.mark.skip(reason=reason) for reason in filter(None, reasons)][:1]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

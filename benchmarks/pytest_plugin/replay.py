@@ -31,6 +31,11 @@ class Replay:
             request,
             tasks=tuple(task for task in request.tasks if task.name in tasks),
             lanes=tuple(lane for lane in request.lanes if lane in lanes),
+            unsupported={
+                (task, lane): why
+                for (task, lane), why in request.unsupported.items()
+                if task in tasks and lane in lanes
+            },
         )
 
     @property

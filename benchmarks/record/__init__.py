@@ -19,7 +19,7 @@ from .measurements import (
     TimedSlice,
 )
 from .outcome import Accuracy, Point
-from .plan import MOST_STEPS, Comparison, Effort, Facts, Plan, PlannedWork, Threads
+from .plan import MOST_STEPS, Comparison, Effort, Facts, Plan, PlannedWork, Threads, Unsupported
 from .record import KEY, SCHEMA_VERSION, WHOLE, Certified, Record, Resumption
 from .version_1 import Block1, Record1
 
@@ -61,4 +61,5 @@ __all__ = [
     "Slice",
     "Threads",
     "TimedSlice",
+    "Unsupported",
 ]

@@ -22,8 +22,12 @@ def fault(record: AnyRecord) -> str | None:
         return "it has no task"
     if repeated := next(repetitions(record), None):
         return f"{repeated} is there twice"
-    compared = (lane for lane in record.plan.lanes if lane != record.plan.baseline)
-    family = set(product(record.tasks, compared))
+    baseline, unsupported = record.plan.baseline, record.plan.unsupported_pairs
+    if stray := sorted(unsupported.keys() - set(product(record.tasks, record.plan.lanes))):
+        return f"{stray[0][1]} on {stray[0][0]} is unsupported, and not of the plan"
+    if unmatched := [task for task in record.tasks if (task, baseline) in unsupported]:
+        return f"the baseline {baseline} is not in the race of {unmatched[0]}"
+    family = {(task, lane) for task, lane in record.plan.pairs if lane != baseline}
     if {(pair.task, pair.lane) for pair in record.plan.family} != family:
         return "the family of comparisons is not that of its tasks, lanes and baseline"
     return None
@@ -33,6 +37,7 @@ def repetitions(record: AnyRecord) -> Iterator[str]:
     """What is there more than once, so that figures would depend on which of the two is taken."""
     yield from _twice("the task", record.tasks)
     yield from _twice("the lane", record.plan.lanes)
+    yield from _twice("the unsupported", (f"{one.lane} on {one.task}" for one in record.plan.unsupported))
     yield from _twice("the arm", (arm.lane for arm in record.arms))
     yield from _twice("the certificate of", (f"{c.lane} on {c.task}" for c in record.certified))
     yield from _twice("the calibration of", (f"{c.lane} on {c.task}" for c in record.calibrations))

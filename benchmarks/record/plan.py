@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
 from datetime import datetime
+from itertools import product
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -89,12 +91,21 @@ class Comparison(Spec):
     lane: str
 
 
+class Unsupported(Spec):
+    """A task that a lane declared that it cannot do, before anything was measured, and why."""
+
+    task: str
+    lane: str
+    reason: str
+
+
 class Plan(Spec):
     """What a run sets out to do, written down before anything is measured.
 
     `environment` is the coordinator's; `settings` are the variables that every worker gets on top, `unset` those
     of the coordinator that none gets, since they change what is run; `missing` are the lanes that were chosen but
-    cannot run here, and the default tasks that have no data here, with the reason.
+    cannot run here, and the default tasks that have no data here, with the reason. `unsupported` are tasks that
+    lanes in the race of others cannot do.
     """
 
     created: Moment
@@ -110,7 +121,18 @@ class Plan(Spec):
     settings: dict[str, str]
     unset: dict[str, str] = Field(default_factory=dict, max_length=1_000)
     missing: dict[Name, str] = Field(default_factory=dict, max_length=1_000)
+    unsupported: tuple[Unsupported, ...] = Field(default=(), max_length=10_000)
     phases: bool = False
+
+    @property
+    def unsupported_pairs(self) -> dict[tuple[str, str], str]:
+        """By task and lane why that lane cannot do that task."""
+        return {(one.task, one.lane): one.reason for one in self.unsupported}
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Task and lane of all that is to be measured, task by task."""
+        return work_pairs([work.task.name for work in self.works], self.lanes, self.unsupported_pairs)
 
     @property
     def on_cpu(self) -> bool:
@@ -126,3 +148,10 @@ class Plan(Spec):
     def missing_lanes(self) -> dict[str, str]:
         """The lanes among what is missing."""
         return {name: reason for name, reason in self.missing.items() if name not in self.left_out_tasks}
+
+
+def work_pairs(
+    task_names: Sequence[str], lanes: Sequence[str], unsupported: Container[tuple[str, str]]
+) -> tuple[tuple[str, str], ...]:
+    """Every task with every lane that can do it, task by task."""
+    return tuple(pair for pair in product(task_names, lanes) if pair not in unsupported)

@@ -96,7 +96,7 @@ class MeasuredRecord(Spec, Generic[B, C]):
         pieces = [*self.certified, *self.colds, *self.calibrations, *self.failures, *self.ledgers]
         for block in self.blocks:
             pieces += [*block.slices, *getattr(block, "unseen", ())]
-        planned = {(task, lane) for task in self.tasks for lane in self.plan.lanes}
+        planned = set(self.plan.pairs)
         for piece in pieces:
             if (piece.task, piece.lane) not in planned:
                 name = type(piece).__name__.removesuffix("1")

@@ -31,6 +31,7 @@ def parity(
     certified: Sequence[Certified],
     missing: Mapping[str, str],
     *,
+    unsupported: Mapping[tuple[str, str], str],
     width: int = 100,
     against: str | None = None,
 ) -> str:
@@ -42,7 +43,8 @@ def parity(
         certificate = proof.certificate
         cells = [proof.lane, proof.task, certificate.status.upper(), *_worst(certificate)]
         if against:
-            cells.append("" if proof.lane == against else _distance(certificate, others[proof.task]))
+            other = others.get(proof.task)
+            cells.append("" if proof.lane == against else _distance(certificate, other))
         table.rows.append(tuple(cells))
         if certificate.status != "pass":
             table.notes.append(f"{proof.lane} on {proof.task}: {certificate.reason}")
@@ -52,7 +54,9 @@ def parity(
             "such runs; blank where parameters are too many to keep. Each lane is held to its own bound."
         )
     table.notes += [*_whole_runs(certified), BOUND_NOTE]
-    table.notes += [f"{lane}: not run: {reason}" for lane, reason in missing.items()]
+    table.notes += [
+        f"{name}: not run: {reason}" for name, reason in fmt.absences(missing, unsupported).items()
+    ]
     return boxed(table, width)
 
 
@@ -89,8 +93,8 @@ def _worst(certificate: Certificate) -> list[str]:
     return [fmt.percent(worst.share), probabilistic, str(worst.step), worst.tensor, slack, ending]
 
 
-def _distance(certificate: Certificate, other: Certificate) -> str:
+def _distance(certificate: Certificate, other: Certificate | None) -> str:
     """How far two lanes end from each other, of the allowance; blank where that is not known."""
-    distance = final_distance(certificate, other)
+    distance = None if other is None else final_distance(certificate, other)
     allowed = certificate.evidence[-1].judgement.allowance if certificate.evidence else None
     return "" if distance is None or allowed is None else f"{distance:.2g} of {allowed:.2g}"

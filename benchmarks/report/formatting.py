@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
+from ..record import Plan
 from ..record.machine import Environment
 from ..statistics.inference import TOO_FEW_BLOCKS
 
@@ -185,3 +187,14 @@ def moment(iso: str) -> str:
         return f"{time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     except (ValueError, OverflowError):
         return iso
+
+
+def not_run_lines(plan: Plan) -> list[str]:
+    """What did not run, a line for each lane or task, with the reason."""
+    absent = absences(plan.missing, plan.unsupported_pairs)
+    return [f"Not run here: {name}: {reason}" for name, reason in absent.items()]
+
+
+def absences(missing: Mapping[str, str], unsupported: Mapping[tuple[str, str], str]) -> dict[str, str]:
+    """Why lanes or tasks are missing, and why lanes are missing on some tasks alone, by what is missing."""
+    return {**missing, **{f"{lane} on {task}": why for (task, lane), why in unsupported.items()}}

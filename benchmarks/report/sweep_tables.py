@@ -44,7 +44,7 @@ def scope(record: AnyRecord) -> list[str]:
         f"{fmt.processors(machine)}. It holds for this host, this boot and these caches.",
         *settings_lines(plan),
     ]
-    return sentences + [f"Not run here: {lane}: {reason}" for lane, reason in plan.missing.items()]
+    return sentences + fmt.not_run_lines(plan)
 
 
 def fastest(grid: Crossover) -> TextTable:

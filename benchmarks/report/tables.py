@@ -182,7 +182,7 @@ def scope(analysis: RecordAnalysis, *, explain: bool = True) -> list[str]:
         f"{fmt.processors(machine)}. It holds for this host, this boot and these caches.",
         *settings_lines(plan),
     ]
-    lines += [f"Not run here: {lane}: {reason}" for lane, reason in plan.missing.items()]
+    lines += fmt.not_run_lines(plan)
     slowed = ((block.index, throttled(block.gpus_before, block.gpus_after)) for block in record.blocks)
     lines += [f"Block {index}: {why}" for index, why in slowed if why]
     return [line for line in lines if line]

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 from samestep import backends
@@ -18,7 +20,7 @@ from samestep.backends.spec import Task
 from ..console.errors import InputError
 from ..console.progress import Progress, silent
 from ..measure import certification
-from ..measure.request import why_not
+from ..measure.able_lanes import unsupported_pairs, why_not
 from ..parity.certificate import final_distance
 from ..record import AnyRecord, Arm, Certified, Record
 from ..record.proof import Certificate
@@ -45,6 +47,7 @@ def check_against_code(
     tasks, lanes = _tasks(findings, record, data), _lanes(findings, record)
     if not tasks or not lanes:
         return
+    _unsupported(findings, record, tasks, lanes)
     plan = record.plan
     fresh = certification(
         tasks,
@@ -52,6 +55,7 @@ def check_against_code(
         device=Device.parse(plan.device),
         threads=plan.threads,
         kept=plan.effort.kept,
+        unsupported=plan.unsupported_pairs,
         progress=progress,
     )
     again = Recertification(findings, record, fresh, same_machine=_same_machine(document, here, fresh))
@@ -81,6 +85,17 @@ def _lanes(findings: Findings, record: AnyRecord) -> list[str]:
         else:
             lanes.append(lane)
     return lanes
+
+
+def _unsupported(findings: Findings, record: AnyRecord, tasks: Sequence[Task], lanes: Sequence[str]) -> None:
+    """The tasks that the plan says a lane cannot do are those that its code says it cannot."""
+    recorded, now = record.plan.unsupported_pairs, unsupported_pairs(tasks, lanes)
+    for pair in product([task.name for task in tasks], lanes):
+        reasons = recorded.get(pair), now.get(pair)
+        fault = (
+            f"{pair[1]} on {pair[0]}: cannot do it: {reasons[0] or 'no'}; its code says: {reasons[1] or 'no'}"
+        )
+        findings.declared("tasks of lanes", (reasons[0] is None) == (reasons[1] is None), fault)
 
 
 def _same_machine(document: MachineDocument, here: MachineFacts, fresh: Record) -> bool:

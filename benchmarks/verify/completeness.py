@@ -24,7 +24,7 @@ class ExpectedPieces:
         self.failed = {(f.task, f.lane) for f in record.failures}  # somewhere; of version 1: out of all
         before = self.failed if isinstance(record, Record1) else out_before_the_race(record.failures)
         self.out = before  # pairs that never came to all that precedes the race
-        self.pairs = [(task, lane) for task in record.tasks for lane in record.plan.lanes]
+        self.pairs = record.plan.pairs
         certificates = {(c.task, c.lane): c.certificate.status for c in record.certified}
         self.passed = [pair for pair in self.pairs if certificates.get(pair) == "pass"]
 

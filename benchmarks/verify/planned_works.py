@@ -32,6 +32,10 @@ def check_plan(findings: Findings, plan: Plan) -> None:
     )
     both = sorted(set(plan.missing) & {*plan.lanes, *(work.task.name for work in plan.works)})
     findings.compare("parts of the plan", not both, f"{', '.join(both)}: missing, and yet in the plan")
+    for (task, lane), reason in plan.unsupported_pairs.items():
+        findings.compare(
+            "parts of the plan", bool(reason.strip()), f"{lane} on {task}: left out without a reason"
+        )
 
 
 def check_work(findings: Findings, record: AnyRecord, planned: PlannedWork, data: Split) -> None:

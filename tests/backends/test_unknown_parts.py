@@ -9,7 +9,7 @@ import pytest
 
 from samestep import backends
 from samestep.backends.spec import SGD, Initialization, Linear, Loss, ReLU, Spec, Synthetic, Task
-from tests.helpers.lanes import LANES
+from tests.helpers.lanes import LANES, refuses
 
 TASK = Task(
     name="known",
@@ -32,23 +32,30 @@ def start(name: str, **changes: Any) -> None:
         backend.predict(backend.init(TASK.model_copy(update=changes)), backend.put(X))
 
 
+def is_an_error(name: str, error: type[Exception], message: str, **changes: Any) -> None:
+    """Such a start raises; a lane that does not do tasks with that part at all says so first."""
+    if refuses(backends.load(name), TASK.model_copy(update=changes)):
+        return
+    with pytest.raises(error, match=message):
+        start(name, **changes)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LANES)
 def test_a_task_of_known_parts_starts(name: str) -> None:
-    start(name)
+    if not refuses(backends.load(name), TASK):
+        start(name)
 
 
 @pytest.mark.parametrize("name", LANES)
 def test_an_unknown_layer_is_an_error(name: str) -> None:
-    with pytest.raises(AssertionError, match="Softmax"):
-        start(name, layers=(TASK.layers[0], Softmax(), TASK.layers[2]))
+    is_an_error(name, AssertionError, "Softmax", layers=(TASK.layers[0], Softmax(), TASK.layers[2]))
 
 
 @pytest.mark.parametrize("name", LANES)
 @pytest.mark.parametrize("part", ["weight", "bias"])
 def test_an_unknown_initializer_is_an_error(name: str, part: str) -> None:
-    with pytest.raises(AssertionError, match="Softmax"):
-        start(name, init=Initialization().model_copy(update={part: Softmax()}))
+    is_an_error(name, AssertionError, "Softmax", init=Initialization().model_copy(update={part: Softmax()}))
 
 
 @pytest.mark.parametrize("name", LANES)
@@ -63,8 +70,7 @@ def test_an_unknown_initializer_is_an_error(name: str, part: str) -> None:
 def test_an_unknown_loss_reduction_or_option_is_one_clear_error(
     name: str, loss: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(ValueError, match=message):
-        start(name, loss=Loss().model_copy(update=loss))
+    is_an_error(name, ValueError, message, loss=Loss().model_copy(update=loss))
 
 
 def test_an_unknown_schedule_is_an_error() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 import pytest
 
 from samestep import backends
+from samestep.backends.spec import Task
 
 LANES = tuple(
     name
@@ -16,6 +18,17 @@ LANES = tuple(
 COMPILED = frozenset({"torch:compile", "torch:fused"})  # seconds for each new program: fewer cases
 FRAMEWORKS = {backends.lane_class(lane).framework: lane for lane in reversed(LANES)}
 NEEDS_TORCH = pytest.mark.skipif(bool(backends.missing("torch")), reason="torch is not here")
+
+
+def refuses(backend: backends.Backend, task: Task) -> bool:
+    """Whether a lane says that it cannot do a task; then `init` must refuse it with the same sentence."""
+    reason = backend.unsupported(task)
+    if reason is None:
+        return False
+    with pytest.raises(ValueError, match=re.escape(reason)):
+        backend.init(task)
+    assert reason == " ".join(reason.split())
+    return True
 
 
 @cache

@@ -27,3 +27,20 @@ def install(folder: Path, lane: str, class_name: str, code: str) -> None:
 def python_path(*folders: Path) -> str:
     """PYTHONPATH with more folders before what is in it."""
     return os.pathsep.join([*map(str, folders), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+PICKY = """
+from samestep.backends.numpy_backend import NumpyBackend
+
+class Picky(NumpyBackend):
+    @classmethod
+    def unsupported(cls, task):
+        return f"it has no columns but two, and {task.name} has {task.layers[0].in_features}" * (
+            task.layers[0].in_features != 2
+        ) or None
+
+    def init(self, task, params=None, buffers=None):
+        if reason := self.unsupported(task):
+            raise ValueError(reason)
+        return super().init(task, params, buffers)
+"""

@@ -122,7 +122,7 @@ def test_what_a_framework_sets_at_import_is_no_setting_of_a_run() -> None:
     code = (
         "import os; before = dict(os.environ)\n"
         "from samestep.backends import Device\n"
-        "from samestep.benchmarks.measure.request import has_device, why_not\n"
+        "from samestep.benchmarks.measure.able_lanes import has_device, why_not\n"
         "assert why_not('jax', Device('cpu')) is None and has_device('torch')\n"
         "assert dict(os.environ) == before"
     )

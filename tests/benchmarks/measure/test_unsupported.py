@@ -1,0 +1,193 @@
+"""A lane that cannot do one of the tasks: listed with its reason, in the race of the others, never a failure."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from samestep import backends
+from samestep.backends.numpy_backend import NumpyBackend
+from samestep.backends.spec import Task
+from samestep.benchmarks import tasks
+from samestep.benchmarks.console.errors import InputError
+from samestep.benchmarks.measure.options import Options
+from samestep.benchmarks.measure.request import resolve
+from samestep.benchmarks.parity import Rows, certify
+from samestep.benchmarks.record import Record
+from samestep.benchmarks.record.files import load
+from tests.helpers.outside_lanes import PICKY, install, python_path
+from tests.helpers.processes import ONLY, run_pytest
+
+SAYS = "it has no columns but two, and diabetes has 10"
+LANES = ("numpy", "numpy:picky")
+
+
+class Picky(NumpyBackend):
+    @classmethod
+    def unsupported(cls, task: Task) -> str | None:
+        return None if task.name == "lesson" else "only\n the lesson"
+
+
+@pytest.fixture
+def picky(monkeypatch: pytest.MonkeyPatch) -> None:
+    """numpy:tuned does the lesson alone."""
+    real = backends.lane_class
+    monkeypatch.setattr(backends, "lane_class", lambda name: Picky if name == "numpy:tuned" else real(name))
+
+
+def request(*names: str, lanes: tuple[str, ...] = ("numpy", "numpy:tuned"), **more: Any) -> Any:
+    return resolve(Options(task=names, lane=lanes, **{"baseline": "numpy", **more}))
+
+
+@pytest.mark.usefixtures("picky")
+def test_it_stays_out_of_that_task_alone() -> None:
+    asked = request("lesson", "diabetes")
+    assert asked.unsupported == {("diabetes", "numpy:tuned"): "only the lesson"}
+    assert asked.pairs == (("lesson", "numpy"), ("lesson", "numpy:tuned"), ("diabetes", "numpy"))
+    assert not asked.missing_lanes
+
+
+@pytest.mark.usefixtures("picky")
+def test_one_that_can_do_none_of_the_tasks_is_missing_like_one_that_cannot_run() -> None:
+    asked = request("diabetes")
+    assert asked.lanes == ("numpy",)
+    assert asked.missing_lanes == {"numpy:tuned": "diabetes: only the lesson"}
+    assert not asked.unsupported
+
+
+@pytest.mark.usefixtures("picky")
+@pytest.mark.parametrize("race", [True, False])
+def test_when_no_named_lane_is_left_it_is_one_line(race: bool) -> None:
+    chosen = Options(task=("diabetes", "flights"), lane=("numpy:tuned",))
+    with pytest.raises(InputError) as caught:
+        resolve(chosen, race=race)
+    says = "none of the named lanes can do these tasks: numpy:tuned: diabetes, flights: only the lesson"
+    assert str(caught.value) == says
+
+
+@pytest.mark.usefixtures("picky")
+def test_a_baseline_does_every_task() -> None:
+    with pytest.raises(InputError) as caught:
+        request("lesson", "diabetes", baseline="numpy:tuned")
+    assert str(caught.value) == "the baseline numpy:tuned cannot do diabetes: only the lesson"
+
+
+def test_a_lane_that_cannot_answer_is_listed_with_what_went_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Silent(NumpyBackend):
+        @classmethod
+        def unsupported(cls, task: Task) -> str | None:
+            raise AttributeError("no such thing")
+
+    monkeypatch.setattr(backends, "lane_class", lambda _: Silent)
+    reason = backends.unsupported("numpy", tasks.get("lesson"))
+    assert reason == "it cannot say whether it does this task: AttributeError: no such thing"
+
+
+def test_its_certificate_is_not_run_and_says_why() -> None:
+    task = tasks.get("diabetes")
+    certificate = certify(Picky(), task, Rows(np.zeros((1, 10)), np.ones((1, 1))))
+    assert certificate.status == "not run"
+    assert certificate.reason == "unsupported: only the lesson"
+    assert not certificate.evidence
+
+
+# --- whole runs, by a lane from outside -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    install(folder, "numpy:picky", "Picky", PICKY)
+    return folder
+
+
+def samestep(site: Path, *words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    env = os.environ | {"PYTHONPATH": python_path(site)}
+    command = [sys.executable, "-m", "samestep", *words]
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
+
+
+def words(*names: str) -> list[str]:
+    options = [("--task", name) for name in names] + [("--lane", lane) for lane in LANES]
+    return [word for pair in options for word in pair]
+
+
+@pytest.fixture(scope="module")
+def compared(site: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A run of both lanes on both tasks, and what it printed."""
+    folder = tmp_path_factory.mktemp("compared")
+    last = ("--effort", "smoke", "--baseline", "numpy", "--out", "run")
+    done = samestep(site, "compare", *words("lesson", "diabetes"), *last, cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "run", " ".join(done.stdout.split())
+
+
+@pytest.mark.slow
+def test_compare_lists_it_with_its_reason_and_races_it_elsewhere(compared: tuple[Path, str]) -> None:
+    record, shown = load(compared[0]), compared[1]
+    assert isinstance(record, Record)
+    assert f"Not run here: numpy:picky on diabetes: {SAYS}" in shown
+    raced = {(piece.task, piece.lane) for block in record.blocks for piece in block.slices}
+    assert raced == {("lesson", "numpy"), ("lesson", "numpy:picky"), ("diabetes", "numpy")}
+    assert [(pair.task, pair.lane) for pair in record.plan.family] == [("lesson", "numpy:picky")]
+    assert not record.failures
+
+
+@pytest.mark.slow
+def test_its_record_verifies_and_shows_on_every_surface(
+    site: Path, compared: tuple[Path, str], tmp_path: Path
+) -> None:
+    run = str(compared[0])
+    for command in (("verify", run), ("verify", run, "--against-code"), ("table", run, "--format", "csv")):
+        done = samestep(site, *command, cwd=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+    done = samestep(site, "report", run, "--out", "page.html", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert SAYS in (tmp_path / "page.html").read_text()
+    done = samestep(site, "table", run, "--baseline", "numpy:picky", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "it is not in the race of diabetes" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_record_that_contradicts_itself_is_refused(compared: tuple[Path, str], tmp_path: Path) -> None:
+    for change, says in (
+        ({"task": "lesson"}, "of numpy:picky on lesson is not of the plan"),
+        ({"lane": "numpy"}, "of numpy on diabetes is not of the plan"),
+        ({"lane": "torch"}, "torch on diabetes is unsupported, and not of the plan"),
+    ):
+        document = json.loads((compared[0] / "benchmark.json").read_text())
+        document["samestep"]["plan"]["unsupported"][0] |= change
+        (tmp_path / "benchmark.json").write_text(json.dumps(document))
+        with pytest.raises(InputError, match=says):
+            load(tmp_path)
+
+
+@pytest.mark.slow
+def test_parity_lists_it_and_does_not_fail(site: Path, tmp_path: Path) -> None:
+    done = samestep(site, "parity", *words("lesson", "diabetes"), cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"numpy:picky on diabetes: not run: {SAYS}" in " ".join(done.stdout.split())
+    assert done.stdout.count("PASS") == 3
+    done = samestep(site, "parity", "--task", "diabetes", "--lane", "numpy:picky", cwd=tmp_path)
+    assert done.returncode == 2
+    expected = "samestep: none of the named lanes can do these tasks: numpy:picky: diabetes: "
+    assert done.stderr == f"{expected}{SAYS}\n"
+
+
+@pytest.mark.slow
+def test_pytest_skips_that_test_with_the_reason(site: Path, tmp_path: Path) -> None:
+    race = ("--effort=smoke", "--baseline=numpy", *(f"--lane={lane}" for lane in LANES))
+    both = ("--task=lesson", "--task=diabetes")
+    env = os.environ | {"PYTHONPATH": python_path(site)}
+    done = run_pytest(*ONLY, "-rs", race=(*race, *both), out=tmp_path / "run", env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 passed, 1 skipped" in done.stdout
+    assert SAYS in " ".join(done.stdout.split())
