@@ -69,7 +69,7 @@ def lane_class(name: str) -> type[Backend]:
         lane: type[Backend] = entries[name].load()
     except ImportError as error:
         extra = LaneName.parse(name).framework
-        hint = f"; pip install 'samestep[{extra}]'" if extra in ("torch", "jax") else ""
+        hint = f"; pip install 'samestep[{extra}]'" if extra in ("torch", "jax", "numba") else ""
         if error.name in ("backends", "benchmarks"):  # their names before there was one installed name
             hint = f"; write `from samestep.{error.name} import ...`"
         raise Unavailable(f"{error}{hint}") from error

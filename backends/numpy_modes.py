@@ -1,4 +1,4 @@
-"""NumPy, faster: the same step with every array reused and every operation in place.
+"""NumPy, faster: the same step with every array reused; and many steps from one gathered chunk of rows.
 
 Read side by side with torch_modes.py and jax_modes.py: the same sections in the same order.
 """
@@ -6,24 +6,34 @@ Read side by side with torch_modes.py and jax_modes.py: the same sections in the
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
 from . import numpy_backend, spec
-from .interface import Arrays, Batch, Host, RowOrder, Tier, Traits
-from .numpy_backend import Activation, Floats, LossFunction, NumpyBackend
+from .interface import Arrays, Batch, Host, RowOrder, Tier, Trace, Traits
+from .numpy_backend import Activation, Floats, LossFunction, NumpyBackend, NumpyState
+from .numpy_chunks import CHUNK_BYTES, Chunk, most_steps
+from .spec import Task
+
+TunedState: TypeAlias = Any  # a NumpyState whose model, loss and optimizer are this file's
+
+BLOCK_BYTES = 1 << 18  # of rows of a wide batch that are gathered and used while a core's own cache has them
+WIDE_BYTES = 4 * BLOCK_BYTES  # a batch of more is wide
+LEAST_BLOCK = 8  # rows
 
 # --- tuned ----------------------------------------------------------------------------------------
 
 
 class TunedLinear(numpy_backend.LinearLayer):
-    """Output and gradients live in arrays made once for each number of rows."""
+    """Weight and bias are views of one theta (in + 1, out), as their gradients are; no array is made in a step."""
 
     def __init__(self, weight: Floats, bias: Floats) -> None:
-        super().__init__(weight, bias)
-        self.weight, self.bias = weight, bias
-        self.grads = {"weight": np.empty_like(weight), "bias": np.empty_like(bias)}
+        self.theta = np.concatenate([weight, bias[None]])
+        self.weight, self.bias = self.theta[:-1], self.theta[-1]
+        super().__init__(self.weight, self.bias)
+        self.gradient = np.empty_like(self.theta)
+        self.grads = {"weight": self.gradient[:-1], "bias": self.gradient[-1]}
         self.outputs: dict[int, tuple[Floats, Floats]] = {}
 
     def forward(self, x: Floats) -> Floats:
@@ -32,12 +42,12 @@ class TunedLinear(numpy_backend.LinearLayer):
             self.outputs[rows] = np.empty((rows, len(self.bias)), x.dtype), np.ones(rows, x.dtype)
         self.x = x
         z, self.ones = self.outputs[rows]
-        np.dot(x, self.weight, z)
+        x.dot(self.weight, z)
         return np.add(z, self.bias, z)
 
     def backward(self, dz: Floats, *, need_dx: bool) -> Floats:
-        np.dot(self.x.T, dz, self.grads["weight"])
-        np.dot(self.ones, dz, self.grads["bias"])  # one BLAS call costs less than a sum over an axis
+        self.x.T.dot(dz, self.grads["weight"])
+        self.ones.dot(dz, self.grads["bias"])  # one BLAS call costs less than a sum over an axis
         return dz @ self.weight.T if need_dx else dz
 
 
@@ -48,6 +58,9 @@ class TunedSequential(numpy_backend.Sequential):
         super().__init__(layers)
         self.named = super().params
         self.grads = {f"{i}.{name}": g for i, layer in enumerate(layers) for name, g in layer.grads.items()}
+        linear = {str(i): layer for i, layer in enumerate(layers) if isinstance(layer, TunedLinear)}
+        self.thetas = {name: layer.theta for name, layer in linear.items()}
+        self.gradients = {name: layer.gradient for name, layer in linear.items()}
         self.downwards = [(layer, index > 0) for index, layer in reversed(list(enumerate(layers)))]
 
     def backward(self, dz: Floats) -> dict[str, Floats]:
@@ -65,41 +78,127 @@ class TunedMSE:
 
     def __init__(self, *, mean: bool) -> None:
         self.mean = mean
-        self.errors: dict[int, tuple[Floats, Floats, Any]] = {}
+        self.errors: dict[tuple[int, int], tuple[Floats, Floats, Any, Any]] = {}
 
     def __call__(self, prediction: Floats, target: Host) -> tuple[Any, Floats]:
-        size = prediction.size
-        if size not in self.errors:
+        return self.part(prediction, target, prediction.size)
+
+    def part(self, prediction: Floats, target: Host, size: int) -> tuple[Any, Floats]:
+        """Value and gradient of some rows of a batch with so many predictions."""
+        key = prediction.size, size
+        if key not in self.errors:
             e = np.empty_like(prediction)
-            self.errors[size] = e, e.reshape(-1), e.dtype.type(size if self.mean else 1)
-        e, flat, count = self.errors[size]
+            count = e.dtype.type(size if self.mean else 1)
+            self.errors[key] = e, e.reshape(-1), count, 2 / count
+        e, flat, count, factor = self.errors[key]
         np.subtract(prediction, target, e)
-        return flat.dot(flat) / count, np.multiply(e, 2 / count, e)
+        return flat.dot(flat) / count, np.multiply(e, factor, e)
 
 
 class TunedSGD(numpy_backend.SGDOptimizer):
     """The update without a temporary: the direction is computed in the gradient's own array."""
 
+    def __init__(self, options: spec.SGD, params: Mapping[str, Floats], buffers: Arrays | None) -> None:
+        super().__init__(options, params, buffers)
+        self.plain = is_plain(options)
+
     def step(
         self, params: Mapping[str, Floats], gradients: Mapping[str, Floats], learning_rate: float
     ) -> None:
-        plain = not (self.buffers or self.options.weight_decay or self.options.maximize)
         for name, theta in params.items():
             g = gradients[name]
-            direction = g if plain else self.direction(name, theta, g)
+            direction = g if self.plain else self.direction(name, theta, g)
             np.multiply(direction, learning_rate, g)
             np.subtract(theta, g, theta)
         self.started = True
 
 
+def is_plain(options: spec.SGD) -> bool:
+    """Whether the direction of a step is the gradient itself."""
+    return not (options.momentum or options.weight_decay or options.maximize)
+
+
+def pack(named: Arrays) -> dict[str, Floats]:
+    """Weight and bias of every layer as one array (in + 1, out), by the layer's position."""
+    layers = [name.partition(".")[0] for name in named if name.endswith(".weight")]
+    return {layer: np.concatenate([named[f"{layer}.weight"], named[f"{layer}.bias"][None]]) for layer in layers}
+
+
+def unpack(packed: Mapping[str, Floats]) -> dict[str, Host]:
+    """The reverse of `pack`, copied."""
+    parts = {"weight": slice(None, -1), "bias": -1}
+    return {f"{layer}.{name}": a[part].copy() for layer, a in packed.items() for name, part in parts.items()}
+
+
+class BatchRows:
+    """The rows of a wide batch, gathered when they are read: a block of them at a time, in a reused array."""
+
+    def __init__(self, values: Host, rows: RowOrder, block: int) -> None:
+        self.values, self.rows = values, rows
+        self.shape, self.dtype = (len(rows), *values.shape[1:]), values.dtype
+        self.gathered = np.empty((block, *values.shape[1:]), values.dtype)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Host:
+        return np.asarray(self.values[self.rows], dtype)
+
+    def blocks(self) -> Iterator[Host]:
+        """The rows block by block; a block is valid until the next is drawn."""
+        for start in range(0, len(self.rows), len(self.gathered)):
+            rows = self.rows[start : start + len(self.gathered)]
+            yield gather(self.values, rows, self.gathered[: len(rows)])
+
+
+def gather(values: Host, rows: RowOrder, out: Host) -> Host:
+    """values[rows] in an array of its shape.
+
+    mode="clip" skips the bounds check that would buffer the output; a row order is in range.
+    """
+    return values.take(rows, 0, out, "clip")
+
+
+def wide_batches(data: Batch, row_order: RowOrder, batch_size: int) -> Iterator[Batch]:
+    """The batches of wide rows, each gathered block by block when it is read."""
+    x, y = data
+    block = max(LEAST_BLOCK, BLOCK_BYTES // x[:1].nbytes)
+    for start in range(0, len(row_order), batch_size):
+        rows = row_order[start : start + batch_size]
+        yield BatchRows(x, rows, block), BatchRows(y, rows, block)
+
+
+def sum_of_blocks(
+    model: TunedSequential, loss: TunedMSE, x: BatchRows, y: BatchRows
+) -> tuple[Any, dict[str, Floats]]:
+    """Loss and gradients of a batch as sums over its blocks: a block's rows are used while the cache has them."""
+    value: Any = 0
+    totals = {name: np.zeros_like(g) for name, g in model.gradients.items()}
+    for x_rows, y_rows in zip(x.blocks(), y.blocks(), strict=True):
+        prediction = model.forward(x_rows)
+        part, gradient = loss.part(prediction, y_rows, len(x) * prediction.shape[1])
+        model.backward(gradient)
+        value += part
+        for name, total in totals.items():
+            total += model.gradients[name]
+    for name, total in totals.items():
+        model.gradients[name][...] = total
+    return value, model.grads
+
+
 class NumpyTuned(NumpyBackend):
-    """NumPy with reused buffers: rows gathered with take(out=), gradients and updates in place."""
+    """NumPy with reused arrays: one theta for each layer, rows gathered with take(out=), gradients in place."""
 
     tier: ClassVar[Tier] = "tuned"
     traits = Traits(gradient="by hand", buffers="reused")
 
     def model(self, layers: Sequence[spec.Layer], values: Arrays) -> TunedSequential:
         return TunedSequential([self.layer(i, layer, values) for i, layer in enumerate(layers)])
+
+    def layer(self, index: int, layer: spec.Layer, values: Arrays) -> numpy_backend.LinearLayer | Activation:
+        if isinstance(layer, spec.Linear):
+            return TunedLinear(values[f"{index}.weight"], values[f"{index}.bias"])
+        return super().layer(index, layer, values)
 
     def loss(self, declared: spec.Loss) -> LossFunction:
         general = super().loss(declared)
@@ -109,16 +208,122 @@ class NumpyTuned(NumpyBackend):
     def optimizer(self, options: spec.SGD, params: Mapping[str, Floats], buffers: Arrays | None) -> TunedSGD:
         return TunedSGD(options, params, buffers)
 
+    def init(self, task: Task, params: Arrays | None = None, buffers: Arrays | None = None) -> TunedState:
+        model = self.model(task.layers, params or numpy_backend.draw(task))
+        packed = pack(buffers) if buffers else None
+        return NumpyState(model, self.loss(task.loss), self.optimizer(task.optimizer, model.thetas, packed))
+
+    def buffers(self, state: TunedState) -> dict[str, Host]:
+        return unpack(state.optimizer.buffers)
+
     def batches(self, data: Batch, row_order: RowOrder, batch_size: int) -> Iterator[Batch]:
         x, y = data
-        x_rows, y_rows = (np.empty((min(batch_size, len(row_order)), *a.shape[1:]), a.dtype) for a in data)
+        size = min(batch_size, len(row_order))
+        if size * x[:1].nbytes > WIDE_BYTES:
+            yield from wide_batches(data, row_order, batch_size)
+            return
+        x_rows, y_rows = (np.empty((size, *a.shape[1:]), a.dtype) for a in data)
         for start in range(0, len(row_order), batch_size):
             rows = row_order[start : start + batch_size]
-            count = len(rows)
-            # mode="clip" skips the bounds check that would buffer the output; a row order is in range
-            yield x.take(rows, 0, x_rows[:count], "clip"), y.take(rows, 0, y_rows[:count], "clip")
+            if len(rows) < size:
+                x_rows, y_rows = x_rows[: len(rows)], y_rows[: len(rows)]
+            yield gather(x, rows, x_rows), gather(y, rows, y_rows)
 
-    def layer(self, index: int, layer: spec.Layer, values: Arrays) -> numpy_backend.LinearLayer | Activation:
-        if isinstance(layer, spec.Linear):
-            return TunedLinear(values[f"{index}.weight"], values[f"{index}.bias"])
-        return super().layer(index, layer, values)
+    def forward_backward(self, state: TunedState, batch: Batch) -> tuple[Any, dict[str, Host]]:
+        x, y = batch
+        if isinstance(x, BatchRows):
+            if isinstance(state.loss, TunedMSE):
+                return sum_of_blocks(state.model, state.loss, x, y)
+            x, y = np.asarray(x), np.asarray(y)
+        value, gradient = state.loss(state.model.forward(x), y)
+        return value, state.model.backward(gradient)
+
+    def update(self, state: TunedState, gradients: Mapping[str, Host], learning_rate: float) -> TunedState:
+        model = state.model
+        if gradients is not model.grads:
+            for name, g in model.grads.items():
+                g[...] = gradients[name]
+        state.optimizer.step(model.thetas, model.gradients, learning_rate)
+        return state
+
+
+# --- fused ----------------------------------------------------------------------------------------
+
+
+class NumpyFused(NumpyTuned):
+    """Rows gathered for many steps at once; one linear layer with MSE and plain SGD is two products a step.
+
+    Batches too large for several of them to fit a core's own cache are taken as numpy:tuned takes them.
+    """
+
+    tier: ClassVar[Tier] = "fused"
+    traits = Traits(gradient="by hand", buffers="reused")
+
+    def __init__(self, device: str = "cpu") -> None:
+        super().__init__(device)
+        self.memory: dict[tuple[Any, ...], Chunk] = {}
+
+    def epoch(
+        self, state: TunedState, data: Batch, row_order: RowOrder, batch_size: int, learning_rates: Host
+    ) -> tuple[TunedState, Sequence[Any] | Host]:
+        if not is_one_product(state, data, batch_size):
+            return super().epoch(state, data, row_order, batch_size, learning_rates)
+        runs = self.chunks(state, data, row_order, batch_size, learning_rates)
+        return state, np.concatenate([losses for losses, _ in runs])
+
+    def trace(
+        self, state: TunedState, data: Batch, row_order: RowOrder, batch_size: int, learning_rates: Host
+    ) -> tuple[TunedState, Trace]:
+        if not is_one_product(state, data, batch_size):
+            return super().trace(state, data, row_order, batch_size, learning_rates)
+        runs = self.chunks(state, data, row_order, batch_size, learning_rates)
+        losses, thetas = zip(*((losses, thetas.copy()) for losses, thetas in runs), strict=True)
+        theta = np.concatenate(thetas)
+        params = {"0.weight": theta[:, :-1], "0.bias": theta[:, -1]}
+        return state, Trace(np.concatenate(losses), params)  # the program forms no gradients
+
+    def chunks(
+        self, state: TunedState, data: Batch, row_order: RowOrder, batch_size: int, learning_rates: Host
+    ) -> Iterator[tuple[Floats, Floats]]:
+        """Chunk by chunk, the loss of each step and theta after it; full batches first, then the partial one."""
+        (theta,), mean = state.model.thetas.values(), state.loss.mean
+        full = len(row_order) // batch_size
+        most = min(full, most_steps(data, batch_size)) or 1
+        parts = [(step, min(most, full - step), batch_size) for step in range(0, full, most)]
+        if rest := len(row_order) % batch_size:
+            parts.append((full, 1, rest))
+        for first, steps, size in parts:
+            count = size * theta.shape[1] if mean else 1
+            factors = (2 / count * learning_rates[first : first + steps].astype(float)).astype(theta.dtype)
+            chunk = self.chunk(most if size == batch_size else 1, size, data)
+            rows = row_order[first * batch_size :][: steps * size]
+            chunk.fill(data, rows, factors)
+            squares, thetas = chunk.run(theta, steps)
+            theta[...] = thetas[-1]
+            yield squares / theta.dtype.type(count), thetas
+
+    def chunk(self, steps: int, size: int, data: Batch) -> Chunk:
+        """The arrays for so many steps of so many rows, from the second time on the same ones."""
+        x, y = data
+        key = steps, size, x.shape[1], y.shape[1], x.dtype
+        if key not in self.memory:
+            self.memory[key] = Chunk(steps, size, x, y)
+        return self.memory[key]
+
+    def batches(self, data: Batch, row_order: RowOrder, batch_size: int) -> Iterator[Batch]:
+        x, y = data
+        steps = CHUNK_BYTES // (batch_size * (x[:1].nbytes + y[:1].nbytes))
+        if steps < 2:
+            yield from super().batches(data, row_order, batch_size)
+            return
+        for start in range(0, len(row_order), steps * batch_size):
+            chunk = row_order[start : start + steps * batch_size]
+            x_rows, y_rows = x[chunk], y[chunk]
+            for at in range(0, len(chunk), batch_size):
+                yield x_rows[at : at + batch_size], y_rows[at : at + batch_size]
+
+
+def is_one_product(state: TunedState, data: Batch, batch_size: int) -> bool:
+    """Whether a task is one linear layer with MSE and plain SGD, whose batches are small beside the cache."""
+    one_layer = len(state.model.layers) == 1 and isinstance(state.loss, TunedMSE) and state.optimizer.plain
+    return one_layer and most_steps(data, batch_size) > 0

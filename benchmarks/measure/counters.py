@@ -12,11 +12,12 @@ import psutil
 from .environment import allowed_cpus
 
 _jax_compilations = {"programs": 0, "operations": 0}
+_numba_compilations = {"programs": 0, "depth": 0}
 
 
 def compilations() -> int:
     """How often something was compiled so far in this process, counted by the framework that is loaded in it."""
-    count = sum(_jax_compilations.values())
+    count = sum(_jax_compilations.values()) + _numba_compilations["programs"]
     if dynamo := sys.modules.get("torch._dynamo.utils"):
         # frames leaves out those that must be one whole graph, graphs leaves out those that came to nothing
         count += max(dynamo.counters["frames"]["total"], dynamo.counters["stats"]["unique_graphs"])
@@ -27,12 +28,15 @@ def programs_compiled(framework: str) -> int | None:
     """Programs of several operations that a framework compiled so far in this process; None where nobody counts.
 
     torch: graphs of torch.compile, functions and modules of TorchScript. jax: functions of jax.jit, also where a
-    cache had them; single operations, which JAX compiles without it too, are not among them.
+    cache had them; single operations, which JAX compiles without it too, are not among them. numba: functions called
+    with arguments of new types, also where a cache had them.
     """
     if framework == "jax":
         return _jax_compilations["programs"]
     if framework == "torch":
         return _torch_programs()
+    if framework == "numba":
+        return _numba_compilations["programs"]
     return None
 
 
@@ -47,7 +51,7 @@ def _torch_programs() -> int:
 
 
 def watch_compilations() -> None:
-    """Count JAX's backend compilations from now on, if JAX is loaded."""
+    """Count what JAX and Numba compile from now on, whichever of them is loaded."""
     if jax := sys.modules.get("jax"):
 
         def listen(event: str, seconds: float, **_: Any) -> None:
@@ -55,6 +59,22 @@ def watch_compilations() -> None:
                 _jax_compilations["operations" if _is_single_operation() else "programs"] += 1
 
         jax.monitoring.register_event_duration_secs_listener(listen)
+    if events := sys.modules.get("numba.core.event"):
+        _watch_numba(events)
+
+
+def _watch_numba(events: Any) -> None:
+    """Count how often Numba's compiler lock is taken: it compiles, or takes from its cache, what a call needs."""
+
+    class Count(events.Listener):  # type: ignore[misc]  # a class of Numba's
+        def on_start(self, event: Any) -> None:
+            _numba_compilations["depth"] += 1
+            _numba_compilations["programs"] += _numba_compilations["depth"] == 1
+
+        def on_end(self, event: Any) -> None:
+            _numba_compilations["depth"] -= 1
+
+    events.register("numba:compiler_lock", Count())
 
 
 def _is_single_operation() -> bool:

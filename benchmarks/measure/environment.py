@@ -33,6 +33,8 @@ PACKAGES = (
     "flax",
     "optax",
     "triton",
+    "numba",
+    "llvmlite",
     "samestep",
     "pytest-benchmark",
 )

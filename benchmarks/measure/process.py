@@ -96,6 +96,8 @@ def worker_environment(
     variables["SAMESTEP_PADDING"] = "x" * int(rng.integers(4096))  # moves the stack
     variables["TORCHINDUCTOR_CACHE_DIR"] = str(cache)
     variables["TRITON_CACHE_DIR"] = str(cache / "triton")
+    variables["NUMBA_CACHE_DIR"] = str(cache / "numba")
+    variables["NUMBA_NUM_THREADS"] = "1"  # a loop that is to run in parallel says so, and none here does
     if not compiler_cache.is_one_word(tempfile.gettempdir()):
         variables["TMPDIR"] = str(compiler_cache.temporary_folder())
     if threads == "one":

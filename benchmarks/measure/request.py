@@ -24,7 +24,7 @@ from .options import Options
 
 DEFAULT_TASKS = ("lesson", "diabetes")
 DEFAULT_BASELINE = "torch"
-FRAMEWORKS = ("numpy", "torch", "jax")  # the order of the lesson's columns; others follow
+FRAMEWORKS = ("numpy", "torch", "jax", "numba")  # the order of the lesson's columns; others follow
 DEVICES = ("cpu", "cuda", "mps", "tpu")
 
 

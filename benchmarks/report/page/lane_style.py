@@ -15,8 +15,8 @@ from samestep.backends.interface import LaneName
 
 from ...record import AnyRecord
 
-COLORS = {"numpy": "#0072B2", "torch": "#D55E00", "jax": "#009E73"}
-OTHERS = ("#AA4499", "#8A6D00", "#6F6F6F")
+COLORS = {"numpy": "#0072B2", "torch": "#D55E00", "jax": "#009E73", "numba": "#AA4499"}
+OTHERS = ("#8A6D00", "#6F6F6F")
 SHAPES = {"documented": "circle", "tuned": "square", "fused": "triangle-up"}
 DASHES = {"documented": ((1, 0),), "tuned": ((6, 2), (6, 2, 1, 2)), "fused": ((2, 2), (1, 3))}
 OUTLINES = {  # of the shapes, for the legend: within 12 x 12
