@@ -1,7 +1,8 @@
 """The compiled loop: plain loops over rows and features, compiled by Numba, an epoch in one call.
 
-It shows what a step costs where nothing but its arithmetic is left: no framework, no dispatch, no array between.
-It is no backend to write models in: one linear layer, the losses of a residual that is squared near zero, and SGD.
+It shows what a step costs where nothing but its arithmetic is left: no framework, no dispatch, no arrays between.
+It is not for writing models: one linear layer, losses that are the residual squared near zero, and SGD. Data and
+losses alone are NumPy's.
 """
 
 from __future__ import annotations
@@ -33,6 +34,10 @@ class NumbaState:
     settings: Settings
     started: bool
 
+    def room(self, steps: int) -> Recording:
+        """Where so many steps can be recorded."""
+        return Recording(*(np.empty((steps, *self.theta.shape), self.theta.dtype) for _ in Recording._fields))
+
 
 class NumbaBackend(NumpyLane[NumbaState]):
     """Plain loops compiled by Numba; the rows of a batch are read where they lie."""
@@ -46,13 +51,17 @@ class NumbaBackend(NumpyLane[NumbaState]):
         modules = {"numba": numba, "llvmlite": llvmlite, "numpy": np}
         return {name: module.__version__ for name, module in modules.items()}
 
-    def unsupported(self, task: Task) -> str | None:
-        """Why these loops cannot do a task, in one line."""
+    @classmethod
+    def unsupported(cls, task: Task) -> str | None:
         if [type(layer) for layer in task.layers] != [spec.Linear]:
             return f"the compiled loop has one linear layer, and {task.name} has {len(task.layers)} layers"
         loss = task.loss
-        if loss.name not in LOSSES or loss.reduction == "none" or loss.arguments.get("beta") == 0:
+        if loss.name not in LOSSES:
             return f"the compiled loop has the losses {', '.join(LOSSES)}, and {task.name} has {loss.name}"
+        if loss.arguments.get("beta") == 0:
+            return (
+                f"the compiled loop has no loss that is not smooth, and {task.name} has smooth_l1 with beta 0"
+            )
         return None
 
     def init(self, task: Task, params: Arrays | None = None, buffers: Arrays | None = None) -> NumbaState:
@@ -91,45 +100,40 @@ class NumbaBackend(NumpyLane[NumbaState]):
         return state
 
     def step(self, state: NumbaState, batch: Batch, learning_rate: float) -> tuple[NumbaState, Host]:
-        rates = np.array([learning_rate], state.theta.dtype)
-        losses = self.run(state, batch, np.arange(len(batch[0])), len(batch[0]), rates, steps_recorded=0)[0]
+        rows, rates = np.arange(len(batch[0])), np.array([learning_rate])
+        state, losses = self.epoch(state, batch, rows, len(rows), rates)
         return state, losses[0]
 
     def epoch(
         self, state: NumbaState, data: Batch, row_order: RowOrder, batch_size: int, learning_rates: Host
     ) -> tuple[NumbaState, Host]:
-        return state, self.run(state, data, row_order, batch_size, learning_rates, steps_recorded=0)[0]
+        return state, run(state, data, row_order, batch_size, learning_rates, state.room(0))
 
     def trace(
         self, state: NumbaState, data: Batch, row_order: RowOrder, batch_size: int, learning_rates: Host
     ) -> tuple[NumbaState, Trace]:
-        steps = len(learning_rates)
-        losses, recording = self.run(
-            state, data, row_order, batch_size, learning_rates, steps_recorded=steps
-        )
-        buffers = unpack(recording.buffers) if state.buffer.size else {}
-        return state, Trace(losses, unpack(recording.thetas), buffers, unpack(recording.gradients))
+        room = state.room(len(learning_rates))
+        losses = run(state, data, row_order, batch_size, learning_rates, room)
+        buffers = unpack(room.buffers) if state.buffer.size else {}
+        return state, Trace(losses, unpack(room.thetas), buffers, unpack(room.gradients))
 
-    def run(
-        self,
-        state: NumbaState,
-        data: Batch,
-        row_order: RowOrder,
-        batch_size: int,
-        learning_rates: Host,
-        *,
-        steps_recorded: int,
-    ) -> tuple[Host, Recording]:
-        """The compiled epoch; timed and traced runs are the same program, which records where there is room."""
-        shape = (steps_recorded, *state.theta.shape)
-        recording = Recording(*(np.empty(shape, state.theta.dtype) for _ in Recording._fields))
-        rates = np.array(learning_rates, state.theta.dtype)
-        rows = np.array(row_order, np.int64)  # arrays that may not be written to would be another type
-        losses = numba_loops.epoch(
-            *data, rows, batch_size, rates, state.theta, state.buffer, state.settings, state.started, recording
-        )
-        state.started = True
-        return losses, recording
+
+def run(
+    state: NumbaState,
+    data: Batch,
+    row_order: RowOrder,
+    batch_size: int,
+    learning_rates: Host,
+    room: Recording,
+) -> Host:
+    """The losses of a compiled epoch: one program, timed and traced, which records where there is room."""
+    rows = np.array(row_order, np.int64)  # copies: arrays that may not be written to would be of another type
+    rates = np.array(learning_rates, state.theta.dtype)
+    losses: Host = numba_loops.epoch(
+        *data, rows, batch_size, rates, state.theta, state.buffer, state.settings, state.started, room
+    )
+    state.started = True
+    return losses
 
 
 def settings_of(task: Task) -> Settings:

@@ -1,35 +1,46 @@
 """The loops that Numba compiles: one linear layer trained by SGD, written as one would in C.
 
-theta is (outputs, features + 1): of each output the weights, then the bias. Every number has the data's dtype. Sums
-over features may be taken in any order, and a product fused into its sum; everything else is done as it is written.
+theta is (outputs, features + 1): of each output the weights, then the bias. Every number has the data's dtype.
+Sums over features may be taken in any order, and products fused into them; all else is done as it is written.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numba import njit
 
 from .interface import Host, RowOrder
 
-compiled = njit(cache=True, error_model="numpy")  # a division by zero is infinite, as in NumPy
-reordered = njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
+Number: TypeAlias = Any  # a scalar of the data's dtype
+Loop = TypeVar("Loop", bound=Callable[..., Any])
+
+
+def compiled(function: Loop) -> Loop:
+    """Compiled as it is written; a division by zero is infinite, as in NumPy."""
+    return cast(Loop, njit(cache=True, error_model="numpy")(function))
+
+
+def reordered(function: Loop) -> Loop:
+    """Compiled with sums in any order and products fused into them; infinities and NaN stay what they are."""
+    return cast(Loop, njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract"})(function))
 
 
 class Settings(NamedTuple):
     """A task's loss and optimizer as numbers of its dtype.
 
-    With c = clip(e, -width, width): the loss of a residual e is curvature c (e - c / 2), its derivative curvature c.
-    An infinite width and the curvature 2 are e^2. `undampened` is 1 - dampening.
+    With c = clip(e, -width, width), a residual e has the loss curvature c (e - c / 2) and the derivative
+    curvature c. An infinite width and the curvature 2 make it e^2. `undampened` is 1 - dampening.
     """
 
-    width: float
-    curvature: float
+    width: Number
+    curvature: Number
     mean: bool
-    momentum: float
-    undampened: float
-    weight_decay: float
+    momentum: Number
+    undampened: Number
+    weight_decay: Number
     nesterov: bool
     maximize: bool
 
@@ -43,7 +54,7 @@ class Recording(NamedTuple):
 
 
 @reordered
-def weighted_sum(weights: Host, row: Host) -> float:
+def weighted_sum(weights: Host, row: Host) -> Number:
     """sum_j weights[j] row[j] over the row."""
     total = row.dtype.type(0)
     for j in range(len(row)):
@@ -64,7 +75,7 @@ def predictions(x: Host, theta: Host) -> Host:
 @compiled
 def loss_and_gradient(
     x: Host, y: Host, rows: RowOrder, theta: Host, settings: Settings, gradient: Host
-) -> float:
+) -> Number:
     """The loss of a batch; its gradient goes into `gradient`."""
     half, one, loss = x.dtype.type(0.5), x.dtype.type(1), x.dtype.type(0)
     outputs, features = len(theta), x.shape[1]
@@ -89,7 +100,7 @@ def loss_and_gradient(
 
 @compiled
 def update(
-    theta: Host, buffer: Host, gradient: Host, learning_rate: float, settings: Settings, started: bool
+    theta: Host, buffer: Host, gradient: Host, learning_rate: Number, settings: Settings, started: bool
 ) -> None:
     """One step of SGD, in place; the first one with momentum copies the direction undampened."""
     for k in range(theta.shape[0]):

@@ -13,20 +13,16 @@ import numpy as np
 from . import numpy_backend, spec
 from .interface import Arrays, Batch, Host, RowOrder, Tier, Trace, Traits
 from .numpy_backend import Activation, Floats, LossFunction, NumpyBackend, NumpyState
-from .numpy_chunks import CHUNK_BYTES, Chunk, most_steps
+from .numpy_chunks import CHUNK_BYTES, WIDE_BYTES, BatchRows, Chunk, gather, most_steps, wide_batches
 from .spec import Task
 
 TunedState: TypeAlias = Any  # a NumpyState whose model, loss and optimizer are this file's
-
-BLOCK_BYTES = 1 << 18  # of rows of a wide batch that are gathered and used while a core's own cache has them
-WIDE_BYTES = 4 * BLOCK_BYTES  # a batch of more is wide
-LEAST_BLOCK = 8  # rows
 
 # --- tuned ----------------------------------------------------------------------------------------
 
 
 class TunedLinear(numpy_backend.LinearLayer):
-    """Weight and bias are views of one theta (in + 1, out), as their gradients are; no array is made in a step."""
+    """Weight and bias are views of one theta (in + 1, out), and so are their gradients; all arrays are reused."""
 
     def __init__(self, weight: Floats, bias: Floats) -> None:
         self.theta = np.concatenate([weight, bias[None]])
@@ -43,7 +39,8 @@ class TunedLinear(numpy_backend.LinearLayer):
         self.x = x
         z, self.ones = self.outputs[rows]
         x.dot(self.weight, z)
-        return np.add(z, self.bias, z)
+        np.add(z, self.bias, z)
+        return z
 
     def backward(self, dz: Floats, *, need_dx: bool) -> Floats:
         self.x.T.dot(dz, self.grads["weight"])
@@ -121,51 +118,17 @@ def is_plain(options: spec.SGD) -> bool:
 def pack(named: Arrays) -> dict[str, Floats]:
     """Weight and bias of every layer as one array (in + 1, out), by the layer's position."""
     layers = [name.partition(".")[0] for name in named if name.endswith(".weight")]
-    return {layer: np.concatenate([named[f"{layer}.weight"], named[f"{layer}.bias"][None]]) for layer in layers}
+    return {
+        layer: np.concatenate([named[f"{layer}.weight"], named[f"{layer}.bias"][None]]) for layer in layers
+    }
 
 
 def unpack(packed: Mapping[str, Floats]) -> dict[str, Host]:
     """The reverse of `pack`, copied."""
-    parts = {"weight": slice(None, -1), "bias": -1}
-    return {f"{layer}.{name}": a[part].copy() for layer, a in packed.items() for name, part in parts.items()}
-
-
-class BatchRows:
-    """The rows of a wide batch, gathered when they are read: a block of them at a time, in a reused array."""
-
-    def __init__(self, values: Host, rows: RowOrder, block: int) -> None:
-        self.values, self.rows = values, rows
-        self.shape, self.dtype = (len(rows), *values.shape[1:]), values.dtype
-        self.gathered = np.empty((block, *values.shape[1:]), values.dtype)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Host:
-        return np.asarray(self.values[self.rows], dtype)
-
-    def blocks(self) -> Iterator[Host]:
-        """The rows block by block; a block is valid until the next is drawn."""
-        for start in range(0, len(self.rows), len(self.gathered)):
-            rows = self.rows[start : start + len(self.gathered)]
-            yield gather(self.values, rows, self.gathered[: len(rows)])
-
-
-def gather(values: Host, rows: RowOrder, out: Host) -> Host:
-    """values[rows] in an array of its shape.
-
-    mode="clip" skips the bounds check that would buffer the output; a row order is in range.
-    """
-    return values.take(rows, 0, out, "clip")
-
-
-def wide_batches(data: Batch, row_order: RowOrder, batch_size: int) -> Iterator[Batch]:
-    """The batches of wide rows, each gathered block by block when it is read."""
-    x, y = data
-    block = max(LEAST_BLOCK, BLOCK_BYTES // x[:1].nbytes)
-    for start in range(0, len(row_order), batch_size):
-        rows = row_order[start : start + batch_size]
-        yield BatchRows(x, rows, block), BatchRows(y, rows, block)
+    named = {}
+    for layer, theta in packed.items():
+        named[f"{layer}.weight"], named[f"{layer}.bias"] = theta[:-1].copy(), theta[-1].copy()
+    return named
 
 
 def sum_of_blocks(

@@ -28,8 +28,8 @@ def programs_compiled(framework: str) -> int | None:
     """Programs of several operations that a framework compiled so far in this process; None where nobody counts.
 
     torch: graphs of torch.compile, functions and modules of TorchScript. jax: functions of jax.jit, also where a
-    cache had them; single operations, which JAX compiles without it too, are not among them. numba: functions called
-    with arguments of new types, also where a cache had them.
+    cache had them; single operations, which JAX compiles without it too, are not among them. numba: functions
+    called with arguments of new types, also where a cache had them.
     """
     if framework == "jax":
         return _jax_compilations["programs"]

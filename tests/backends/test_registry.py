@@ -12,7 +12,7 @@ from samestep import backends
 from samestep.backends.interface import Backend
 from tests.helpers.lanes import NEEDS_TORCH
 
-FRAMEWORKS = ("torch", "jax", "flax", "optax")
+FRAMEWORKS = ("torch", "jax", "flax", "optax", "numba")
 
 
 def python(code: str) -> str:
@@ -38,18 +38,19 @@ def test_no_framework_is_imported(statement: str) -> None:
     assert python(code) == "[]\n"
 
 
-@pytest.mark.parametrize("lane", ["numpy", "numpy:tuned"])
+@pytest.mark.parametrize("lane", ["numpy", "numpy:tuned", "numpy:fused"])
 def test_a_lane_imports_only_its_own_framework(lane: str) -> None:
     loads = f"import sys; from samestep import backends; backends.load({lane!r})"
     code = f"{loads}; print([name for name in {FRAMEWORKS} if name in sys.modules])"
     assert python(code) == "[]\n"
 
 
-def test_the_nine_lanes_are_registered() -> None:
+def test_the_lanes_of_this_package_are_registered() -> None:
     forms = {
-        "numpy": ["", ":tuned"],
+        "numpy": ["", ":tuned", ":fused"],
         "torch": ["", ":tuned", ":compile", ":fused"],
         "jax": ["", ":tuned", ":fused"],
+        "numba": [""],
     }
     assert set(backends.names()) >= {name + form for name, all_forms in forms.items() for form in all_forms}
 
@@ -80,13 +81,15 @@ def test_a_missing_framework_is_a_reason_and_not_an_error() -> None:
         "import sys; from samestep import backends\n"
         "class Hide:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.partition('.')[0] in ('torch', 'jax'): raise ImportError(f'No module named {name!r}')\n"
+        "        if name.partition('.')[0] in ('torch', 'jax', 'numba'):\n"
+        "            raise ImportError(f'No module named {name!r}')\n"
         "sys.meta_path.insert(0, Hide())\n"
-        "print(*[backends.missing(name) for name in ('torch', 'jax:fused', 'numpy')], sep='|')"
+        "print(*[backends.missing(name) for name in ('torch', 'jax:fused', 'numba', 'numpy')], sep='|')"
     )
-    torch, jax, numpy = python(hidden).strip().split("|")
+    torch, jax, numba, numpy = python(hidden).strip().split("|")
     assert "pip install 'samestep[torch]'" in torch
     assert "pip install 'samestep[jax]'" in jax
+    assert "pip install 'samestep[numba]'" in numba
     assert numpy == "None"
 
 
