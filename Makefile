@@ -19,11 +19,16 @@ setup: $(READY)  ## create .venv with the locked versions and this package
 compare: $(READY)  ## certify, time and compare every lane: make compare ARGS="--task wide --effort standard"
 	@$(BIN)/python -m samestep compare $(ARGS)
 
+# A process for each CPU, four at most; what judges times has the machine to itself. 5: none of the tests was asked for.
+SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadfile
+XML = $(if $(REPORTS),--junitxml=$(REPORTS)/$(1).xml)
+
 test: $(READY)  ## run the tests: make test ARGS="-k numpy"
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not alone" $(call XML,tests) $(ARGS) || [ $$? = 5 ]
+	@$(BIN)/python -m pytest -m alone $(call XML,alone) $(ARGS) || [ $$? = 5 ]
 
 test-fast: $(READY)  ## the tests that take no process, browser or compiler of their own: the inner loop
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow" $(ARGS)
 
 lint: $(READY)  ## style, import contracts and types, as .ci/run checks them
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/lint-imports --no-cache && $(BIN)/mypy

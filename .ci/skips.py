@@ -1,6 +1,6 @@
 """Fail when a test was skipped whose name and reason match no line of the allowed list.
 
-Usage: skips.py JUNIT_XML ALLOWED. A line of ALLOWED is a regular expression over "module::test: reason".
+Usage: skips.py ALLOWED JUNIT_XML... A line of ALLOWED is a regular expression over "module::test: reason".
 """
 
 import re
@@ -9,10 +9,11 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 
-def main(report: str, allowed: str) -> int:
+def main(allowed: str, *reports: str) -> int:
     lines = Path(allowed).read_text(encoding="utf-8").splitlines()
     patterns = [re.compile(line) for line in lines if line.strip() and not line.startswith("#")]
-    cases = list(ElementTree.parse(report).getroot().iter("testcase"))
+    parts = [list(ElementTree.parse(report).getroot().iter("testcase")) for report in reports]
+    cases = [case for part in parts for case in part]
     skipped = [
         f"{case.get('classname')}::{case.get('name')}: {skip.get('message')}"
         for case in cases
@@ -21,7 +22,7 @@ def main(report: str, allowed: str) -> int:
     wrong = [line for line in skipped if not any(pattern.search(line) for pattern in patterns)]
     print(f"{len(cases)} tests, {len(skipped)} skipped, {len(wrong)} of them not allowed")
     print("\n".join(wrong))
-    return int(bool(wrong) or not cases)
+    return int(bool(wrong) or not all(parts))
 
 
 if __name__ == "__main__":

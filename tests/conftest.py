@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -15,6 +16,16 @@ from tests.helpers.processes import SMOKE, samestep
 def pytest_configure() -> None:
     """A shell starts what it runs in the background with Ctrl-C ignored, and so would be all that tests start."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # pytest-benchmark switches itself off where it sees these; the sessions of tests are to see nothing of ours
+    if worker := os.environ.pop("PYTEST_XDIST_WORKER", None):
+        take_cpus(int(worker.removeprefix("gw")), int(os.environ.pop("PYTEST_XDIST_WORKER_COUNT")))
+
+
+def take_cpus(worker: int, workers: int) -> None:
+    """Give a test process CPUs of its own, so that what it times is not disturbed by the other processes."""
+    if hasattr(os, "sched_setaffinity"):
+        cpus = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, cpus[worker::workers] or cpus)
 
 
 def pytest_collection_finish() -> None:

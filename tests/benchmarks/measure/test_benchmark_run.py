@@ -9,14 +9,13 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import psutil
 import pytest
 
 from samestep.backends.spec import Task
-from samestep.benchmarks.analysis import RecordAnalysis, Verdict
+from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.measure import RunRequest, certify_lanes, measure, resume
 from samestep.benchmarks.measure.exclusive import made_folder
@@ -26,83 +25,8 @@ from samestep.benchmarks.record.layout import LOST
 from samestep.benchmarks.record.plan import Effort
 from tests.helpers.dying_lanes import DIED
 from tests.helpers.sessions import LIMITS, TASKS, TINY, requested, run
-from validation.trap_lanes import EXPECTED, WITHOUT_GAIN
 
 pytestmark = pytest.mark.slow
-
-
-# those of a compiler need more memory than these workers have, and are tried with the settings
-TRAPS = {name: expected for name, expected in EXPECTED.items() if not name.endswith("SwitchedOff")}
-
-
-def lane(name: str) -> str:
-    return f"validation.trap_lanes:{name}"
-
-
-@pytest.fixture(scope="module")
-def trapped(tmp_path_factory: pytest.TempPathFactory) -> Record:
-    """One session of everything that goes wrong, beside lanes that do not."""
-    lanes = ["numpy", "numpy:tuned", *map(lane, ("Talks", *TRAPS, *WITHOUT_GAIN))]
-    folder = tmp_path_factory.mktemp("trapped")
-    # slices so long that clocks of half the speed stand out beside what other programs do to single messages
-    effort = TINY.model_copy(update={"slice_ms": 5.0})
-    return measure(requested(folder, *lanes, tasks=tuple(TASKS[:1]), effort=effort), limits=LIMITS)
-
-
-@pytest.fixture(scope="module")
-def verdicts(trapped: Record) -> dict[str, Verdict]:
-    return {one.lane: one for one in RecordAnalysis(trapped).verdicts}
-
-
-@pytest.mark.parametrize(("name", "expected"), TRAPS.items())
-def test_a_lane_that_goes_wrong_has_no_time_and_its_reason(
-    name: str, expected: tuple[str, str], verdicts: Any
-) -> None:
-    word, reason = expected
-    found = verdicts[lane(name)]
-    assert found.word == word
-    assert found.reason.startswith(reason)
-
-
-def test_the_other_lanes_lose_nothing(trapped: Record, verdicts: Any) -> None:
-    for name in ("numpy", "numpy:tuned", lane("Talks")):
-        assert verdicts[name].word not in ("FAILED", "INVALID")
-        pieces = [s for block in trapped.blocks for s in block.slices if s.lane == name and not s.twin]
-        assert Counter(s.kind for s in pieces) == {"race": 4, "gc": 1, "alone": 1}
-
-
-def test_a_lane_that_is_not_certified_is_not_timed(trapped: Record) -> None:
-    assert not [
-        s for block in trapped.blocks for s in block.slices if s.lane in (lane("Wrong"), lane("Absent"))
-    ]
-
-
-def cpu_ns(analysis: RecordAnalysis, name: str) -> float:
-    """The least CPU time of a run, which other programs lengthen little."""
-    return min(timed.cpu_ns / timed.repeats for timed in analysis["two", name].slices())
-
-
-@pytest.mark.parametrize("name", WITHOUT_GAIN)
-def test_a_lane_that_saves_its_work_for_later_gains_nothing(name: str, trapped: Record) -> None:
-    """All of its work is in the slice: it is no faster than the honest lane that it is made from."""
-    analysis = RecordAnalysis(trapped)
-    row = analysis.row_of["two", lane(name)]
-    assert row.verdict.word not in ("FAILED", "INVALID", "FASTER")
-    assert cpu_ns(analysis, lane(name)) > 0.8 * cpu_ns(analysis, "numpy:tuned")
-
-
-def test_a_slice_carries_what_it_is_judged_by(trapped: Record) -> None:
-    for block in trapped.blocks:
-        pieces = [s for s in block.slices if s.lane == "numpy" and not s.twin]
-        audits = [s.audit for s in pieces if s.audit]
-        assert [(audit.reason, audit.equal, audit.steps) for audit in audits] == [("", True, 10)]
-        assert len({s.start_seed for s in pieces} | {s.order_seed for s in pieces}) == 2 * len(pieces)
-        for piece in pieces:
-            assert piece.compilations == 0
-            assert 0 < piece.fetch_ns < piece.elapsed_ns < piece.span_ns
-            assert piece.cpu_ns > 0
-            assert 1 <= piece.warmups <= 5
-            assert piece.outside_ns > 0
 
 
 def test_a_worker_ends_with_its_job() -> None:
@@ -118,27 +42,6 @@ def test_a_worker_ends_with_its_job() -> None:
     assert len(certify_lanes(tasks, ["numpy"], progress=watch)) == 6
     assert len(alive) == 6
     assert max(alive) - already < Effort(name="any", blocks=1).jobs
-
-
-def test_every_block_has_a_twin_of_one_lane(trapped: Record) -> None:
-    for block in trapped.blocks:
-        assert {s.lane for s in block.slices if s.twin} <= {block.twin}
-        assert sorted(block.started).count(f"twin of {block.twin}") == 1
-
-
-def test_cold_calls_accuracy_and_ceilings_are_there(trapped: Record) -> None:
-    cold = next(c for c in trapped.colds if c.lane == "numpy")
-    assert 0 < cold.import_s < 60
-    assert 0 < cold.first_call_s < 60
-    assert cold.peak_memory > 10 << 20
-    certified = next(c for c in trapped.certified if c.lane == "numpy")
-    assert certified.accuracy is not None
-    assert certified.accuracy.excess is not None
-    assert certified.accuracy.excess >= 0
-    assert trapped.ceilings[0].read_rate > 1e8
-    assert {d.framework for d in trapped.dispatches} == {"numpy"}
-    arm = next(arm for arm in trapped.arms if arm.lane == "numpy")
-    assert all(pool.threads == 1 for pool in arm.pools)
 
 
 def test_a_baseline_whose_process_dies_once_is_made_up_for(
@@ -320,6 +223,8 @@ def test_a_selection_that_makes_no_sense_is_refused(
 
 
 def test_certificates_alone(tmp_path: Path) -> None:
-    found = certify_lanes(TASKS[:1], ["numpy", lane("Wrong"), lane("Absent")], limits=LIMITS)
+    found = certify_lanes(
+        TASKS[:1], ["numpy", "validation.trap_lanes:Wrong", "validation.trap_lanes:Absent"], limits=LIMITS
+    )
     assert [each.certificate.status for each in found] == ["pass", "fail", "fail"]
     assert "mlx" in found[2].certificate.reason
