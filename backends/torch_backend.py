@@ -38,12 +38,16 @@ class TorchLane(Backend[StateT]):
 
     @contextmanager
     def precision(self, dtype: str) -> Iterator[None]:
-        before = torch.get_float32_matmul_precision()
-        torch.set_float32_matmul_precision("high" if self.traits.matmul_precision == "tf32" else "highest")
+        """TF32 by its name: set_float32_matmul_precision("high") may also split into bfloat16."""
+        matmul = torch.backends.cuda.matmul
+        before, matmul.fp32_precision = (
+            matmul.fp32_precision,
+            ("tf32" if self.traits.matmul_precision == "tf32" else "ieee"),
+        )
         try:
             yield
         finally:
-            torch.set_float32_matmul_precision(before)
+            matmul.fp32_precision = before
 
     def put(self, array: Host) -> Tensor:
         return torch.tensor(array, device=self.device)
@@ -144,7 +148,11 @@ def loss_function(declared: spec.Loss, dtype: torch.dtype, device: str) -> nn.Mo
 
 
 def sgd(options: spec.SGD, params: Sequence[Tensor]) -> torch.optim.SGD:
-    """torch.optim.SGD is the definition; the schedule's learning rate is set before every step."""
+    """torch.optim.SGD is the definition.
+
+    Its guide drives a schedule by torch.optim.lr_scheduler; here the learning rate is set in `param_groups`
+    before every step: the frameworks' schedulers round differently, and one schedule serves them all.
+    """
     return torch.optim.SGD(
         params,
         lr=options.learning_rate,

@@ -10,10 +10,11 @@ import os
 import shutil
 import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.sgd import sgd
@@ -22,7 +23,7 @@ from . import spec, torch_losses
 from .interface import Arrays, Batch, Device, Host, RowOrder, Tier, Trace, Traits
 from .spec import Task
 from .torch_backend import TorchBackend, TorchLane
-from .torch_programs import Buffers, TorchPrograms, is_wide, programs
+from .torch_programs import Buffers, TorchPrograms, has_loop, is_wide, programs
 
 # --- tuned ----------------------------------------------------------------------------------------
 
@@ -50,11 +51,11 @@ class PlainLane(TorchLane[PlainState]):
         size = min(batch_size, len(row_order))
         x_rows, y_rows = x.new_empty((size, *x.shape[1:])), y.new_empty((size, *y.shape[1:]))
         for rows in self.put(row_order).split(batch_size):
-            n = len(rows)
-            yield (
-                torch.index_select(x, 0, rows, out=x_rows[:n]),
-                torch.index_select(y, 0, rows, out=y_rows[:n]),
-            )
+            if len(rows) < size:  # the last, partial one
+                x_rows, y_rows = x_rows[: len(rows)], y_rows[: len(rows)]
+            torch.index_select(x, 0, rows, out=x_rows)
+            torch.index_select(y, 0, rows, out=y_rows)
+            yield x_rows, y_rows
 
     def plain_state(self, task: Task, params: Arrays | None, buffers: Arrays | None) -> TorchTunedState:
         """The documented lane's state as lists."""
@@ -100,7 +101,7 @@ class PlainLane(TorchLane[PlainState]):
 
 
 class TorchTuned(PlainLane[TorchTunedState]):
-    """Eager: autograd.grad, and the functional form of torch.optim.SGD."""
+    """Eager: functional layers, autograd.grad, and an update in place."""
 
     tier: ClassVar[Tier] = "tuned"
     traits = Traits(gradient="autodiff", buffers="reused")
@@ -114,27 +115,50 @@ class TorchTuned(PlainLane[TorchTunedState]):
         self, state: TorchTunedState, batch: Batch, learning_rate: float
     ) -> tuple[TorchTunedState, Tensor]:
         x, y = batch
-        loss = state.loss(state.model(x), y)
-        apply_sgd(state, list(torch.autograd.grad(loss, state.params)), learning_rate)
+        # forward, not the module itself: no lane has hooks, and a call looks for them
+        loss: Tensor = state.loss.forward(forward(state, x), y)
+        apply_sgd(state, torch.autograd.grad(loss, state.params), learning_rate)
         return state, loss.detach()
 
 
-@torch.no_grad()
-def apply_sgd(state: TorchTunedState, gradients: list[Tensor], learning_rate: float) -> None:
-    """torch.optim.SGD's own function, without the bookkeeping of Optimizer.step."""
+def forward(state: TorchTunedState, x: Tensor) -> Tensor:
+    """The chain of layers, without the calls of nn.Module around it."""
+    for layer in state.model:
+        x = linear(x, layer.weight, layer.bias) if isinstance(layer, nn.Linear) else layer.forward(x)
+    return x
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """x W^T + b; one output of long rows as a product and a sum, which is faster than addmm."""
+    if len(weight) == 1 and is_wide(weight.shape[1]):
+        return x @ weight.t() + bias
+    return nn.functional.linear(x, weight, bias)
+
+
+def apply_sgd(state: TorchTunedState, gradients: Sequence[Tensor], learning_rate: float) -> None:
+    """The update without the bookkeeping of Optimizer.step: torch.optim.SGD's own function, or one add_ each.
+
+    theta := theta - learning_rate g, where there is neither momentum nor decay.
+    """
     options = state.options
-    sgd(
-        state.params,
-        gradients,
-        state.buffers,
-        foreach=False,
-        lr=learning_rate,
-        momentum=options.momentum,
-        dampening=options.dampening,
-        weight_decay=options.weight_decay,
-        nesterov=options.nesterov,
-        maximize=options.maximize,
-    )
+    with torch.no_grad():
+        if not (options.momentum or options.weight_decay):
+            alpha = learning_rate if options.maximize else -learning_rate
+            for parameter, gradient in zip(state.params, gradients, strict=True):
+                parameter.add_(gradient, alpha=alpha)
+            return
+        sgd(
+            state.params,
+            list(gradients),
+            state.buffers,
+            foreach=False,
+            lr=learning_rate,
+            momentum=options.momentum,
+            dampening=options.dampening,
+            weight_decay=options.weight_decay,
+            nesterov=options.nesterov,
+            maximize=options.maximize,
+        )
 
 
 def zeros_for_none(params: Sequence[Tensor], buffers: Buffers) -> list[Tensor]:
@@ -182,7 +206,7 @@ class TorchCompile(PlainLane[TorchCompiledState]):
         plain = self.plain_state(task, params, buffers)
         key = (task.layers, task.loss, task.optimizer, task.dtype)
         if key not in self.programs:
-            self.programs[key] = programs(task, torch_losses.compilable(plain.loss))
+            self.programs[key] = programs(task, torch_losses.compilable(plain.loss), self.device)
         if task.optimizer.momentum and not task.optimizer.dampening:
             # undampened, a zero buffer gives b_1 = g, and the first step is no program of its own
             plain.buffers = [*zeros_for_none(plain.params, plain.buffers)]
@@ -249,11 +273,62 @@ class TorchCompile(PlainLane[TorchCompiledState]):
 
 
 class TorchFused(TorchCompile):
-    """Ten unrolled steps in one compiled call: more would save little time and compile for longer."""
+    """Many steps in one compiled call: a loop of steps on narrow rows, ten unrolled steps on wide ones.
+
+    Up to 64 inputs (`is_wide`) the cost of a step is that of its calls, and a loop in C++ has few. Longer rows
+    take the time themselves, and the loop gathers them more slowly than torch's own call. The loop needs the CPU
+    and a PyTorch that has it; elsewhere narrow rows take ten unrolled steps too, and the lane's `traits` say so.
+    """
 
     tier: ClassVar[Tier] = "fused"
-    traits = Traits(gradient="autodiff", buffers="reused", compiled="10 steps")
+    traits = Traits(gradient="autodiff", buffers="reused", compiled="loop (wide: 10 steps)")
     chunk = 10
+    loop_steps = 256  # the most of one call; fewer run in the same program
+
+    def __init__(self, device: str = "cpu") -> None:
+        super().__init__(device)
+        if not has_loop(device):
+            self.traits = replace(self.traits, compiled="10 steps")  # type: ignore[misc]  # of this lane alone
+
+    def epoch(
+        self,
+        state: TorchCompiledState,
+        data: Batch,
+        row_order: RowOrder,
+        batch_size: int,
+        learning_rates: Host,
+    ) -> tuple[TorchCompiledState, list[Tensor]]:
+        loop, losses = state.programs.loop, list[Tensor]()
+        full = len(row_order) // batch_size
+        begin = int(
+            None in state.buffers and bool(state.options.momentum)
+        )  # a first step that is unlike others
+        if loop is None or full <= begin:
+            return super().epoch(state, data, row_order, batch_size, learning_rates)
+
+        def unrolled(first: int, last: int) -> list[Tensor]:
+            rows = row_order[first * batch_size : last * batch_size]
+            return super(TorchFused, self).epoch(state, data, rows, batch_size, learning_rates[first:last])[1]
+
+        losses += unrolled(0, begin) if begin else []
+        for first in range(begin, full, self.loop_steps):
+            count = min(self.loop_steps, full - first)
+            rows = row_order[first * batch_size : (first + count) * batch_size]
+            call = self.loop_call(rows.reshape(count, batch_size), learning_rates[first : first + count])
+            momenta = [b for b in state.buffers if b is not None]
+            after, values = loop(state.values, momenta, *data, *call)
+            state.buffers = after or state.buffers
+            losses.append(values[:count])
+        return state, losses + (unrolled(full, full + 1) if full * batch_size < len(row_order) else [])
+
+    def loop_call(self, rows: RowOrder, learning_rates: Host) -> tuple[Tensor, Tensor, Tensor]:
+        """Rows (count, B) and learning rates with room for the most steps of a call, and count."""
+        count, batch_size = rows.shape
+        batches = np.zeros((self.loop_steps, batch_size), rows.dtype)
+        batches[:count] = rows
+        rates = np.zeros(self.loop_steps, learning_rates.dtype)
+        rates[:count] = learning_rates
+        return torch.from_numpy(batches), torch.from_numpy(rates), torch.tensor(count)
 
 
 # --- TF32 -----------------------------------------------------------------------------------------

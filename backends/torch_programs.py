@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from . import spec
 from .spec import Task
 from .torch_backend import build_layer
+from .torch_private import while_loop
 
 Buffers: TypeAlias = list[Tensor | None]  # None before the first step
 NARROW = 64  # inputs up to which a call costs more than it saves
@@ -20,23 +21,33 @@ NARROW = 64  # inputs up to which a call costs more than it saves
 class TorchPrograms(NamedTuple):
     """The compiled functions of one task, of (params, buffers, x, y, batches, learning_rates).
 
-    Both change the parameters in place and give the next buffers and the loss of each step; `trace` also gives
+    `loop` also takes a count, and is None where unrolled steps are faster or all there is. All change the parameters in place and give the next buffers and the loss of each step; `trace` also gives
     parameters, buffers and gradients after each.
     """
 
     epoch: Callable[..., tuple[Buffers, Tensor, list[Any]]]
     trace: Callable[..., tuple[Buffers, Tensor, list[Any]]]
+    loop: Callable[..., tuple[Buffers, Tensor]] | None
 
 
-def programs(task: Task, loss: nn.Module) -> TorchPrograms:
+def programs(task: Task, loss: nn.Module, device: str) -> TorchPrograms:
     """Everything one task compiles, as functions of tensors alone."""
     gradients_and_loss = torch.func.grad_and_value(objective(task, loss))
-    return TorchPrograms(
-        *(
-            compiled(task, train(task.optimizer, gradients_and_loss, traced=traced))
-            for traced in (False, True)
-        )
-    )
+    epoch, trace = (train(task.optimizer, gradients_and_loss, traced=traced) for traced in (False, True))
+    loop = None
+    if has_loop(device) and not is_wide(inputs(task)):
+        loop = compiled(task, train_loop(task.optimizer, gradients_and_loss), device)
+    return TorchPrograms(compiled(task, epoch, device), compiled(task, trace, device), loop)
+
+
+def has_loop(device: str) -> bool:
+    """Whether a program can hold a loop of steps: on the CPU, where this PyTorch has one."""
+    return device == "cpu" and while_loop is not None
+
+
+def inputs(task: Task) -> int:
+    """The columns of x: the first weight is (in, out)."""
+    return next(iter(task.parameters.values()))[0]
 
 
 def objective(task: Task, loss: nn.Module) -> Callable[[list[Tensor], Tensor, Tensor], Tensor]:
@@ -121,11 +132,58 @@ def train(
     return advance
 
 
-def compiled(task: Task, function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function through torch.compile, as one graph with fixed shapes."""
-    inputs, _ = next(iter(task.parameters.values()))  # the first weight is (in, out)
+def train_loop(
+    options: spec.SGD, gradients_and_loss: Callable[..., tuple[list[Tensor], Tensor]]
+) -> Callable[..., tuple[Buffers, Tensor]]:
+    """A function that takes the first `count` steps of those it is given, as one loop.
+
+    Batches are the rows (steps, B) of one tensor, learning rates (steps,); `count` is a tensor, so that one
+    program does any number of steps. What the loop carries is new after every step: it changes nothing in place.
+    """
+    direction = sgd_direction(options)
+    assert while_loop is not None
+    loop = while_loop
+
+    def advance(
+        params: list[Tensor],
+        buffers: list[Tensor],
+        x: Tensor,
+        y: Tensor,
+        batches: Tensor,
+        learning_rates: Tensor,
+        count: Tensor,
+    ) -> tuple[Buffers, Tensor]:
+        size = len(params)
+
+        def go_on(done: Tensor, losses: Tensor, *values: Tensor) -> Tensor:
+            return done < count
+
+        def body(done: Tensor, losses: Tensor, *values: Tensor) -> tuple[Tensor, ...]:
+            theta, momenta = list(values[:size]), values[size:] or [None] * size
+            at = done.reshape(1)
+            rows, learning_rate = batches.index_select(0, at)[0], learning_rates.index_select(0, at)[0]
+            gradients, loss = gradients_and_loss(theta, x.index_select(0, rows), y.index_select(0, rows))
+            steps = [direction(*each) for each in zip(theta, gradients, momenta, strict=True)]
+            theta = [p - learning_rate * d for p, (d, _) in zip(theta, steps, strict=True)]
+            after = [b for _, b in steps if b is not None]
+            return done + 1, losses.index_copy(0, at, loss.reshape(1)), *theta, *after
+
+        start = torch.zeros((), dtype=torch.int64), torch.zeros_like(learning_rates)
+        carried = (value.clone() for value in (*params, *buffers))
+        _, losses, *values = loop(go_on, body, (*start, *carried))
+        for before, after in zip(params, values[:size], strict=True):
+            before.copy_(after)
+        return list(values[size:]), losses
+
+    return advance
+
+
+def compiled(task: Task, function: Callable[..., Any], device: str) -> Callable[..., Any]:
+    """The function through torch.compile: one graph, fixed shapes, and on the CPU no Python between kernels."""
+    options: dict[str, Any] = {"cpp_wrapper": device == "cpu"}
     # Long rows are gathered one batch at a time: in one fused loop, batches would push each other out of cache.
-    options: dict[str, Any] = {"cpp.max_horizontal_fusion_size": 1} if is_wide(inputs) else {}
+    if is_wide(inputs(task)):
+        options["cpp.max_horizontal_fusion_size"] = 1
     return torch.compile(own_code(function), fullgraph=True, dynamic=False, options=options)
 
 

@@ -5,6 +5,7 @@ No GPU is needed: a NumPy lane rounds the inputs of its matrix products to so ma
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -271,10 +272,13 @@ def test_precision_lets_tf32_in_only_where_it_is_declared() -> None:
     if "torch" in LANES:
         import torch
 
-        for lane, words in (("torch", "highest"), ("torch:tf32", "high")):
-            with backends.lane_class(lane)("cpu").precision("float32"):
-                assert torch.get_float32_matmul_precision() == words
-            assert torch.get_float32_matmul_precision() == "highest"
+        matmul = torch.backends.cuda.matmul
+        before = matmul.fp32_precision
+        for lane, words in (("torch", "ieee"), ("torch:tf32", "tf32")):
+            with warnings.catch_warnings(), backends.lane_class(lane)("cpu").precision("float32"):
+                warnings.simplefilter("error")
+                assert matmul.fp32_precision == words
+            assert matmul.fp32_precision == before
     if "jax" in LANES:
         import jax
 
