@@ -21,8 +21,9 @@ NARROW = 64  # inputs up to which a call costs more than it saves
 class TorchPrograms(NamedTuple):
     """The compiled functions of one task, of (params, buffers, x, y, batches, learning_rates).
 
-    `loop` also takes a count, and is None where unrolled steps are faster or all there is. All change the parameters in place and give the next buffers and the loss of each step; `trace` also gives
-    parameters, buffers and gradients after each.
+    All change the parameters in place and give the next buffers and the loss of each step; `trace` also gives
+    parameters, buffers and gradients after each. `loop` also takes a count; it is None where unrolled steps are
+    faster, or all there is.
     """
 
     epoch: Callable[..., tuple[Buffers, Tensor, list[Any]]]
