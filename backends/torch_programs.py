@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any, NamedTuple, TypeAlias
@@ -37,8 +39,8 @@ def programs(task: Task, loss: nn.Module, device: str) -> TorchPrograms:
     epoch, trace = (train(task.optimizer, gradients_and_loss, traced=traced) for traced in (False, True))
     loop = None
     if has_loop(device) and not is_wide(inputs(task)):
-        loop = compiled(task, train_loop(task.optimizer, gradients_and_loss), device)
-    return TorchPrograms(compiled(task, epoch, device), compiled(task, trace, device), loop)
+        loop = compiled(task, train_loop(task.optimizer, gradients_and_loss), cpp_wrapper=True)
+    return TorchPrograms(compiled(task, epoch), compiled(task, trace), loop)
 
 
 def has_loop(device: str) -> bool:
@@ -179,13 +181,28 @@ def train_loop(
     return advance
 
 
-def compiled(task: Task, function: Callable[..., Any], device: str) -> Callable[..., Any]:
-    """The function through torch.compile: one graph, fixed shapes, and on the CPU no Python between kernels."""
-    options: dict[str, Any] = {"cpp_wrapper": device == "cpu"}
+def compiled(task: Task, function: Callable[..., Any], *, cpp_wrapper: bool = False) -> Callable[..., Any]:
+    """The function through torch.compile, as one graph with fixed shapes; with `cpp_wrapper` all of it is C++."""
+    options: dict[str, Any] = {"cpp_wrapper": cpp_wrapper, "guard_filter_fn": argument_guards(function)}
     # Long rows are gathered one batch at a time: in one fused loop, batches would push each other out of cache.
     if is_wide(inputs(task)):
         options["cpp.max_horizontal_fusion_size"] = 1
     return torch.compile(own_code(function), fullgraph=True, dynamic=False, options=options)
+
+
+def argument_guards(function: Callable[..., Any]) -> Callable[[Sequence[Any]], list[bool]]:
+    """Which guards a call of the program checks: those of its arguments, and of settings such as the grad mode.
+
+    The others ask whether our own functions, their closures and torch's modules are still what they were. They
+    always are, and to ask takes a third of a call. Nothing calls a program from within a transform of torch.func.
+    """
+    arguments = set(inspect.signature(function).parameters)
+
+    def needed(guard: Any) -> bool:
+        root = re.split(r"[.\[]", guard.name, maxsplit=1)[0]
+        return root in arguments or (not root and guard.guard_type != "FUNCTORCH_STACK_MATCH")
+
+    return lambda guards: [needed(guard) for guard in guards]
 
 
 def own_code(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -46,3 +46,22 @@ def test_without_a_code_of_their_own_they_push_one_another_out() -> None:
     """Why `own_code` is there; when torch no longer needs it, this fails and it can go."""
     with pytest.raises(torch._dynamo.exc.FailOnRecompileLimitHit):
         results(closures(5))
+
+
+def test_a_program_still_sees_other_arguments() -> None:
+    """Fewer guards: what the arguments are is checked, and a change of it compiles another program."""
+
+    def total(params: list[Any], x: Any) -> Any:
+        return sum((p for p in params if p is not None), x)
+
+    keep = torch_programs.argument_guards(total)
+    torch.compiler.reset()
+    options = {"guard_filter_fn": keep}
+    program = torch.compile(total, dynamic=False, fullgraph=True, options=options)
+    one = torch.ones(2)
+    assert program([one], one).tolist() == [2, 2]
+    assert program([one, one], one).tolist() == [3, 3]
+    assert program([None, one], one).tolist() == [2, 2]
+    assert program([one, one], torch.ones(3, 2)).tolist() == [[3, 3]] * 3
+    assert program([one], one.double()).dtype == torch.float64
+    assert program([one], one).tolist() == [2, 2]
