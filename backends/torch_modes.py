@@ -282,13 +282,14 @@ class TorchFused(TorchCompile):
 
     tier: ClassVar[Tier] = "fused"
     traits = Traits(gradient="autodiff", buffers="reused", compiled="loop (wide: 10 steps)")
+    compiled_elsewhere: ClassVar[str] = "10 steps"  # where there is no loop
     chunk = 10
     loop_steps = 256  # the most of one call; fewer run in the same program
 
     def __init__(self, device: str = "cpu") -> None:
         super().__init__(device)
         if not has_loop(device):
-            self.traits = replace(self.traits, compiled="10 steps")  # type: ignore[misc]  # of this lane alone
+            self.traits = replace(self.traits, compiled=self.compiled_elsewhere)  # type: ignore[misc]  # of this lane alone
 
     def epoch(
         self,

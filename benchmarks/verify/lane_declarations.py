@@ -26,10 +26,20 @@ def declared_lanes() -> dict[str, dict[str, Any]]:
         package, _, module = place.module.rpartition(".")
         if package == OURS:
             attributes = _attributes(module, place.attr)
+            attributes.pop("compiled_elsewhere", None)
             traits = asdict(Traits(**attributes.pop("traits")))
             traits["products"] = traits.pop("matmul_precision")  # its name in records
             lanes[lane] = attributes | traits
     return lanes
+
+
+@cache
+def compiled_elsewhere(lane: str) -> str | None:
+    """What a lane declares to compile on other devices and with other versions of its framework, if it does."""
+    place = backends.places()[lane]
+    module = place.module.rpartition(".")[2]
+    text: str | None = _attributes(module, place.attr).get("compiled_elsewhere")
+    return text
 
 
 def _attributes(module: str, name: str) -> dict[str, Any]:
@@ -42,7 +52,7 @@ def _attributes(module: str, name: str) -> dict[str, Any]:
         found |= _attributes(module, _name(base))
     for statement in classes[name].body:
         target, value = _assignment(statement)
-        if target in ("framework", "tier"):
+        if target in ("framework", "tier", "compiled_elsewhere"):
             found[target] = ast.literal_eval(value)
         elif target == "traits" and isinstance(value, ast.Call):
             found[target] = {word.arg: ast.literal_eval(word.value) for word in value.keywords}

@@ -8,7 +8,7 @@ from samestep.backends.interface import LaneName
 
 from ..record import AnyRecord, Arm, Certified
 from .findings import Findings
-from .lane_declarations import declared_lanes
+from .lane_declarations import compiled_elsewhere, declared_lanes
 
 TRAITS = ("framework", "tier", "gradient", "buffers", "compiled", "products")
 
@@ -46,7 +46,7 @@ def _check_traits(findings: Findings, arm: Arm) -> None:
         recorded, value = getattr(arm, trait), declared[trait]
         findings.declared(
             "lane descriptions",
-            recorded == value,
+            recorded == value or (trait == "compiled" and recorded == compiled_elsewhere(arm.lane)),
             f"{arm.lane}: {trait} is {recorded!r}; it declares {value!r}",
         )
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 import pytest
 
 from samestep import backends
-from samestep.benchmarks.verify.lane_declarations import declared_lanes
+from samestep.benchmarks.verify.lane_declarations import compiled_elsewhere, declared_lanes
 from tests.helpers.paths import DATA
 
 OURS = sorted(lane for lane, place in backends.places().items() if place.module.startswith("samestep."))
@@ -37,3 +37,10 @@ def test_verify_imports_no_framework() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_lane_may_declare_what_it_compiles_elsewhere() -> None:
+    """torch:fused on a device, or with a PyTorch, that has no loop."""
+    assert compiled_elsewhere("torch:fused") == "10 steps"
+    assert compiled_elsewhere("torch:compile") is None
+    assert "compiled_elsewhere" not in declared_lanes()["torch:fused"]
