@@ -20,7 +20,7 @@ COMPILED = ("torch:compile", "torch:fused")
 CHUNK = 25
 
 
-class Chunk(NamedTuple):
+class CaseChunk(NamedTuple):
     """A lane's cases from `start` to before `stop`, of so many that are drawn in all."""
 
     lane: str
@@ -55,13 +55,13 @@ def run(lanes: Sequence[str], cases: int, folder: Path, progress: Progress) -> d
     return {"lanes": {lane: summary(rows) for lane, rows in results.items()}}
 
 
-def chunks_of(lane: str, cases: int) -> list[Chunk]:
+def chunks_of(lane: str, cases: int) -> list[CaseChunk]:
     """The work of one lane in pieces; a compiled lane has fewer cases."""
     count = min(cases, COMPILED_CASES) if lane in COMPILED else cases
-    return [Chunk(lane, start, min(start + CHUNK, count), cases) for start in range(0, count, CHUNK)]
+    return [CaseChunk(lane, start, min(start + CHUNK, count), cases) for start in range(0, count, CHUNK)]
 
 
-def certified(chunk: Chunk) -> list[dict[str, Any]]:
+def certified(chunk: CaseChunk) -> list[dict[str, Any]]:
     """The certificates of one lane on a few tasks, in a process of its own."""
     from samestep import backends
     from samestep.benchmarks.parity import certify

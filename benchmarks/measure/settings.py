@@ -109,6 +109,10 @@ RULES = tuple(
         ),
         ("ignored", "NUMBA_CACHE_DIR", "a folder"),
         ("shown", "NUMBA_*", "Numba alone"),
+        # --- lanes of other packages
+        ("unset", "KERAS_MAX_* PL_TRAINER_*", "fewer epochs and steps, and arguments of Lightning's Trainer"),
+        ("recorded", "KERAS_*", "Keras's backend and folder: a lane of Keras has its own"),
+        ("shown", "SKLEARN_*", "scikit-learn alone"),
         # --- measuring from outside
         ("unset", "COVERAGE_* COV_CORE_*", "counts every line that Python runs"),
         ("unset", "PYTHONINSPECT PYTHONVERBOSE PYTHONDEBUG PYTHONMALLOCSTATS PYTHONDUMPREFS*", "reports"),

@@ -33,6 +33,7 @@ from tests.helpers import command_runner
 from tests.helpers.paths import ROOT
 
 EXAMPLE = ROOT / "examples" / "packed"
+PEERS = ROOT / "examples" / "peers"
 PAGES = [*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 FENCED = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SHELLS = ("", "sh", "console", "bash")
@@ -48,7 +49,9 @@ def project(folder: Path) -> dict[str, Any]:
     return declared
 
 
-LANES = [lane for folder in (ROOT, EXAMPLE) for lane in project(folder)["entry-points"][backends.GROUP]]
+LANES = [
+    lane for folder in (ROOT, EXAMPLE, PEERS) for lane in project(folder)["entry-points"][backends.GROUP]
+]
 
 # What is parsed and not run, by how the line begins, and why.
 UNRUN = {
@@ -61,6 +64,8 @@ UNRUN = {
     "samestep parity --device cuda": "needs a GPU",
     "pytest tests/backends/test_contract.py --device cuda": "needs a GPU",
     "samestep compare --lane torch --lane numpy:tuned --lane numpy:packed": "test_example_lane races that lane",
+    "samestep compare --lane torch --lane torch:tuned --lane lightning --lane keras:torch": "test_peers races it",
+    "samestep compare --lane jax --lane jax:tuned --lane keras:jax --baseline jax": "the same",
     "python -m validation": "minutes and more; tests/validation runs small ones",
     "samestep sweep": "twenty minutes; test_crossover runs a small one",
 }

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.helpers.outside_lanes import pip_install
 from tests.helpers.paths import ROOT
 
 pytestmark = pytest.mark.slow
@@ -20,14 +20,7 @@ EXAMPLE = ROOT / "examples" / "packed"
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the example installed in it, as `pip install ./examples/packed` would."""
-    source = tmp_path_factory.mktemp("source") / "packed"
-    shutil.copytree(EXAMPLE, source)  # pip leaves build files behind
-    target = tmp_path_factory.mktemp("site")
-    words = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target"]
-    subprocess.run(
-        [sys.executable, *words, str(target), str(source)], check=True, capture_output=True, timeout=120
-    )
-    return target
+    return pip_install(EXAMPLE, tmp_path_factory.mktemp("packed"))
 
 
 def samestep(site: Path, *words: str, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 BROKEN = """
@@ -22,6 +25,16 @@ def install(folder: Path, lane: str, class_name: str, code: str) -> None:
     (package / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1\n")
     (package / "entry_points.txt").write_text(f"[samestep.backends]\n{lane} = {module}:{class_name}\n")
     (folder / f"{module}.py").write_text(code)
+
+
+def pip_install(example: Path, folder: Path) -> Path:
+    """A site folder in `folder` with an example in it, as pip installs it, without what it depends on."""
+    source, site = folder / "source", folder / "site"
+    shutil.copytree(example, source)  # pip leaves build files behind
+    words = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target"]
+    command = [sys.executable, *words, str(site), str(source)]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    return site
 
 
 def python_path(*folders: Path) -> str:

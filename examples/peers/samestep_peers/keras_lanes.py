@@ -1,0 +1,433 @@
+"""The lanes `keras:torch` and `keras:jax`: Sequential, compile and fit of Keras 3, as its guide calls them.
+
+What is timed is model.fit over NumPy arrays, one epoch for every run. Keras takes its backend from a variable
+while it is imported, for the life of a process: the two lanes need a process each, and the suite gives them one.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from math import prod
+from typing import Any, ClassVar, NamedTuple, TypeAlias, assert_never
+
+import numpy as np
+
+from samestep.backends import spec
+from samestep.backends.interface import Arrays, Batch, Host, RowOrder, Trace, Traits, Unavailable
+from samestep.backends.spec import Task
+
+from .fit_lane import FitLane, more_than_plain, one_rate, start_of
+
+Function: TypeAlias = Callable[[Any, Any], Any]  # of target and prediction
+LAST = "last_loss"
+NO_FOLDER = os.path.join(
+    os.devnull, "keras"
+)  # so that Keras neither reads nor writes settings in a home folder
+
+# --- Keras itself ---------------------------------------------------------------------------------
+
+
+@contextmanager
+def keras_variables(backend: str) -> Iterator[None]:
+    """The variables that Keras reads while it is imported; afterwards the environment is as it was."""
+    before = dict(os.environ)
+    for name in [name for name in before if name.startswith("KERAS_")]:
+        del os.environ[name]
+    os.environ.update(KERAS_BACKEND=backend, KERAS_HOME=NO_FOLDER)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def other_backend(backend: str) -> str | None:
+    """Why Keras cannot run on a backend in this process; None when it can."""
+    keras = sys.modules.get("keras")
+    active = keras.config.backend() if keras else backend
+    return None if active == backend else f"Keras runs on {active} here: {backend} needs a process of its own"
+
+
+def keras_on(backend: str) -> Any:
+    """Keras on a backend; the first call imports it.
+
+    Raises:
+        Unavailable: it runs on another one in this process.
+    """
+    if reason := other_backend(backend):
+        raise Unavailable(reason)
+    with keras_variables(backend):
+        import keras
+    return keras
+
+
+# --- model ----------------------------------------------------------------------------------------
+
+
+def build_layer(keras: Any, layer: spec.Layer) -> Any:
+    """One layer, by its class in keras.layers."""
+    match layer:
+        case spec.Linear(out_features=size):
+            return keras.layers.Dense(size)
+        case spec.LeakyReLU(negative_slope=slope):
+            return keras.layers.LeakyReLU(negative_slope=slope)
+        case spec.ReLU() | spec.Sigmoid() | spec.Tanh():
+            return keras.layers.Activation(layer.kind)
+        case _:
+            assert_never(layer)
+
+
+# --- loss -----------------------------------------------------------------------------------------
+
+
+OPTIONS = {  # of each loss those that can be given
+    "mse": (),
+    "l1": (),
+    "huber": ("delta",),
+    "smooth_l1": ("beta",),
+    "cross_entropy": (),
+    "bce_with_logits": (),
+}
+
+
+def loss_function(keras: Any, loss: spec.Loss) -> Function:
+    """The loss of a batch as a function, as Keras's guide writes losses of one's own.
+
+    Those in keras.losses round float64 to float32 on their way (Keras 3.15: in the mean on both backends, in the
+    division by the number of rows on PyTorch), so that no proof in float64 would be one of them.
+    """
+
+    def mean(target: Any, prediction: Any) -> Any:
+        values = element(target, prediction)
+        return keras.ops.sum(values) / prod(values.shape)
+
+    element = element_loss(keras.ops, loss.name, dict(loss.options))
+    return mean
+
+
+def element_loss(ops: Any, name: str, options: dict[str, Any]) -> Function:
+    """The loss of each element, or of each row, of a target and a prediction."""
+    match name:
+        case "mse":
+            return lambda target, prediction: ops.square(prediction - target)
+        case "l1":
+            return lambda target, prediction: ops.absolute(prediction - target)
+        case "huber":
+            return huber(ops, options.get("delta", 1.0))
+        case "smooth_l1":
+            beta = options.get("beta", 1.0)
+            return huber(ops, beta, beta)
+        case "bce_with_logits":
+            return lambda target, logit: ops.binary_crossentropy(target, logit, from_logits=True)
+        case "cross_entropy":
+            return lambda target, logit: ops.sparse_categorical_crossentropy(target, logit, from_logits=True)
+    raise ValueError(f"Keras has no {name} here")
+
+
+def huber(ops: Any, delta: float, divisor: float = 1.0) -> Function:
+    """e^2 / 2 where |e| <= delta, else delta (|e| - delta/2); over a divisor."""
+
+    def loss(target: Any, prediction: Any) -> Any:
+        e = ops.absolute(prediction - target)
+        return ops.where(e <= delta, 0.5 * e * e, delta * (e - 0.5 * delta)) / divisor
+
+    return loss
+
+
+def last_loss(keras: Any, loss: Function) -> Any:
+    """A metric that is the loss of the last batch: the one that Keras shows is the mean of an epoch so far."""
+
+    class LastLoss(keras.metrics.Metric):
+        def __init__(self) -> None:
+            super().__init__(name=LAST)
+            self.last = self.add_weight(shape=(), initializer="zeros", name="last")
+
+        def update_state(self, target: Any, prediction: Any, sample_weight: Any = None) -> None:
+            self.last.assign(loss(target, prediction))
+
+        def result(self) -> Any:
+            return self.last.value
+
+    return LastLoss()
+
+
+# --- training -------------------------------------------------------------------------------------
+
+
+class Program(NamedTuple):
+    """A compiled model, its loss, and where the losses of a fit gather, step by step."""
+
+    model: Any
+    loss: Function
+    losses: list[Any]
+
+
+@dataclass
+class KerasState:
+    """Parameters on the host; a fit puts them into its program's model, and fetches them afterwards."""
+
+    program: Program
+    values: dict[str, Host]
+
+
+def after_steps(keras: Any, act: Callable[[dict[str, Any]], None]) -> Any:
+    """A callback that acts on what Keras logs after every step."""
+
+    class AfterSteps(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            act(logs)
+
+    return AfterSteps()
+
+
+class KerasLane(FitLane[KerasState]):
+    """Keras 3 on one of its backends; one model for each task, since each one compiles its own step."""
+
+    framework = "keras"
+    keras_backend: ClassVar[str]
+
+    def __init__(self, device: str = "cpu") -> None:
+        super().__init__(device)
+        self.keras = keras_on(self.keras_backend)
+        self.programs: dict[tuple[Any, ...], Program] = {}
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return super().missing() or other_backend(cls.keras_backend)
+
+    @classmethod
+    def unsupported(cls, task: Task) -> str | None:
+        loss = task.loss
+        if loss.name not in OPTIONS or loss.reduction != "mean":
+            return f"no {loss.name} with reduction {loss.reduction} in Keras here"
+        if others := sorted({name for name, _ in loss.options}.difference(OPTIONS[loss.name])):
+            return f"no {loss.name} with {' and '.join(others)} in Keras here"
+        return more_than_plain(task.optimizer, "Keras")
+
+    @contextmanager
+    def precision(self, dtype: str) -> Iterator[None]:
+        config = self.keras.config
+        before = config.floatx(), config.dtype_policy()
+        config.set_floatx(dtype)  # of arrays and learning rates
+        config.set_dtype_policy(dtype)  # of layers, losses and metrics
+        try:
+            with self.keras.device("cpu"), self.arithmetic(dtype):
+                yield
+        finally:
+            config.set_floatx(before[0])
+            config.set_dtype_policy(before[1])
+
+    @abstractmethod
+    def arithmetic(self, dtype: str) -> AbstractContextManager[Any]:
+        """A context in which the backend computes in `dtype`."""
+
+    @abstractmethod
+    def host(self, value: Any) -> Host:
+        """A copy of the backend's own array."""
+
+    @abstractmethod
+    def losses_kept(self, loss: Function, losses: list[Any]) -> dict[str, Any]:
+        """The loss as arguments of model.compile, so that the loss of each step can be kept."""
+
+    @abstractmethod
+    def callbacks(self, losses: list[Any]) -> list[Any]:
+        """What a fit needs for that."""
+
+    def init(self, task: Task, params: Arrays | None = None, buffers: Arrays | None = None) -> KerasState:
+        if reason := self.unsupported(task):
+            raise ValueError(reason)
+        key = (task.layers, task.loss, task.dtype)
+        if key not in self.programs:
+            self.programs[key] = self.build(task)
+        return KerasState(self.programs[key], start_of(task, params))
+
+    def build(self, task: Task) -> Program:
+        """A keras.Sequential of the task's layers, compiled with its loss and plain SGD."""
+        keras, loss, losses = self.keras, loss_function(self.keras, task.loss), list[Any]()
+        inputs = keras.Input((next(iter(task.parameters.values()))[0],))
+        model = keras.Sequential([inputs, *(build_layer(keras, layer) for layer in task.layers)])
+        optimizer = keras.optimizers.SGD(learning_rate=task.optimizer.learning_rate)
+        model.compile(optimizer=optimizer, **self.losses_kept(loss, losses))
+        return Program(model, loss, losses)
+
+    def predict(self, state: KerasState, x: Host) -> Host:
+        self.give(state)
+        return self.host(state.program.model(x))
+
+    def params(self, state: KerasState) -> dict[str, Host]:
+        return {name: value.copy() for name, value in state.values.items()}
+
+    def native(self, state: KerasState) -> dict[str, tuple[int, ...]]:
+        return {v.path: tuple(v.shape) for v in state.program.model.trainable_variables}
+
+    def give(self, state: KerasState) -> None:
+        """Put a state's parameters into its model."""
+        variables = state.program.model.trainable_variables
+        for variable, value in zip(variables, state.values.values(), strict=True):
+            variable.assign(value)
+
+    def fetch(self, state: KerasState) -> dict[str, Host]:
+        """The parameters of its model."""
+        variables = state.program.model.trainable_variables
+        return {name: self.host(v.value) for name, v in zip(state.values, variables, strict=True)}
+
+    def gradients(self, gradients: dict[str, Any]) -> dict[str, Host]:
+        return {name: self.host(value) for name, value in gradients.items()}
+
+    def forward_backward(self, state: KerasState, batch: Batch) -> tuple[Any, dict[str, Any]]:
+        """The first half of the training loop that Keras's guide writes from scratch; a fit shows none."""
+        self.give(state)
+        x, y = (self.keras.ops.convert_to_tensor(array) for array in batch)
+        loss, gradients = self.differentiate(state.program, x, y)
+        return loss, dict(zip(state.values, gradients, strict=True))
+
+    @abstractmethod
+    def differentiate(self, program: Program, x: Any, y: Any) -> tuple[Any, Sequence[Any]]:
+        """The loss of a batch, and its gradient for each variable of the model."""
+
+    def update(self, state: KerasState, gradients: dict[str, Any], learning_rate: float) -> KerasState:
+        """The second half."""
+        self.give(state)
+        model = state.program.model
+        model.optimizer.learning_rate = learning_rate
+        with self.no_gradient():
+            model.optimizer.apply(list(gradients.values()), model.trainable_variables)
+        state.values = self.fetch(state)
+        return state
+
+    def no_gradient(self) -> AbstractContextManager[Any]:
+        """A context in which variables may be changed."""
+        return nullcontext()
+
+    def epoch(
+        self,
+        state: KerasState,
+        data: Batch,
+        row_order: RowOrder,
+        batch_size: int,
+        learning_rates: Host,
+        watchers: Sequence[Any] = (),
+    ) -> tuple[KerasState, Any]:
+        """model.fit over the rows in their order; `watchers`: more callbacks."""
+        (x, y), (model, _, losses) = data, state.program
+        self.give(state)
+        model.optimizer.learning_rate = one_rate(learning_rates)
+        losses.clear()
+        callbacks = [*self.callbacks(losses), *watchers]
+        about = {
+            "batch_size": batch_size,
+            "epochs": 1,
+            "shuffle": False,
+            "verbose": 0,
+            "callbacks": callbacks,
+        }
+        model.fit(x[row_order], y[row_order], **about)
+        state.values = self.fetch(state)
+        return state, self.kept(losses[-len(learning_rates) :], x.dtype)  # a first fit also tries the loss
+
+    def kept(self, losses: list[Any], dtype: Any) -> Any:
+        """The losses of a fit as they were kept, as arrays."""
+        return losses
+
+    def trace(
+        self, state: KerasState, data: Batch, row_order: RowOrder, batch_size: int, learning_rates: Host
+    ) -> tuple[KerasState, Trace]:
+        """The same fit, with a callback that fetches the parameters after every step."""
+        after: list[dict[str, Host]] = []
+        watcher = after_steps(self.keras, lambda logs: after.append(self.fetch(state)))
+        state, losses = self.epoch(state, data, row_order, batch_size, learning_rates, (watcher,))
+        return state, Trace.of([self.get(loss) for loss in losses], [(params, {}, {}) for params in after])
+
+
+class KerasTorch(KerasLane):
+    """Keras 3 on PyTorch, run eagerly, which is its default there."""
+
+    traits = Traits(gradient="autodiff", buffers="fresh")
+    packages = ("keras", "torch")
+    keras_backend = "torch"
+
+    def arithmetic(self, dtype: str) -> AbstractContextManager[Any]:
+        return nullcontext()  # torch keeps the dtypes that it is given
+
+    def host(self, value: Any) -> Host:
+        return np.array(value.detach().numpy())
+
+    def put(self, array: Host) -> Host:
+        """Raises TypeError for float64 where it is to stay so: keras.ops.matmul rounds it to float32 here."""
+        if array.dtype == np.float64 and self.keras.config.floatx() == "float64":
+            raise TypeError("Keras on PyTorch multiplies matrices of float64 in float32")
+        return super().put(array)
+
+    def get(self, value: Any) -> Host:
+        return np.array(value) if isinstance(value, np.ndarray) else self.host(value)
+
+    def differentiate(self, program: Program, x: Any, y: Any) -> tuple[Any, Sequence[Any]]:
+        program.model.zero_grad()
+        loss = program.loss(y, program.model(x, training=True))
+        loss.backward()
+        return loss.detach(), [variable.value.grad for variable in program.model.trainable_variables]
+
+    def no_gradient(self) -> AbstractContextManager[Any]:
+        import torch
+
+        return torch.no_grad()
+
+    def losses_kept(self, loss: Function, losses: list[Any]) -> dict[str, Any]:
+        """The function is called in every step, so it can keep what it returns."""
+
+        def keeping(target: Any, prediction: Any) -> Any:
+            value = loss(target, prediction)
+            losses.append(value.detach())
+            return value
+
+        return {"loss": keeping}
+
+    def callbacks(self, losses: list[Any]) -> list[Any]:
+        return []
+
+
+class KerasJax(KerasLane):
+    """Keras 3 on JAX, a step compiled, which is its default there."""
+
+    traits = Traits(gradient="autodiff", buffers="donated", compiled="step")
+    packages = ("keras", "jax")
+    keras_backend = "jax"
+
+    @contextmanager
+    def arithmetic(self, dtype: str) -> Iterator[None]:
+        import jax
+
+        with jax.enable_x64(dtype == "float64"), jax.default_matmul_precision("highest"):
+            yield
+
+    def host(self, value: Any) -> Host:
+        return np.array(value)
+
+    def losses_kept(self, loss: Function, losses: list[Any]) -> dict[str, Any]:
+        """The function is called when the step is compiled: a metric hands its values out."""
+        return {"loss": loss, "metrics": [last_loss(self.keras, loss)]}
+
+    def kept(self, losses: list[Any], dtype: Any) -> Host:
+        return np.array(losses, dtype)  # Keras has made numbers of Python of them
+
+    def differentiate(self, program: Program, x: Any, y: Any) -> tuple[Any, Sequence[Any]]:
+        import jax
+
+        def objective(values: list[Any]) -> Any:
+            prediction, _ = program.model.stateless_call(values, [], x)
+            return program.loss(y, prediction)
+
+        loss, gradients = jax.value_and_grad(objective)([v.value for v in program.model.trainable_variables])
+        return loss, gradients
+
+    def callbacks(self, losses: list[Any]) -> list[Any]:
+        return [after_steps(self.keras, lambda logs: losses.append(logs[LAST]))]
+
+    def fetch(self, state: KerasState) -> dict[str, Host]:
+        state.program.model.jax_state_sync()  # in the middle of a fit the model is not up to date
+        return super().fetch(state)
