@@ -1,10 +1,10 @@
-"""What lanes share whose library trains on NumPy arrays by a loop of its own: a fit for every run."""
+"""What lanes share whose library trains on NumPy arrays by calls of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from samestep.backends.spec import Task
 
 
 class FitLane(Backend[StateT]):
-    """A library's own loop on the CPU. A subclass writes `epoch`, which is one fit, and `trace`."""
+    """A library on the CPU that takes arrays of NumPy; it has plain SGD, without buffers."""
 
     tier: ClassVar[Tier] = "documented"
     packages: ClassVar[tuple[str, ...]]  # what does this lane's work, by the names that pip takes
@@ -53,22 +53,6 @@ class FitLane(Backend[StateT]):
 
     # --- training step
 
-    def step(self, state: StateT, batch: Batch, learning_rate: float) -> tuple[StateT, Host]:
-        """A fit of one batch."""
-        x, y = batch
-        rows = np.arange(len(x))
-        state, losses = self.epoch(state, (x, y), rows, len(x), np.array([learning_rate], x.dtype))
-        return state, losses[0]
-
-    def forward_backward(self, state: StateT, batch: Batch) -> NoReturn:
-        raise NotImplementedError(f"{self.framework} does not hand out gradients")
-
-    def update(self, state: StateT, gradients: Any, learning_rate: float) -> NoReturn:
-        raise NotImplementedError(f"{self.framework} does not take gradients")
-
-    def gradients(self, gradients: Any) -> dict[str, Host]:
-        return {}
-
     def buffers(self, state: StateT) -> dict[str, Host]:
         return {}
 
@@ -76,7 +60,7 @@ class FitLane(Backend[StateT]):
         raise NotImplementedError(f"{self.framework} has no losses by themselves here")
 
     def sync(self, value: Any) -> None:
-        """A fit has ended when it returns."""
+        """What they call has ended when it returns."""
 
 
 def installed(package: str) -> bool:
