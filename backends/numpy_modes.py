@@ -5,6 +5,7 @@ Read side by side with torch_modes.py and jax_modes.py: the same sections in the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
@@ -30,22 +31,31 @@ class TunedLinear(numpy_backend.LinearLayer):
         super().__init__(self.weight, self.bias)
         self.gradient = np.empty_like(self.theta)
         self.grads = {"weight": self.gradient[:-1], "bias": self.gradient[-1]}
+        self.weight_gradient, self.bias_gradient = self.grads["weight"], self.grads["bias"]
+        # a number of no dimension: beside an array it costs half of what an array of one costs
+        self.shift = self.bias.reshape(()) if len(self.bias) == 1 else self.bias
         self.outputs: dict[int, tuple[Floats, Floats]] = {}
+        self.x = np.empty(0, weight.dtype)
 
     def forward(self, x: Floats) -> Floats:
+        if x is not self.x:
+            self.prepare(x)
+        self.dot(self.weight, self.z)
+        np.add(self.z, self.shift, self.z)
+        return self.z
+
+    def backward(self, dz: Floats, *, need_dx: bool) -> Floats:
+        self.transposed_dot(dz, self.weight_gradient)
+        self.ones_dot(dz, self.bias_gradient)  # one BLAS call costs less than a sum over an axis
+        return dz @ self.weight.T if need_dx else dz
+
+    def prepare(self, x: Floats) -> None:
+        """The calls on an array, which a batch of the same size will lie in again."""
         rows = len(x)
         if rows not in self.outputs:
             self.outputs[rows] = np.empty((rows, len(self.bias)), x.dtype), np.ones(rows, x.dtype)
-        self.x = x
-        z, self.ones = self.outputs[rows]
-        x.dot(self.weight, z)
-        np.add(z, self.bias, z)
-        return z
-
-    def backward(self, dz: Floats, *, need_dx: bool) -> Floats:
-        self.x.T.dot(dz, self.grads["weight"])
-        self.ones.dot(dz, self.grads["bias"])  # one BLAS call costs less than a sum over an axis
-        return dz @ self.weight.T if need_dx else dz
+        self.x, (self.z, ones) = x, self.outputs[rows]
+        self.dot, self.transposed_dot, self.ones_dot = x.dot, x.T.dot, ones.dot
 
 
 class TunedSequential(numpy_backend.Sequential):
@@ -74,22 +84,25 @@ class TunedMSE:
     """Mean or summed squared error, value sum(e^2) / n and gradient 2 e / n, in an array made once per shape."""
 
     def __init__(self, *, mean: bool) -> None:
-        self.mean = mean
-        self.errors: dict[tuple[int, int], tuple[Floats, Floats, Any, Any]] = {}
+        self.mean, self.size = mean, 0
+        self.prediction: Floats = np.empty(0)
+        self.errors: dict[tuple[int, ...], Floats] = {}
 
-    def __call__(self, prediction: Floats, target: Host) -> tuple[Any, Floats]:
-        return self.part(prediction, target, prediction.size)
-
-    def part(self, prediction: Floats, target: Host, size: int) -> tuple[Any, Floats]:
-        """Value and gradient of some rows of a batch with so many predictions."""
-        key = prediction.size, size
-        if key not in self.errors:
-            e = np.empty_like(prediction)
-            count = e.dtype.type(size if self.mean else 1)
-            self.errors[key] = e, e.reshape(-1), count, 2 / count
-        e, flat, count, factor = self.errors[key]
+    def __call__(self, prediction: Floats, target: Host, size: int = 0) -> tuple[Any, Floats]:
+        """Of all rows of a batch, or of some rows of one with `size` predictions."""
+        if prediction is not self.prediction or size != self.size:
+            self.prepare(prediction, size)
+        e, flat = self.e, self.flat
         np.subtract(prediction, target, e)
-        return flat.dot(flat) / count, np.multiply(e, factor, e)
+        return flat.dot(flat) / self.count, np.multiply(e, self.factor, e)
+
+    def prepare(self, prediction: Floats, size: int) -> None:
+        """The arrays for predictions that will lie in this array again."""
+        self.prediction, self.size = prediction, size
+        self.e = self.errors.setdefault(prediction.shape, np.empty_like(prediction))
+        self.flat = self.e.reshape(-1)
+        self.count = self.e.dtype.type((size or prediction.size) if self.mean else 1)
+        self.factor = np.array(2 / self.count)
 
 
 class TunedSGD(numpy_backend.SGDOptimizer):
@@ -97,7 +110,8 @@ class TunedSGD(numpy_backend.SGDOptimizer):
 
     def __init__(self, options: spec.SGD, params: Mapping[str, Floats], buffers: Arrays | None) -> None:
         super().__init__(options, params, buffers)
-        self.plain = is_plain(options)
+        self.plain = not (options.momentum or options.weight_decay or options.maximize)
+        self.learning_rate, self.rate = math.nan, np.zeros(())
 
     def step(
         self, params: Mapping[str, Floats], gradients: Mapping[str, Floats], learning_rate: float
@@ -105,14 +119,11 @@ class TunedSGD(numpy_backend.SGDOptimizer):
         for name, theta in params.items():
             g = gradients[name]
             direction = g if self.plain else self.direction(name, theta, g)
-            np.multiply(direction, learning_rate, g)
+            if learning_rate != self.learning_rate:
+                self.learning_rate, self.rate = learning_rate, np.array(learning_rate, theta.dtype)
+            np.multiply(direction, self.rate, g)
             np.subtract(theta, g, theta)
         self.started = True
-
-
-def is_plain(options: spec.SGD) -> bool:
-    """Whether the direction of a step is the gradient itself."""
-    return not (options.momentum or options.weight_decay or options.maximize)
 
 
 def pack(named: Arrays) -> dict[str, Floats]:
@@ -139,7 +150,7 @@ def sum_of_blocks(
     totals = {name: np.zeros_like(g) for name, g in model.gradients.items()}
     for x_rows, y_rows in zip(x.blocks(), y.blocks(), strict=True):
         prediction = model.forward(x_rows)
-        part, gradient = loss.part(prediction, y_rows, len(x) * prediction.shape[1])
+        part, gradient = loss(prediction, y_rows, len(x) * prediction.shape[1])
         model.backward(gradient)
         value += part
         for name, total in totals.items():

@@ -20,7 +20,7 @@ EXAMPLE = "jax:tuned"  # the row that is told in sentences: it has every figure
 TIERS = {
     "documented": "as the framework's own guide, or the book, writes it",
     "tuned": "the best known form of one step",
-    "fused": "many steps in one compiled call",
+    "fused": "many steps in one call",
 }
 SOME_LANES = ("numpy", "torch", "jax", "numpy:tuned", "torch:tuned", "jax:tuned", "torch:fused", "jax:fused")
 

@@ -1,4 +1,4 @@
-"""The lane `numpy:packed`: weights and bias are one matrix, so a layer is one product forward and one back.
+"""The lane `numpy:packed`: a layer is one product forward and one back; ones beside the data carry the bias.
 
 With Z = [x 1] and theta = [W; b]:  x W + b = Z theta,  and the gradient of theta is Z^T dz.
 """
@@ -14,13 +14,10 @@ from samestep.backends.numpy_modes import NumpyTuned, TunedLinear
 
 
 class PackedLinear(TunedLinear):
-    """A linear layer over theta (in + 1, out); `weight` and `bias` are views of it."""
+    """A linear layer over theta (in + 1, out), of which `weight` and `bias` are views in numpy:tuned already."""
 
     def __init__(self, weight: Floats, bias: Floats) -> None:
-        self.theta = np.concatenate([weight, bias[None]])
-        super().__init__(self.theta[:-1], self.theta[-1])
-        self.gradient = np.empty_like(self.theta)
-        self.grads = {"weight": self.gradient[:-1], "bias": self.gradient[-1]}
+        super().__init__(weight, bias)
         self.packed: dict[int, tuple[Floats, Floats]] = {}
 
     def forward(self, x: Floats) -> Floats:
