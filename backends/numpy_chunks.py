@@ -40,11 +40,13 @@ class BatchRows:
         gathered: Host = self.values.take(self.rows, 0)
         return gathered if dtype is None else gathered.astype(dtype)
 
-    def blocks(self) -> Iterator[Host]:
-        """The rows block by block; a block is valid until the next is drawn."""
-        for start in range(0, len(self.rows), len(self.gathered)):
-            rows = self.rows[start : start + len(self.gathered)]
-            yield gather(self.values, rows, self.gathered[: len(rows)])
+    def blocks(self) -> Iterator[tuple[slice, Host]]:
+        """The rows block by block, each with its place in the batch; a block is valid until the next is drawn."""
+        room = self.gathered
+        for start in range(0, len(self.rows), len(room)):
+            rows = self.rows[start : start + len(room)]
+            place = slice(start, start + len(rows))
+            yield place, gather(self.values, rows, room if len(rows) == len(room) else room[: len(rows)])
 
 
 def gather(values: Host, rows: RowOrder, out: Host) -> Host:
@@ -56,13 +58,13 @@ def gather(values: Host, rows: RowOrder, out: Host) -> Host:
 
 
 def wide_batches(data: Batch, row_order: RowOrder, batch_size: int) -> Iterator[Batch]:
-    """The batches of wide rows, each gathered block by block when it is read."""
+    """The batches of wide rows, each gathered block by block when it is read; the targets as they are."""
     x, y = data
     block = max(LEAST_BLOCK, BLOCK_BYTES // x[:1].nbytes)
-    x_room, y_room = (np.empty((block, *values.shape[1:]), values.dtype) for values in data)
+    room = np.empty((block, *x.shape[1:]), x.dtype)
     for start in range(0, len(row_order), batch_size):
         rows = row_order[start : start + batch_size]
-        yield BatchRows(x, rows, x_room), BatchRows(y, rows, y_room)
+        yield BatchRows(x, rows, room), y[rows]
 
 
 def most_steps(data: Batch, batch_size: int) -> int:

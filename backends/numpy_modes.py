@@ -84,24 +84,23 @@ class TunedMSE:
     """Mean or summed squared error, value sum(e^2) / n and gradient 2 e / n, in an array made once per shape."""
 
     def __init__(self, *, mean: bool) -> None:
-        self.mean, self.size = mean, 0
+        self.mean = mean
         self.prediction: Floats = np.empty(0)
         self.errors: dict[tuple[int, ...], Floats] = {}
 
-    def __call__(self, prediction: Floats, target: Host, size: int = 0) -> tuple[Any, Floats]:
-        """Of all rows of a batch, or of some rows of one with `size` predictions."""
-        if prediction is not self.prediction or size != self.size:
-            self.prepare(prediction, size)
+    def __call__(self, prediction: Floats, target: Host) -> tuple[Any, Floats]:
+        if prediction is not self.prediction:
+            self.prepare(prediction)
         e, flat = self.e, self.flat
         np.subtract(prediction, target, e)
         return flat.dot(flat) / self.count, np.multiply(e, self.factor, e)
 
-    def prepare(self, prediction: Floats, size: int) -> None:
+    def prepare(self, prediction: Floats) -> None:
         """The arrays for predictions that will lie in this array again."""
-        self.prediction, self.size = prediction, size
+        self.prediction = prediction
         self.e = self.errors.setdefault(prediction.shape, np.empty_like(prediction))
         self.flat = self.e.reshape(-1)
-        self.count = self.e.dtype.type((size or prediction.size) if self.mean else 1)
+        self.count = self.e.dtype.type(prediction.size if self.mean else 1)
         self.factor = np.array(2 / self.count)
 
 
@@ -142,22 +141,25 @@ def unpack(packed: Mapping[str, Floats]) -> dict[str, Host]:
     return named
 
 
-def sum_of_blocks(
-    model: TunedSequential, loss: TunedMSE, x: BatchRows, y: BatchRows
-) -> tuple[Any, dict[str, Floats]]:
-    """Loss and gradients of a batch as sums over its blocks: a block's rows are used while the cache has them."""
-    value: Any = 0
-    totals = {name: np.zeros_like(g) for name, g in model.gradients.items()}
-    for x_rows, y_rows in zip(x.blocks(), y.blocks(), strict=True):
-        prediction = model.forward(x_rows)
-        part, gradient = loss(prediction, y_rows, len(x) * prediction.shape[1])
-        model.backward(gradient)
-        value += part
-        for name, total in totals.items():
-            total += model.gradients[name]
-    for name, total in totals.items():
-        model.gradients[name][...] = total
-    return value, model.grads
+def step_in_blocks(layer: TunedLinear, loss: TunedMSE, x: BatchRows, y: Host) -> Any:
+    """The loss of a batch; the layer's gradient is a sum over blocks, each used while the cache has its rows.
+
+    e = x W - (y - b), and the factor 2 / n comes last.
+    """
+    errors, target = np.empty_like(y), y - layer.bias
+    total, part = layer.weight_gradient, np.empty_like(layer.weight)
+    total[...] = 0
+    for place, x_rows in x.blocks():
+        e = errors[place]
+        x_rows.dot(layer.weight, e)
+        np.subtract(e, target[place], e)
+        x_rows.T.dot(e, part)
+        np.add(total, part, total)
+    errors.sum(axis=0, out=layer.bias_gradient)
+    count = y.dtype.type(y.size if loss.mean else 1)
+    np.multiply(layer.gradient, 2 / count, layer.gradient)
+    flat = errors.reshape(-1)
+    return flat.dot(flat) / count
 
 
 class NumpyTuned(NumpyBackend):
@@ -204,13 +206,13 @@ class NumpyTuned(NumpyBackend):
             yield gather(x, rows, x_rows), gather(y, rows, y_rows)
 
     def forward_backward(self, state: TunedState, batch: Batch) -> tuple[Any, dict[str, Host]]:
-        x, y = batch
+        (x, y), model = batch, state.model
         if isinstance(x, BatchRows):
-            if isinstance(state.loss, TunedMSE):
-                return sum_of_blocks(state.model, state.loss, x, y)
-            x, y = np.asarray(x), np.asarray(y)
-        value, gradient = state.loss(state.model.forward(x), y)
-        return value, state.model.backward(gradient)
+            if len(model.layers) == 1 and isinstance(state.loss, TunedMSE):
+                return step_in_blocks(model.layers[0], state.loss, x, y), model.grads
+            x = np.asarray(x)
+        value, gradient = state.loss(model.forward(x), y)
+        return value, model.backward(gradient)
 
     def update(self, state: TunedState, gradients: Mapping[str, Host], learning_rate: float) -> TunedState:
         model = state.model

@@ -108,7 +108,7 @@ def test_a_wide_batch_is_taken_in_blocks_and_is_the_same_step(lane: type[Backend
     assert all(isinstance(batch, BatchRows) for batch, _ in batches)
     assert [len(batch) for batch, _ in batches] == [600, 600, 100]
     assert x[:600].nbytes > WIDE_BYTES
-    assert max(block.nbytes for block in batches[0][0].blocks()) <= BLOCK_BYTES
+    assert max(block.nbytes for _, block in batches[0][0].blocks()) <= BLOCK_BYTES
     assert certify_backend(lane(), task, datasets.load(WIDE)).status == "pass"
 
 
