@@ -37,6 +37,14 @@ def test_a_cache_lies_below_its_run_where_a_command_line_takes_the_path(
     assert compiler_cache.is_one_word(compiler_cache.cache_of(Path("relay")))  # the current folder counts
 
 
+def test_every_compiler_of_a_worker_keeps_its_programs_in_the_run(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    variables = worker_environment(threads="one", cpus=[], device=Device("cpu"), cache=tmp_path, rng=rng)
+    for name in ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "NUMBA_CACHE_DIR"):
+        assert Path(variables[name]).is_relative_to(tmp_path)
+    assert variables["NUMBA_NUM_THREADS"] == "1"
+
+
 def test_a_cache_elsewhere_is_made_for_this_user_and_goes_with_the_scratch(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "a b")
     compiler_cache.make(folder.cache)
