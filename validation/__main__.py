@@ -34,7 +34,7 @@ Minutes = Annotated[float, typer.Option(metavar="MINUTES", min=0, max=1e6, help=
 
 @app.command()
 def mutants(out: Out = None) -> None:
-    """Seeded bugs: does the certificate catch each, and does the doctor name it? Seconds. docs/parity.md"""
+    """Seeded bugs: does the certificate catch each, and does the doctor name it? A minute. docs/parity.md"""
     finish("mutants", seeded_bugs.run(), seeded_bugs.faults, out)
 
 

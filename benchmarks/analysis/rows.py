@@ -13,6 +13,7 @@ from samestep.backends.interface import Tier
 from samestep.backends.spec import Number, Spec
 
 from ..record import Accuracy, Kind
+from ..record.proof import not_shown
 from ..statistics.inference import MARGIN, TOO_FEW_BLOCKS, Interval, interval
 from .lane_samples import LaneSamples
 from .verdicts import Verdict
@@ -171,6 +172,8 @@ def _notes(lane: LaneSamples, time: Interval) -> tuple[str, ...]:
         notes.append(
             "matrix products of TF32 inputs (11 bits): proven within their bound, wider than float32's"
         )
+    if lane.certified and (hidden := not_shown(lane.certified.certificate.unrecorded)):
+        notes.append(hidden)
     if lane.floor is None:
         cpu, gpu = "the machine's limits were not measured", "only the CPU's limits are measured"
         notes.append(f"no floor: {cpu if plan.on_cpu else gpu}")

@@ -12,7 +12,7 @@ from samestep.backends.spec import Dtype, Task
 
 from ..console.errors import InputError
 from ..record.plan import MOST_STEPS
-from ..record.proof import Certificate, Evidence, Judgement
+from ..record.proof import Certificate, Diagnosis, Evidence, Judgement
 from .array_data import Data, as_data
 from .doctor.lane_faults import of_exception
 from .examination import LaneExamination
@@ -103,6 +103,7 @@ def conclude(
     final: dict[str, Host],
 ) -> Certificate:
     """The certificate that evidence adds up to; the last piece decides, and its dtype is named if it failed."""
+    evidence = [*evidence[:-1], shown_alike(evidence)]
     evidence = [*evidence[:-1], limited(evidence)]
     few = 0 < sum(value.size for value in final.values()) <= MOST_KEPT
     kept = few and all(value.dtype.kind == "f" and value.itemsize <= 8 for value in final.values())
@@ -129,6 +130,20 @@ def reason_of(evidence: Sequence[Evidence]) -> str:
     if last.status == "pass":
         return "; ".join(f"{piece.judgement.dtype}: {piece.judgement.reason}" for piece in evidence)
     return f"{last.dtype}: {last.reason}{cause_clause(last)}"
+
+
+def shown_alike(evidence: Sequence[Evidence]) -> Evidence:
+    """The last piece of evidence, which fails where it passed and does not show what the one before it does."""
+    first, last = evidence[0].judgement, evidence[-1]
+    hidden = sorted(set(first.unrecorded) ^ set(last.judgement.unrecorded))
+    if not hidden or last.judgement.status != "pass":
+        return last
+    sentence = f"{' and '.join(hidden)} shown in {{}} and not in {{}}: show them in both, or in neither"
+    dtypes = (last.judgement.dtype, first.dtype)
+    sentence = sentence.format(*(dtypes if set(hidden) <= set(first.unrecorded) else dtypes[::-1]))
+    diagnosis = Diagnosis(cause="shape", sentence=sentence)
+    update = {"status": "fail", "reason": sentence, "diagnosis": diagnosis}
+    return last.model_copy(update={"judgement": last.judgement.model_copy(update=update)})
 
 
 def limited(evidence: Sequence[Evidence]) -> Evidence:

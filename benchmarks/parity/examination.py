@@ -52,21 +52,23 @@ class LaneExamination:
         if wrong:
             self.report(wrong.sentence, wrong)
         self.verb = "step"
-        self.note_probes(*probe_step(backend, workload))
+        self.note_probes(*probe_step(backend, workload), hidden=set())
         self.verb = "epoch"
         if self.with_timed:
             for steps in dict.fromkeys((self.run_steps or workload.steps, workload.steps)):
                 self.run_timed(steps)
             if not self.fault and (judgement := probe_program(backend, workload)):
-                self.note_probes(judgement)
+                self.note_probes(judgement, hidden=self.run_judge.unrecorded)
 
-    def note_probes(self, *judgements: Judgement) -> None:
-        """Note what probes used of their bounds, and report what is outside."""
+    def note_probes(self, *judgements: Judgement, hidden: set[str]) -> None:
+        """Note what probes used of their bounds; report what is outside, or absent and not `hidden` in the run."""
         for judgement in judgements:
             ratio = max((worst.share for worst in judgement.quantities.values()), default=np.inf)
             self.probe_ratio = max(self.probe_ratio or 0.0, float(ratio))
             if judgement.status == "fail":
                 self.report(f"on rows with one non-zero entry, {judgement.reason}", judgement.diagnosis)
+            elif absent := set(judgement.unrecorded) - hidden:
+                self.report(f"on rows with one non-zero entry, {' and '.join(sorted(absent))} not shown")
 
     def trace(self) -> State:
         """The traced run, judged epoch by epoch."""

@@ -15,13 +15,13 @@ import numpy as np
 from samestep.backends.interface import Trace
 
 from ..record.arrays import decode_steps
-from ..record.proof import BoundRatios, Diagnosis, Judgement, KeptStep, Status, Violation
+from ..record.proof import BoundRatios, Diagnosis, Judgement, KeptStep, Status, Violation, not_shown
 from .failures import FailureTracker, violation_sentence
 from .kept_steps import KeptSteps, RatioLog, kept_step_numbers, rounded_ratios
 from .reference import Arithmetic, Arrays, Bounds, Magnitudes, Reference, StepStart
 from .reference.drift import Drift
 from .step_comparison import AnalyzedStep, compare_step
-from .trace_form import in_order, malformed, step_count, unrecorded
+from .trace_form import changed_form, in_order, malformed, shown_by, step_count, unrecorded
 from .workload import ScheduledBatch, Workload
 
 COARSE = 0.1  # of a step: a bound this wide is said to be so
@@ -67,6 +67,7 @@ class RunJudge:
         self.drift = Drift(workload, self.reference)
         self.fault: Diagnosis | None = None
         self.diverged = ""
+        self.shown: frozenset[str] | None = None
         self.unrecorded: set[str] = set()
         self.losses: list[tuple[float, float]] = []
 
@@ -84,6 +85,9 @@ class RunJudge:
         """Judge the next steps; `expected` is how many there should be."""
         self.fault = self.fault or malformed(self.workload, trace, expected)
         trace = in_order(self.workload, trace)
+        if self.shown is not None:
+            self.fault = self.fault or changed_form(self.shown, trace, self.done)
+        self.shown = shown_by(trace)
         for index in range(step_count(trace)):
             if self.stopped:
                 return
@@ -184,10 +188,22 @@ class RunJudge:
             f"all {self.done} steps lie within the rounding of {self.workload.task.dtype}{narrowed}, "
             f"using at most {100 * worst.share:.3g}% of the bound ({quantity}, step {worst.step})"
         )
-        if not self.workload.learning_rates.any():
-            return f"{text}; the learning rate is 0 at every step, so that parameters prove nothing"
         width = self.drift.resolution or 0.0
-        return f"{text}, which at this size is {100 * width:.3g}% of a step" if width > COARSE else text
+        if not self.workload.learning_rates.any():
+            text = f"{text}; the learning rate is 0 at every step, so that parameters prove nothing"
+        elif width > COARSE:
+            text = f"{text}, which at this size is {100 * width:.3g}% of a step"
+        return f"{text}; {self.hidden(width)}" if self.unrecorded else text
+
+    def hidden(self, width: float) -> str:
+        """What the run did not show; of gradients, which part of a step could be wrong unseen."""
+        clause = not_shown(self.unrecorded)
+        if "gradients" not in self.unrecorded:
+            return clause
+        if not self.workload.learning_rates.any():
+            return f"{clause}, and those prove nothing"
+        part = "a whole step" if width >= 1 else f"{100 * width:.2g}% of a step"
+        return f"{clause}, where {part} could be wrong unseen"
 
 
 def judge_kept_steps(workload: Workload, kept: tuple[KeptStep, ...]) -> list[BoundRatios]:

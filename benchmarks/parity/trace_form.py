@@ -116,3 +116,17 @@ def unrecorded(trace: Trace, step: ReferenceStep) -> set[str]:
     """The quantities of a step that were not recorded."""
     absent = {quantity for quantity in QUANTITIES if getattr(step, quantity) and not getattr(trace, quantity)}
     return absent if trace.losses.size else absent | {"loss"}
+
+
+def shown_by(trace: Trace) -> frozenset[str]:
+    """The quantities that a trace shows."""
+    shown = frozenset(quantity for quantity in QUANTITIES if getattr(trace, quantity))
+    return shown | {"loss"} if trace.losses.size else shown
+
+
+def changed_form(before: frozenset[str], trace: Trace, done: int) -> Diagnosis | None:
+    """What the next steps of a run show and the first `done` steps did not, or the other way round; or None."""
+    if not (changed := before ^ shown_by(trace)):
+        return None
+    text = f"{' and '.join(sorted(changed))} shown at some steps and not at others, from step {done + 1} on"
+    return Diagnosis(cause="shape", sentence=text)

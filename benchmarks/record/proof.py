@@ -7,6 +7,7 @@ place of n; it judges nothing.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
@@ -188,3 +189,19 @@ class Certificate(Spec):
     reason: str = "not run"
     evidence: tuple[Evidence, ...] = ()
     final: dict[str, tuple[Number, ...]] | None = None
+
+    @property
+    def unrecorded(self) -> tuple[str, ...]:
+        """The quantities that were not shown in the task's own dtype."""
+        return self.evidence[-1].judgement.unrecorded if self.evidence else ()
+
+
+def not_shown(unrecorded: Collection[str]) -> str:
+    """Which quantities a run did not show, and how they are judged all the same; "" where it showed all."""
+    through = " and ".join(name for name in ("gradients", "buffers") if name in unrecorded)
+    led = f"{through} not shown: judged by the parameters that they led to"
+    return "; ".join(
+        text
+        for text, absent in (("loss not shown: not judged", "loss" in unrecorded), (led, through))
+        if absent
+    )

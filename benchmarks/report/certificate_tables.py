@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ..parity import Certificate, final_distance
 from ..record import Certified
+from ..record.proof import not_shown
 from . import formatting as fmt
 from .text_table import TextTable, boxed
 
@@ -48,6 +49,8 @@ def parity(
         table.rows.append(tuple(cells))
         if certificate.status != "pass":
             table.notes.append(f"{proof.lane} on {proof.task}: {certificate.reason}")
+        elif certificate.unrecorded:
+            table.notes.append(f"{proof.lane} on {proof.task}: {_hidden(certificate)}")
     if against:
         table.notes.append(
             f"from {against}: the norm of the difference of the final parameters, of what rounding allows two "
@@ -58,6 +61,13 @@ def parity(
         f"{name}: not run: {reason}" for name, reason in fmt.absences(missing, unsupported).items()
     ]
     return boxed(table, width)
+
+
+def _hidden(certificate: Certificate) -> str:
+    """What a lane did not show, and which part of a step could therefore be wrong unseen, by dtype."""
+    judged = [piece.judgement for piece in certificate.evidence]
+    parts = ", ".join(f"{fmt.percent(each.resolution)} in {each.dtype}" for each in judged if each.resolution)
+    return f"{not_shown(certificate.unrecorded)}. Of a step {parts} could be wrong unseen"
 
 
 def _whole_runs(certified: Sequence[Certified]) -> Iterator[str]:

@@ -95,6 +95,7 @@ def of_evidence(evidence: Evidence, work: Workload, run_steps: int) -> Iterator[
     yield from of_bound_ratios(judgement, again)
     if judgement.status != "pass" or not steps:
         return
+    yield from of_shown(judgement, work.task)
     ends = {step.number: digest({k: v[0] for k, v in step.trace.params.items()}) for step in steps}
     if evidence.final != ends.get(work.steps):
         yield "the final parameters are not those after the last step"
@@ -121,6 +122,24 @@ def of_bound_ratios(judgement: Judgement, again: list[BoundRatios]) -> Iterator[
             if quantity in judgement.quantities
         ):
             yield f"step {shares.step} used more of its bound than the largest that was recorded"
+
+
+def of_shown(judgement: Judgement, task: Task) -> Iterator[str]:
+    """What was judged is what the run says that it showed; nothing but gradients may be hidden.
+
+    The ratios of kept steps are those of `sample`, which hold one for each quantity that was shown.
+    """
+    buffers = {"buffers"} if task.optimizer.momentum else set()
+    shown = {"loss", "gradients", "params"} | buffers
+    if hidden := set(judgement.unrecorded) - {"gradients"}:
+        yield f"it passed, and does not show {' and '.join(sorted(hidden))}"
+    shown -= set(judgement.unrecorded)
+    if any(ratios != shown for ratios in (judgement.quantities.keys(), *map(_quantities, judgement.sample))):
+        yield f"it says that it shows {', '.join(sorted(shown))}, and its steps show something else"
+
+
+def _quantities(ratios: BoundRatios) -> set[str]:
+    return set(ratios.shares)
 
 
 def of_largest_ratios(judgement: Judgement, sample: dict[int, dict[str, float]]) -> Iterator[str]:
@@ -151,5 +170,7 @@ def of_conclusion(certificate: Certificate) -> Iterator[str]:
     judgements = [evidence.judgement for evidence in certificate.evidence]
     statuses = [judgement.status for judgement in judgements]
     beyond = any(worst.share > 1 for judgement in judgements for worst in judgement.quantities.values())
+    if certificate.status == "pass" and len({judgement.unrecorded for judgement in judgements}) > 1:
+        yield "it passed, and one dtype shows what the other does not"
     if statuses and (certificate.status != statuses[-1] or (certificate.status == "pass" and beyond)):
         yield f"{certificate.status} does not follow from its evidence"

@@ -63,12 +63,14 @@ def versions(results: Mapping[str, Json]) -> str:
 
 def score(mutants: Sequence[Json]) -> str:
     """Caught and named, of the mutants that the doctor was written for and of the others."""
+    keys = ("caught", "right", "caught_without_gradients", "right_without_gradients")
     body = []
     for origin, (_, meaning) in ORIGINS.items():
         group = [mutant for mutant in mutants if mutant["origin"] == origin]
-        counts = [sum(bool(mutant[key]) for mutant in group) for key in ("caught", "right")]
+        counts = [sum(bool(mutant[key]) for mutant in group) for key in keys]
         body.append((meaning, str(len(group)), *(count_of(count, len(group)) for count in counts)))
-    return table(("mutants", "number", "caught by the certificate", "named rightly by the doctor"), body)
+    head = ("caught by the certificate", "named rightly by the doctor", "caught without gradients")
+    return table(("mutants", "number", *head, "named rightly without them"), body)
 
 
 def mutants(mutants: Sequence[Json]) -> str:

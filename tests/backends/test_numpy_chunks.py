@@ -54,6 +54,19 @@ def test_a_chunk_fits_its_bytes(features: int, outputs: int, batch_size: int) ->
     assert most_steps((np.ones((1, 20_000), np.float32), y), batch_size) == 0
 
 
+@pytest.mark.parametrize("features", [2, 40, 60, 90])
+def test_both_dtypes_take_the_same_form(features: int) -> None:
+    """Else the proof in float64 would be of another program than the one that is timed."""
+    task = line(100, features=features, batch_size=32)
+    shown = [
+        bool(traced(NumpyFused(), task.model_copy(update={"dtype": dtype}), 100).gradients)
+        for dtype in ("float64", "float32")
+    ]
+    assert shown == [features == 90] * 2
+    certificate = certify_backend(NumpyFused(), task, datasets.load(task.dataset))
+    assert certificate.status == "pass", certificate.reason
+
+
 @pytest.mark.parametrize("loss", [Loss(), Loss(reduction="sum")], ids=["mean", "sum"])
 @pytest.mark.parametrize("outputs", [1, 3])
 def test_the_steps_are_the_same_bits_however_many_are_gathered_at_once(

@@ -30,6 +30,7 @@ pytestmark = pytest.mark.slow
 
 ALL = all(backends.missing(name) is None for name in ("torch", "jax"))
 Rows = list[dict[str, Any]]
+WITHOUT = ("caught_without_gradients", "right_without_gradients")
 
 
 @pytest.fixture(scope="module")
@@ -63,13 +64,32 @@ def test_a_mutant_replaces_a_method_that_is_there() -> None:
 
 def test_every_mutant_is_caught(rows: Rows) -> None:
     assert [row["what"] for row in rows if not row["caught"]] == []
-    assert experiment.faults({"mutants": [{"what": "a bug", "caught": False}]}) == ["not caught: a bug"]
+
+
+def test_every_mutant_is_caught_without_its_gradients(rows: Rows) -> None:
+    assert [row["what"] for row in rows if not row["caught_without_gradients"]] == []
+
+
+@pytest.mark.parametrize("key", ["caught", "caught_without_gradients"])
+def test_one_that_is_not_caught_is_a_line(key: str) -> None:
+    row = {"what": "a bug", "caught": True, "caught_without_gradients": True, key: False}
+    assert experiment.faults({"mutants": [row]}) == [f"not {key.replace('_', ' ')}: a bug"]
+
+
+@pytest.mark.parametrize("origin", ["foreseen", "third"])
+def test_what_is_judged_without_gradients_shows_none(origin: str) -> None:
+    what = {"foreseen": "half the learning rate", "third": "Huber's delta is not passed on and stays 1"}[
+        origin
+    ]
+    (piece, *_) = MUTANTS[what].certificate_without_gradients().evidence
+    assert "gradients" in piece.judgement.unrecorded
+    assert "gradients" not in piece.judgement.quantities
 
 
 def test_the_doctor_answers_as_the_kept_result_says(rows: Rows) -> None:
     committed = {row["what"]: row for row in store.read("mutants", ROOT)["mutants"]}
     for row in rows:
-        for key in ("framework", "origin", "caught", "cause", "named", "right"):
+        for key in ("framework", "origin", "caught", "cause", "named", "right", *WITHOUT):
             assert row[key] == committed[row["what"]][key], row
     if ALL:
         assert [row["what"] for row in rows] == list(committed)

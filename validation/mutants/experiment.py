@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from samestep.benchmarks.parity import Certificate
+
 from . import MUTANTS, Mutant
 from .ports import PortMutant
 
@@ -16,12 +18,9 @@ def run(mutants: Mapping[str, Mutant | PortMutant] = MUTANTS) -> dict[str, Any]:
 
 
 def row(what: str, mutant: Mutant | PortMutant) -> dict[str, Any]:
-    """Whether the certificate caught it, at which step, and the doctor's answer."""
-    certificate = mutant.certificate()
+    """Whether the certificate caught it, at which step, the doctor's answer, and both without gradients."""
+    certificate, blind = mutant.certificate(), mutant.certificate_without_gradients()
     judgement = certificate.evidence[-1].judgement
-    diagnosis = judgement.diagnosis
-    named = diagnosis.cause if diagnosis else None
-    sentence = diagnosis.sentence if diagnosis else certificate.reason
     return {
         "what": what,
         "framework": mutant.framework,
@@ -30,12 +29,28 @@ def row(what: str, mutant: Mutant | PortMutant) -> dict[str, Any]:
         "dtype": judgement.dtype,
         "step": judgement.failure.step if judgement.failure else None,
         "cause": " or ".join(mutant.causes),
-        "named": named,
-        "right": named in mutant.causes and bool(re.search(mutant.says, sentence, re.IGNORECASE)),
-        "sentence": sentence,
+        "named": judgement.diagnosis.cause if judgement.diagnosis else None,
+        "right": is_right(mutant, certificate),
+        "sentence": sentence_of(certificate),
+        "caught_without_gradients": blind.status == "fail",
+        "right_without_gradients": is_right(mutant, blind),
     }
 
 
+def sentence_of(certificate: Certificate) -> str:
+    """The doctor's sentence; where he was not asked, the certificate's reason."""
+    diagnosis = certificate.evidence[-1].judgement.diagnosis
+    return diagnosis.sentence if diagnosis else certificate.reason
+
+
+def is_right(mutant: Mutant | PortMutant, certificate: Certificate) -> bool:
+    """Whether the doctor named the cause, and his sentence holds what it must."""
+    diagnosis = certificate.evidence[-1].judgement.diagnosis
+    says = re.search(mutant.says, sentence_of(certificate), re.IGNORECASE)
+    return bool(diagnosis and diagnosis.cause in mutant.causes and says)
+
+
 def faults(result: dict[str, Any]) -> list[str]:
-    """A line for each mutant that was not caught."""
-    return [f"not caught: {row['what']}" for row in result["mutants"] if not row["caught"]]
+    """A line for each mutant that was not caught, with its gradients or without."""
+    ways = (("caught", "not caught"), ("caught_without_gradients", "not caught without gradients"))
+    return [f"{says}: {row['what']}" for key, says in ways for row in result["mutants"] if not row[key]]

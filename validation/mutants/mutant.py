@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from samestep import backends
-from samestep.backends.interface import Backend
+from samestep.backends.interface import Backend, Trace
 from samestep.backends.spec import Task
 from samestep.benchmarks import datasets
 from samestep.benchmarks.parity import Certificate, certify
@@ -46,10 +46,21 @@ class Mutant:
         """What the suite says of the lane."""
         return certify(self.lane(), self.task, datasets.load(self.task.dataset))
 
+    def certificate_without_gradients(self) -> Certificate:
+        """The same of a lane whose trace shows no gradients."""
+        lane: Backend = replaced(type(self.lane()), {"trace": trace_without_gradients})()
+        return certify(lane, self.task, datasets.load(self.task.dataset))
+
     def lane(self) -> Backend:
         """A fresh backend that makes the mistake."""
         made: Backend = replaced(backends.lane_class(self.framework), self.methods)()
         return made
+
+
+def trace_without_gradients(lane: Backend, trace: Method, *given: Any) -> tuple[Any, Trace]:
+    """A trace of losses, parameters and buffers alone."""
+    state, shown = trace(*given)
+    return state, replace(shown, gradients={})
 
 
 def replaced(kind: type, methods: Methods) -> type[Any]:

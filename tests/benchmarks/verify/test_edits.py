@@ -94,8 +94,12 @@ def missing_lane(document: Json) -> None:
     plan(document)["missing"]["numpy"] = "cannot be imported"
 
 
+def judged(document: Json) -> Json:
+    return certified(document)["certificate"]["evidence"][-1]["judgement"]
+
+
 def largest(document: Json) -> Json:
-    return certified(document)["certificate"]["evidence"][-1]["judgement"]["quantities"]["params"]
+    return judged(document)["quantities"]["params"]
 
 
 def statistic(name: str) -> Edit:
@@ -190,6 +194,22 @@ FOUND: dict[str, tuple[Edit, str]] = {
         "found 9 blocks, and there are 2",
     ),
     # what a certificate says twice
+    "gradients that are said to be hidden": (
+        put(judged, unrecorded=["gradients"]),
+        "it says that it shows loss, params, and its steps show something else",
+    ),
+    "gradients hidden in one dtype": (
+        put(judged, unrecorded=["gradients"]),
+        "it passed, and one dtype shows what the other does not",
+    ),
+    "losses that are said to be hidden": (
+        put(judged, unrecorded=["loss"]),
+        "it passed, and does not show loss",
+    ),
+    "gradients taken out of the largest ratios": (
+        lambda d: judged(d)["quantities"].pop("gradients"),
+        "its steps show something else",
+    ),
     "slack": (lambda d: largest(d).update(slack=99.0), "the slack of params is not the inverse"),
     "step of the largest": (lambda d: largest(d).update(step=301), "is of step 301, and there are 300"),
     "reason": (
