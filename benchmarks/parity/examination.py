@@ -61,7 +61,7 @@ class LaneExamination:
                 self.note_probes(judgement, hidden=self.run_judge.unrecorded)
 
     def note_probes(self, *judgements: Judgement, hidden: set[str]) -> None:
-        """Note what probes used of their bounds; report what is outside, or absent and not `hidden` in the run."""
+        """Note what probes used; report what is outside, or absent and not `hidden` in the run."""
         for judgement in judgements:
             ratio = max((worst.share for worst in judgement.quantities.values()), default=np.inf)
             self.probe_ratio = max(self.probe_ratio or 0.0, float(ratio))
