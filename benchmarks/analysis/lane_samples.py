@@ -197,14 +197,26 @@ class LaneSamples:
         return max((quantity.share for quantity in worst), default=None)
 
     @cached_property
-    def floor(self) -> float | None:
-        """The least seconds of a full step; None where the machine's limits were not measured or are absurd.
+    def limits(self) -> RooflineLimits | None:
+        """The machine's limits at the task's size."""
+        return next((limits for limits in self.record.ceilings if limits.task == self.task), None)
 
-        max(bytes / read rate, operations / BLAS rate), the roofline limits of the step.
-        """
-        limits = next((limits for limits in self.record.ceilings if limits.task == self.task), None)
-        least = roofline_floor(self.work, limits) if limits else math.inf
-        return least if math.isfinite(least) else None
+    @cached_property
+    def floor(self) -> float | None:
+        """The least seconds of a full step; None where `no_floor` says why."""
+        least = roofline_floor(self.work, self.limits) if self.limits else None
+        return least if least is not None and math.isfinite(least) else None
+
+    @property
+    def no_floor(self) -> str:
+        """Why there is no floor."""
+        if self.floor is not None:
+            return ""
+        if not self.record.plan.on_cpu:
+            return "only the CPU's limits are measured"
+        if self.limits and self.limits.peak_rate is None:
+            return "the rates of this record hold the cost of calls"
+        return "the machine's limits were not measured"
 
     @property
     def cold_calls(self) -> list[Cold]:
@@ -218,9 +230,12 @@ class LaneSamples:
         return t_interval(gaps) if len(gaps) > 1 else None
 
 
-def roofline_floor(work: PlannedWork, limits: RooflineLimits) -> float:
-    """The least seconds that the machine's measured rates allow one full step.
+def roofline_floor(work: PlannedWork, limits: RooflineLimits) -> float | None:
+    """The least seconds that the machine's measured rates allow one full step; None without a peak rate.
 
-    max(bytes / read rate, operations / BLAS rate). Fusion and caches can legally go below it.
+    max(bytes of its rows / read rate, operations / peak rate). Parameters, row numbers and whatever lies between
+    two operations can stay in registers or nearer caches, and are not counted: no step can be faster.
     """
-    return max(work.bytes_per_step / limits.read_rate, work.flops_per_step / limits.blas_rate)
+    if limits.peak_rate is None:
+        return None
+    return max(work.row_bytes_per_step / limits.read_rate, work.flops_per_step / limits.peak_rate)

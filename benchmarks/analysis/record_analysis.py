@@ -13,7 +13,7 @@ from ..statistics.inference import Interval
 from . import gates
 from .crossover import Crossover, crossover
 from .lane_samples import LaneSamples, RecordSamples
-from .rows import Row, make_row
+from .rows import Row, make_row, with_over_fastest
 from .tier_rank import TierRank, TierRanks, tier_ranks
 from .verdicts import Verdict, give_verdicts
 
@@ -36,7 +36,7 @@ class RecordAnalysis(RecordSamples["LaneAnalysis"]):
     @cached_property
     def rows(self) -> tuple[Row, ...]:
         """A row for every task and lane, in the plan's order."""
-        return tuple(make_row(self[verdict.task, verdict.lane], verdict) for verdict in self.verdicts)
+        return with_over_fastest([make_row(self[each.task, each.lane], each) for each in self.verdicts])
 
     @cached_property
     def verdict_of(self) -> dict[tuple[str, str], Verdict]:

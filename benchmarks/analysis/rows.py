@@ -7,6 +7,7 @@ why.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from statistics import median
 
 from samestep.backends.interface import Tier
@@ -48,8 +49,9 @@ class Row(Spec):
     """A lane on a task. Times are seconds for each step, `first_call_s` the whole first run's, memory in bytes.
 
     `floor` is what the machine's measured rates allow at best, and `above_floor` how many times it the lane
-    takes. `proof` is the certificate's status, `parity_share` the largest ratio of a rounding error to its
-    bound at any step. `notes` are what a reader must know to trust the row.
+    takes; `no_floor` says why there is none. `over_fastest` is the time over the least of the task.
+    `proof` is the certificate's status, `parity_share` the largest ratio of a rounding error to its bound at any
+    step. `notes` are what a reader must know to trust the row.
     """
 
     task: str
@@ -69,6 +71,8 @@ class Row(Spec):
     peak_memory: int | None = None
     floor: Number | None = None
     above_floor: Number | None = None
+    no_floor: str = ""
+    over_fastest: Number | None = None
     parity_share: Number | None = None
     accuracy: Accuracy | None = None
     notes: tuple[str, ...] = ()
@@ -107,8 +111,20 @@ def make_row(lane: LaneSamples, verdict: Verdict) -> Row:
         "cpu_per_wall": lane.cpu_per_wall,
         "floor": lane.floor,
         "above_floor": lane.floor and time.value / lane.floor,
+        "no_floor": lane.no_floor,
     }
     return untimed.model_copy(update=times | {"notes": _notes(lane, time)})
+
+
+def with_over_fastest(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """The rows, each with its time over the least time of its task."""
+    least: dict[str, float] = {}
+    for task, time in ((row.task, row.time) for row in rows if row.time):
+        least[task] = min(time.value, least.get(task, math.inf))
+    return tuple(
+        row.model_copy(update={"over_fastest": row.time.value / least[row.task]}) if row.time else row
+        for row in rows
+    )
 
 
 def _cold(lane: LaneSamples) -> dict[str, float | int | None]:
@@ -174,11 +190,10 @@ def _notes(lane: LaneSamples, time: Interval) -> tuple[str, ...]:
         )
     if lane.certified and (hidden := not_shown(lane.certified.certificate.unrecorded)):
         notes.append(hidden)
-    if lane.floor is None:
-        cpu, gpu = "the machine's limits were not measured", "only the CPU's limits are measured"
-        notes.append(f"no floor: {cpu if plan.on_cpu else gpu}")
-    elif time.high < lane.floor:
-        notes.append("below the measured floor: caches or fusion can do that; look at it")
+    if lane.floor and time.value < lane.floor:
+        notes.append(
+            "below the floor, which no step can be: its rates were measured while the machine was slower"
+        )
     if death := next((failure for failure in lane.failures if failure.died), None):
         block = "" if death.block is None else f" in block {death.block + 1}"
         notes.append(f"its process died once{block} and was started again ({death.phase}: {death.reason})")

@@ -83,12 +83,12 @@ def settings_of_workers(request: RunRequest) -> dict[str, str]:
 
 
 def rates(limits: MachineLimits, works: list[PlannedWork]) -> list[dict[str, Any]]:
-    """The rates at each task, beside the least that one full step moves and computes."""
+    """The rates at each task, beside the least that one full step reads and computes."""
     by_task = {work.task.name: work for work in works}
     return [
         rate.as_json()
         | {
-            "bytes_per_step": by_task[rate.task].bytes_per_step,
+            "row_bytes_per_step": by_task[rate.task].row_bytes_per_step,
             "flops_per_step": by_task[rate.task].flops_per_step,
             "floor_s": roofline_floor(by_task[rate.task], rate),
         }

@@ -1,43 +1,88 @@
-"""What this machine can do at a task's size: memory, BLAS, and the cheapest call of each framework.
+"""What this machine can do at a task's size: memory, arithmetic, and the cheapest call of each framework.
 
-The floor of a step is max(bytes / read rate, operations / BLAS rate). Fusion and caches can legally go below it.
+The floor of a step is max(bytes of its rows / read rate, operations / peak rate). No step can be faster, so the
+rates are the best of the machine: they hold neither calls nor the shape of a step.
 """
 
 from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from samestep.backends.interface import Host
 from samestep.backends.spec import Linear
 
 from .task_files import TaskFiles, describe
 
-if TYPE_CHECKING:  # the record imports what measures
-    pass
-
-SMALLEST = 128 * 1024  # bytes; in smaller arrays the call itself would be measured
+Pairs: TypeAlias = Sequence[tuple[Host, Host]]
+SMALLEST = 16 * 1024  # bytes: less lies in the same cache, and takes too short a time for the clock
+PIECES = 16
+SQUARES = (512, 1024)  # rows of the matrices whose product is the machine's fastest arithmetic
 SPELL_S = 0.005
 SPELLS = 20
 
 
 def roofline_limits(files: TaskFiles) -> dict[str, Any]:
-    """Rates at the working set of a run (the rows that it reads): read and copy in bytes per second, BLAS.
+    """Rates at the working set of a run (the rows that it reads), in bytes and operations per second.
 
-    Reading is a dot product of an array with itself; copying counts the bytes read and those written.
+    Copying counts the bytes read and those written. `blas_rate` is that of the products of one step, calls
+    included; `peak_rate` is the machine's best in that dtype.
     """
     planned, size = describe(files), working_set(files)
     a = np.ones(max(size, SMALLEST) // files.x.itemsize, files.x.dtype)
-    b = np.empty_like(a)
     return {
         "working_set": size,
-        "read_rate": a.nbytes / best_time(lambda: np.dot(a, a)),
-        "copy_rate": 2 * a.nbytes / best_time(lambda: np.copyto(b, a)),
+        "read_rate": read_rate(a),
+        "copy_rate": rate_without_calls(np.copyto, [(np.empty_like(a), a)]),
         "blas_rate": planned.flops_per_step / best_time(products(files)),
+        "peak_rate": max(2 * n**3 / best_time(square_product(n, files.x.dtype)) for n in SQUARES),
     }
+
+
+def read_rate(a: Host) -> float:
+    """Bytes of an array read per second, by the faster of two ways: at once, or in pieces to and fro.
+
+    On the way back the pieces come first that a smaller cache still holds. No order of rows can have more of them
+    there, so that the rate is also a bound for data which lie in a cache in part.
+    """
+    pieces = np.array_split(a, max(1, min(PIECES, a.nbytes // SMALLEST)))
+    ways = [a], [*pieces, *reversed(pieces)]
+    return max(rate_without_calls(np.dot, [halves(piece) for piece in way]) for way in ways)
+
+
+def halves(a: Host) -> tuple[Host, Host]:
+    """Two parts of the same length: their dot product loads every number once, that of `a` with itself twice."""
+    half = len(a) // 2
+    return a[:half], a[half : 2 * half]
+
+
+def rate_without_calls(operation: Callable[[Host, Host], Any], pairs: Pairs) -> float:
+    """Bytes of all pairs per second of an operation on them.
+
+    The slope of time over size: the same calls on one number each give the cost of calls, which is taken off.
+    """
+    ones = [(first[:1], second[:1]) for first, second in pairs]
+    whole, calls = best_times(_on_each(operation, pairs), _on_each(operation, ones))
+    return sum(first.nbytes + second.nbytes for first, second in pairs) / (whole - calls)
+
+
+def _on_each(operation: Callable[[Host, Host], Any], pairs: Pairs) -> Callable[[], None]:
+    def run() -> None:
+        for first, second in pairs:
+            operation(first, second)
+
+    return run
+
+
+def square_product(n: int, dtype: np.dtype[Any]) -> Callable[[], Any]:
+    """A product of n x n matrices: 2 n^3 operations, so many with each number that memory does not matter."""
+    a = np.ones((n, n), dtype)
+    out = np.empty_like(a)
+    return lambda: np.dot(a, a, out)
 
 
 def working_set(files: TaskFiles) -> int:
@@ -81,20 +126,39 @@ def _jitted(jax: Any) -> Callable[[], Any]:
     return lambda: add(a).block_until_ready()
 
 
+def _compiled_loop(numba: Any) -> Callable[[], Any]:
+    a = np.ones(1, np.float32)
+    double = numba.njit(lambda a: a[0] + a[0])
+    double(a)  # compiles
+    return lambda: double(a)
+
+
 CALLS: dict[str, tuple[str, Callable[[Any], Callable[[], Any]]]] = {
     "numpy": ("numpy.add(a, a, out=b)", _in_place),
     "torch": ("torch.add(a, a, out=b)", _in_place),
     "jax": ("jax.jit(lambda x: x + x)(a)", _jitted),
+    "numba": ("numba.njit(lambda a: a[0] + a[0])(a)", _compiled_loop),
 }
 
 
 def best_time(call: Callable[[], Any]) -> float:
     """Seconds per call: the best of a few spells, each long enough for the clock."""
+    return best_times(call)[0]
+
+
+def best_times(*calls: Callable[[], Any]) -> list[float]:
+    """Seconds per call of each; their spells take turns, so that what slows the machine meets all of them."""
+    counts = [_calls_of_a_spell(call) for call in calls]
+    spells = [[_spell(call, count) for call, count in zip(calls, counts, strict=True)] for _ in range(SPELLS)]
+    return [min(times) for times in zip(*spells, strict=True)]
+
+
+def _calls_of_a_spell(call: Callable[[], Any]) -> int:
     begin, count = time.perf_counter(), 0
     while time.perf_counter() - begin < SPELL_S:
         call()
         count += 1
-    return min(_spell(call, count) for _ in range(SPELLS))
+    return count
 
 
 def _spell(call: Callable[[], Any], count: int) -> float:

@@ -111,13 +111,18 @@ class Dispatch(Spec):
 
 
 class RooflineLimits(Spec):
-    """What the machine can do at a task's size: bytes read and copied, BLAS operations, per second."""
+    """What the machine can do at a task's size, per second: bytes read and copied, operations.
+
+    blas_rate: of the products of one step, with the cost of their calls. peak_rate: the machine's best in that
+        dtype; None in records whose `read_rate` holds the cost of calls too, so that they have no floor.
+    """
 
     task: str
     working_set: Count
     read_rate: Positive
     copy_rate: Positive
     blas_rate: Positive
+    peak_rate: Positive | None = None
 
 
 PHASES = ("row gathering", "forward and backward", "update", "Python")  # of a step, in this order

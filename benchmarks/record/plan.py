@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Sequence
 from datetime import datetime
 from itertools import product
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import AfterValidator, Field
 
 from samestep.backends.interface import Device
@@ -67,7 +69,10 @@ class Facts(Spec):
 
 
 class PlannedWork(Spec):
-    """A task, and how much a timed run of it is: `steps` steps over `samples` rows; digests of data and start."""
+    """A task, and how much a timed run of it is: `steps` steps over `samples` rows; digests of data and start.
+
+    bytes_per_step: of the rows of a full step, and of the parameters, read and written.
+    """
 
     task: Task
     rows: Count
@@ -79,6 +84,12 @@ class PlannedWork(Spec):
     bytes_per_step: Count
     flops_per_step: Count
     facts: Facts | None = None
+
+    @property
+    def row_bytes_per_step(self) -> int:
+        """Bytes of the rows of a full step: every form must read those, and can keep its parameters nearby."""
+        parameters = sum(math.prod(shape) for shape in self.task.parameters.values())
+        return self.bytes_per_step - 2 * parameters * np.dtype(self.task.dtype).itemsize
 
 
 Threads = Literal["one", "all"]

@@ -77,7 +77,11 @@ def _samples(per_second: float | None, row: Row) -> str:
     return fmt.count(per_second, fmt.width(per_second, row.time))
 
 
-def _over_floor(times: float | None, row: Row) -> str:
+def _no_floor(row: Row) -> str:
+    return no_time(row) or row.no_floor
+
+
+def _times(times: float | None, row: Row) -> str:
     return fmt.times(times, fmt.width(times, row.time))
 
 
@@ -174,8 +178,9 @@ _ENTRIES = (  # in the order of CSV
            ("break_even_low", "break_even_high")),
     Column("cpu_per_wall", "row.cpu_per_wall", "CPU/wall", _decimals(2)),
     Column("peak_memory_bytes", "row.peak_memory", "memory", _as(fmt.memory), _or("no cold call")),
-    Column("floor_s", "row.floor", "floor", _as(fmt.duration), _or("limits not measured")),
-    Column("above_floor", "row.above_floor", "over floor", _over_floor, _or("limits not measured")),
+    Column("floor_s", "row.floor", "floor", _as(fmt.duration), _no_floor),
+    Column("above_floor", "row.above_floor", "over floor", _times, _no_floor),
+    Column("over_fastest", "row.over_fastest", "over fastest", _times),
     Column("parity_share", "row.parity_share", "bound used", _as(fmt.percent), _no_bound),
     Column("loss", "row.accuracy.loss", "loss", _as(fmt.loss), _not_reached("")),
     Column("best_loss", "row.accuracy.best_loss"),
@@ -202,6 +207,7 @@ COLUMNS: Mapping[str, Column] = {column.name: column for column in _ENTRIES}
 DROPS = (  # what a terminal has no room for, the first of them first
     "how",
     "above_floor",
+    "over_fastest",
     "samples_per_second",
     "peak_memory_bytes",
     "cpu_per_wall",
@@ -214,7 +220,15 @@ DROPS = (  # what a terminal has no room for, the first of them first
     "loss",
 )
 
-SPEED = ("tier", "seconds_per_step", "ratio", "verdict", "samples_per_second", "above_floor")
+SPEED = (
+    "tier",
+    "seconds_per_step",
+    "ratio",
+    "verdict",
+    "samples_per_second",
+    "over_fastest",
+    "above_floor",
+)
 COST = ("how", "first_call_s", "break_even_steps", "import_s", "cpu_per_wall", "peak_memory_bytes")
 ACCURACY = (
     "proof",

@@ -9,8 +9,9 @@ from .settings_lines import set_line, unset_line
 from .text_table import TextTable, boxed, paragraph
 
 DROPS = ("flop/step", "bytes/step", "working set")  # where there is no room for all
-READING = "Reading is a dot product of an array with itself; copying counts what is read and what is written."
-FLOOR = "Floor of a step: the larger of its bytes at the read rate and its operations at the BLAS rate."
+READING = "Reading is a dot product; copying counts what is read and written. The cost of calls is taken off."
+FLOOR = "Floor of a step: the larger of its rows' bytes at the read rate and its operations at the peak rate."
+BLAS = "Peak is a product of large matrices, BLAS the products of one step with the cost of their calls."
 HOLDS = (
     "Each row from a process of its own, the best of many short runs. It holds for this host and this boot."
 )
@@ -28,17 +29,18 @@ def limits_text(limits: dict[str, Any], *, width: int = 100) -> str:
 
 
 def rates_table(rows: list[dict[str, Any]]) -> TextTable:
-    """Bandwidth at the working set of the timed run, and the BLAS rate at the shapes of its step."""
+    """Bandwidth at the working set of the timed run, the best arithmetic, and BLAS at the shapes of its step."""
     units = {
         "working_set": "B",
         "read_rate": "B/s",
         "copy_rate": "B/s",
+        "peak_rate": "flop/s",
         "blas_rate": "flop/s",
-        "bytes_per_step": "B",
+        "row_bytes_per_step": "B",
         "flops_per_step": "",
     }
-    names = ("task", "working set", "read", "copy", "BLAS", "bytes/step", "flop/step", "floor/step")
-    table = TextTable("RATES", names, notes=[READING, FLOOR], left=("task",), drops=DROPS)
+    names = ("task", "working set", "read", "copy", "peak", "BLAS", "bytes/step", "flop/step", "floor/step")
+    table = TextTable("RATES", names, notes=[READING, BLAS, FLOOR], left=("task",), drops=DROPS)
     for row in rows:
         values = (fmt.quantity(row[name], unit) for name, unit in units.items())
         table.rows.append((row["task"], *values, fmt.duration(row["floor_s"])))

@@ -150,6 +150,8 @@ def speed(lanes: Sequence[LaneAnalysis]) -> TextTable:
         if why := row.blank or row.verdict.reason:
             table.notes.append(f"{row.lane}: {row.verdict.word}: {why}")
         table.notes += [f"{row.lane}: {note}" for note in row.notes]
+    reasons = dict.fromkeys(lane.row.no_floor for lane in lanes if lane.row.no_floor)
+    table.notes += [f"no floor: {reason}" for reason in reasons]
     return table
 
 

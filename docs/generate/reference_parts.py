@@ -68,7 +68,7 @@ class Reference:
         base = self.record.plan.baseline
         assert time and ratio and even  # noqa: PT018
         samples = fmt.count(row.samples_per_second, fmt.width(row.samples_per_second, time))
-        above = fmt.times(row.above_floor, fmt.width(row.above_floor, time))
+        fastest, above = (fmt.times(n, fmt.width(n, time)) for n in (row.over_fastest, row.above_floor))
         measured = fmt.between(ratio)
         factor = fmt.ratio_parts(ratio).value
         yield f"**time/step** {fmt.timing(time)}: between {fmt.duration(time.low)} and {fmt.duration(time.high)}."
@@ -78,7 +78,10 @@ class Reference:
         )
         yield f"**verdict** {row.verdict.word}: a test decides that the ratio lies beyond the margin."
         yield f"**samples/s** {samples}: rows of data for each second."
-        yield f"**over floor** {above}: the floor of this machine is {fmt.duration(row.floor)}."
+        best = next(other.lane for other in self.of(row.task) if other.over_fastest == 1)
+        yield f"**over fastest** {fastest}: so many times the time of `{best}`, the fastest lane of the task."
+        if row.floor:
+            yield f"**over floor** {above}: the floor of this machine is {fmt.duration(row.floor)}."
         first = fmt.duration(row.first_call_s)
         yield f"**first call** {first}: a fresh process traces, compiles and runs it once."
         yield (

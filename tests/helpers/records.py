@@ -162,7 +162,7 @@ def plan(lanes: Sequence[str], baseline: str, blocks: int, threads: str) -> Plan
         samples=1000,
         data="d",
         start="s",
-        bytes_per_step=132,
+        bytes_per_step=144,
         flops_per_step=80,
     )
     return Plan(

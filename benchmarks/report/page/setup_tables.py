@@ -71,10 +71,10 @@ def _pools(record: AnyRecord) -> TextTable:
 
 def _roofline_limits(record: AnyRecord) -> TextTable:
     """Bytes and operations per second."""
-    names = ("task", "working set", "read", "copy", "BLAS")
+    names = ("task", "working set", "read", "copy", "peak", "BLAS")
     rows: list[tuple[str, ...]] = [
         (c.task, fmt.quantity(c.working_set, "B"), *(fmt.quantity(r, "B/s") for r in (c.read_rate, c.copy_rate)),
-         fmt.quantity(c.blas_rate, "FLOP/s"))
+         "" if c.peak_rate is None else fmt.quantity(c.peak_rate, "FLOP/s"), fmt.quantity(c.blas_rate, "FLOP/s"))
         for c in record.ceilings
     ]  # fmt: skip
     return TextTable("The machine's measured limits", names, rows, left=("task",))

@@ -8,6 +8,8 @@ import pytest
 
 from samestep.benchmarks.analysis import LaneAnalysis, RecordAnalysis, Row
 from samestep.benchmarks.record import Failure, Record, RooflineLimits
+from samestep.benchmarks.report.columns import COLUMNS
+from samestep.benchmarks.report.tables import speed
 from tests.helpers.records import piece, record
 
 RATIOS = [0.5, 0.501, 0.499, 0.5, 0.502, 0.498]
@@ -19,6 +21,12 @@ def lane_of(made: Record, lane: str = "jax", baseline: str | None = None) -> Lan
 
 def row(made: Record, lane: str = "jax", baseline: str | None = None) -> Row:
     return lane_of(made, lane, baseline).row
+
+
+def with_limits(made: Record, read: float, peak: float | None) -> Record:
+    rates = {"read_rate": read, "copy_rate": 1.0, "blas_rate": 1.0, "peak_rate": peak}
+    limits = RooflineLimits(task="lesson", working_set=1, **rates)  # type: ignore[arg-type]
+    return made.model_copy(update={"ceilings": (limits,)})
 
 
 def test_time_ratio_and_throughput() -> None:
@@ -84,14 +92,43 @@ def test_break_even_of_too_few_blocks_has_no_interval() -> None:
 
 def test_the_floor_is_the_slower_of_memory_and_arithmetic() -> None:
     made = record({"jax": RATIOS})
-    assert lane_of(made).floor is None
-    for read, blas, floor in ((132e6, 1e12, 1e-6), (1e12, 80e6, 1e-6)):
-        ceiling = RooflineLimits(task="lesson", working_set=1, read_rate=read, copy_rate=1.0, blas_rate=blas)
-        known = made.model_copy(update={"ceilings": (ceiling,)})
+    assert row(made).no_floor == "the machine's limits were not measured"
+    for read, peak, floor in ((120e6, 1e12, 1e-6), (1e12, 80e6, 1e-6)):  # 10 rows of 12 bytes; 80 operations
+        known = with_limits(made, read, peak)
         assert lane_of(known).floor == pytest.approx(floor)
         assert row(known).above_floor == pytest.approx(50, rel=1e-2)
-    fast = made.model_copy(update={"ceilings": (ceiling.model_copy(update={"blas_rate": 1e6}),)})
-    assert any(note.startswith("below the measured floor") for note in row(fast).notes)
+        assert row(known).no_floor == ""
+        assert not any("floor" in note for note in row(known).notes)
+
+
+def test_a_time_below_the_floor_tells_that_the_floor_is_wrong() -> None:
+    found = row(with_limits(record({"jax": RATIOS}), 1e12, 1e6))
+    assert found.above_floor is not None
+    assert found.above_floor < 1
+    assert any(note.startswith("below the floor, which no step can be") for note in found.notes)
+
+
+def test_rates_that_hold_calls_make_no_floor() -> None:
+    found = lane_of(with_limits(record({"jax": RATIOS}), 132e6, None))
+    assert (found.floor, found.row.above_floor) == (None, None)
+    assert COLUMNS["above_floor"].cell(found).why == "the rates of this record hold the cost of calls"
+    notes = speed([found, found.baseline]).notes  # type: ignore[list-item]
+    assert notes.count("no floor: the rates of this record hold the cost of calls") == 1
+
+
+def test_times_over_the_fastest_lane_of_a_task() -> None:
+    made = record({"jax": RATIOS, "numpy": [2.0] * 6})
+    ratios = {lane: row(made, lane).over_fastest for lane in ("jax", "torch", "numpy")}
+    assert ratios == {
+        "jax": 1.0,
+        "torch": pytest.approx(2, rel=1e-2),
+        "numpy": pytest.approx(4, rel=1e-2),
+    }
+    failure = Failure(task="lesson", lane="jax", phase="slice", reason="hung")
+    without = record({"jax": RATIOS, "numpy": [2.0] * 6}, failures=[failure])
+    assert row(without, "torch").over_fastest == 1.0  # what has no time is no fastest lane
+    assert row(without).over_fastest is None
+    assert COLUMNS["over_fastest"].cell(lane_of(without)).why == "failed"
 
 
 def test_controls_are_set_against_the_race_of_their_own_block() -> None:

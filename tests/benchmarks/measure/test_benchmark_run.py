@@ -24,6 +24,7 @@ from samestep.benchmarks.record import Record
 from samestep.benchmarks.record.layout import LOST
 from samestep.benchmarks.record.plan import Effort
 from tests.helpers.dying_lanes import DIED
+from tests.helpers.lanes import LANES
 from tests.helpers.sessions import LIMITS, TASKS, TINY, requested, run
 
 pytestmark = pytest.mark.slow
@@ -78,6 +79,18 @@ def test_a_finished_session_leaves_no_scratch_and_is_not_measured_again(whole: t
     assert resume(folder) == record
     with pytest.raises(InputError, match="already holds a run"):
         run(folder, "numpy", "numpy:tuned")
+
+
+def test_no_lane_is_below_the_floor(tmp_path: Path) -> None:
+    """The compiled loop is there too, which no framework's call holds up."""
+    lanes = [lane for lane in ("numpy", "numpy:fused", "numba", "jax:fused") if lane in LANES]
+    rows = RecordAnalysis(measure(requested(tmp_path, *lanes))).rows
+    assert {row.lane for row in rows if row.time} == set(lanes)
+    for row in (row for row in rows if row.time):
+        assert row.above_floor is not None, row.no_floor
+        assert row.above_floor > 1
+        assert row.over_fastest is not None
+        assert row.over_fastest >= 1
 
 
 def cells(found: Record) -> set[tuple[object, ...]]:

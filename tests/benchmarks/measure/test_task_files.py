@@ -16,7 +16,6 @@ from samestep.backends.spec import Linear, Packaged, ReLU, Synthetic
 from samestep.benchmarks import datasets
 from samestep.benchmarks.datasets.split import Split
 from samestep.benchmarks.measure import counters, environment
-from samestep.benchmarks.measure import limits as ceilings
 from samestep.benchmarks.measure import task_files as work
 from samestep.benchmarks.measure.clock import TimedWork
 from samestep.benchmarks.measure.process import without_folders
@@ -139,14 +138,6 @@ def test_counters_count() -> None:
     os.sched_yield() if hasattr(os, "sched_yield") else None
     assert counters.context_switches() >= before
     assert counters.compilations() >= 0
-
-
-def test_ceilings_are_positive_and_the_cheapest_call_is_cheap(tmp_path: Path) -> None:
-    found = ceilings.roofline_limits(prepared(tmp_path, task()))
-    assert found["working_set"] == 95 * 3 * 4
-    assert min(found["read_rate"], found["copy_rate"]) > 1e8
-    assert 0 < ceilings.dispatch("numpy")["seconds"] < 1e-3
-    assert ceilings.dispatch("a framework from outside") == {}
 
 
 def test_the_environment_has_no_folders(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,60 @@
+"""The machine's limits: rates without the cost of calls, and each framework's cheapest call."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from samestep.backends.interface import Host
+from samestep.benchmarks.analysis.lane_samples import roofline_floor
+from samestep.benchmarks.measure import limits, task_files
+from samestep.benchmarks.record import RooflineLimits
+from tests.helpers.lanes import LANES
+from tests.helpers.sessions import prepared, small_task
+
+
+def test_a_rate_is_free_of_the_cost_of_calls() -> None:
+    """An operation that takes as long again for each call as for its bytes."""
+    rate, call_s = 1e8, 1e-3
+
+    def operation(first: Host, second: Host) -> None:
+        end = time.perf_counter() + call_s + (first.nbytes + second.nbytes) / rate
+        while time.perf_counter() < end:
+            pass
+
+    pairs = [(np.ones(12_500, np.float32), np.ones(12_500, np.float32))] * 2  # 1 ms for each
+    assert limits.rate_without_calls(operation, pairs) == pytest.approx(rate, rel=0.02)
+
+
+@pytest.mark.parametrize("size", [5_000, 12_345, 1_000_000])
+def test_reading_is_no_slower_than_one_product_with_its_call(size: int) -> None:
+    a = np.ones(size, np.float32)
+    assert limits.read_rate(a) > 0.9 * a.nbytes / limits.best_time(lambda: np.dot(a, a))
+
+
+@pytest.mark.parametrize("size", [8, 9])
+def test_halves_are_read_once(size: int) -> None:
+    first, second = limits.halves(np.arange(size))
+    assert [*first, *second] == list(range(8))
+
+
+def test_the_arithmetic_is_that_of_large_products(tmp_path: Path) -> None:
+    files = prepared(tmp_path, small_task())
+    found = limits.roofline_limits(files)
+    assert found["working_set"] == 95 * 3 * 4
+    assert min(found["read_rate"], found["copy_rate"]) > 1e8
+    assert found["peak_rate"] > 10 * found["blas_rate"]  # 10 x 2 is too small to be fast
+    floor = roofline_floor(task_files.describe(files), RooflineLimits(task="small", **found))
+    assert floor is not None
+    assert floor < limits.best_time(
+        lambda: None
+    )  # 120 bytes and 80 operations are less than a call of Python
+
+
+def test_the_cheapest_calls_are_cheap() -> None:
+    for framework in {"numpy", "torch", "jax", "numba"} & set(LANES):
+        assert 0 < limits.dispatch(framework)["seconds"] < 1e-3
+    assert limits.dispatch("a framework from outside") == {}
