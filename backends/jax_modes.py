@@ -22,10 +22,15 @@ from .spec import Task
 
 
 class JaxTunedState(NamedTuple):
-    """A pytree: what training changes, and what does it."""
+    """A pytree: what training changes, as the leaves of `Values`, and what does it."""
 
-    values: Values
+    leaves: list[jax.Array]
     programs: JaxPrograms
+
+    @property
+    def values(self) -> Values:
+        values: Values = self.programs.tree.unflatten(self.leaves)
+        return values
 
 
 class JaxTuned(JaxLane[JaxTunedState]):
@@ -37,14 +42,15 @@ class JaxTuned(JaxLane[JaxTunedState]):
     def init(self, task: Task, params: Arrays | None = None, buffers: Arrays | None = None) -> JaxTunedState:
         key = (task.layers, task.loss, task.optimizer)
         if key not in self.programs:
-            self.programs[key] = programs(task)
+            self.programs[key] = programs(task, blocks=self.jax_device.platform == "cpu")
         theta = {name: self.put(params[name]) for name in task.parameters} if params else draw(task)
         state = sgd(task.optimizer).init(theta)
         if buffers:
             state = optax.tree_utils.tree_set(state, trace={name: self.put(b) for name, b in buffers.items()})
             if task.optimizer.dampening:
                 state = optax.tree_utils.tree_set(state, started=jnp.ones((), bool))
-        return JaxTunedState(jax.device_put(Values(theta, state), self.jax_device), self.programs[key])
+        leaves = jax.tree.leaves(jax.device_put(Values(theta, state), self.jax_device))
+        return JaxTunedState(leaves, self.programs[key])
 
     def predict(self, state: JaxTunedState, x: jax.Array) -> jax.Array:
         prediction: jax.Array = state.programs.predict(state.values.params, x)
@@ -68,27 +74,28 @@ class JaxTuned(JaxLane[JaxTunedState]):
         return loss, gradients
 
     def update(self, state: JaxTunedState, gradients: Any, learning_rate: float) -> JaxTunedState:
-        return state._replace(values=state.programs.update(state.values, gradients, learning_rate))
+        leaves = state.programs.update(state.leaves, gradients, learning_rate)
+        return JaxTunedState(leaves, state.programs)
 
     def step(
         self, state: JaxTunedState, batch: Batch, learning_rate: float
     ) -> tuple[JaxTunedState, jax.Array]:
-        values, loss = state.programs.step(state.values, *batch, learning_rate)
-        return state._replace(values=values), loss
+        leaves, loss = state.programs.step(state.leaves, *batch, learning_rate)
+        return JaxTunedState(leaves, state.programs), loss
 
     def steps(
         self, state: JaxTunedState, data: Batch, row_order: RowOrder, batch_size: int, learning_rates: Host
     ) -> Iterator[tuple[JaxTunedState, jax.Array]]:
-        values, advance = state.values, state.programs.gathered_step
+        leaves, programs = state
         rows, rates, at = (
-            self.put(row_order.astype(np.int32)),
-            self.put(learning_rates),
-            self.put(np.zeros((), np.int32)),
+            self.put(array) for array in (row_order.astype(np.int32), learning_rates, np.zeros((), np.int32))
         )
         full, rest = divmod(len(row_order), batch_size)
         for count in [batch_size] * full + ([rest] if rest else []):
-            values, loss, at = advance(values, at, *data, rows, rates, size=batch_size, rows=count)
-            yield state._replace(values=values), loss
+            leaves, loss, at = programs.gathered_step(
+                leaves, at, *data, rows, rates, size=batch_size, rows=count
+            )
+            yield JaxTunedState(leaves, programs), loss
 
 
 def in_order(params: Params) -> list[tuple[str, jax.Array]]:
@@ -100,7 +107,7 @@ def in_order(params: Params) -> list[tuple[str, jax.Array]]:
 
 
 class JaxFused(JaxTuned):
-    """A whole epoch as one compiled lax.scan; rows are gathered inside it."""
+    """A whole epoch as one compiled call: a scan over chunks, each gathered at once, and in it one over steps."""
 
     tier: ClassVar[Tier] = "fused"
     traits = Traits(gradient="autodiff", buffers="donated", compiled="epoch")
@@ -108,19 +115,25 @@ class JaxFused(JaxTuned):
     def epoch(
         self, state: JaxTunedState, data: Batch, row_order: RowOrder, batch_size: int, learning_rates: Host
     ) -> tuple[JaxTunedState, jax.Array]:
-        rows, rates = self.put(row_order.astype(np.int32)), self.put(learning_rates)
-        values, losses = state.programs.epoch(state.values, *data, rows, rates, size=batch_size)
-        return state._replace(values=values), losses
+        steps = step_inputs(row_order, learning_rates)
+        leaves, losses = state.programs.epoch(state.leaves, *data, *steps, size=batch_size)
+        return JaxTunedState(leaves, state.programs), losses
 
     def trace(
         self, state: JaxTunedState, data: Batch, row_order: RowOrder, batch_size: int, learning_rates: Host
     ) -> tuple[JaxTunedState, Trace]:
-        rows, rates = self.put(row_order.astype(np.int32)), self.put(learning_rates)
-        values, steps = state.programs.trace(state.values, *data, rows, rates, size=batch_size)
-        losses, values_after, gradients = steps
-        after = state._replace(values=values_after)
+        steps = step_inputs(row_order, learning_rates)
+        leaves, (losses, values, gradients) = state.programs.trace(
+            state.leaves, *data, *steps, size=batch_size
+        )
+        after = JaxTunedState(jax.tree.leaves(values), state.programs)
         trace = Trace(self.get(losses), self.params(after), self.buffers(after), self.gradients(gradients))
-        return state._replace(values=values), trace
+        return JaxTunedState(leaves, state.programs), trace
+
+
+def step_inputs(row_order: RowOrder, learning_rates: Host) -> tuple[Host, Host]:
+    """What a compiled epoch takes as NumPy arrays: copies of its own, since JAX may read them after the call."""
+    return row_order.astype(np.int32), learning_rates.copy()
 
 
 # --- TF32 -----------------------------------------------------------------------------------------
