@@ -23,6 +23,7 @@ from ..console.errors import InputError
 Float64: TypeAlias = NDArray[np.float64]
 
 MIN_ROWS = 10  # two rows held out, the fewest that have a variance, are a fifth of ten
+MOST_FACTORED = 5e11  # n k min(n, k): 8e10 of 2,000 x 20,000 take about a minute on one core
 LARGEST = float(
     np.sqrt(np.finfo(np.float32).max)
 )  # 1.8e19: its square, a squared error, is finite in float32
@@ -76,10 +77,16 @@ class Split:
             object.__setattr__(self, name, view)
 
     @cached_property
-    def rank(self) -> int:
-        """Rank of the training x; worked out when first asked for, from the small factor of x = QR."""
+    def rank(self) -> int | None:
+        """Rank of the training x; worked out when first asked for, from the small factor of x or x^T = QR.
+
+        None where that takes too long.
+        """
+        if not is_solvable(self.x):
+            return None
+        tall = self.x if self.x.shape[0] >= self.x.shape[1] else self.x.T
         tolerance = max(self.x.shape) * np.finfo(np.float64).eps
-        return int(np.linalg.matrix_rank(np.linalg.qr(self.x, mode="r"), rtol=tolerance))
+        return int(np.linalg.matrix_rank(np.linalg.qr(tall, mode="r"), rtol=tolerance))
 
     def digest(self) -> str:
         """SHA-256 over shapes, dtypes and bytes of the four arrays: equal digests mean equal data."""
@@ -101,6 +108,14 @@ class Split:
         if not (np.isfinite(x).all() and np.isfinite(y).all()):
             raise InputError(f"{self.source}: values too large for {dtype}; use float64 or smaller numbers")
         return x, y
+
+
+def is_solvable(x: Float64) -> bool:
+    """Whether x (n, k) is factored within minutes: it takes a few times n k min(n, k) operations.
+
+    The factor has min(n, k)^2 entries, and so is never larger than x.
+    """
+    return bool(x.size * min(x.shape) <= MOST_FACTORED)
 
 
 class CompleteRows(NamedTuple):

@@ -77,7 +77,7 @@ def facts_of(split: Split) -> Facts:
         transform=split.transform,
         dropped=tuple(split.dropped),
         skipped_rows=split.skipped_rows,
-        rank=int(split.rank),
+        rank=split.rank,
     )
 
 

@@ -56,7 +56,7 @@ class Facts(Spec):
     """Where the data come from and what was done to them before training.
 
     `transform` maps what was trained on back to original units; `dropped` are constant columns, `skipped_rows`
-    rows with gaps, `rank` that of the training features.
+    rows with gaps, `rank` that of the training features, None of very large data.
     """
 
     source: str
@@ -65,7 +65,7 @@ class Facts(Spec):
     transform: Transform
     dropped: tuple[Name, ...]
     skipped_rows: Natural
-    rank: Natural
+    rank: Natural | None
 
 
 class PlannedWork(Spec):

@@ -113,7 +113,7 @@ def data_facts(work: PlannedWork) -> list[str]:
     if isinstance(work.task.dataset, File):
         noun = "column" if len(facts.columns) == 1 else "columns"
         parts.append(f"{facts.target} from {len(facts.columns):,} {noun}: {first_names(facts.columns)}")
-    parts.append(f"rank {facts.rank} of {work.features}")
+    parts += [] if facts.rank is None else [f"rank {facts.rank} of {work.features}"]
     parts += ["standardized on the training rows"] if scaled else []
     parts += [f"constant columns dropped: {first_names(facts.dropped)}"] if facts.dropped else []
     parts += [f"{facts.skipped_rows:,} rows with gaps dropped"] if facts.skipped_rows else []
