@@ -5,7 +5,7 @@ Read side by side with numpy_modes.py and torch_modes.py: the same sections in t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -42,7 +42,7 @@ class JaxTuned(JaxLane[JaxTunedState]):
     def init(self, task: Task, params: Arrays | None = None, buffers: Arrays | None = None) -> JaxTunedState:
         key = (task.layers, task.loss, task.optimizer)
         if key not in self.programs:
-            self.programs[key] = programs(task, blocks=self.jax_device.platform == "cpu")
+            self.programs[key] = programs(task, self.jax_device)
         theta = {name: self.put(params[name]) for name in task.parameters} if params else draw(task)
         state = sgd(task.optimizer).init(theta)
         if buffers:
@@ -86,21 +86,40 @@ class JaxTuned(JaxLane[JaxTunedState]):
     def steps(
         self, state: JaxTunedState, data: Batch, row_order: RowOrder, batch_size: int, learning_rates: Host
     ) -> Iterator[tuple[JaxTunedState, jax.Array]]:
-        leaves, programs = state
-        rows, rates, at = (
-            self.put(array) for array in (row_order.astype(np.int32), learning_rates, np.zeros((), np.int32))
-        )
+        for leaves, loss in self.advance(state, data, row_order, batch_size, learning_rates):
+            yield JaxTunedState(leaves, state.programs), loss
+
+    def epoch(
+        self, state: JaxTunedState, data: Batch, row_order: RowOrder, batch_size: int, learning_rates: Host
+    ) -> tuple[JaxTunedState, Sequence[jax.Array] | jax.Array]:
+        (leaves, programs), losses = state, list[jax.Array]()
+        for after, loss in self.advance(state, data, row_order, batch_size, learning_rates):
+            leaves = after
+            losses.append(loss)
+        return JaxTunedState(leaves, programs), losses
+
+    def advance(
+        self, state: JaxTunedState, data: Batch, row_order: RowOrder, batch_size: int, learning_rates: Host
+    ) -> Iterator[tuple[list[jax.Array], jax.Array]]:
+        """One call for every batch: the leaves after it, and its loss. To make a state of them takes time too."""
+        (leaves, programs), (x, y) = state, data
+        rows, rates, at = programs.begin(*step_inputs(row_order, learning_rates))
         full, rest = divmod(len(row_order), batch_size)
         for count in [batch_size] * full + ([rest] if rest else []):
             leaves, loss, at = programs.gathered_step(
-                leaves, at, *data, rows, rates, size=batch_size, rows=count
+                leaves, at, x, y, rows, rates, size=batch_size, rows=count
             )
-            yield JaxTunedState(leaves, programs), loss
+            yield leaves, loss
 
 
 def in_order(params: Params) -> list[tuple[str, jax.Array]]:
     """By layer, the weight before the bias: JAX hands dictionaries back in alphabetical order."""
     return sorted(params.items(), key=lambda item: (int(item[0].partition(".")[0]), "bias" in item[0]))
+
+
+def step_inputs(row_order: RowOrder, learning_rates: Host) -> tuple[Host, Host]:
+    """What a program takes as NumPy arrays: copies of its own, since JAX may read them after the call."""
+    return row_order.astype(np.int32), learning_rates.copy()
 
 
 # --- fused ----------------------------------------------------------------------------------------
@@ -129,11 +148,6 @@ class JaxFused(JaxTuned):
         after = JaxTunedState(jax.tree.leaves(values), state.programs)
         trace = Trace(self.get(losses), self.params(after), self.buffers(after), self.gradients(gradients))
         return JaxTunedState(leaves, state.programs), trace
-
-
-def step_inputs(row_order: RowOrder, learning_rates: Host) -> tuple[Host, Host]:
-    """What a compiled epoch takes as NumPy arrays: copies of its own, since JAX may read them after the call."""
-    return row_order.astype(np.int32), learning_rates.copy()
 
 
 # --- TF32 -----------------------------------------------------------------------------------------

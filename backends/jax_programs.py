@@ -57,13 +57,15 @@ class JaxPrograms:
     forward_backward: Callable[..., tuple[Array, Params]]
     update: Callable[..., Leaves]
     step: Callable[..., tuple[Leaves, Array]]
+    begin: Callable[..., tuple[Array, Array, Array]]
     gathered_step: Callable[..., tuple[Leaves, Array, Array]]
     epoch: Callable[..., tuple[Leaves, Array]]
     trace: Callable[..., tuple[Leaves, Any]]
 
 
-def programs(task: Task, *, blocks: bool) -> JaxPrograms:
-    """Everything one task compiles; with `blocks`, which suit a CPU, wide batches are taken block by block."""
+def programs(task: Task, device: jax.Device) -> JaxPrograms:
+    """Everything one task compiles for a device; on a CPU, wide batches are taken block by block."""
+    blocks = device.platform == "cpu" and losses.get(task.loss.name).target == "real"
     predict, optimizer = predictor(task), sgd(task.optimizer)
     loss = jax_losses.function(task.loss.name, task.loss.arguments)
     names: dict[str, Any] = dict.fromkeys(task.parameters, 0.0)
@@ -81,7 +83,7 @@ def programs(task: Task, *, blocks: bool) -> JaxPrograms:
         return StepResult(update(values, gradients, rate), value, gradients)
 
     def step_of_rows(values: Values, data: Batch, rows: Array, rate: Any) -> StepResult:
-        count = block_count(data, len(rows)) if blocks and losses.get(task.loss.name).target == "real" else 1
+        count = block_count(data, len(rows)) if blocks else 1
         if count == 1:
             return step(values, *take_rows(data, rows), rate)
         divisor = count if task.loss.reduction == "mean" else 1
@@ -101,6 +103,7 @@ def programs(task: Task, *, blocks: bool) -> JaxPrograms:
         forward_backward=jax.jit(forward_backward),
         update=jax.jit(updated, donate_argnums=0),
         step=jax.jit(stepped, donate_argnums=0),
+        begin=jax.jit(begin, out_shardings=jax.sharding.SingleDeviceSharding(device)),
         gathered_step=jax.jit(
             gathered(step_of_rows, tree), static_argnames=("size", "rows"), donate_argnums=(0, 1)
         ),
@@ -137,6 +140,11 @@ def summed(
     total, _ = lax.scan(add, none, blocks)
     value, gradients = jax.tree.map(lambda value: value / divisor, total)
     return value, gradients
+
+
+def begin(row_order: Array, rates: Array) -> tuple[Array, Array, Array]:
+    """What the gathered steps of an epoch take, on the device by one call: rows, learning rates and a counter."""
+    return row_order, rates, jnp.zeros((), jnp.int32)
 
 
 def gathered(step: StepOfRows, tree: Any) -> Callable[..., tuple[Leaves, Array, Array]]:
