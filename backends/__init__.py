@@ -26,6 +26,7 @@ __all__ = [
     "names",
     "places",
     "unsupported",
+    "why_unsupported",
 ]
 
 
@@ -123,13 +124,21 @@ def unsupported(name: str, task: Task) -> str | None:
         KeyError: no such lane.
         Unavailable: the lane's module cannot be imported here.
     """
+    return why_unsupported(lane_class(name), task)
+
+
+def why_unsupported(lane: type[Backend], task: Task) -> str | None:
+    """The same of a class of a lane; an answer that is neither a text nor None is a reason, too."""
+    cannot = "it cannot say whether it does this task"
     try:
-        reason = lane_class(name).unsupported(task)
-    except Unavailable:
-        raise
+        reason: object = lane.unsupported(task)
     except Exception as error:  # as for its devices: whatever goes wrong concerns that lane alone
-        return f"it cannot say whether it does this task: {_one_line(error)}"
-    return " ".join(str(reason).split()) if reason else None
+        return f"{cannot}: {_one_line(error)}"
+    if reason is None:
+        return None
+    if not isinstance(reason, str) or not reason.strip():
+        return f"{cannot}: {reason!r:.100} is neither a reason nor None"
+    return " ".join(reason.split())
 
 
 def load(name: str, device: str = "cpu") -> Backend:

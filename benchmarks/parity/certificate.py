@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from samestep.backends import why_unsupported
 from samestep.backends.interface import Backend, Host
 from samestep.backends.spec import Dtype, Task
 
@@ -67,9 +68,9 @@ def certify_backend(
         "order": digest_orders(workload),
         "products": backend.traits.matmul_precision,
     }
-    if reason := backend.unsupported(task):
+    if reason := why_unsupported(type(backend), task):
         return Certificate.model_validate(
-            subject(description, task, data) | {"reason": f"unsupported: {' '.join(reason.split())}"}
+            subject(description, task, data) | {"reason": f"unsupported: {reason}"}
         )
     examined = examine_dtypes(backend, task, data, run_steps, max_kept_steps)
     return conclude(description, task, data, [piece.evidence for piece in examined], examined[-1].final)

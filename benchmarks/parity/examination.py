@@ -13,7 +13,7 @@ from ..record.proof import Diagnosis, Evidence, Judgement, Status, Untraced
 from .array_digest import digest
 from .doctor.lane_faults import of_timed
 from .judge import RunJudge
-from .probe import begin, check_output, params_after, probe_program, probe_step
+from .probe import begin, check_output, has_program, params_after, probe_program, probe_step, probe_timed_step
 from .reference.drift import exact_distance
 from .workload import Workload
 
@@ -57,8 +57,9 @@ class LaneExamination:
         if self.with_timed:
             for steps in dict.fromkeys((self.run_steps or workload.steps, workload.steps)):
                 self.run_timed(steps)
-            if not self.fault and (judgement := probe_program(backend, workload)):
-                self.note_probes(judgement, hidden=self.run_judge.unrecorded)
+            if not self.fault and has_program(backend):
+                self.note_probes(probe_program(backend, workload), hidden=self.run_judge.unrecorded)
+                self.note_probes(probe_timed_step(backend, workload), hidden={"gradients"})
 
     def note_probes(self, *judgements: Judgement, hidden: set[str]) -> None:
         """Note what probes used; report what is outside, or absent and not `hidden` in the run."""

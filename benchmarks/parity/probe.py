@@ -72,11 +72,34 @@ def probe_step(backend: Backend, workload: Workload) -> tuple[Judgement, Judgeme
     return halves, judged(state, backend.get(loss), gradients)
 
 
-def probe_program(backend: Backend, workload: Workload) -> Judgement | None:
-    """The first epoch on such rows by a program of more than one step, traced, and as it is timed; else None."""
+def has_program(backend: Backend) -> bool:
+    """Whether many steps are a program of the lane's own."""
     kind = type(backend)
-    if all(getattr(kind, verb) is getattr(Backend, verb) for verb in ("steps", "epoch", "trace")):
-        return None
+    return any(getattr(kind, verb) is not getattr(Backend, verb) for verb in ("steps", "epoch", "trace"))
+
+
+def probe_timed_step(backend: Backend, workload: Workload) -> Judgement:
+    """The first step of an epoch on such rows by the program that is timed: judged without being traced.
+
+    A trace that is worked out otherwise, and more exactly, says nothing of what is timed; over a whole run the
+    distance of two correct ones is too wide for rows of 20 bits to show.
+    """
+    size = workload.task.batch_size
+    probe = replace(single_entries(workload), orders=(workload.orders[0][:size],))
+    probe = replace(probe, learning_rates=workload.learning_rates[:1, :1])
+    data, rates = (backend.put(probe.x.copy()), backend.put(probe.y.copy())), probe.learning_rates[0].copy()
+    state, losses = backend.epoch(begin(backend, probe), data, probe.orders[0].copy(), size, rates)
+    parts = losses if isinstance(losses, list | tuple) else [losses]
+    loss = np.concatenate([backend.get(part).reshape(-1) for part in parts] or [np.empty(0)])
+    tables = (
+        {name: value[None] for name, value in table.items()}
+        for table in (backend.params(state), backend.buffers(state))
+    )
+    return judge(probe, Trace(loss, *tables))
+
+
+def probe_program(backend: Backend, workload: Workload) -> Judgement:
+    """The first epoch on such rows by a program of more than one step, traced, and as it is timed."""
     probe = single_entries(workload)
     probe = replace(probe, orders=workload.orders[:1], learning_rates=workload.learning_rates[:1])
     data, size = (backend.put(probe.x.copy()), backend.put(probe.y.copy())), workload.task.batch_size

@@ -16,12 +16,14 @@ from samestep import backends
 from samestep.backends.numpy_backend import NumpyBackend
 from samestep.backends.spec import Task
 from samestep.benchmarks import tasks
+from samestep.benchmarks.commands import sweep
 from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.measure.options import Options
 from samestep.benchmarks.measure.request import resolve
 from samestep.benchmarks.parity import Rows, certify
 from samestep.benchmarks.record import Record
 from samestep.benchmarks.record.files import load
+from samestep.comparison import compare
 from tests.helpers.outside_lanes import PICKY, install, python_path
 from tests.helpers.processes import ONLY, run_pytest
 
@@ -88,6 +90,48 @@ def test_a_lane_that_cannot_answer_is_listed_with_what_went_wrong(monkeypatch: p
     monkeypatch.setattr(backends, "lane_class", lambda _: Silent)
     reason = backends.unsupported("numpy", tasks.get("lesson"))
     assert reason == "it cannot say whether it does this task: AttributeError: no such thing"
+
+
+@pytest.mark.parametrize("answer", [False, True, 0, "", " ", ["x"], b"no"], ids=repr)
+def test_an_answer_that_is_no_text_is_listed_as_it_is(answer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Odd(NumpyBackend):
+        @classmethod
+        def unsupported(cls, task: Task) -> str | None:
+            if task.name == "lesson":
+                return None
+            return answer  # type: ignore[no-any-return]
+
+    says = f"it cannot say whether it does this task: {answer!r} is neither a reason nor None"
+    real = backends.lane_class
+    monkeypatch.setattr(backends, "lane_class", lambda name: Odd if name == "numpy:tuned" else real(name))
+    assert request("lesson", "diabetes").unsupported == {("diabetes", "numpy:tuned"): says}
+    certificate = certify(Odd(), tasks.get("diabetes"), Rows(np.zeros((1, 10)), np.ones((1, 1))))
+    assert (certificate.status, certificate.reason) == ("not run", f"unsupported: {says}")
+
+
+@pytest.mark.usefixtures("picky")
+def test_a_sweep_leaves_it_out_with_its_reason() -> None:
+    asked = sweep.chosen(Options(lane=("numpy", "numpy:tuned"), baseline="numpy"), compiled=False)
+    assert asked.lanes == ("numpy",)
+    assert list(asked.missing_lanes) == ["numpy:tuned"]
+    assert asked.missing_lanes["numpy:tuned"].endswith("only the lesson")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("picky")
+def test_from_python_it_is_in_the_race_of_the_others(tmp_path: Path) -> None:
+    record = compare(
+        ["lesson", "diabetes"],
+        ["numpy", "numpy:tuned"],
+        baseline="numpy",
+        effort="smoke",
+        out=tmp_path / "run",
+    )
+    raced = {(piece.task, piece.lane) for block in record.blocks for piece in block.slices}
+    assert raced == {("lesson", "numpy"), ("lesson", "numpy:tuned"), ("diabetes", "numpy")}
+    assert record.plan.unsupported_pairs == {("diabetes", "numpy:tuned"): "only the lesson"}
+    with pytest.raises(InputError, match="none of the named lanes can do these tasks"):
+        compare("diabetes", "numpy:tuned", out=tmp_path / "other")
 
 
 def test_its_certificate_is_not_run_and_says_why() -> None:

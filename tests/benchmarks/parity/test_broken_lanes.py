@@ -241,11 +241,13 @@ class LastBit(NumpyBackend):
 
 
 class Unnoticed(NumpyBackend):
-    """The timed program ends 1e-7 off: hidden by float32's bound, plain in float64."""
+    """The timed program ends 2e-7 off after more than a step: hidden by float32's bound, plain in float64."""
+
+    fewest = 2  # steps
 
     def epoch(self, state, data, order, batch_size, learning_rates):
         state, losses = super().epoch(state, data, order, batch_size, learning_rates)
-        for value in state.model.params.values():
+        for value in state.model.params.values() if len(learning_rates) >= self.fewest else ():
             value *= value.dtype.type(1 + 2e-7)
         return state, losses
 
@@ -255,6 +257,15 @@ def test_a_timed_program_that_differs_in_float32_is_held_to_the_bound_in_float64
     assert certificate.status == "fail"
     assert certificate.reason.startswith("float64: the timed program ends")
     assert len(certificate.evidence) == 1
+
+
+class UnnoticedAfterOneStep(Unnoticed):
+    fewest = 1
+
+
+def test_one_that_differs_after_a_single_step_is_found_in_float32():
+    certificate = certified(UnnoticedAfterOneStep)
+    assert certificate.reason.startswith("float32: on rows with one non-zero entry, step 1 of 1: params ")
 
 
 def test_the_timed_program_may_differ_in_its_last_bits_and_that_is_said():
