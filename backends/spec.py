@@ -279,7 +279,10 @@ class SGD(Spec):
 
 
 class Task(Spec):
-    """One piece of training work, the same in every backend."""
+    """One piece of training work, the same in every backend.
+
+    `most_steps`: an epoch ends after so many steps, however many rows are left; by default it takes all rows.
+    """
 
     name: Name = Field(min_length=1)
     dataset: Dataset
@@ -291,6 +294,9 @@ class Task(Spec):
     epochs: Count = 3
     seed: int = Field(default=0, ge=0)
     dtype: Dtype = "float32"
+    most_steps: Count | None = Field(
+        default=None, exclude_if=lambda steps: steps is None
+    )  # digests came before
 
     @model_validator(mode="after")
     def _layers_fit_and_loss_trains(self) -> Self:
@@ -320,12 +326,19 @@ class Task(Spec):
         return shapes
 
     def steps(self, rows: int) -> int:
-        """Steps of an epoch over `rows` rows: ceil(rows / batch_size), the last batch may be partial."""
-        return -(-rows // self.batch_size)
+        """Steps of an epoch over `rows` rows: ceil(rows / batch_size), the last one partial; or `most_steps`."""
+        steps = -(-rows // self.batch_size)
+        return min(steps, self.most_steps or steps)
 
     def row_order(self, rows: int, epoch: int) -> NDArray[np.int64]:
-        """The rows of one epoch in order, int64 (rows,): one permutation per (seed, epoch), the same for all."""
-        return np.random.default_rng([self.seed, epoch]).permutation(rows)
+        """The rows of one epoch in order, int64 (rows,): one permutation per (seed, epoch), the same for all.
+
+        With `most_steps` as many rows as it takes, drawn without making a permutation of all.
+        """
+        rng = np.random.default_rng([self.seed, epoch])
+        if self.most_steps is None:
+            return rng.permutation(rows)
+        return rng.choice(rows, min(rows, self.most_steps * self.batch_size), replace=False)
 
     def learning_rates(self, rows: int) -> NDArray[Any]:
         """Learning rates (epochs, steps): computed once in float64 and rounded once to the task's dtype."""

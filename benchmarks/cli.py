@@ -127,6 +127,9 @@ def sweep(
         bool,
         typer.Option("--compiled", help="Also torch:compile and torch:fused, which compile for each size."),
     ] = False,
+    rows: Annotated[
+        bool, typer.Option("--rows", help="Instead 1000 to 10 million rows of 8 features, in batches of 10.")
+    ] = False,
     minutes: Annotated[
         float,
         typer.Option(metavar="MINUTES", help="Time for the whole; it decides how many blocks are measured."),
@@ -136,7 +139,7 @@ def sweep(
     """Batch sizes 1 to 4096 by feature counts 2 to 1024: which lane is fastest where, and what a step costs."""
     from .commands.sweep import sweep as run
 
-    raise typer.Exit(run(Options(**options), compiled=compiled, minutes=minutes))
+    raise typer.Exit(run(Options(**options), compiled=compiled, rows=rows, minutes=minutes))
 
 
 @app.command()

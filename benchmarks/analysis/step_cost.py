@@ -42,6 +42,11 @@ class StepCost(Spec):
     word: Literal["good", "rough", "poor", "none"] = "none"
     reason: str = ""
 
+    @property
+    def half_overhead(self) -> float | None:
+        """The bytes a / b of a step of whose time half is overhead: with fewer, calls limit the lane."""
+        return self.overhead * self.rate if self.overhead and self.rate else None
+
 
 def step_costs(
     analysis: RecordAnalysis, *, work: Literal["bytes", "flops"] = "bytes"

@@ -1,6 +1,7 @@
 """`samestep sweep`: which lane is fastest at which size, over a grid of batch sizes and feature counts.
 
-Each cell of the grid is a task of its own: linear regression with mse, float32, on synthetic data. The cells, the
+With `--rows` the sizes are numbers of rows, and the steps are the same at all of them.
+Each size is a task of its own: linear regression with mse, float32, on synthetic data. The sizes, the
 order of the blocks and the effort are fixed. A time budget decides only how many whole blocks of all cells are
 measured, by how long the first one took and by nothing that it showed.
 """
@@ -20,7 +21,7 @@ from ..console.progress import Progress, progress
 from ..measure import BenchmarkRun, RunRequest
 from ..measure.able_lanes import has_device
 from ..measure.exclusive import made_folder
-from ..measure.grid import SWEEP, grid
+from ..measure.grid import SWEEP, grid, row_counts
 from ..measure.options import Options
 from ..measure.request import begun_earlier, by_tier, resolve, supported
 from ..record import Record
@@ -31,8 +32,8 @@ MINUTES = 20.0
 COMPILED = dict.fromkeys(("torch:compile", "torch:fused"), "compiles anew for every cell; add --compiled")
 
 
-def sweep(options: Options, *, compiled: bool = False, minutes: float = MINUTES) -> int:
-    """Measure the grid and print the map; 0, or 1 when a lane failed its proof or its run.
+def sweep(options: Options, *, compiled: bool = False, rows: bool = False, minutes: float = MINUTES) -> int:
+    """Measure the sizes and print the map; 0, or 1 when a lane failed its proof or its run.
 
     130 or 143 when it was interrupted; what was measured has been kept and printed.
 
@@ -41,7 +42,7 @@ def sweep(options: Options, *, compiled: bool = False, minutes: float = MINUTES)
     """
     if not 0 < minutes < math.inf:
         raise InputError(f"--minutes {minutes:g}: name a number of minutes above 0")
-    request = resumed(options, compiled) if options.resume else chosen(options, compiled)
+    request = resumed(options, compiled, rows) if options.resume else chosen(options, compiled, rows)
     with made_folder(request.out):
         try:
             with progress() as report:
@@ -56,7 +57,7 @@ def sweep(options: Options, *, compiled: bool = False, minutes: float = MINUTES)
     return int(any(row.time is None for row in analysis.rows))
 
 
-def chosen(options: Options, compiled: bool) -> RunRequest:
+def chosen(options: Options, compiled: bool, rows: bool = False) -> RunRequest:
     """A new sweep: all lanes that can run here; those that compile for each cell only where they are asked for.
 
     Raises:
@@ -73,19 +74,21 @@ def chosen(options: Options, compiled: bool) -> RunRequest:
     lanes = options.lane or [name for name in names if name not in left_out]
     request = resolve(replace(options, task=["lesson"], lane=lanes))  # the cells take longer to make
     missing = {lane: reason for lane, reason in left_out.items() if lane not in request.lanes}
-    cells = replace(request, tasks=grid(), missing_lanes={**request.missing_lanes, **missing}, effort=SWEEP)
+    tasks = row_counts() if rows else grid()
+    cells = replace(request, tasks=tasks, missing_lanes={**request.missing_lanes, **missing}, effort=SWEEP)
     return supported(cells, options)
 
 
-def resumed(options: Options, compiled: bool) -> RunRequest:
+def resumed(options: Options, compiled: bool, rows: bool = False) -> RunRequest:
     """The sweep that was begun in a folder.
 
     Raises:
         InputError: there is none, or other options go with it.
     """
     request = begun_earlier(options, str(options.resume))
-    if compiled:
-        raise InputError(f"--resume goes on as {options.resume} was begun: leave out --compiled")
+    for name, given in (("--compiled", compiled), ("--rows", rows)):
+        if given:
+            raise InputError(f"--resume goes on as {options.resume} was begun: leave out {name}")
     if request.effort.name != SWEEP.name:
         raise InputError(f"{options.resume}: holds a comparison; go on with: samestep compare --resume")
     return request

@@ -90,6 +90,10 @@ class Split:
 
     def digest(self) -> str:
         """SHA-256 over shapes, dtypes and bytes of the four arrays: equal digests mean equal data."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
         sha = hashlib.sha256()
         for array in (self.x, self.y, self.x_test, self.y_test):
             sha.update(f"{array.shape}{array.dtype.str}".encode())

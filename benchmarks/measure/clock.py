@@ -22,7 +22,7 @@ from samestep.backends.interface import Backend, Host, RowOrder, State
 from ..record.layout import repeats_of
 from .counters import compilations, context_switches, steal_ns
 from .drawn_work import copies, drawn_orders, drawn_start, new_seed
-from .task_files import TaskFiles
+from .task_files import TaskFiles, drop_pages
 
 AGREE = 0.10  # two runs agree when their times differ by at most this part
 MOST_WARMUPS = 5
@@ -68,6 +68,8 @@ class TimedWork:
         with self.precision():
             self.data = backend.put(files.x), backend.put(files.y)
             backend.sync(self.data)
+        for array in (files.x, files.y):
+            drop_pages(array)
 
     def precision(self) -> Any:
         return self.backend.precision(self.files.task.dtype)

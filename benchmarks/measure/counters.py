@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import sys
 from pathlib import Path
@@ -102,8 +103,14 @@ def context_switches() -> tuple[int, int]:
     return usage.ru_nvcsw, usage.ru_nivcsw
 
 
+def forget_peak_memory() -> None:
+    """Let `peak_memory` begin anew, where the system can (proc_pid_clear_refs(5))."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def peak_memory() -> int:
-    """Largest resident memory of this process so far, bytes."""
+    """Largest resident memory of this process so far, or since `forget_peak_memory`, bytes."""
     try:  # ru_maxrss on Linux may be the parent's, from before exec
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):

@@ -40,9 +40,14 @@ def drawn_start(files: TaskFiles, seed: int) -> dict[str, Host]:
 
 
 def drawn_orders(files: TaskFiles, count: int, seed: int) -> list[RowOrder]:
-    """Row orders of `count` runs: consecutive pieces of permutations of all rows, drawn in one native call."""
+    """Row orders of `count` runs: consecutive pieces of permutations of all rows, drawn in one native call.
+
+    Of an epoch that ends before all rows only that beginning is drawn: freeing a long permutation takes time.
+    """
     rows, samples, rng = len(files.x), len(files.row_order), np.random.default_rng(seed)
     pieces = rows // samples  # of a permutation
+    if files.task.most_steps and count <= pieces:
+        return list(rng.choice(rows, count * samples, replace=False).reshape(count, samples))
     every = np.broadcast_to(np.arange(rows), (-(-count // pieces), rows))
     drawn = rng.permuted(every, axis=1)[:, : pieces * samples].reshape(-1, samples)
     return list(np.ascontiguousarray(drawn[:count]))

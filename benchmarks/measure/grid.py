@@ -1,4 +1,4 @@
-"""A sweep's grid: one task for each batch size and feature count, and the effort of the whole."""
+"""A sweep's sizes, one task for each, and its effort: a grid of batches and features, or numbers of rows."""
 
 from __future__ import annotations
 
@@ -44,6 +44,28 @@ def cell(batch_size: int, features: int) -> Task:
         optimizer=SGD(learning_rate=float(f"{limit / 2:.2g}")),
         batch_size=batch_size,
         epochs=1,
+    )
+
+
+ROWS = (10**3, 10**4, 10**5, 10**6, 10**7)
+ROW_BATCH, ROW_FEATURES = 10, 8
+ROW_RATE = 0.05  # half the stability limit of ten million such rows, or less: 2 / (2 (1 + 60 / 10))
+
+
+def row_counts() -> tuple[Task, ...]:
+    """A task for each number of rows; a run is the same hundred steps of ten rows, drawn from all of them."""
+    return tuple(
+        Task(
+            name=f"n{rows}",
+            dataset=Synthetic(rows=rows, held_out=HELD_OUT, features=ROW_FEATURES),
+            layers=(Linear(in_features=ROW_FEATURES, out_features=1),),
+            init=BY_HAND,
+            optimizer=SGD(learning_rate=ROW_RATE),
+            batch_size=ROW_BATCH,
+            epochs=1,
+            most_steps=RUN_STEPS,
+        )
+        for rows in ROWS
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,8 +85,14 @@ def facts_of(split: Split) -> Facts:
 def read(folder: Path) -> TaskFiles:
     """The work in a folder, ready for a worker."""
     task = Task.model_validate_json((folder / "task.json").read_text(encoding="utf-8"))
-    x, y = np.load(folder / "x.npy"), np.load(folder / "y.npy")
+    x, y = (np.load(folder / name, mmap_mode="c") for name in ("x.npy", "y.npy"))  # shared by all workers
     return timed_run(task, _split(folder), x, y, load_arrays(folder / "start.npz"))
+
+
+def drop_pages(array: Host) -> None:
+    """Give back the memory of an array that is mapped from its file; it is read again where it is used."""
+    if isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        array.base.madvise(mmap.MADV_DONTNEED)
 
 
 def timed_run(task: Task, split: Split, x: Host, y: Host, start: dict[str, Host]) -> TaskFiles:

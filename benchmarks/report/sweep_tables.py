@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from ..analysis import RecordAnalysis
 from ..analysis.crossover import Crossover, SizeCell
+from ..analysis.row_scaling import RowScaling, row_scaling
 from ..analysis.step_cost import StepCost, step_costs
 from ..record import AnyRecord
 from . import formatting as fmt
@@ -23,12 +24,23 @@ MAP_NOTE = (
 LINE_NOTE = (
     "time per step = overhead + bytes / rate, fitted to the relative errors over all sizes; bytes: the batch and "
     "the parameters, moved once. ±: the standard error. Typical miss: by how much a size usually lies off the "
-    "line; good up to 25%, rough up to a factor of 2, poor beyond, where two numbers do not describe the lane."
+    "line; good up to 25%, rough up to a factor of 2, poor beyond, where two numbers do not describe the lane. "
+    "Half overhead at: the bytes of a step of whose time half is overhead."
+)
+ROW_NOTE = (
+    "Every run has a hundred steps of ten rows, drawn from all: sizes differ only in where these rows lie."
+)
+BEYOND_NOTE = (
+    "The most that the process held in its first call, libraries included. Beyond the data: by how much that "
+    "grows with each row, without the row itself; 0 where the data are there once."
 )
 
 
 def sweep_document(analysis: RecordAnalysis) -> TextDocument:
-    """The fastest lanes and their times, where the record is a grid, and the lines."""
+    """Of a grid the fastest lanes, their times and the lines; of numbers of rows times and memory."""
+    if scaling := row_scaling(analysis):
+        by_rows = [row_times(scaling), row_memory(scaling)]
+        return TextDocument([Section("", [], by_rows)], scope(analysis.record))
     grid = analysis.crossover
     over_grid = [fastest(grid), times_table(grid)] if grid else []
     return TextDocument([Section("", [], [*over_grid, lines(step_costs(analysis))])], scope(analysis.record))
@@ -88,16 +100,43 @@ def fastest_name(cell: SizeCell, unknown: str) -> str:
     return f"{cell.fastest} +{len(cell.tied)}" if cell.tied else cell.fastest
 
 
+def row_times(scaling: Sequence[RowScaling]) -> TextTable:
+    """Time per step of every lane at every number of rows."""
+    rows = [(lane.lane, *map(fmt.timing, lane.times)) for lane in scaling]
+    return TextTable(
+        "TIME PER STEP BY ROWS", ("lane", *_row_names(scaling)), rows, notes=[ROW_NOTE], left=("lane",)
+    )
+
+
+def row_memory(scaling: Sequence[RowScaling]) -> TextTable:
+    """Peak memory of every lane at every number of rows, and what it grows by beyond the data."""
+    table = TextTable(
+        "MEMORY BY ROWS",
+        ("lane", *_row_names(scaling), "beyond the data"),
+        notes=[BEYOND_NOTE],
+        left=("lane",),
+    )
+    for lane in scaling:
+        beyond = "" if lane.beyond is None else f"{lane.beyond:.1f} B a row"
+        table.rows.append((lane.lane, *map(fmt.memory, lane.memory), beyond))
+    return table
+
+
+def _row_names(scaling: Sequence[RowScaling]) -> list[str]:
+    return [f"{rows:,} rows" for rows in scaling[0].rows]
+
+
 def lines(costs: Sequence[StepCost]) -> TextTable:
     """Overhead and rate of every lane."""
-    names = ("lane", "sizes", "overhead per step", "rate", "R²", "typical miss", "fit")
+    names = ("lane", "sizes", "overhead per step", "rate", "half overhead at", "R²", "typical miss", "fit")
     table = TextTable("COST OF A STEP", names, notes=[LINE_NOTE], drops=("sizes", "R²"))
     for cost in costs:
         r_squared = "" if cost.r_squared is None else f"{cost.r_squared:.3f}"
         overhead = _with_error(cost.overhead, cost.overhead_error, fmt.duration)
         rate = _with_error(cost.rate, cost.rate_error, lambda value: fmt.quantity(value, "B/s"))
+        half = "" if cost.half_overhead is None else fmt.quantity(cost.half_overhead, "B")
         quality = fmt.percent(cost.typical), cost.word
-        table.rows.append((cost.lane, str(cost.sizes), overhead, rate, r_squared, *quality))
+        table.rows.append((cost.lane, str(cost.sizes), overhead, rate, half, r_squared, *quality))
         table.notes += [f"{cost.lane}: {cost.reason}"] if cost.reason else []
     return table
 

@@ -94,6 +94,19 @@ def test_an_order_is_a_permutation_fixed_by_seed_and_epoch(rows: int, seed: int,
     assert (order == task.row_order(rows, epoch)).all()
 
 
+def test_an_epoch_of_the_most_steps_takes_so_many_rows_and_no_digest_changes() -> None:
+    task = TASK.model_copy(update={"batch_size": 10, "most_steps": 4})
+    for rows, steps in ((1_000_000, 4), (25, 3)):
+        order = task.row_order(rows, 0)
+        assert len(order) == min(rows, 40) == len(set(order.tolist()))
+        assert order.dtype == np.int64
+        assert order.max() < rows
+        assert task.steps(rows) == task.learning_rates(rows).shape[1] == steps
+    assert "most_steps" not in TASK.model_dump_json()  # tasks of older records have the same digest
+    assert Task.model_validate_json(task.model_dump_json()) == task
+    assert task.digest() != TASK.model_copy(update={"batch_size": 10}).digest()
+
+
 def test_orders_change_between_epochs_and_seeds() -> None:
     orders = [TASK.model_copy(update={"seed": s}).row_order(100, e).tolist() for s in (0, 1) for e in (0, 1)]
     assert len({tuple(order) for order in orders}) == 4

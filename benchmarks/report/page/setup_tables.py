@@ -89,7 +89,8 @@ def reproduce(record: AnyRecord) -> str:
     """A command that makes such a record again; empty where a task is not a named one."""
     plan = record.plan
     if plan.effort.name == "sweep":
-        arguments, absent = ["sweep"], list[str]()  # what is missing there is what nobody asked for
+        rows = ["--rows"] if any(work.task.most_steps for work in plan.works) else []
+        arguments, absent = ["sweep", *rows], list[str]()  # what is missing there is what nobody asked for
     else:
         arguments, absent = _compare(record), list(plan.missing_lanes)  # lanes that could not run there
     if not arguments:

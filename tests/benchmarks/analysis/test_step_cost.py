@@ -36,6 +36,7 @@ def test_every_lane_has_its_line() -> None:
     assert (quick.lane, quick.sizes, quick.word, quick.reason) == ("quick", 6, "good", "")
     assert quick.overhead == pytest.approx(2e-6, rel=1e-2)
     assert quick.rate == pytest.approx(1e9, rel=1e-2)
+    assert quick.half_overhead == pytest.approx(2e3, rel=2e-2)  # 2 us at a byte a nanosecond
     assert flat.overhead == pytest.approx(1e-4)
     assert flat.word == "good"
     assert "no rate seen" in flat.reason
@@ -55,5 +56,5 @@ def test_a_bad_fit_says_so_and_what_would_fit() -> None:
 @pytest.mark.parametrize("sizes", [SIZES[:1], SIZES[:2]])
 def test_two_sizes_make_no_line(sizes: list[Size]) -> None:
     found = fits(made({"a": np.full(6, 1e-5), "b": np.full(6, 1e-5)}, sizes))[0]
-    assert (found.word, found.overhead, found.rate) == ("none", None, None)
+    assert (found.word, found.overhead, found.rate, found.half_overhead) == ("none", None, None, None)
     assert "a line needs 3" in found.reason

@@ -18,6 +18,7 @@ from samestep import backends
 from samestep.benchmarks import cli, datasets
 from samestep.benchmarks.accuracy.scores import predict
 from samestep.benchmarks.analysis import RecordAnalysis
+from samestep.benchmarks.analysis.row_scaling import row_scaling
 from samestep.benchmarks.commands import sweep
 from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.measure import grid as grid_of_sizes
@@ -27,6 +28,7 @@ from samestep.benchmarks.parity.workload import initial_parameters
 from samestep.benchmarks.record import Record
 from samestep.benchmarks.record.files import load
 from samestep.benchmarks.report import tables
+from samestep.benchmarks.report.page.setup_tables import reproduce
 from samestep.benchmarks.report.sweep_tables import sweep_document
 from samestep.benchmarks.report.text_table import markdown, plain
 from tests.helpers import records as record_maker
@@ -89,6 +91,26 @@ def test_the_other_commands_work_on_it(
     shutil.copytree(folder, other)
     (other / "table.md").write_text((folder / "table.md").read_text().replace(" us ", " ns ", 1))
     assert here("verify", str(other)).returncode == 1
+
+
+@pytest.mark.slow
+def test_a_sweep_of_rows_shows_times_and_memory_and_can_be_verified(tmp_path: Path, here: InProcess) -> None:
+    done = small(*LANES, "--rows", "--out", "run", cwd=tmp_path, code=sweep_code(rows=(1_000, 300_000)))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("TIME PER STEP BY ROWS")
+    assert "MEMORY BY ROWS" in done.stdout
+    record = load(tmp_path / "run")
+    assert [(work.rows, work.steps, work.samples) for work in record.plan.works] == [
+        (1_000, 100, 1_000),
+        (300_000, 100, 1_000),
+    ]
+    for lane in row_scaling(RecordAnalysis(record)):
+        assert lane.beyond is not None
+        assert abs(lane.beyond) < 10  # bytes a row; a second copy of the data would be 36
+    assert here("verify", str(tmp_path / "run")).returncode == 0
+    effort = record.plan.effort.model_copy(update={"name": "sweep"})
+    plan = record.plan.model_copy(update={"effort": effort})
+    assert "sweep --rows" in reproduce(record.model_copy(update={"plan": plan}))
 
 
 @pytest.mark.slow
@@ -183,6 +205,7 @@ def test_lanes_that_compile_for_every_cell_are_left_out_unless_asked_for(
         (["--resume", "nowhere"], "holds no run"),
         (["--task", "lesson"], "No such option"),
         (["--resume", "begun", "--compiled"], "leave out --compiled"),
+        (["--resume", "begun", "--rows"], "leave out --rows"),
         (["--resume", "begun", "--lane", "numpy"], "leave out --lane"),
         (["--resume", "begun"], "go on with: samestep compare --resume"),
     ],

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import gc
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from samestep import backends
 from samestep.backends.interface import Host
 from samestep.backends.numpy_modes import NumpyTuned
-from samestep.benchmarks.measure import clock
+from samestep.benchmarks.measure import clock, counters, task_files
 from samestep.benchmarks.measure.clock import AGREE, MOST_WARMUPS, TimedWork
 from samestep.benchmarks.measure.drawn_work import DrawnRuns, Ending, drawn_orders, drawn_start, trace_again
 from samestep.benchmarks.record.layout import MOST_REPEATS
@@ -69,6 +71,19 @@ def test_runs_take_pieces_of_one_permutation_before_the_next(tmp_path: Path) -> 
     assert {order.dtype for order in orders} == {np.dtype(np.int64)}
     assert max(order.max() for order in orders) > 2900
     assert [o.tobytes() for o in drawn_orders(files, 5, 3)] == [o.tobytes() for o in orders]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux can forget a peak")
+def test_memory_of_reading_the_data_is_given_back_and_forgotten(tmp_path: Path) -> None:
+    """Two million rows of 2 features: 16 MB of x, which the lane has copied."""
+    files = prepared(tmp_path, small_task(rows=2_000_000))
+    total = files.x.sum()
+    read = psutil.Process().memory_info().rss
+    task_files.drop_pages(files.x)
+    assert read - psutil.Process().memory_info().rss > 0.9 * files.x.nbytes
+    counters.forget_peak_memory()
+    assert counters.peak_memory() < read - 0.8 * files.x.nbytes
+    assert files.x.sum() == total  # read again
 
 
 def test_no_order_is_drawn_before_the_lane_has_been_left(work: TimedWork, monkeypatch: Any) -> None:
