@@ -12,7 +12,7 @@ import gc
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,9 @@ class OpenSlice:
     collect: bool
     begin_ns: int = 0
     run: SealedRun | None = None
+    orders: list[RowOrder] = field(
+        default_factory=list
+    )  # to be freed when the coordinator has read its clock
     steal_ns: int = 0
     switches: tuple[int, int] = (0, 0)
     compilations: int = 0
@@ -100,7 +103,7 @@ class TimedWork:
     ) -> SealedRun:
         """Draw the orders, say that the clock begins, and run."""
         with self.precision(), collecting(piece.collect):
-            orders = drawn_orders(self.files, repeats, order_seed)
+            piece.orders = drawn_orders(self.files, repeats, order_seed)
             piece.begin_ns = time.perf_counter_ns()
             piece.steal_ns, piece.switches, piece.compilations = (
                 steal_ns(),
@@ -108,7 +111,7 @@ class TimedWork:
                 compilations(),
             )
             begun()
-            piece.run = self.chain(piece.state, orders)
+            piece.run = self.chain(piece.state, piece.orders)
         return piece.run
 
     def chain(self, state: State, orders: list[RowOrder]) -> SealedRun:

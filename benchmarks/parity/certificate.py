@@ -134,10 +134,10 @@ def reason_of(evidence: Sequence[Evidence]) -> str:
 
 
 def shown_alike(evidence: Sequence[Evidence]) -> Evidence:
-    """The last piece of evidence, which fails where it passed and does not show what the one before it does."""
+    """The last piece of evidence, which fails where both passed and they do not show the same."""
     first, last = evidence[0].judgement, evidence[-1]
     hidden = sorted(set(first.unrecorded) ^ set(last.judgement.unrecorded))
-    if not hidden or last.judgement.status != "pass":
+    if not hidden or {first.status, last.judgement.status} != {"pass"}:
         return last
     sentence = f"{' and '.join(hidden)} shown in {{}} and not in {{}}: show them in both, or in neither"
     dtypes = (last.judgement.dtype, first.dtype)

@@ -44,6 +44,22 @@ def test_a_lane_without_gradients_passes_and_its_certificate_says_so() -> None:
     assert whole.unrecorded == ()
 
 
+class ShowsNoneAndHasNoFloat64(ShowsNone):
+    """As of a program that multiplies float64 in float32."""
+
+    def put(self, array: Any) -> Any:
+        if array.dtype == np.float64:
+            raise TypeError("no float64 here")
+        return super().put(array)
+
+
+def test_where_float64_was_not_judged_it_is_not_asked_what_it_shows() -> None:
+    certificate = certified(ShowsNoneAndHasNoFloat64)
+    assert certificate.status == "pass", certificate.reason
+    assert [piece.judgement.status for piece in certificate.evidence] == ["not run", "pass"]
+    assert LED in certificate.reason
+
+
 def test_what_is_not_shown_is_said_of_each_quantity() -> None:
     assert not_shown(()) == ""
     assert not_shown(("gradients", "loss")) == f"loss not shown: not judged; {LED}"
