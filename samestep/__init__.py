@@ -2,8 +2,9 @@
 
     import samestep
 
-    record = samestep.compare(tasks=["lesson"], lanes=["numpy", "torch", "jax:fused"])
-    certificate = samestep.certify(my_step, samestep.tasks.get("lesson"), (x, y))
+    result = samestep.compare(tasks=["lesson"], lanes=["numpy", "torch", "jax:fused"])
+    result["lesson", "jax:fused"].ratio
+    samestep.assert_same_step(my_step, samestep.tasks.get("lesson"), (x, y))
 
 Each name is imported when it is first used, so that importing this package imports no framework, nor NumPy.
 """
@@ -43,13 +44,15 @@ if TYPE_CHECKING:
     from samestep.benchmarks.datasets import Split as Split
     from samestep.benchmarks.parity import Certificate as Certificate
     from samestep.benchmarks.parity import Rows as Rows
+    from samestep.benchmarks.parity import assert_same_step as assert_same_step
     from samestep.benchmarks.parity import certify as certify
     from samestep.benchmarks.parity import export as export
     from samestep.benchmarks.parity import final_distance as final_distance
     from samestep.benchmarks.parity import initial_parameters as initial_parameters
     from samestep.benchmarks.record import Record as Record
-    from samestep.benchmarks.record.files import load as load
     from samestep.comparison import compare as compare
+    from samestep.result import Result as Result
+    from samestep.result import load as load
 
     __version__: str
 
@@ -57,7 +60,7 @@ _SPEC = """
     SGD Constant ConstantRate Cosine File Initialization Kaiming LeakyReLU Linear Loss Normal Packaged ReLU
     Sigmoid StepDecay Synthetic Tanh Task TruncatedNormal Uniform Xavier
 """
-_PARITY = "Certificate Rows certify export final_distance initial_parameters"
+_PARITY = "Certificate Rows assert_same_step certify export final_distance initial_parameters"
 _HOMES = {  # where each name is defined
     "samestep.backends.interface": "Backend Trace Traits",
     "samestep.backends.spec": _SPEC,
@@ -68,8 +71,8 @@ _HOMES = {  # where each name is defined
     "samestep.benchmarks.datasets": "Split",
     "samestep.benchmarks.parity": _PARITY,
     "samestep.benchmarks.record": "Record",
-    "samestep.benchmarks.record.files": "load",
     "samestep.comparison": "compare",
+    "samestep.result": "Result load",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 __all__ = [*sorted(_HOME_OF)]

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from .backends.spec import Task
 from .benchmarks import tasks as named_tasks
-from .benchmarks.analysis import RecordAnalysis
 from .benchmarks.console.errors import InputError
 from .benchmarks.console.progress import progress
 from .benchmarks.measure import measure
@@ -15,9 +14,9 @@ from .benchmarks.measure.exclusive import made_folder
 from .benchmarks.measure.options import Options
 from .benchmarks.measure.request import resolve
 from .benchmarks.pytest_plugin.run_folder import write_run
-from .benchmarks.record import Record
 from .benchmarks.report.tables import record_document
 from .benchmarks.report.text_table import markdown
+from .result import Result
 
 
 def compare(
@@ -35,8 +34,8 @@ def compare(
     out: str | Path | None = None,
     resume: str | Path | None = None,
     phases: bool = False,
-) -> Record:
-    """Certify that the lanes do the same work, measure them, and write the run's folder; gives the record.
+) -> Result:
+    """Certify that the lanes do the same work, measure them, and write the run's folder; gives the result.
 
     The arguments are the options of `samestep compare`, with the same defaults; a task is a name or a Task, and
     one alone needs no list. Progress goes to stderr. After Ctrl-C `resume=FOLDER` goes on with the run in `out`.
@@ -66,6 +65,6 @@ def compare(
     with made_folder(request.out):
         with progress() as report:
             record = measure(request, progress=report)
-        analysis = RecordAnalysis(record)
-        write_run(analysis, request.out, markdown(record_document(analysis)))
-    return record
+        result = Result(record)
+        write_run(result.analysis, request.out, markdown(record_document(result.analysis)))
+    return result

@@ -79,6 +79,11 @@ class Row(Spec):
     proof: str = "not run"
 
     @property
+    def ratio(self) -> Interval | None:
+        """Time over the baseline's, with its 95% interval; None for the baseline and without a time."""
+        return self.verdict.ratio
+
+    @property
     def reason(self) -> str:
         """The reason of the verdict, or of the missing time."""
         return self.verdict.reason or self.blank

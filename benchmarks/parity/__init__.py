@@ -15,7 +15,7 @@ from .array_data import Data, Rows
 from .array_digest import digest
 from .certificate import final_distance
 from .judge import judge
-from .port import certify, export
+from .port import assert_same_step, certify, export
 from .workload import Workload, initial_parameters
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Judgement",
     "Rows",
     "Workload",
+    "assert_same_step",
     "certify",
     "digest",
     "export",

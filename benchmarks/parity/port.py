@@ -72,6 +72,26 @@ def certify(
     return certify_backend(program, task, data, lane=lane, run_steps=run_steps)
 
 
+def assert_same_step(
+    program: Program,
+    task: Task,
+    data: Data | tuple[Any, Any] | list[Any],
+    *,
+    lane: str = "",
+    probe: Port | None = None,
+) -> Certificate:
+    """`certify`, for a test of your own: the certificate of a program that passed.
+
+    Raises:
+        AssertionError: the program does not do the task's work; the message says where, and what is likely wrong.
+        InputError: as for `certify`.
+    """
+    certificate = certify(program, task, data, lane=lane, probe=probe)
+    if certificate.status != "pass":
+        raise AssertionError(f"{certificate.lane} on {task.name}: {certificate.status}: {certificate.reason}")
+    return certificate
+
+
 def recorder_of_step(step: StepFunction) -> Recorder:
     """Records the parameters that a step function gives."""
     return lambda params, batch: Trace(

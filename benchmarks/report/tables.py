@@ -71,10 +71,23 @@ def as_csv(analysis: RecordAnalysis) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(name for column in columns.COLUMNS.values() for name in column.csv_names())
-    for lane in analysis:
-        values = (value for column in columns.COLUMNS.values() for value in column.csv_values(lane))
-        writer.writerow(spreadsheet_cell(value) if isinstance(value, str) else value for value in values)
+    for row in as_dicts(analysis):
+        writer.writerow(
+            spreadsheet_cell(value) if isinstance(value, str) else value for value in row.values()
+        )
     return text.getvalue().rstrip("\n")
+
+
+def as_dicts(analysis: RecordAnalysis) -> list[dict[str, object]]:
+    """A dictionary for each task and lane: the columns of CSV by name, in SI units; None for no figure."""
+    return [
+        {
+            name: value
+            for column in columns.COLUMNS.values()
+            for name, value in zip(column.csv_names(), column.csv_values(lane), strict=True)
+        }
+        for lane in analysis
+    ]
 
 
 def spreadsheet_cell(text: str) -> str:

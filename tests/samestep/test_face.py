@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import samestep
-from samestep.benchmarks.record.files import load
+from samestep.result import load
 from tests.helpers.paths import REFERENCE
 
 HEAVY = ("numpy", "scipy", "pydantic", "pytest", "typer", "torch", "jax", "flax", "optax")
@@ -62,7 +62,8 @@ def test_a_program_of_ones_own_is_certified_and_a_record_is_loaded() -> None:
     certificate = samestep.certify(step, task, data)
     assert certificate.status == "pass"
     assert samestep.certify(step, task, (data.x, data.y)).evidence == certificate.evidence
-    record = samestep.load(REFERENCE)
+    assert samestep.assert_same_step(step, task, data) == certificate
+    record = samestep.load(REFERENCE).record
     assert isinstance(record, samestep.Record)
     assert len(str(record)) < 200
     blocks = f"{len(record.blocks)} of {record.plan.effort.blocks} blocks"
@@ -73,12 +74,12 @@ def test_a_program_of_ones_own_is_certified_and_a_record_is_loaded() -> None:
 def test_a_comparison_from_python(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Named tasks and one of the caller's own, in the order given; the folder is that of the command."""
     task = samestep.tasks.get("lesson").model_copy(update={"name": "mine"})
-    record = samestep.compare(
+    result = samestep.compare(
         [task, "lesson-huber"], ["numpy"], baseline="numpy", effort="smoke", out=tmp_path / "run"
     )
-    assert record.tasks == ("mine", "lesson-huber")
-    assert record.plan.lanes == ("numpy",)
-    assert samestep.load(tmp_path / "run") == record
+    assert result.record.tasks == ("mine", "lesson-huber")
+    assert result.record.plan.lanes == ("numpy",)
+    assert samestep.load(tmp_path / "run") == result
     assert (tmp_path / "run" / "table.md").exists()
     out, err = capfd.readouterr()
     assert out == ""
