@@ -10,6 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TESTS_READY := $(VENV)/.ready-for-tests
 
 help:  ## what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*##/ { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,14 +24,14 @@ compare: $(READY)  ## certify, time and compare every lane: make compare ARGS="-
 SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadfile
 XML = $(if $(REPORTS),--junitxml=$(REPORTS)/$(1).xml)
 
-test: $(READY)  ## run the tests: make test ARGS="-k numpy"
+test: $(TESTS_READY)  ## run the tests: make test ARGS="-k numpy"
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not alone" $(call XML,tests) $(ARGS) || [ $$? = 5 ]
 	@$(BIN)/python -m pytest -m alone $(call XML,alone) $(ARGS) || [ $$? = 5 ]
 
-test-fast: $(READY)  ## the tests that take no process, browser or compiler of their own: the inner loop
+test-fast: $(TESTS_READY)  ## the tests that take no process, browser or compiler of their own: the inner loop
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow" $(ARGS)
 
-lint: $(READY)  ## style, import contracts and types, as .ci/run checks them
+lint: $(TESTS_READY)  ## style, import contracts and types, as .ci/run checks them
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/lint-imports --no-cache && $(BIN)/mypy
 
 docs: $(READY)  ## write the generated parts of the pages again
@@ -40,15 +41,11 @@ clean:  ## remove what tools leave, and what interrupted runs have compiled; .ve
 	@rm -rf .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist results/local/*/relay/cache
 	@find . -name .venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Runs again only when the lock or the package's own definition changed.
+# Each runs again only when its lock or the package's own definition changed.
+INSTALL = $(if $(PYTHON),$(PYTHON),$(error samestep needs Python 3.11 or newer: install it, or name one with PYTHON=...)) install.py --next "$(firstword $(MAKECMDGOALS))"
+
 $(READY): requirements.lock pyproject.toml
-	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
-	{ echo "samestep needs Python 3.11 or newer: install it, or name one with make setup PYTHON=..."; exit 2; }
-	@echo "setting up $(VENV) with $$($(PYTHON) --version): 2 GB (on Linux with PyPI's torch, which brings CUDA, more)"
-	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	@echo "installing the locked versions of requirements.lock"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	@echo "installing samestep itself, editable"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
-	@touch $(READY)
-	@echo "ready"
+	@$(INSTALL) && touch $@
+
+$(TESTS_READY): requirements-tests.lock $(READY)
+	@$(INSTALL) --tests && touch $@

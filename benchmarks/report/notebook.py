@@ -23,7 +23,7 @@ def ratio_charts(analysis: RecordAnalysis) -> altair.VConcatChart | None:
     """A chart of the ratios to the baseline for each task, one below the other; None where there is no ratio."""
     import altair as alt
 
-    from .page.chart_parts import CONFIG
+    from .page.chart_parts import CONFIG, INK
     from .page.lane_style import LaneStyles
     from .page.speed_charts import ratios
 
@@ -36,7 +36,10 @@ def ratio_charts(analysis: RecordAnalysis) -> altair.VConcatChart | None:
             parts.append(spec | {"width": CHART_WIDTH, "title": task})
     if not parts:
         return None
-    config = CONFIG | {"background": "transparent"}  # text and axes take the color of the page's text
+    config = CONFIG | {
+        "background": "transparent",
+        "title": {"color": INK},
+    }  # text and axes take the color of the page's text
     whole = {"$schema": alt.SCHEMA_URL, "vconcat": parts, "datasets": datasets, "config": config}
     chart: altair.VConcatChart = alt.VConcatChart.from_dict(whole, validate=False)
     return chart

@@ -1,0 +1,67 @@
+"""What makes .venv: uv only where it finds what pip would find, and errors in the installer's own words."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from packaging.requirements import Requirement
+
+from tests.helpers.paths import ROOT
+
+
+@pytest.fixture(scope="module")
+def install() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("install", ROOT / "install.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_settings_of_pip_that_decide_what_is_found(
+    install: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)  # none of this machine's files
+    before = install.pip_settings() - {"config-file"}
+    assert "timeout" not in before
+    monkeypatch.setenv("PIP_FIND_LINKS", "/wheels")
+    monkeypatch.setenv("PIP_NO_INPUT", "1")
+    assert install.pip_settings() - {"config-file"} == before | {"find-links"}
+
+
+def test_the_locks_hold_each_package_once() -> None:
+    """What compares needs no linter, browser or test tool beside pytest."""
+    names = {}
+    for lock in ("requirements.lock", "requirements-tests.lock"):
+        lines = (ROOT / lock).read_text(encoding="utf-8").splitlines()
+        pins = [Requirement(line) for line in lines if line and not line.startswith(("#", "-c "))]
+        assert all(str(pin.specifier).startswith("==") for pin in pins)
+        names[lock] = {pin.name.lower().replace("_", "-") for pin in pins}
+    assert not names["requirements.lock"] & names["requirements-tests.lock"]
+    assert {"ruff", "mypy", "playwright", "pre-commit", "hypothesis"} <= names["requirements-tests.lock"]
+    assert {"torch", "jax", "flax", "optax", "numpy", "pytest-benchmark"} <= names["requirements.lock"]
+
+
+@pytest.mark.slow
+def test_an_install_that_fails_shows_the_last_lines_and_names_the_log(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "install.py", tmp_path)
+    (tmp_path / "requirements.lock").write_text("no-such-package ==1 ; nonsense\n", encoding="utf-8")
+    command = [sys.executable, "install.py", "--next", "compare"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert "then come the certificates" in done.stdout
+    assert "nonsense" in done.stderr
+    assert done.stderr.endswith(
+        "requirements.lock could not be installed; all that was said is in .venv/install.log\n"
+    )
+    assert "nonsense" in (tmp_path / ".venv/install.log").read_text(encoding="utf-8")
