@@ -25,11 +25,11 @@ from .console.streams import failure, tolerant_streams
 from .measure.options import Declaration, Options, declared
 
 F = TypeVar("F", bound=Callable[..., Any])
+HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=HELP,
 )
 RecordBaseline = Annotated[
     str | None,
@@ -117,6 +117,19 @@ def compare(**options: Any) -> None:
     from .commands.compare import compare as run
 
     raise typer.Exit(run(Options(**options)))
+
+
+@app.command(context_settings={**HELP, "ignore_unknown_options": True, "allow_interspersed_args": False})
+def pytest(
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="ARGUMENTS", help="pytest's; samestep pytest -- --help lists them."),
+    ] = None,
+) -> None:
+    """The run of `compare` through pytest-benchmark, from any folder: pytest --benchmark-only ARGUMENTS."""
+    from .commands.pytest import pytest as run
+
+    run(arguments or [])
 
 
 @app.command()
