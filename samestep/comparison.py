@@ -9,7 +9,7 @@ from .backends.spec import Task
 from .benchmarks import tasks as named_tasks
 from .benchmarks.console.errors import InputError
 from .benchmarks.console.progress import progress
-from .benchmarks.measure import measure
+from .benchmarks.measure import duration, measure
 from .benchmarks.measure.exclusive import made_folder
 from .benchmarks.measure.options import Options
 from .benchmarks.measure.request import resolve
@@ -34,6 +34,7 @@ def compare(
     out: str | Path | None = None,
     resume: str | Path | None = None,
     phases: bool = False,
+    quiet: bool = False,
 ) -> Result:
     """Certify that the lanes do the same work, measure them, and write the run's folder; gives the result.
 
@@ -56,6 +57,7 @@ def compare(
         out=None if out is None else str(out),
         resume=None if resume is None else str(resume),
         phases=phases,
+        quiet=quiet,
     )
     if resume is not None and tasks:
         raise InputError(f"resume goes on as {resume} was begun: leave out tasks")
@@ -63,7 +65,7 @@ def compare(
     chosen = [task if isinstance(task, Task) else named_tasks.get(task, dtype=dtype) for task in given]
     request = resolve(options, tasks=chosen)
     with made_folder(request.out):
-        with progress() as report:
+        with progress(duration.expected(request), quiet=quiet) as report:
             record = measure(request, progress=report)
         result = Result(record)
         write_run(result.analysis, request.out, markdown(record_document(result.analysis)))

@@ -11,7 +11,7 @@ from ..analysis import RecordAnalysis
 from ..console.interrupts import exit_code
 from ..console.progress import progress
 from ..console.terminal import terminal_width
-from ..measure import BenchmarkRun
+from ..measure import BenchmarkRun, duration
 from ..measure.exclusive import made_folder
 from ..measure.folder import RunFolder
 from ..measure.options import Options
@@ -35,7 +35,7 @@ def compare(options: Options) -> int:
     request = resolve(options)
     with made_folder(request.out):
         try:
-            with progress() as report:
+            with progress(duration.expected(request), quiet=options.quiet) as report:
                 run = BenchmarkRun.begin(request, progress=report)
                 run.certify()
                 run.race()

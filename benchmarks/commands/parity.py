@@ -14,7 +14,7 @@ from ..console.errors import InputError
 from ..console.progress import progress
 from ..console.targets import check_target
 from ..console.terminal import terminal_width
-from ..measure import certify_lanes, settings
+from ..measure import certify_lanes, duration, settings
 from ..measure.options import Options
 from ..measure.request import by_tier, resolve
 from ..record import Certified
@@ -38,7 +38,7 @@ def parity(options: Options, file: str | None, against: str | None = None) -> in
         raise InputError(f"--against {against}: it cannot run here: {request.missing_lanes[against]}")
     if file is not None:
         check_target("--json ", Path(file), CERTIFICATES_MARK)
-    with progress() as report:
+    with progress(duration.certifying(request.pairs), quiet=options.quiet) as report:
         certified = certify_lanes(
             request.tasks,
             request.lanes,

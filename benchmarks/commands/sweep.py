@@ -18,7 +18,7 @@ from samestep import backends
 from ..analysis import RecordAnalysis
 from ..console.errors import InputError
 from ..console.progress import Progress, progress
-from ..measure import BenchmarkRun, RunRequest
+from ..measure import BenchmarkRun, RunRequest, duration
 from ..measure.able_lanes import has_device
 from ..measure.exclusive import made_folder
 from ..measure.grid import SWEEP, grid, row_counts
@@ -45,7 +45,7 @@ def sweep(options: Options, *, compiled: bool = False, rows: bool = False, minut
     request = resumed(options, compiled, rows) if options.resume else chosen(options, compiled, rows)
     with made_folder(request.out):
         try:
-            with progress() as report:
+            with progress(sweep_expected(request, 60 * minutes), quiet=options.quiet) as report:
                 analysis = RecordAnalysis(within(request, 60 * minutes, report))
             show(analysis, request.out, sweep_document)
         except KeyboardInterrupt as stop:
@@ -92,6 +92,13 @@ def resumed(options: Options, compiled: bool, rows: bool = False) -> RunRequest:
     if request.effort.name != SWEEP.name:
         raise InputError(f"{options.resume}: holds a comparison; go on with: samestep compare --resume")
     return request
+
+
+def sweep_expected(request: RunRequest, seconds: float) -> dict[str, float]:
+    """Seconds of each stage: certificates, then as many blocks as fit into the rest, and one in any case."""
+    certify, block = duration.expected(request)["certify"], duration.block(request)
+    fit = max(1, min(int((seconds - certify) / block), request.effort.blocks))
+    return {"certify": certify, "race": fit * block}
 
 
 def within(request: RunRequest, seconds: float, report: Progress) -> Record:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 EVERY_RUN = ("compare", "parity")
 DEFAULT_LANES = {
     "compare": "all that can run here",
+    "pytest": "all that can run here",
     "parity": "all that can run here",
     "sweep": "all that can run here, but for those of --compiled",
     "lesson": "numpy, torch and jax",
@@ -88,12 +89,15 @@ class Options:
         None, "FOLDER", "Go on with the interrupted run in this folder.", "compare", "sweep"
     )
     phases: bool = option(False, "", "Also show where the time of a step goes.", "compare")
+    quiet: bool = option(False, "", "No progress: the tables alone, and errors.", *EVERY_RUN, "sweep")
 
 
 def declared(command: str) -> Iterator[Declaration]:
-    """The options that a command takes, with the help that it shows."""
+    """The options that a command takes, with the help that it shows; those of "pytest" are those of compare."""
     for option_field in fields(Options):
-        if command in option_field.metadata["commands"]:
+        if command == "pytest" and option_field.name == "quiet":
+            continue  # pytest has one of its own
+        if {"pytest": "compare"}.get(command, command) in option_field.metadata["commands"]:
             yield _declaration(option_field, command)
 
 

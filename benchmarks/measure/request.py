@@ -152,7 +152,10 @@ def whole_baseline(request: RunRequest, options: Options, unsupported: Mapping[P
 def begun_earlier(options: Options, folder: str) -> RunRequest:
     """The run that was begun in a folder, as it was planned then; no other option goes with it."""
     for option in fields(Options):
-        if option.name != "resume" and (getattr(options, option.name) or option.default) != option.default:
+        if (
+            option.name not in ("resume", "quiet")
+            and (getattr(options, option.name) or option.default) != option.default
+        ):
             raise InputError(
                 f"--resume goes on as {folder} was begun: leave out --{option.name}, or start a new run"
             )

@@ -38,7 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
     title = "training benchmarks of samestep; write folders and files with =, as in --out=FOLDER"
     group = parser.getgroup("samestep", title)
-    for option in declared("compare"):
+    for option in declared("pytest"):
         kind: dict[str, Any] = {"default": option.default, "metavar": option.metavar}
         if option.repeats:
             kind |= {"action": "append", "default": []}
@@ -104,7 +104,7 @@ def requested(config: pytest.Config) -> RunRequest:
     from ..measure.request import resolve
 
     if REQUEST not in config.stash:
-        values = {option.name: config.getoption(option.name) for option in declared("compare")}
+        values = {option.name: config.getoption(option.name) for option in declared("pytest")}
         try:
             config.stash[REQUEST] = resolve(Options(**values))
         except InputError as error:

@@ -47,12 +47,13 @@ class Replay:
         """Measure everything, by the same calls as `samestep compare`."""
         from ..console.progress import progress
         from ..console.streams import tolerant_streams
-        from ..measure import measure
+        from ..measure import duration, measure
         from ..measure.exclusive import made_folder
 
         capture = self.config.pluginmanager.getplugin("capturemanager")  # None under -p no:capture
         shown = capture.global_and_fixture_disabled() if capture else nullcontext()
-        with shown, tolerant_streams(), progress() as report:
+        expected, quiet = duration.expected(self.request), self.config.get_verbosity() < 0
+        with shown, tolerant_streams(), progress(expected, quiet=quiet) as report:
             try:
                 self.folder.enter_context(made_folder(self.request.out))
                 self.record = measure(self.request, progress=report)

@@ -224,14 +224,14 @@ def test_version_and_both_forms_of_help(here: InProcess) -> None:
 
 
 def test_the_command_line_and_pytest_take_the_same_options() -> None:
-    """Both from the one table, with the same defaults and the same help."""
+    """Both from the one table, with the same defaults and the same help; pytest has a --quiet of its own."""
     parser = pytest.Parser(_ispytest=True)
     pytest_plugin.pytest_addoption(parser)
     (group,) = [group for group in parser._groups if group.name == "samestep"]
     theirs = {option.attrs()["dest"]: option.attrs() for option in group.options}
     parameters = COMMANDS["compare"].params
     ours = {parameter.name: parameter for parameter in parameters}
-    assert set(ours) == set(theirs) == {field.name for field in dataclasses.fields(Options)}
+    assert set(ours) == {*theirs, "quiet"} == {field.name for field in dataclasses.fields(Options)}
     for name, option in theirs.items():
         assert option["help"].startswith(ours[name].help)
         assert not option["default"] or option["default"] == ours[name].default
