@@ -212,6 +212,19 @@ def table(
 
 
 @app.command()
+def explain(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="WORD", help="Such as FASTER, twin, 'bound used' or a column; default all."),
+    ] = None,
+) -> None:
+    """What a word, a column or a mark of the tables means."""
+    from .commands.explain import explain as run
+
+    raise typer.Exit(run(words or []))
+
+
+@app.command()
 def diff(
     a: Annotated[Path, typer.Argument(metavar="A", help="A run's folder, or its benchmark.json.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="The same of the run that it is compared with.")],

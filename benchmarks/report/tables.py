@@ -63,7 +63,7 @@ def record_document(analysis: RecordAnalysis) -> TextDocument:
         Section(heading(analysis.record, work), data_facts(work), task_tables(analysis, work.task.name))
         for work in analysis.record.plan.works
     ]
-    return TextDocument(sections, scope(analysis))
+    return TextDocument(sections, scope(analysis), brief_scope(analysis))
 
 
 def as_csv(analysis: RecordAnalysis) -> str:
@@ -197,10 +197,30 @@ def scope(analysis: RecordAnalysis, *, explain: bool = True) -> list[str]:
         f"{fmt.processors(machine)}. It holds for this host, this boot and these caches.",
         *settings_lines(plan),
     ]
-    lines += fmt.not_run_lines(plan)
-    slowed = ((block.index, throttled(block.gpus_before, block.gpus_after)) for block in record.blocks)
-    lines += [f"Block {index}: {why}" for index, why in slowed if why]
+    lines += [*fmt.not_run_lines(plan), *throttled_lines(record)]
     return [line for line in lines if line]
+
+
+def brief_scope(analysis: RecordAnalysis) -> list[str]:
+    """The same for a terminal: what holds of every table, whatever is particular here, and where more is."""
+    plan, machine = analysis.record.plan, analysis.record.plan.environment
+    absent = list(fmt.absences(plan.missing, plan.unsupported_pairs))
+    lines = [
+        f"Baseline {analysis.baseline}; {over_blocks(analysis.record)}; {fmt.moment(plan.created)}, effort "
+        f"{plan.effort.name}, {machine.cpu}, {fmt.processors(machine)}, this boot.",
+        exploratory(analysis),
+        *settings_lines(plan),
+        *throttled_lines(analysis.record),
+        f"Not run here: {first_names(absent)}; samestep list says why." if absent else "",
+        "What a word or mark means: samestep explain FASTER, or another word. More: samestep report RESULT.",
+    ]
+    return [line for line in lines if line]
+
+
+def throttled_lines(record: AnyRecord) -> list[str]:
+    """The blocks in which a GPU was slowed down."""
+    slowed = ((block.index, throttled(block.gpus_before, block.gpus_after)) for block in record.blocks)
+    return [f"Block {index}: {why}" for index, why in slowed if why]
 
 
 def over_blocks(record: AnyRecord) -> str:

@@ -55,10 +55,11 @@ class Section:
 
 @dataclass
 class TextDocument:
-    """Sections, and the lines at the end."""
+    """Sections, and the lines at the end; a terminal gets `brief` in their place, where there is one."""
 
     sections: list[Section]
     closing: list[str]
+    brief: list[str] | None = None
 
 
 # --- terminal -------------------------------------------------------------------------------------
@@ -73,7 +74,8 @@ def plain(document: TextDocument, *, width: int = 100) -> str:
         parts.append(
             "\n\n".join(filter(None, ["\n".join(text), *(boxed(table, width) for table in section.tables)]))
         )
-    return "\n\n\n".join([*parts, "\n".join(paragraph(line, width) for line in document.closing)])
+    closing = document.closing if document.brief is None else document.brief
+    return "\n\n\n".join([*parts, "\n".join(paragraph(line, width) for line in closing)])
 
 
 def boxed(table: TextTable, width: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from docs.generate.markdown import table
@@ -12,7 +13,7 @@ from samestep.benchmarks.analysis.rows import BUSY
 from samestep.benchmarks.measure.efforts import EFFORTS
 from samestep.benchmarks.measure.settings import RULES
 from samestep.benchmarks.measure.task_files import RUN_STEPS
-from samestep.benchmarks.report import columns
+from samestep.benchmarks.report import columns, words
 from samestep.benchmarks.statistics import inference
 
 LANGUAGES = {".py": "python", ".toml": "toml"}
@@ -71,6 +72,16 @@ def efforts() -> str:
         for e in EFFORTS.values()
     ]
     return table(("effort", "blocks", "rounds in a block", "a slice, at least", "cold first calls"), body)
+
+
+def columns_of(names: Sequence[str]) -> str:
+    """The columns of a table of figures and what each means, with a link to the section that says more."""
+    body = []
+    for name in names:
+        meaning = words.group("columns")[name]
+        more = f". See [{meaning.see}](#{meaning.see.replace(' ', '-')})" if meaning.see else ""
+        body.append((f"`{columns.COLUMNS[name].heading}`", meaning.text + more))
+    return table(("column", "meaning"), body)
 
 
 def narrow() -> str:
