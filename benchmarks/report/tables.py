@@ -22,7 +22,7 @@ from ..record.measurements import PHASES
 from ..statistics.inference import FEWEST_BLOCKS
 from . import columns, sweep_tables
 from . import formatting as fmt
-from .glossary import RANK_KEY, RANK_SIGNS, explained
+from .glossary import RANK_KEY, RANK_SIGNS, explained, shown
 from .settings_lines import settings_lines
 from .text_table import Section, TextDocument, TextTable, document_html, markdown, plain
 
@@ -208,13 +208,20 @@ def brief_scope(analysis: RecordAnalysis) -> list[str]:
     lines = [
         f"Baseline {analysis.baseline}; {over_blocks(analysis.record)}; {fmt.moment(plan.created)}, effort "
         f"{plan.effort.name}, {machine.cpu}, {fmt.processors(machine)}, this boot.",
+        no_intervals(analysis.record),
         exploratory(analysis),
         *settings_lines(plan),
         *throttled_lines(analysis.record),
         f"Not run here: {first_names(absent)}; samestep list says why." if absent else "",
-        "What a word or mark means: samestep explain FASTER, or another word. More: samestep report RESULT.",
+        f"What a word means: samestep explain WORD. Here: {', '.join(words_of(analysis))}.",
     ]
     return [line for line in lines if line]
+
+
+def words_of(analysis: RecordAnalysis) -> list[str]:
+    """The verdicts and marks of a record's tables."""
+    signs = [RANK_SIGNS[rank] for rank in RANK_SIGNS if rank in analysis.tier_ranks.values()]
+    return [*dict.fromkeys(shown(row.verdict.word) for row in analysis.rows), *signs]
 
 
 def throttled_lines(record: AnyRecord) -> list[str]:

@@ -20,7 +20,7 @@ from samestep.benchmarks.report import certificate_tables as certificates
 from samestep.benchmarks.report import formatting as figures
 from samestep.benchmarks.report import tables
 from samestep.benchmarks.report.columns import ACCURACY, COLUMNS, COST, SPEED
-from samestep.benchmarks.report.text_table import TextTable, escaped_line, markdown_rows
+from samestep.benchmarks.report.text_table import TextTable, escaped_line, markdown_rows, paragraph
 from tests.helpers.page_records import awkward
 from tests.helpers.paths import DATA
 from tests.helpers.records import record as made_up
@@ -53,8 +53,9 @@ def test_who_leads_a_tier_is_marked_in_every_format(format: str) -> None:
     text = tables.render(made, format)
     for lane, sign in (("a", " ◆"), ("b", " ◇")):
         assert times[lane] + sign in text
-    assert text.count("◆") == text.count("◇") == 2  # with the key
-    assert "the least time of its tier" in " ".join(text.split())
+    assert text.count("◆") == text.count("◇") == 2  # with the key, or the words that can be explained
+    key = "samestep explain WORD" if format == "rich" else "the least time of its tier"
+    assert key in " ".join(text.split())
     assert "◆" not in tables.render(
         RecordAnalysis(made_up({"torch": [1.0, 1.0]})), format
     )  # alone in its tier
@@ -159,12 +160,22 @@ def test_the_ends_of_an_interval_have_columns_of_their_own_in_csv() -> None:
             assert [line[f"{name}{end}"] for end in ("", "_low", "_high")] == [*map(str, ends)]
 
 
+def test_a_terminal_has_three_lines_below_its_tables() -> None:
+    """Where nothing is particular: no variable that holds a library back, no lane that is missing."""
+    made = RecordAnalysis(tiers())
+    closing = tables.record_document(made).brief
+    assert closing is not None
+    lines = "\n".join(paragraph(line, 100) for line in closing).splitlines()
+    assert len(lines) <= 3
+    assert len(tables.scope(made)) > len(closing)
+
+
 def test_a_smoke_run_shows_medians_and_says_why(smoke: tuple[Path, object]) -> None:
     """Two blocks: no ±83022% and no ratio of 0 [0, 3]."""
     text = tables.render(RecordAnalysis(load(smoke[0])), "rich")
     assert "±?" in text
     assert "[too few blocks]" in text
-    assert "Ratios are time over the baseline's, medians over 2 blocks" in " ".join(text.split())
+    assert "Baseline numpy; medians over 2 blocks" in " ".join(text.split())
     assert "An interval needs four blocks" in text
     assert not re.search(r"±\d|\binf\b|% intervals", text)
 
