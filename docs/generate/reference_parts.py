@@ -11,11 +11,12 @@ from pathlib import Path
 from docs.generate.markdown import bullets, quoted, table
 from samestep.benchmarks.analysis import RecordAnalysis, Row
 from samestep.benchmarks.record import WHOLE, AnyRecord
-from samestep.benchmarks.report import columns, tables
 from samestep.benchmarks.report import formatting as fmt
+from samestep.benchmarks.report import tables
 from samestep.benchmarks.report.glossary import listed
 from samestep.benchmarks.report.text_table import markdown_rows
 
+README = ("tier", "seconds_per_step", "ratio", "verdict", "parity_share")
 EXAMPLE = "jax:tuned"  # the row that is told in sentences: it has every figure
 TIERS = {
     "documented": "as the framework's own guide, or the book, writes it",
@@ -37,14 +38,15 @@ class Reference:
         return [row for row in self.rows if row.task == task]
 
     def readme(self) -> str:
-        """The speed of each lane on the first task, the bound that it used, and how good its training is."""
+        """The speed of each lane on the first task and the bound that it used, and what that holds for."""
         work = self.record.plan.works[0]
         lanes = self.analysis.of_task(work.task.name)
-        brief = tables.of_columns("", (*columns.SPEED, "parity_share", "excess"), lanes)
-        speed_notes = tables.speed(lanes).notes
+        brief = tables.of_columns("", README, lanes)
+        speed_notes = [note for note in tables.speed(lanes).notes if ":" in note.partition(" ")[0]]
         notes = [*bullets(speed_notes), ""] if speed_notes else []
         head = f"**{tables.heading(self.record, work)}**\n"
-        return "\n".join([head, markdown_rows(brief), *notes, " ".join(self.scope)])
+        holds = self.scope[0], *(line for line in self.scope[1:] if line.startswith("Measured "))
+        return "\n".join([head, markdown_rows(brief), *notes, " ".join(holds)])
 
     def tables(self) -> dict[str, str]:
         """The parts of table.md."""
@@ -129,7 +131,7 @@ class Reference:
         return (
             "```python\n"
             "from samestep import load\n\n"
-            'record = load("results/reference")  # a run\'s folder, or its benchmark.json\n'
+            'record = load("results/reference").record  # a run\'s folder, or its benchmark.json\n'
             "print(record.schema_version, record.plan.baseline, record.plan.effort.name)\n"
             "```\n"
             f"```text\n{self.record.schema_version} {plan.baseline} {plan.effort.name}\n```"

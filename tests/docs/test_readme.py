@@ -8,8 +8,12 @@ import re
 import pytest
 
 import samestep
-from docs.generate.pages import ROOT, parts
+from docs.generate.pages import REFERENCE, ROOT, parts
+from docs.generate.picture import PICTURE
 from samestep import backends, tasks
+from samestep.benchmarks.analysis import RecordAnalysis
+from samestep.benchmarks.record.files import load
+from samestep.benchmarks.report import formatting as fmt
 
 PAGES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh.md")}
 
@@ -39,11 +43,21 @@ def test_both_readmes_show_the_same_commands() -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_python_that_is_shown_can_be_called_so(page: str) -> None:
-    calls = re.findall(r"samestep\.(\w+)\((.*)\)$", PAGES[page], flags=re.MULTILINE)
-    assert {name for name, _ in calls} == {"compare", "load"}
+    block = re.findall(r"```python\n(.*?)```", PAGES[page], flags=re.DOTALL)[0]
+    calls = re.findall(r"samestep\.(\w+)\((.*)\)(?: *#.*)?$", block, flags=re.MULTILINE)
+    assert {name for name, _ in calls} == {"compare", "assert_same_step", "load"}
+    own = {"samestep": samestep, "my_step": None, "x": None, "y": None}
     for name, arguments in calls:
-        bound = eval(
-            f"bind({arguments})", {"bind": inspect.signature(getattr(samestep, name)).bind}
-        ).arguments
+        bind = inspect.signature(getattr(samestep, name)).bind
+        bound = eval(f"bind({arguments})", {"bind": bind, **own}).arguments
         assert set(bound.get("lanes", [])) <= set(backends.names())
         assert set(bound.get("tasks", [])) <= set(tasks.names())
+
+
+def test_the_picture_shows_the_ratios_of_the_table() -> None:
+    """Its places depend on the machine's fonts; its figures are those of the reference result."""
+    record = load(REFERENCE)
+    texts = set(re.findall(r">([^<>\s][^<>]*)</text>", PICTURE.read_text(encoding="utf-8")))
+    rows = RecordAnalysis(record).rows_of(record.tasks[0])
+    ratios = {row.lane: fmt.ratio_parts(row.ratio).value for row in rows if row.ratio}
+    assert {*ratios, *ratios.values()} <= texts

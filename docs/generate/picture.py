@@ -1,0 +1,30 @@
+"""README's picture: the ratios of the reference result's first task, as SVG for light and dark pages."""
+
+from __future__ import annotations
+
+import json
+
+import altair as alt
+import vl_convert
+
+from docs.generate.pages import REFERENCE, ROOT
+from samestep.benchmarks.analysis import RecordAnalysis
+from samestep.benchmarks.record.files import load
+from samestep.benchmarks.report.page.chart_parts import CONFIG, INK
+from samestep.benchmarks.report.page.lane_style import LaneStyles
+from samestep.benchmarks.report.page.speed_charts import ratios
+
+PICTURE = ROOT / "docs" / "lesson.svg"
+GRAY = "#7a7a7a"  # a contrast of more than 4 with white and with GitHub's dark background
+WIDTH = 560
+
+
+def picture() -> str:
+    """The chart as SVG. Places depend on the fonts of the machine, the figures do not."""
+    record = load(REFERENCE)
+    figure = ratios(RecordAnalysis(record), record.tasks[0], LaneStyles(record))
+    assert figure is not None
+    assert figure.spec is not None
+    whole = json.dumps(figure.spec | {"width": WIDTH, "config": CONFIG}).replace(INK, GRAY)
+    version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
+    return vl_convert.vegalite_to_svg(whole, vl_version=version) + "\n"
