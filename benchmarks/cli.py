@@ -89,11 +89,13 @@ def samestep(
 
 
 @app.command("list")
-def list_() -> None:
+def list_(*, json: Json = False) -> None:
     """Lanes, devices, tasks and datasets; what is missing here, and why."""
+    import json as codec
+
     from .commands import list as listing
 
-    print(listing.shown())
+    print(codec.dumps(listing.data(), indent=1) if json else listing.shown())
 
 
 @app.command()
@@ -202,7 +204,9 @@ def verify(
 @app.command()
 def table(
     result: Result,
-    format: Annotated[str, typer.Option(metavar="FORMAT", help="rich, markdown, csv or html.")] = "rich",
+    format: Annotated[
+        str, typer.Option(metavar="FORMAT", help="rich, markdown, csv, json or html.")
+    ] = "rich",
     baseline: RecordBaseline = None,
 ) -> None:
     """Tables from a record; needs no framework. Another baseline than the record's own is exploratory."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from importlib.util import find_spec
+from typing import Any
 
 from samestep import backends
 
@@ -28,6 +29,23 @@ def shown() -> str:
         textwrap.fill(line, within_limits(columns), subsequent_indent=" " * HANGING, break_long_words=False)
         for line in text().splitlines()
     )
+
+
+def data() -> dict[str, Any]:
+    """Lanes, tasks and packages for data as plain values."""
+    return {
+        "lanes": [_lane(name) for name in by_tier(backends.names())],
+        "tasks": [{"name": name, "is": tasks.describe(name)} for name in tasks.names()],
+        "data": {PIP.get(package, package): bool(find_spec(package)) for package in DATA_PACKAGES},
+    }
+
+
+def _lane(name: str) -> dict[str, Any]:
+    reason = backends.missing(name)
+    if reason:
+        return {"lane": name, "missing": reason}
+    lane = backends.lane_class(name)
+    return {"lane": name, "tier": lane.tier, "devices": lane.devices(), "versions": lane.versions()}
 
 
 def text() -> str:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import math
 import re
 from collections.abc import Sequence
 
@@ -29,21 +31,21 @@ from .text_table import Section, TextDocument, TextTable, document_html, markdow
 FORMULA_SIGNS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four in full width
 PLAIN_NUMBER = re.compile(r"[+-]?[0-9][0-9,]*(\.[0-9]+)?([eE][+-]?[0-9]+)?%?")
 UNSEEN = "not seen"
-FORMATS = ("rich", "markdown", "csv", "html")
+FORMATS = ("rich", "markdown", "csv", "json", "html")
 
 
 def render(analysis: RecordAnalysis, format: str, *, width: int = 100) -> str:
     """The tables of a record in one of FORMATS; of a grid of sizes the map and the lines come first.
 
-    CSV has a line for each task and lane, and no map.
+    CSV has a line for each task and lane, JSON an object with the same names; neither has the map.
 
     Raises:
         InputError: an unknown format.
     """
     if format not in FORMATS:
         raise InputError(f"unknown format {format!r}; choose from {', '.join(FORMATS)}")
-    if format == "csv":
-        return as_csv(analysis)
+    if format in ("csv", "json"):
+        return as_csv(analysis) if format == "csv" else as_json(analysis)
     document = record_document(analysis)
     if analysis.crossover:
         over_sizes = sweep_tables.sweep_document(analysis)
@@ -76,6 +78,15 @@ def as_csv(analysis: RecordAnalysis) -> str:
             spreadsheet_cell(value) if isinstance(value, str) else value for value in row.values()
         )
     return text.getvalue().rstrip("\n")
+
+
+def as_json(analysis: RecordAnalysis) -> str:
+    """A list of objects, one for each task and lane, as `as_dicts`; infinity as a string, as in records."""
+    rows = [
+        {name: str(value) if value in (math.inf, -math.inf) else value for name, value in row.items()}
+        for row in as_dicts(analysis)
+    ]
+    return json.dumps(rows, indent=1, allow_nan=False, ensure_ascii=False)
 
 
 def as_dicts(analysis: RecordAnalysis) -> list[dict[str, object]]:

@@ -24,6 +24,7 @@ from samestep.backends.spec import Packaged
 from samestep.benchmarks import cli, pytest_plugin, tasks
 from samestep.benchmarks.commands import list as listing
 from samestep.benchmarks.measure.options import Options
+from samestep.benchmarks.measure.request import by_tier
 from samestep.benchmarks.record import SCHEMA_VERSION
 from tests.helpers.outside_lanes import BROKEN, install, python_path
 from tests.helpers.processes import InProcess, interrupted, samestep
@@ -100,6 +101,13 @@ def test_list_names_every_lane_and_task(tmp_path: Path) -> None:
     assert done.returncode == 0
     for name in (*backends.names(), *tasks.names()):
         assert name in done.stdout
+
+
+def test_the_list_as_data_names_the_same(here: InProcess) -> None:
+    listed = json.loads(here("list", "--json").stdout)
+    assert [entry["lane"] for entry in listed["lanes"]] == list(by_tier(backends.names()))
+    assert [entry["name"] for entry in listed["tasks"]] == list(tasks.names())
+    assert all("missing" in entry or entry["devices"] for entry in listed["lanes"])
 
 
 def test_list_names_data_by_the_tasks_that_can_be_typed() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 
 import altair as alt
@@ -45,6 +46,13 @@ def test_dictionaries_hold_what_the_csv_table_holds(result: samestep.Result) -> 
         assert (row["task"], row["lane"]) == (line["task"], line["lane"])
         assert (row["ratio"] is None) == (line["ratio"] == "")
         assert row["ratio"] is None or math.isclose(float(line["ratio"]), row["ratio"])
+
+
+def test_json_holds_the_dictionaries(result: samestep.Result) -> None:
+    read = json.loads(tables.render(result.analysis, "json"))
+    rows = result.to_dicts()
+    assert [list(row) for row in rows] == [list(row) for row in read]
+    assert all(float(a["ratio"]) == b["ratio"] for a, b in zip(read, rows, strict=True) if b["ratio"])
 
 
 def test_a_result_prints_its_tables_and_shows_them_in_a_notebook(result: samestep.Result) -> None:

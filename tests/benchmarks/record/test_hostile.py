@@ -28,7 +28,7 @@ from tests.helpers.paths import DATA
 
 HOSTILE = sorted(path.stem for path in (DATA / "hostile").glob("*.json"))
 COMMANDS = (
-    *(("table", "--format", format) for format in ("rich", "markdown", "csv", "html")),
+    *(("table", "--format", format) for format in ("rich", "markdown", "csv", "json", "html")),
     ("verify",),
     ("diff",),
     ("report",),
