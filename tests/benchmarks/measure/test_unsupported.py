@@ -120,13 +120,14 @@ def test_a_sweep_leaves_it_out_with_its_reason() -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("picky")
 def test_from_python_it_is_in_the_race_of_the_others(tmp_path: Path) -> None:
-    record = compare(
+    result = compare(
         ["lesson", "diabetes"],
         ["numpy", "numpy:tuned"],
         baseline="numpy",
         effort="smoke",
         out=tmp_path / "run",
     )
+    record = result.record
     raced = {(piece.task, piece.lane) for block in record.blocks for piece in block.slices}
     assert raced == {("lesson", "numpy"), ("lesson", "numpy:tuned"), ("diabetes", "numpy")}
     assert record.plan.unsupported_pairs == {("diabetes", "numpy:tuned"): "only the lesson"}
