@@ -13,7 +13,14 @@ from typing import Annotated, Any, Literal, Self, TypeAlias, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from . import losses
 from .strict_model import Count as Count
@@ -61,14 +68,43 @@ class Packaged(Spec):
     seed: int = Field(default=0, ge=0)
 
 
+Missing: TypeAlias = Literal["refuse", "drop", "mean"]
+
+
+class Reading(Spec):
+    """How a table is read where its file does not tell by itself; None and empty leave it to the file.
+
+    null: further words for a missing value. skip: columns left out. categorical: columns whose words become a
+    column of 0 and 1 each; "auto": all columns of few words. missing: what happens to rows with gaps.
+    """
+
+    separator: str | None = None
+    decimal: Literal[".", ","] | None = None
+    encoding: str | None = None
+    null: tuple[Name, ...] = ()
+    no_header: bool = False
+    skip: tuple[Name, ...] = ()
+    categorical: tuple[Name, ...] = ()
+    missing: Missing = "refuse"
+
+
 class File(Spec):
-    """A CSV or Parquet file; `features` None means every other column. Split 80/20 by `seed`."""
+    """A table in a file; `features` None means every other column. Split 80/20 by `seed`."""
 
     kind: Literal["file"] = "file"
     path: str
     target: Name
     features: tuple[Name, ...] | None = None
     seed: int = Field(default=0, ge=0)
+    reading: Reading = Reading()
+
+    @model_serializer(mode="wrap")
+    def _without_default_reading(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The fields; `reading` only where it says something, as in records made before there was one."""
+        values: dict[str, Any] = serialize(self)
+        if self.reading == Reading():
+            values.pop("reading", None)
+        return values
 
 
 Dataset: TypeAlias = Annotated[Synthetic | Packaged | File, Field(discriminator="kind")]

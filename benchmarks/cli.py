@@ -61,7 +61,7 @@ def takes(command: str) -> Callable[[F], F]:
 
 def _parameter(option: Declaration) -> inspect.Parameter:
     """An option as typer reads it."""
-    made = typer.Option(f"--{option.name}", metavar=option.metavar or None, help=option.help)
+    made = typer.Option(option.flag, metavar=option.metavar or None, help=option.help)
     kind: Any = bool if option.is_flag else str if option.default is not None else str | None
     default: Any = option.default
     if option.repeats:  # a list is made anew for every call, so that it is not behind the parameter

@@ -24,6 +24,7 @@ from samestep.backends.spec import (
     Loss,
     Normal,
     Packaged,
+    Reading,
     ReLU,
     Synthetic,
     Task,
@@ -203,12 +204,13 @@ def from_file(
     features: Sequence[str] | None = None,
     dtype: str = "float32",
     *,
+    reading: Reading = Reading(),  # noqa: B008 - frozen
     seed: int = 0,
     batch_size: int = 32,
     epochs: int = 10,
     learning_rate: float | None = None,
 ) -> Task:
-    """Linear regression on a CSV or Parquet file, started by hand as the lesson is.
+    """Linear regression on a table in a file, started by hand as the lesson is.
 
     Reads the file, since the layer needs the number of columns that vary. Without a learning rate it takes half
     the stability limit of this data, where the guaranteed shrinking of the error per step is fastest.
@@ -217,23 +219,37 @@ def from_file(
         InputError: the file cannot be trained on, or no such dtype.
     """
     chosen = None if features is None else tuple(features)
-    if max(map(len, (path, target, *(chosen or ())))) > LONGEST_NAME:
+    named = (path, target, *(chosen or ()), *reading.skip, *reading.categorical, *reading.null)
+    if max(map(len, named)) > LONGEST_NAME:
         raise InputError(
             f"a path or a column's name of more than {LONGEST_NAME:,} characters: use shorter ones"
         )
-    dataset = File(path=path, target=target, features=chosen, seed=seed)
+    dataset = File(path=path, target=target, features=chosen, seed=seed, reading=reading)
     split = datasets.load(dataset)
+    return on_split(dataset, split, dtype, batch_size=batch_size, epochs=epochs, learning_rate=learning_rate)
+
+
+def on_split(
+    dataset: File,
+    split: datasets.Split,
+    dtype: str = "float32",
+    *,
+    batch_size: int = 32,
+    epochs: int = 10,
+    learning_rate: float | None = None,
+) -> Task:
+    """The task of `from_file` on a file that has been read already."""
     if learning_rate is None:
         learning_rate = float(f"{stability_limit(split, batch_size, MSE_CURVATURE) / 2:.2g}")
     return Task(
-        name=Path(path).name,
+        name=Path(dataset.path).name,
         dataset=dataset,
         layers=(_linear(len(split.features)),),
         init=BY_HAND,
         optimizer=SGD(learning_rate=learning_rate),
         batch_size=batch_size,
         epochs=epochs,
-        seed=seed,
+        seed=dataset.seed,
         dtype=pick("dtype", dtype, get_args(Dtype)),
     )
 

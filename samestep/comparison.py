@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from .backends.spec import Task
 from .benchmarks import tasks as named_tasks
 from .benchmarks.console.errors import InputError
+from .benchmarks.console.notes import tell
 from .benchmarks.console.progress import progress
+from .benchmarks.datasets import frames
+from .benchmarks.datasets.spelling import text_of
 from .benchmarks.measure import duration, measure
 from .benchmarks.measure.exclusive import made_folder
 from .benchmarks.measure.options import Options
-from .benchmarks.measure.request import resolve
+from .benchmarks.measure.request import default_folder, resolve
 from .benchmarks.pytest_plugin.run_folder import write_run
 from .benchmarks.report.tables import record_document
 from .benchmarks.report.text_table import markdown
 from .result import Result
+
+DATA = "data.parquet"  # in the run's folder: data that came from Python
 
 
 def compare(
     tasks: str | Task | Sequence[str | Task] = (),
     lanes: str | Sequence[str] = (),
     *,
-    data: str | None = None,
+    data: object = None,
     target: str | None = None,
     features: str | Sequence[str] = (),
+    separator: str | None = None,
+    decimal: str | None = None,
+    encoding: str | None = None,
+    null: str | Sequence[str] = (),
+    no_header: bool = False,
+    skip: str | Sequence[str] = (),
+    categorical: str | Sequence[str] = (),
+    missing: str = "refuse",
     dtype: str = "float32",
     device: str = "cpu",
     threads: str = "one",
@@ -40,15 +56,26 @@ def compare(
 
     The arguments are the options of `samestep compare`, with the same defaults; a task is a name or a Task, and
     one alone needs no list. Progress goes to stderr. After Ctrl-C `resume=FOLDER` goes on with the run in `out`.
+    data: a file's name; a data frame (pandas, polars, Arrow: what narwhals knows), a mapping of names to columns,
+    or arrays (x (n, k), y (n,)), which are kept as data.parquet in the run's folder.
 
     Raises:
         InputError: a name is unknown, data cannot be used, or the folder `out` holds another run.
     """
+    if resume is not None and tasks:
+        raise InputError(f"resume goes on as {resume} was begun: leave out tasks")
     options = Options(
-        lane=[lanes] if isinstance(lanes, str) else lanes,
-        data=data,
+        lane=_several(lanes),
         target=target,
-        features=(features if isinstance(features, str) else ",".join(features)) or None,
+        features=features if isinstance(features, str) else text_of(features),
+        separator=separator,
+        decimal=decimal,
+        encoding=encoding,
+        null=_several(null),
+        no_header=no_header,
+        skip=_several(skip),
+        categorical=_several(categorical),
+        missing=missing,
         dtype=dtype,
         device=device,
         threads=threads,
@@ -59,14 +86,46 @@ def compare(
         phases=phases,
         quiet=quiet,
     )
-    if resume is not None and tasks:
-        raise InputError(f"resume goes on as {resume} was begun: leave out tasks")
     given = [tasks] if isinstance(tasks, str | Task) else tasks
     chosen = [task if isinstance(task, Task) else named_tasks.get(task, dtype=dtype) for task in given]
-    request = resolve(options, tasks=chosen)
+    with _in_a_file(data, options) as options:
+        request = resolve(options, tasks=chosen)
+    if not quiet:
+        tell(request.understood)
     with made_folder(request.out):
         with progress(duration.expected(request), quiet=quiet) as report:
             record = measure(request, progress=report)
         result = Result(record)
         write_run(result.analysis, request.out, markdown(record_document(result.analysis)))
     return result
+
+
+def _several(names: str | Sequence[str]) -> Sequence[str]:
+    """One name alone as a list of it."""
+    return [names] if isinstance(names, str) else names
+
+
+@contextmanager
+def _in_a_file(data: object, options: Options) -> Iterator[Options]:
+    """The options with the data in a file; one that was written for it goes again if they cannot be used.
+
+    Raises:
+        InputError: the data are no table, or the run's folder holds such a file.
+    """
+    if data is None or isinstance(data, str | os.PathLike):
+        yield replace(options, data=None if data is None else os.fspath(data))
+        return
+    out = Path(options.out) if options.out else default_folder()
+    path = out / DATA
+    if os.path.lexists(path):
+        raise InputError(f"{out}: already holds {DATA}; name another folder")
+    made = not out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        target = frames.write(data, path, options.target)
+        yield replace(options, data=str(path), target=target, out=str(out))
+    except InputError:
+        path.unlink(missing_ok=True)
+        if made:
+            out.rmdir()
+        raise

@@ -94,7 +94,7 @@ def race(name: str, experiment: ModuleType, minutes: float, out: Path | None) ->
     Raises:
         InputError: a package is missing, or the time was too short.
     """
-    for package, extra in (("torch", "all"), ("jax", "all"), ("polars", "data")):
+    for package, extra in (("torch", "all"), ("jax", "all"), ("pyarrow", "arrow")):
         if find_spec(package) is None:
             raise InputError(f"{name} needs {package}: pip install 'samestep[{extra}]'")
     with progress() as report:

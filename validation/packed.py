@@ -25,16 +25,15 @@ class AnyVersion(RootModel[Annotated[AnyRecord, Field(discriminator="schema_vers
 
 def write(record: AnyRecord, folder: Path) -> None:
     """Keep the record in a folder: record.json, slices.parquet."""
-    import polars as pl
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     folder.mkdir(parents=True, exist_ok=True)
     rows = [{"block": block.index} | piece.model_dump() for block in record.blocks for piece in block.slices]
-    frame = pl.DataFrame(rows, infer_schema_length=None)
-    frame = frame.with_columns(
-        pl.col("switches").list.get(0).alias("voluntary"), pl.col("switches").list.get(1).alias("involuntary")
-    ).drop("switches")
+    for row in rows:
+        row["voluntary"], row["involuntary"] = row.pop("switches")
     partial = folder / ".slices.parquet"
-    frame.write_parquet(partial, compression="zstd", compression_level=19)
+    pq.write_table(pa.Table.from_pylist(rows), partial, compression="zstd", compression_level=19)
     partial.replace(folder / "slices.parquet")
     rest = {
         "blocks": tuple(block.model_copy(update={"slices": ()}) for block in record.blocks),
@@ -59,13 +58,13 @@ def read(folder: Path) -> AnyRecord:
     Raises:
         InputError: there is none, or it cannot be read.
     """
-    import polars as pl
+    import pyarrow.parquet as pq
 
     record = read_model(folder / "record.json", AnyVersion).root
     record = AnyVersion.model_validate_json(current(record.model_dump_json())).root
     kind = Slice1 if isinstance(record, Record1) else Slice
     slices: dict[int, list[TimedSlice]] = {}
-    for row in pl.read_parquet(folder / "slices.parquet").iter_rows(named=True):
+    for row in pq.read_table(folder / "slices.parquet").to_pylist():
         row |= {name: current(row[name]) for name in ("lane", "predecessor")}
         row["switches"] = row.pop("voluntary"), row.pop("involuntary")
         slices.setdefault(row.pop("block"), []).append(kind(**row))

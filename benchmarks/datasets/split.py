@@ -54,7 +54,8 @@ class Split:
     x and x_test are float64 (n, k). y and y_test are float64 (n, 1), or int64 classes (n,). `classes` is the
     number of classes, None for regression; two classes may come as 0.0 and 1.0 of shape (n, 1). `dropped`
     names the columns that were constant. `truth` is the (w (k, 1), b) that made synthetic data.
-    `skipped_rows` counts rows left out because they had gaps.
+    `skipped_rows` counts rows left out because they had gaps. `understood` says in a few lines how a file was
+    read.
     """
 
     x: Float64
@@ -69,6 +70,7 @@ class Split:
     classes: int | None = None
     truth: tuple[Float64, float] | None = None
     skipped_rows: int = 0
+    understood: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("x", "y", "x_test", "y_test"):
@@ -144,7 +146,7 @@ def split(rows: CompleteRows, *, seed: int) -> Split:
         InputError: too few rows, a constant target, nothing but constant features, or a held-out value so far
             out that float32 could not hold its square.
     """
-    held_out = _held_out(len(rows.x), seed, rows.source)
+    held_out = held_out_rows(len(rows.x), seed, rows.source)
     x, x_test = rows.x[~held_out], rows.x[held_out]
     y, y_test = rows.y[~held_out], rows.y[held_out]
     _check_target(y, rows)
@@ -172,7 +174,7 @@ def split(rows: CompleteRows, *, seed: int) -> Split:
     )
 
 
-def _held_out(count: int, seed: int, source: str) -> NDArray[np.bool_]:
+def held_out_rows(count: int, seed: int, source: str) -> NDArray[np.bool_]:
     """Which fifth of the rows is held out, (count,)."""
     if count < MIN_ROWS:
         size = {0: "no rows", 1: "one row"}.get(count, f"{count} rows")

@@ -1,165 +1,159 @@
-"""Your own file: a CSV or Parquet table, checked column by column before anything is trained on it."""
+"""Your own file as training rows: its columns chosen, checked, and made numbers; every question asked at once."""
 
 from __future__ import annotations
 
-import os
-import re
 from collections import Counter
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import replace
 
 import numpy as np
 
-from samestep.backends.spec import File
+from samestep.backends.spec import File, Reading
 from samestep.backends.strict_model import LONGEST_NAME
 
 from ..console.choices import first_names, nearest
 from ..console.errors import InputError
-from .csv_lines import rows_of_separators, too_long_line
+from .columns import AUTO, Column, Columns, read_columns
+from .counters import counters, index_of, is_nameless, sentinel_faults, sentinels
+from .features import Rows, rows_of
+from .files import opened, suffixes
+from .gaps import gap_faults, infinity_faults
 from .integers import LARGEST_EXACT, rounded_by_float64
-from .packaged import require
-from .split import CompleteRows, Float64, Split, split
-
-if TYPE_CHECKING:
-    import polars as pl
-
-GAPS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?")
-FIX = {
-    ".csv": "a CSV is UTF-8 text with column names in its first line and as many fields in every other line",
-    ".parquet": "the file is damaged or no Parquet: write it again",
-}
-WITHOUT_NAME = re.compile(
-    r"(column \d+|Unnamed: \d+|__index_level_\d+__)?"
-)  # here, and as pandas reads and writes them
-
-
-class Table(NamedTuple):
-    """The columns of a file, and how many of its rows had nothing in them and were left out."""
-
-    frame: pl.DataFrame
-    skipped_rows: int = 0
+from .libraries import require
+from .numerals import plain
+from .readers import parquet_values
+from .refusal import Fault, option, refuse
+from .source import Source, source_of
+from .split import CompleteRows, Split, held_out_rows, split
+from .sql_table import Table
+from .understood import lines_of
 
 
 def load(spec: File) -> Split:
     """The chosen columns of a file as numbers, split 80/20.
 
-    Booleans count as 0 and 1. Rows of a CSV that hold nothing but separators are left out, and counted.
+    Yes and no count as 1 and 0. Rows of a text that hold nothing but separators are left out, and counted.
 
     Raises:
-        InputError: the file cannot be read, a column is missing, doubled or not numeric, there are gaps or
-            infinities, a column without a name looks like an index, float64 cannot hold an integer, or `split`
+        InputError: the file cannot be read, or something must be asked before it can be trained on; or `split`
             finds nothing to train on.
     """
-    table = _read(Path(spec.path))
-    features = _features(spec, table.frame.columns)
-    chosen = _tidied(table.frame.select(*features, spec.target))
-    series = {column.name: column for column in chosen.iter_columns()}
-    columns = {name: _numbers(series[name], spec.path) for name in (*features, spec.target)}
-    _complete(columns, spec.path)
-    if spec.features is None:
-        _refuse_index(features, columns, spec.path)
-    y = columns.pop(spec.target)
-    x = np.stack([columns[name] for name in features], axis=1)
-    rows = CompleteRows(x, y, features, spec.target, spec.path, skipped_rows=table.skipped_rows)
-    return split(rows, seed=spec.seed)
+    spec = tidied(spec)
+    with source_of(spec.path, spec.reading, spec.target) as source:
+        left_out = dict.fromkeys(spec.reading.skip, "--skip") | _without_asking(spec, source)
+        features = _features(spec, [name for name in source.names if name not in left_out], source.names)
+        places = {name: place for place, name in enumerate(source.names)}
+        numbers = {name: places[name] for name in (*features, spec.target)}
+        found = read_columns(source.table, numbers, spec.reading, source.separator, spec.target)
+        chosen = _without_indices(spec, found, numbers, left_out)
+        faults = [*found.faults, *_rounding(source.table, numbers, chosen)]
+    refuse(spec.path, [*faults, *_questions(spec, chosen)])
+    rows = rows_of(chosen, spec)
+    _refuse_constant(spec, chosen, rows)
+    made = CompleteRows(
+        rows.x, rows.y, rows.features, spec.target, spec.path, skipped_rows=rows.skipped + source.empty_rows
+    )
+    understood = lines_of(spec, source, chosen, rows, left_out)
+    return replace(split(made, seed=spec.seed), understood=understood)
 
 
-def footer_values(path: Path) -> int:
-    """Rows times columns by the footer of a Parquet file, which is quick to read; 0 for any other file."""
-    polars = require("polars")
-    if path.suffix.lower() != ".parquet":
-        return 0
-    try:
-        table = polars.scan_parquet(path, glob=False, hive_partitioning=False)
-        return int(table.select(polars.len()).collect().item()) * len(table.collect_schema())
-    except (OSError, polars.exceptions.PolarsError):
-        return 0  # reading it says what is wrong
+def number_columns(path: str, reading: Reading) -> tuple[str, ...]:
+    """The columns of numbers of a file, from which a target may be chosen.
 
-
-# --- reading --------------------------------------------------------------------------------------------------
-
-
-def _read(path: Path) -> Table:
-    """The whole table; the columns of a CSV are still text."""
-    polars = require("polars")
-    if os.path.isdir(path):  # unlike Path's, these never raise, whatever the name
-        raise InputError(f"{path}: is a directory; give one .csv or .parquet file")
-    if not os.path.exists(path):
-        raise InputError(f"{path}: no such file; give the path of a .csv or .parquet file")
-    if not os.path.isfile(path):  # a pipe would be waited for without end
-        raise InputError(f"{path}: is a pipe or a device; write it to a .csv or .parquet file first")
-    readers = {".csv": _read_csv, ".parquet": _read_parquet}
-    if path.suffix.lower() not in readers:
-        raise InputError(f"{path}: cannot tell its format from {path.suffix!r}; give a .csv or .parquet file")
-    try:
-        return readers[path.suffix.lower()](path)
-    except (OSError, UnicodeDecodeError, polars.exceptions.PolarsError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise InputError(f"{path}: cannot be read ({reason}); {FIX[path.suffix.lower()]}") from error
-
-
-def _read_parquet(path: Path) -> Table:
-    import polars as pl
-
-    return Table(pl.read_parquet(path, glob=False, hive_partitioning=False))
-
-
-def _read_csv(path: Path) -> Table:
-    """Columns as text, named by the first line; lines with nothing on them are left out."""
-    import polars as pl
-
-    with path.open(encoding="utf-8-sig") as file:
-        first = next((line for line in file if line.strip()), "")
-    separator = max(",;\t", key=first.count)  # spreadsheets in many countries write semicolons
-    try:
-        lines = pl.read_csv(path, separator=separator, has_header=False, infer_schema=False, glob=False)
-    except pl.exceptions.ComputeError as error:
-        if reason := too_long_line(path, separator):
-            fix = f'write a text with {separator!r} in it as "in quotes", and leave out fields that are too many'
-            raise InputError(f"{path}: {reason}: {fix}") from error
-        raise
-    empty = _empty_rows(lines)
-    skipped_rows = min(rows_of_separators(path, separator), int(empty.sum())) if empty.any() else 0
-    lines = lines.filter(~empty) if empty.any() else lines
-    if lines.is_empty():
-        raise InputError(f"{path}: holds only blank lines; {FIX['.csv']}")
-    names = [(name or "").strip() or f"column {number}" for number, name in enumerate(lines.row(0), 1)]
-    if doubled := [name for name, count in Counter(names).items() if count > 1]:
-        raise InputError(
-            f"{path}: two columns have the same name ({first_names(sorted(doubled))}): rename one"
+    Raises:
+        InputError: the file cannot be read.
+    """
+    with source_of(path, reading, None) as source:
+        wanted = {name: place for place, name in enumerate(source.names) if name not in reading.skip}
+        found = read_columns(source.table, wanted, reading, source.separator, "")
+        return tuple(
+            name
+            for name, column in found.columns.items()
+            if varies(column) and not index_of(name, column, wanted[name])
         )
-    lines.columns = names
-    return Table(lines.slice(1), skipped_rows)
 
 
-def _empty_rows(lines: pl.DataFrame) -> pl.Series:
-    """Which rows have no value in any column, as a series of booleans."""
-    columns = lines.iter_columns()
-    empty = next(columns).is_null()
-    for column in columns:
-        if not empty.any():
-            break
-        empty &= column.is_null()
-    return empty
+def varies(column: Column) -> bool:
+    """Whether a column has two different numbers."""
+    finite = column.values[np.isfinite(column.values)]
+    return not column.words and bool(finite.size) and bool((finite != finite[0]).any())
 
 
-# --- checking -------------------------------------------------------------------------------------------------
+def declared_values(name: str, most_bytes: int) -> int:
+    """Rows times columns that a Parquet file says it has, however small it is; 0 for any other file.
+
+    Raises:
+        InputError: it is compressed, and holds more than `most_bytes`.
+    """
+    duckdb = require("duckdb")
+    suffix, packing = suffixes(name)
+    if not packing and suffix != ".parquet":
+        return 0
+    with opened(name, most_bytes) as file:
+        try:
+            return parquet_values(file.path) if file.kind == "parquet" else 0
+        except duckdb.Error:
+            return 0  # reading it says what is wrong
 
 
-def _features(spec: File, columns: list[str]) -> tuple[str, ...]:
+def tidied(spec: File) -> File:
+    """The same description with one space in a name where there is any white space, as names are read."""
+
+    def tidy(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(" ".join(name.split()) for name in names)
+
+    reading = spec.reading.model_copy(
+        update={"skip": tidy(spec.reading.skip), "categorical": tidy(spec.reading.categorical)}
+    )
+    features = None if spec.features is None else tidy(spec.features)
+    return spec.model_copy(
+        update={"target": tidy((spec.target,))[0], "features": features, "reading": reading}
+    )
+
+
+# --- choosing -------------------------------------------------------------------------------------------------
+
+
+def _without_asking(spec: File, source: Source) -> dict[str, str]:
+    """Columns without a name of their own that have no values, or the names of the rows; with the reason."""
+    left_out: dict[str, str] = {}
+    if spec.features is not None:
+        return left_out
+    nameless = [place for place, name in enumerate(source.names) if is_nameless(name) and name != spec.target]
+    for place, present in zip(nameless, source.table.present(nameless), strict=True):
+        if not present:
+            left_out[source.names[place]] = "no name and no values"
+        elif place == 0 and source.table.names_rows(place, plain):
+            left_out[source.names[place]] = "no name, and other words in every row: names of rows"
+    return left_out
+
+
+def _features(spec: File, columns: list[str], every: tuple[str, ...]) -> tuple[str, ...]:
     """The feature columns: those named, or every column but the target."""
-    features = spec.features
+    reading, features = spec.reading, spec.features
     if features is None:
         features = tuple(name for name in columns if name != spec.target)
-    present = set(columns)
-    for name in (spec.target, *features):
+    words = [name for name in reading.categorical if name != AUTO or AUTO in every]
+    present = set(every)
+    for name in (spec.target, *features, *reading.skip, *words):
         if name not in present:
-            near = nearest(name, columns)
+            near = nearest(name, every)
             hint = f"; did you mean {near!r}?" if near else ""
-            raise InputError(f"{spec.path}: no column {name!r}; it has {first_names(columns)}{hint}")
+            raise InputError(f"{spec.path}: no column {name!r}; it has {first_names(every)}{hint}")
+    for name, rule in (
+        (spec.target, "is the target"),
+        *((name, "is a feature") for name in spec.features or ()),
+    ):
+        if name in reading.skip:
+            raise InputError(
+                f"{spec.path}: {name!r} {rule}, and is left out: take away `{option('skip', [name])}`"
+            )
     if spec.target in features:
         raise InputError(
-            f"{spec.path}: {spec.target!r} is the target and also a feature: leave it out of the features"
+            f"{spec.path}: {spec.target!r} is the target and also a feature: leave it out of --features"
+        )
+    if spec.target in words:
+        raise InputError(
+            f"{spec.path}: {spec.target!r} is the target, so its words cannot be columns: choose another"
         )
     if doubled := [name for name, count in Counter(features).items() if count > 1]:
         raise InputError(f"{spec.path}: feature {doubled[0]!r} is named twice: name it once")
@@ -168,92 +162,69 @@ def _features(spec: File, columns: list[str]) -> tuple[str, ...]:
         raise InputError(f"{spec.path}: {fault}: rename it")
     if not features:
         raise InputError(
-            f"{spec.path}: no feature beside the target {spec.target!r}: add at least one column"
+            f"{spec.path}: no feature beside the target {spec.target!r}: "
+            "add at least one column, or name another --separator"
         )
     return features
 
 
-def _numbers(column: pl.Series, path: str) -> Float64:
-    """A column as float64 (n,), NaN where there is a gap."""
-    import polars as pl
-
-    text = column.dtype == pl.String
-    if not (text or column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null)):
+def _without_indices(
+    spec: File, found: Columns, numbers: dict[str, int], left_out: dict[str, str]
+) -> dict[str, Column]:
+    """The columns but for those that only number the rows, unless they were named."""
+    chosen = dict(found.columns)
+    for name in [name for name in chosen if name != spec.target and spec.features is None]:
+        if reason := index_of(name, chosen[name], numbers[name]):
+            left_out[name] = reason
+            del chosen[name]
+    if spec.target in chosen and len(chosen) == 1 and not found.faults:
         raise InputError(
-            f"{path}: column {column.name!r} is not numeric (its type is {column.dtype.base_type().__name__}): "
-            "leave it out, or write it as numbers"
+            f"{spec.path}: no feature beside the target {spec.target!r}, and what numbers the rows"
         )
-    numbers = column.cast(pl.Float64, strict=False)
-    if text and numbers.null_count() > column.null_count():
-        lower_case = column.str.to_lowercase()
-        if lower_case.is_in(["true", "false"]).all():
-            return (lower_case == "true").to_numpy().astype(np.float64)  # a gap is NaN
-    if numbers.null_count() > column.null_count():
-        bad = column.filter(numbers.is_null() & column.is_not_null())
-        raise InputError(
-            f"{path}: column {column.name!r} is not numeric (first bad value {str(bad[0])!r}, "
-            f"{len(bad)} in all): leave it out, or write it as numbers"
-        )
-    values: Float64 = numbers.to_numpy().astype(np.float64)
-    _refuse_rounding(column, values, path)
-    return values
+    return chosen
 
 
-def _tidied(frame: pl.DataFrame) -> pl.DataFrame:
-    """The same table: text that is no number without spaces around it, and gaps in place of words for them.
-
-    All columns at once, since a call for each is slow where there are thousands.
-    """
-    import polars as pl
-
-    text = frame.select(pl.selectors.string())
-    counts = zip(*(table.null_count().row(0) for table in (text, _cast(text))), strict=True)
-    names = [name for name, (gaps, failed) in zip(text.columns, counts, strict=True) if failed > gaps]
-    if not names:
-        return frame
-    stripped = pl.col(names).str.strip_chars()
-    return frame.with_columns(pl.when(stripped.is_in(list(GAPS))).then(None).otherwise(stripped).name.keep())
+# --- asking ---------------------------------------------------------------------------------------------------
 
 
-def _cast(frame: pl.DataFrame) -> pl.DataFrame:
-    """Every column as float64; null what is no number."""
-    import polars as pl
-
-    return frame.select(pl.all().cast(pl.Float64, strict=False))
-
-
-def _refuse_rounding(column: pl.Series, values: Float64, path: str) -> None:
-    """Raise for an integer that float64 cannot hold."""
-    large = np.flatnonzero(np.abs(values) >= LARGEST_EXACT)
-    if not large.size or column.dtype.is_float():
-        return
-    integers = column.gather(large).to_list()
-    if rounded := rounded_by_float64(integers):
-        raise InputError(
-            f"{path}: column {column.name!r} has integers that float64 cannot hold (first "
-            f"{integers[rounded[0]]}, {len(rounded)} in all): leave it out, or subtract what they have in common"
-        )
+def _questions(spec: File, columns: dict[str, Column]) -> list[Fault]:
+    """What must be asked of the values before they can be trained on."""
+    faults = infinity_faults(columns, spec.target)
+    if spec.features is None:
+        faults += counters({name: column for name, column in columns.items() if name != spec.target})
+    suspects = {} if spec.reading.null else sentinels(columns)
+    faults += sentinel_faults(suspects, columns)
+    for value, names in suspects.items():
+        for name in names:  # what is asked next takes the first answer
+            values = np.where(columns[name].values == value, np.nan, columns[name].values)
+            columns = {**columns, name: replace(columns[name], values=values)}
+    return faults + gap_faults(columns, spec.target, spec.reading.missing)
 
 
-def _complete(columns: dict[str, Float64], path: str) -> None:
-    """Raise for gaps (NaN) and infinities, naming the columns and counts."""
-    for fault, is_bad, fix in (
-        ("gaps", np.isnan, "fill them, or leave those rows or columns out"),
-        ("infinite values", np.isinf, "fix them, or leave those rows or columns out"),
-    ):
-        counts = {name: int(is_bad(values).sum()) for name, values in columns.items()}
-        columns_at_fault = [f"{name!r} ({count})" for name, count in counts.items() if count]
-        if columns_at_fault:
-            raise InputError(f"{path}: {fault} in {first_names(columns_at_fault)}: {fix}")
+def _refuse_constant(spec: File, columns: dict[str, Column], rows: Rows) -> None:
+    """Raise for a target that is the same in every training row, with another one where there is one."""
+    train = ~held_out_rows(len(rows.y), spec.seed, spec.path)
+    others = [name for name, column in columns.items() if varies(column) and name != spec.target]
+    if (rows.y[train] == rows.y[train][0]).all() and others:
+        text = f"target {spec.target!r} is constant ({rows.y[train][0]:g} in every training row)"
+        refuse(spec.path, [Fault(text, (option("target", others[-1:]),), "another target")])
 
 
-def _refuse_index(features: tuple[str, ...], columns: dict[str, Float64], path: str) -> None:
-    """Raise for a feature that nobody named and that is another integer in every row."""
-    for name in features:
-        if WITHOUT_NAME.fullmatch(name):
-            values = columns[name]
-            if (values == np.floor(values)).all() and len(np.unique(values)) == len(values):
-                raise InputError(
-                    f"{path}: column {name!r} has no name of its own, and another integer in every row, as an "
-                    "index has: write the file without it, name it, or choose other columns with --features"
-                )
+def _rounding(table: Table, numbers: dict[str, int], columns: dict[str, Column]) -> list[Fault]:
+    """Columns with integers that float64 cannot hold."""
+    faults = []
+    for name, column in columns.items():
+        large = np.flatnonzero(np.abs(column.values) >= LARGEST_EXACT)
+        if (
+            column.words
+            or column.shown
+            or not large.size
+            or table.types[numbers[name]] in ("FLOAT", "DOUBLE")
+        ):
+            continue
+        integers = table.fields(numbers[name], large.tolist())
+        if rounded := rounded_by_float64(integers):
+            example = f"first {integers[rounded[0]]}, {len(rounded)} in all"
+            text = f"column {name!r} has integers that float64 cannot hold ({example})"
+            faults.append(Fault(text, (option("skip", [name]),)))
+    return faults

@@ -25,6 +25,11 @@ class Declaration(NamedTuple):
     help: str
 
     @property
+    def flag(self) -> str:
+        """The option as it is typed."""
+        return typed(self.name)
+
+    @property
     def repeats(self) -> bool:
         """Whether it may be given more than once."""
         return isinstance(self.default, tuple)
@@ -59,12 +64,52 @@ class Options:
     data: str | None = option(
         None,
         "FILE",
-        "A CSV or Parquet file as a task, instead of the default tasks or beside those of --task.",
+        "A table as a task (.csv, .tsv, .txt, .data, .parquet, .feather, .arrow; also .gz, .zst, .zip), instead "
+        "of the default tasks or beside those of --task.",
         *EVERY_RUN,
     )
     target: str | None = option(None, "COLUMN", "The column of --data to predict.", *EVERY_RUN)
     features: str | None = option(
-        None, "COLUMNS", "Columns of --data to predict from, with commas; default all.", *EVERY_RUN
+        None,
+        "COLUMNS",
+        'Columns of --data to predict from, with commas ("in quotes" if a name has one); default all.',
+        *EVERY_RUN,
+    )
+    separator: str | None = option(
+        None,
+        "CHARACTER",
+        "Between fields of --data; also tab and blank; default told from the file.",
+        *EVERY_RUN,
+    )
+    decimal: str | None = option(
+        None, "MARK", "Decimal mark of --data, . or , and the other one between thousands.", *EVERY_RUN
+    )
+    encoding: str | None = option(
+        None, "NAME", "Encoding of --data, such as utf-8, cp1252, utf-16.", *EVERY_RUN
+    )
+    null: Sequence[str] = option(
+        (), "WORD", "A further word, or number, for a missing value in --data; repeat for more.", *EVERY_RUN
+    )
+    no_header: bool = option(
+        False,
+        "",
+        "--data has no names in its first line; they are then column 1, column 2 and so on.",
+        *EVERY_RUN,
+    )
+    skip: Sequence[str] = option(
+        (), "COLUMN", "A column of --data to leave out; repeat for more.", *EVERY_RUN
+    )
+    categorical: Sequence[str] = option(
+        (),
+        "COLUMN",
+        "A column of --data whose words become columns of 0 and 1; repeat for more; auto: all of few words.",
+        *EVERY_RUN,
+    )
+    missing: str = option(
+        "refuse",
+        "WHAT",
+        "Gaps in --data: refuse, drop (their rows) or mean (of the training rows).",
+        *EVERY_RUN,
     )
     dtype: str = option("float32", "DTYPE", "float32 or float64.", *EVERY_RUN)
     device: str = option(
@@ -90,6 +135,23 @@ class Options:
     )
     phases: bool = option(False, "", "Also show where the time of a step goes.", "compare")
     quiet: bool = option(False, "", "No progress: the tables alone, and errors.", *EVERY_RUN, "sweep")
+
+
+OF_DATA = (  # how --data is read
+    *("target", "features", "separator", "decimal", "encoding", "null", "no_header", "skip", "categorical"),
+    "missing",
+)
+
+
+def is_given(options: Options, name: str) -> bool:
+    """Whether an option says something."""
+    default = next(option.default for option in fields(Options) if option.name == name)
+    return (getattr(options, name) or default) != default
+
+
+def typed(name: str) -> str:
+    """An option of this name as it is typed."""
+    return "--" + name.replace("_", "-")
 
 
 def declared(command: str) -> Iterator[Declaration]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import get_args
+from types import MappingProxyType
+from typing import NamedTuple, get_args
 
 from samestep import backends
 from samestep.backends.interface import Device, LaneName
@@ -19,8 +20,9 @@ from ..record import Effort, Threads
 from ..record.plan import work_pairs
 from .able_lanes import Pair, has_device, idle_lanes, unsupported_pairs, why_not
 from .efforts import EFFORTS
+from .file_task import task_of_data
 from .folder import RunFolder
-from .options import Options
+from .options import OF_DATA, Options, is_given, typed
 
 DEFAULT_TASKS = ("lesson", "diabetes")
 DEFAULT_BASELINE = "torch"
@@ -38,6 +40,7 @@ class RunRequest:
     phases: also measure where the time of a step goes.
     resumed: the run was begun earlier in the folder `out`; its plan decides.
     seed: of everything that is drawn; another one for each run where it is None.
+    understood: how the file of --data was read, in a few lines.
     """
 
     tasks: tuple[Task, ...]
@@ -53,6 +56,7 @@ class RunRequest:
     phases: bool = False
     resumed: bool = False
     seed: int | None = None
+    understood: tuple[str, ...] = ()
 
     @property
     def missing(self) -> dict[str, str]:
@@ -63,6 +67,14 @@ class RunRequest:
     def pairs(self) -> tuple[Pair, ...]:
         """Task and lane of all that is to be measured."""
         return work_pairs([task.name for task in self.tasks], self.lanes, self.unsupported)
+
+
+class ChosenTasks(NamedTuple):
+    """The tasks, default tasks that are left out with the reason, and how a file was read."""
+
+    tasks: tuple[Task, ...]
+    left_out: Mapping[str, str] = MappingProxyType({})
+    understood: tuple[str, ...] = ()
 
 
 def resolve(options: Options, *, tasks: Sequence[Task] = (), race: bool = True) -> RunRequest:
@@ -91,10 +103,11 @@ def resolve(options: Options, *, tasks: Sequence[Task] = (), race: bool = True) 
         raise InputError(f"the baseline {baseline} cannot run here: {missing[baseline]}")
     out = Path(options.out) if options.out else default_folder()
     RunFolder(out).check_free()
-    chosen, left_out = choose_tasks(options, tasks)
+    chosen = choose_tasks(options, tasks)
     request = RunRequest(
-        tasks=chosen,
-        left_out_tasks=left_out,
+        tasks=chosen.tasks,
+        left_out_tasks=chosen.left_out,
+        understood=chosen.understood,
         lanes=able,
         missing_lanes=missing,
         baseline=baseline if baseline in able else able[0],
@@ -152,12 +165,9 @@ def whole_baseline(request: RunRequest, options: Options, unsupported: Mapping[P
 def begun_earlier(options: Options, folder: str) -> RunRequest:
     """The run that was begun in a folder, as it was planned then; no other option goes with it."""
     for option in fields(Options):
-        if (
-            option.name not in ("resume", "quiet")
-            and (getattr(options, option.name) or option.default) != option.default
-        ):
+        if option.name not in ("resume", "quiet") and is_given(options, option.name):
             raise InputError(
-                f"--resume goes on as {folder} was begun: leave out --{option.name}, or start a new run"
+                f"--resume goes on as {folder} was begun: leave out {typed(option.name)}, or start a new run"
             )
     place = RunFolder(folder)
     place.check_begun()
@@ -215,24 +225,19 @@ def by_tier(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(names, key=place))
 
 
-def choose_tasks(options: Options, own_tasks: Sequence[Task] = ()) -> tuple[tuple[Task, ...], dict[str, str]]:
-    """The caller's own tasks and those of --task and --data; when there are none the defaults.
-
-    Also why any of the defaults is left out.
-    """
+def choose_tasks(options: Options, own_tasks: Sequence[Task] = ()) -> ChosenTasks:
+    """The caller's own tasks and those of --task and --data; when there are none the defaults."""
     dtype: Dtype = pick("dtype", options.dtype, get_args(Dtype))
     chosen = [*own_tasks, *(tasks.get(name, dtype=dtype) for name in dict.fromkeys(options.task))]
-    if options.data:
-        if not options.target:
-            raise InputError(f"--data {options.data} needs --target COLUMN: the column to predict")
-        features = tuple(name.strip() for name in options.features.split(",")) if options.features else None
-        chosen.append(tasks.from_file(options.data, options.target, features, dtype=dtype))
-    elif options.target or options.features:
-        raise InputError("--target and --features need --data FILE")
-    return (tuple(chosen), {}) if chosen else default_tasks(dtype)
+    if not options.data:
+        if given := [typed(name) for name in OF_DATA if is_given(options, name)]:
+            raise InputError(f"{' and '.join(given)}: only with --data FILE")
+        return ChosenTasks(tuple(chosen)) if chosen else default_tasks(dtype)
+    task, understood = task_of_data(options, options.data, dtype)
+    return ChosenTasks((*chosen, task), understood=understood)
 
 
-def default_tasks(dtype: Dtype) -> tuple[tuple[Task, ...], dict[str, str]]:
+def default_tasks(dtype: Dtype) -> ChosenTasks:
     """The default tasks whose data can be had here, and why the others cannot: nobody asked for those by name."""
     able, left_out = [], {}
     for name in DEFAULT_TASKS:
@@ -243,7 +248,7 @@ def default_tasks(dtype: Dtype) -> tuple[tuple[Task, ...], dict[str, str]]:
             left_out[name] = str(error)
         else:
             able.append(task)
-    return tuple(able), left_out
+    return ChosenTasks(tuple(able), left_out)
 
 
 def default_folder() -> Path:

@@ -29,12 +29,13 @@ MODULE = "samestep.benchmarks.bench_training"  # what --pyargs takes
 REQUEST = pytest.StashKey["RunRequest"]()
 REPLAY = pytest.StashKey[Replay]()
 OUTPUT = pytest.StashKey[TextIO]()
+TAKEN = {"no_header": "data_no_header"}  # an option that pytest itself has, and its name here
 LIBRARY = "pytest_benchmark.plugin"  # the module behind the plugin `benchmark`
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of `samestep compare`, from the same declarations."""
-    from ..measure.options import declared
+    from ..measure.options import declared, typed
 
     title = "training benchmarks of samestep; write folders and files with =, as in --out=FOLDER"
     group = parser.getgroup("samestep", title)
@@ -45,7 +46,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         if option.is_flag:
             kind = {"action": "store_true"}
         default = f" Default: {option.default}." if isinstance(option.default, str) else ""
-        group.addoption(f"--{option.name}", help=f"{option.help}{default}", **kind)
+        name = TAKEN.get(option.name, option.name)
+        group.addoption(typed(name), dest=name, help=f"{option.help}{default}", **kind)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -104,7 +106,8 @@ def requested(config: pytest.Config) -> RunRequest:
     from ..measure.request import resolve
 
     if REQUEST not in config.stash:
-        values = {option.name: config.getoption(option.name) for option in declared("pytest")}
+        names = [option.name for option in declared("pytest")]
+        values = {name: config.getoption(TAKEN.get(name, name)) for name in names}
         try:
             config.stash[REQUEST] = resolve(Options(**values))
         except InputError as error:
@@ -163,8 +166,10 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         return
     if session.testsfailed and not config.option.continue_on_collection_errors:
         return  # pytest itself ends here
+    from ..console.notes import tell
     from .adapter import Saver
 
+    tell(requested(config).understood)
     config.stash[REPLAY] = Replay(config, requested(config), pairs)
     if Saver(config).measures:
         config.stash[REPLAY].measure()

@@ -15,7 +15,7 @@ from samestep.backends.spec import File, Linear, Synthetic, Task
 from .. import datasets
 from ..console.errors import InputError
 from ..datasets import Split
-from ..datasets.table import footer_values
+from ..datasets.table import declared_values
 
 MOST_VALUES = 50_000_000  # of a data set or of all its activations: 400 MB in float64
 MOST_ORDERED = 30_000_000  # rows of all epochs, whose orders are made
@@ -66,8 +66,8 @@ def _permitted(recorded: str, named: str | None) -> Path:
     if named is None and os.path.exists(path):
         _within("bytes", os.path.getsize(path), MOST_BYTES)
         _within(
-            "values", footer_values(Path(path)), MOST_VALUES
-        )  # a few bytes of Parquet can hold any number
+            "values", declared_values(path, MOST_BYTES), MOST_VALUES
+        )  # of few bytes there may be any number
     return Path(path)
 
 

@@ -5,7 +5,6 @@ from functools import cache
 from typing import Any, cast
 
 import numpy as np
-import polars as pl
 import pytest
 
 from samestep import backends
@@ -13,6 +12,7 @@ from samestep.backends.spec import Linear, Synthetic, Task
 from samestep.benchmarks import datasets, tasks
 from samestep.benchmarks.accuracy.scores import accuracy, parameter_errors
 from samestep.benchmarks.console.errors import InputError
+from tests.helpers.tables import write_table
 
 # Bounds on each loss's second derivative in the prediction, at reduction mean: 2 for mse, 1/beta for smooth_l1;
 # no eigenvalue of the softmax's diag(p) - p p^T is above 1/2, and the sigmoid's p (1 - p) is at most 1/4.
@@ -186,7 +186,7 @@ def houses(tmp_path) -> str:
     size, rooms = rng.uniform(40, 200, 400), rng.integers(1, 7, 400)
     price = 900 * size + 8000 * rooms + rng.normal(0, 5000, 400)
     path = tmp_path / "houses.csv"
-    pl.DataFrame({"size": size, "rooms": rooms, "country": ["1"] * 400, "price": price}).write_csv(path)
+    write_table(path, {"size": size, "rooms": rooms, "country": ["1"] * 400, "price": price})
     return str(path)
 
 
@@ -234,9 +234,11 @@ def test_wide_data_become_a_task_without_a_matrix_of_its_columns(tmp_path):
     """20,000 columns: the product of two of them each would take 3.2 GB."""
     import tracemalloc
 
-    path, columns = tmp_path / "genes.parquet", 20_000
+    path, columns = tmp_path / "genes.csv", 20_000
     table = np.random.default_rng(0).normal(size=(40, columns))
-    pl.DataFrame(table, schema=[f"g{index}" for index in range(columns)]).write_parquet(path)
+    np.savetxt(
+        path, table, delimiter=",", header=",".join(f"g{index}" for index in range(columns)), comments=""
+    )
     tracemalloc.start()
     try:
         task = tasks.from_file(str(path), "g0")

@@ -9,6 +9,7 @@ from samestep.backends.spec import File, Task
 
 from ... import tasks
 from ...console.errors import InputError
+from ...datasets.spelling import arguments_of
 from ...record import AnyRecord
 from .. import formatting as fmt
 from ..text_table import TextTable
@@ -114,9 +115,7 @@ def _compare(record: AnyRecord) -> list[str]:
 def _task(task: Task) -> list[str]:
     """The options that name a task; none where it is neither a named one nor a file's."""
     if isinstance(task.dataset, File):
-        features = task.dataset.features
-        arguments = ["--data", PurePath(task.dataset.path).name, "--target", task.dataset.target]
-        return arguments + (["--features", ",".join(features)] if features else [])
+        return arguments_of(task.dataset, PurePath(task.dataset.path).name)
     try:
         named = tasks.get(task.name, task.dtype) == task
     except InputError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import numpy as np
-import polars as pl
+import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 
@@ -180,7 +180,7 @@ GIVEN = {
     "lists": lambda a: a.tolist(),
     "a tensor of torch": lambda a: tensor(a, requires_grad=True),
     "an array of JAX": in_jax,
-    "a data frame": lambda a: pl.DataFrame(a),
+    "a data frame": lambda a: pd.DataFrame(a),
     "a list of rows": list,
     "a list of tensors": lambda a: [tensor(row) for row in a],
 }
@@ -232,7 +232,7 @@ def test_wider_and_narrower_numbers_than_the_task_fail_by_their_dtype():
         assert wrong.reason == f"float32: params 0.weight are {kind} in a float32 task"
 
 
-@pytest.mark.parametrize("program", [np.zeros((3, 3)), (1, 2), [step], pl.DataFrame({"a": [1, 2]}), None])
+@pytest.mark.parametrize("program", [np.zeros((3, 3)), (1, 2), [step], pd.DataFrame({"a": [1, 2]}), None])
 def test_what_is_no_program_gets_one_line(program):
     with pytest.raises(InputError, match=r"is no program: give a backend, functions") as error:
         certify(program, make(), rows())

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars
 import pytest
 
 from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.commands.verify import table_rendering
 from samestep.benchmarks.commands.verify import verify as command
+from samestep.benchmarks.datasets import frames
 from samestep.benchmarks.record.arrays import decode, encode
 from samestep.benchmarks.record.files import open_document
 from samestep.benchmarks.report.tables import record_document
@@ -371,7 +371,7 @@ def test_a_parquet_file_of_few_bytes_and_many_values_is_not_unpacked(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(limits, "MOST_VALUES", 9_999)
-    polars.DataFrame({"x": [1.0] * 5_000, "y": [2.0] * 5_000}).write_parquet("many.parquet")
+    frames.write({"x": np.ones(5_000), "y": np.ones(5_000)}, Path("many.parquet"), "y")
     (said, *_) = verify(of_file(document, "many.parquet")).unchecked
     assert "it has 10,000 values; no more than 9,999 are worked out again" in said
     Path("broken.parquet").write_bytes(b"PAR1")

@@ -1,0 +1,145 @@
+"""Where the table stands in its text: the lines above the names, the names, and a row of units below them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from .dialect import BLANK, NO_VALUE, RECORDS, SEPARATORS, Dialect, is_number, records
+
+FEWEST_BELOW = 3  # rows of numbers below a row that is taken for one of units
+
+
+class Row(NamedTuple):
+    """The fields of a row, and how many lines of the text end before it, and with it."""
+
+    begin: int
+    end: int
+    fields: list[str]
+
+
+class Layout(NamedTuple):
+    """The names of the columns, empty where there is none, and how many lines stand before the first values.
+
+    `above` are the lines over the names, `units` the fields of a row below them; `other_separator` is that of the
+    names where it is not the one of the values.
+    """
+
+    names: tuple[str, ...]
+    first: int
+    above: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    other_separator: str = ""
+
+
+class Names(NamedTuple):
+    """Names that stand in a line above the first row; the line, and its separator."""
+
+    names: tuple[str, ...]
+    line: str
+    separator: str
+
+
+def layout_of(lines: Sequence[str], dialect: Dialect, *, no_header: bool) -> Layout:
+    """Where the table stands in a text, from its first lines."""
+    rows = list(_rows(lines, dialect))
+    place = _first_row(rows, dialect.width)
+    top, fields = rows[place], [row.fields for row in rows[place:]]
+    above = [line.strip() for line in lines[dialect.start : top.begin] if line.strip()]
+    if no_header:
+        return Layout(("",) * dialect.width, top.begin, tuple(above))
+    if elsewhere := _names_above(top.fields, above, dialect):
+        others = tuple(line for line in above if line != elsewhere.line)
+        other = "" if elsewhere.separator == dialect.separator else elsewhere.separator
+        return Layout(elsewhere.names, top.begin, others, other_separator=other)
+    names = _names(fields)
+    if _are_units(fields[1:]):
+        return Layout(names, rows[place + 1].end, tuple(above), tuple(fields[1]))
+    return Layout(names, top.end, tuple(above))
+
+
+def looks_like_values(names: Sequence[str]) -> bool:
+    """Whether at least half of the names, where there is one, are numbers: probably the first row of values."""
+    filled = [name for name in names if name.strip() not in NO_VALUE]
+    return bool(filled) and 2 * sum(map(is_number, filled)) >= len(filled)
+
+
+def _rows(lines: Sequence[str], dialect: Dialect) -> Iterator[Row]:
+    """The first rows that have anything in them."""
+    comment = dialect.comment
+    numbers = [n for n in range(dialect.start, len(lines)) if not (comment and lines[n].startswith(comment))]
+    reader = records([lines[number] for number in numbers], dialect.separator, dialect.quote)
+    read = count = 0
+    for fields in reader:
+        begin, read = numbers[read], reader.line_num  # type: ignore[attr-defined]
+        if any(field.strip() for field in fields):
+            yield Row(begin, numbers[read - 1] + 1, fields)
+            count += 1
+        if count == RECORDS:
+            return
+
+
+def _first_row(rows: Sequence[Row], width: int) -> int:
+    """The first row with as many fields as most have, or the one before it where it names all but one of them.
+
+    R writes no name over the names of its rows.
+    """
+    place = next((index for index, row in enumerate(rows) if len(row.fields) >= width), 0)
+    if place and width > 2 and len(rows[place - 1].fields) == width - 1:
+        return place - any(map(is_number, rows[place].fields))
+    return place
+
+
+def _names(fields: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """The names in the first row, one more than there are where every row below has one more field."""
+    header, rows = fields[0], fields[1:]
+    if rows and all(len(row) == len(header) + 1 for row in rows):
+        trailing = all(not row[-1].strip() for row in rows)
+        return (*header, "") if trailing else ("", *header)
+    return tuple(header)
+
+
+def _names_above(first: Sequence[str], above: Sequence[str], dialect: Dialect) -> Names | None:
+    """Names in a comment above the values, or in a line with another separator than theirs."""
+    if not above or not looks_like_values(first):
+        return None
+    for line in reversed(above):
+        text = line.removeprefix(dialect.comment).strip()
+        for separator in (dialect.separator, *SEPARATORS, BLANK):
+            names = next(records([text], separator, dialect.quote), [])
+            if len(names) == dialect.width > 1 and not any(map(is_number, names)):
+                return Names(tuple(names), line, separator)
+    return None
+
+
+def _are_units(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row has words wherever all below are numbers, in two columns or in brackets."""
+    if len(rows) <= FEWEST_BELOW:
+        return False
+    first, words = rows[0], []
+    for column, text in enumerate(first):
+        below = [row[column] for row in rows[1:] if len(row) > column and row[column].strip() not in NO_VALUE]
+        if below and all(map(is_number, below)) and text.strip() not in NO_VALUE:
+            words.append(text.strip())
+    if any(map(is_number, words)):
+        return False
+    return len(words) > 1 or any(word[0] + word[-1] in ("[]", "()") for word in words)
+
+
+def rows_alone(path: Path, dialect: Dialect, first: int, target: Path) -> tuple[Path, int]:
+    """A file of the rows that DuckDB can read, and how many lines of it to skip: the file itself where it can."""
+    blanks = dialect.separator == BLANK
+    if not blanks and not dialect.comment and first <= 1:
+        return path, first
+    with path.open(encoding="utf-8", newline="") as source, target.open("w", encoding="utf-8") as out:
+        lines = (line for number, line in enumerate(source) if number >= first)
+        if dialect.comment:
+            lines = (line for line in lines if not line.startswith(dialect.comment))
+        if blanks:
+            rows = (row for row in records(lines, BLANK, dialect.quote) if row)
+            csv.writer(out, delimiter="\t", lineterminator="\n").writerows(rows)
+        else:
+            out.writelines(lines)
+    return target, 0
