@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypedDict, Unpack
 
 from .backends.spec import Task
 from .benchmarks import tasks as named_tasks
@@ -15,7 +16,7 @@ from .benchmarks.console.notes import tell
 from .benchmarks.console.progress import progress
 from .benchmarks.datasets import frames
 from .benchmarks.datasets.spelling import text_of
-from .benchmarks.measure import duration, measure
+from .benchmarks.measure import RunRequest, duration, measure
 from .benchmarks.measure.exclusive import made_folder
 from .benchmarks.measure.options import Options
 from .benchmarks.measure.request import default_folder, resolve
@@ -27,6 +28,19 @@ from .result import Result
 DATA = "data.parquet"  # in the run's folder: data that came from Python
 
 
+class ReadingOptions(TypedDict, total=False):
+    """How data are read where they do not tell, as in `samestep compare`; one name alone needs no list."""
+
+    separator: str | None
+    decimal: str | None
+    encoding: str | None
+    null: str | Sequence[str]
+    no_header: bool
+    skip: str | Sequence[str]
+    categorical: str | Sequence[str]
+    missing: str
+
+
 def compare(
     tasks: str | Task | Sequence[str | Task] = (),
     lanes: str | Sequence[str] = (),
@@ -34,14 +48,6 @@ def compare(
     data: object = None,
     target: str | None = None,
     features: str | Sequence[str] = (),
-    separator: str | None = None,
-    decimal: str | None = None,
-    encoding: str | None = None,
-    null: str | Sequence[str] = (),
-    no_header: bool = False,
-    skip: str | Sequence[str] = (),
-    categorical: str | Sequence[str] = (),
-    missing: str = "refuse",
     dtype: str = "float32",
     device: str = "cpu",
     threads: str = "one",
@@ -51,13 +57,15 @@ def compare(
     resume: str | Path | None = None,
     phases: bool = False,
     quiet: bool = False,
+    **reading: Unpack[ReadingOptions],
 ) -> Result:
     """Certify that the lanes do the same work, measure them, and write the run's folder; gives the result.
 
     The arguments are the options of `samestep compare`, with the same defaults; a task is a name or a Task, and
     one alone needs no list. Progress goes to stderr. After Ctrl-C `resume=FOLDER` goes on with the run in `out`.
     data: a file's name; a data frame (pandas, polars, Arrow: what narwhals knows), a mapping of names to columns,
-    or arrays (x (n, k), y (n,)), which are kept as data.parquet in the run's folder.
+    or arrays (x (n, k), y (n,)), which are kept as data.parquet in the run's folder. reading: separator, decimal,
+    encoding, null, no_header, skip, categorical, missing.
 
     Raises:
         InputError: a name is unknown, data cannot be used, or the folder `out` holds another run.
@@ -68,36 +76,47 @@ def compare(
         lane=_several(lanes),
         target=target,
         features=features if isinstance(features, str) else text_of(features),
-        separator=separator,
-        decimal=decimal,
-        encoding=encoding,
-        null=_several(null),
-        no_header=no_header,
-        skip=_several(skip),
-        categorical=_several(categorical),
-        missing=missing,
         dtype=dtype,
         device=device,
         threads=threads,
         effort=effort,
         baseline=baseline,
-        out=None if out is None else str(out),
-        resume=None if resume is None else str(resume),
+        out=_text(out),
+        resume=_text(resume),
         phases=phases,
         quiet=quiet,
+        **{name: _as_typed(name, value) for name, value in reading.items()},
     )
-    given = [tasks] if isinstance(tasks, str | Task) else tasks
-    chosen = [task if isinstance(task, Task) else named_tasks.get(task, dtype=dtype) for task in given]
     with _in_a_file(data, options) as options:
-        request = resolve(options, tasks=chosen)
+        request = resolve(options, tasks=_chosen(tasks, dtype))
     if not quiet:
         tell(request.understood)
+    return _measured(request, quiet)
+
+
+def _measured(request: RunRequest, quiet: bool) -> Result:
+    """Measure what was asked for and write the run's folder."""
     with made_folder(request.out):
         with progress(duration.expected(request), quiet=quiet) as report:
             record = measure(request, progress=report)
         result = Result(record)
         write_run(result.analysis, request.out, markdown(record_document(result.analysis)))
     return result
+
+
+def _chosen(tasks: str | Task | Sequence[str | Task], dtype: str) -> list[Task]:
+    """Tasks by name or as they are."""
+    given = [tasks] if isinstance(tasks, str | Task) else tasks
+    return [task if isinstance(task, Task) else named_tasks.get(task, dtype=dtype) for task in given]
+
+
+def _as_typed(name: str, value: Any) -> Any:
+    """An option of reading as the command line has it: a list where it may be given more than once."""
+    return _several(value) if name in ("null", "skip", "categorical") else value
+
+
+def _text(path: str | Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _several(names: str | Sequence[str]) -> Sequence[str]:

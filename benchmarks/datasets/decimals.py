@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from .numerals import BOTH, Mark, is_marked
+from .reading.sql_table import Table
 from .refusal import Fault
-from .sql_table import Table
 
 TWO_READINGS = r"[+-]?[1-9]\d{0,2}\.\d{3}"  # 1.234 is 1234 where points part thousands
 

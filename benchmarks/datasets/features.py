@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from samestep.backends.spec import File
 
 from ..console.errors import InputError
-from .columns import Column
 from .gaps import any_gap, filled
 from .split import Float64, held_out_rows
+from .table_columns import DataColumn
 
 MOST_VALUES = 500_000_000  # of all columns of 0 and 1: 4 GB
 
 
-class Rows(NamedTuple):
+class TrainingRows(NamedTuple):
     """x (n, k) and y (n,) without gaps; `skipped` rows were left out for theirs.
 
     words: of each column of words, those of the training rows. unseen: how many held-out rows have another one.
@@ -46,7 +46,7 @@ class Part(NamedTuple):
     mean: float | None
 
 
-def rows_of(columns: Mapping[str, Column], spec: File) -> Rows:
+def rows_of(columns: Mapping[str, DataColumn], spec: File) -> TrainingRows:
     """The rows of a file's columns, in their order.
 
     Raises:
@@ -75,7 +75,7 @@ def rows_of(columns: Mapping[str, Column], spec: File) -> Rows:
         x[:, place] = part.values
     means = {part.name: part.mean for part in parts if part.mean is not None}
     names = tuple(part.name for part in parts)
-    return Rows(x, target.values[keep], names, int(gaps.sum()), words, unseen, means)
+    return TrainingRows(x, target.values[keep], names, int(gaps.sum()), words, unseen, means)
 
 
 def _filled(name: str, values: Float64, train: NDArray[np.bool_]) -> Part:

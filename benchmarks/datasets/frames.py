@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..console.errors import InputError
-from .duck import connection
 from .libraries import require
+from .reading.duck import connection
 
 PAIR = 2
 

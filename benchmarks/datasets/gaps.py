@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from samestep.backends.spec import Missing
 
 from ..console.choices import first_names
-from .columns import Column
-from .refusal import Fault, option
+from .refusal import Fault, as_option
 from .split import MIN_ROWS, Float64
+from .table_columns import DataColumn
 
 
-def gap_faults(columns: Mapping[str, Column], target: str, missing: Missing) -> list[Fault]:
+def gap_faults(columns: Mapping[str, DataColumn], target: str, missing: Missing) -> list[Fault]:
     """What must be asked of the gaps in columns: which of them to do without, and what to do with rows."""
     empty = [
         name
@@ -26,7 +26,9 @@ def gap_faults(columns: Mapping[str, Column], target: str, missing: Missing) -> 
     if empty and empty != [target]:
         chosen = [name for name in empty if name != target]
         faults.append(
-            Fault(f"no value at all in {first_names([repr(n) for n in chosen])}", (option("skip", chosen),))
+            Fault(
+                f"no value at all in {first_names([repr(n) for n in chosen])}", (as_option("skip", chosen),)
+            )
         )
     rest = {name: column for name, column in columns.items() if name not in empty}
     counts = {name: int((~np.isfinite(column.values)).sum()) for name, column in rest.items()}
@@ -43,11 +45,11 @@ def gap_faults(columns: Mapping[str, Column], target: str, missing: Missing) -> 
     elif missing == "drop" and whole < MIN_ROWS <= rows:
         worst = max(counts, key=lambda name: (name != target, counts[name]))
         text = f"only {whole} of {rows:,} rows have no gap"
-        faults.append(Fault(text, ("--missing mean", option("skip", [worst]))))
+        faults.append(Fault(text, ("--missing mean", as_option("skip", [worst]))))
     return faults
 
 
-def any_gap(columns: Mapping[str, Column]) -> NDArray[np.bool_]:
+def any_gap(columns: Mapping[str, DataColumn]) -> NDArray[np.bool_]:
     """Which rows have a gap in any column, (rows,)."""
     gaps = np.zeros(len(next(iter(columns.values())).values), dtype=bool)
     for column in columns.values():
@@ -55,14 +57,14 @@ def any_gap(columns: Mapping[str, Column]) -> NDArray[np.bool_]:
     return gaps
 
 
-def infinity_faults(columns: Mapping[str, Column], target: str) -> list[Fault]:
+def infinity_faults(columns: Mapping[str, DataColumn], target: str) -> list[Fault]:
     """What must be asked of infinite values: they cannot be trained on, but may count as gaps."""
     counts = {name: int(np.isinf(column.values).sum()) for name, column in columns.items()}
     where = [f"{name!r} ({count:,})" for name, count in counts.items() if count]
     if not where:
         return []
     names = [name for name, count in counts.items() if count and name != target]
-    ways = option("null", ["inf", "-inf"]), *([option("skip", names)] if names else [])
+    ways = as_option("null", ["inf", "-inf"]), *([as_option("skip", names)] if names else [])
     return [Fault(f"infinite values in {first_names(where)}", ways)]
 
 

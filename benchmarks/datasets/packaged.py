@@ -13,7 +13,7 @@ from samestep.backends.spec import Packaged, Reading
 from ..console.errors import InputError
 from .libraries import INSTALL, require
 from .numerals import plain
-from .source import source_of
+from .reading.source import source_of
 from .split import CompleteRows, Split, split
 
 FLIGHT_FEATURES = ("month", "day", "hour", "minute", "distance", "dep_delay")

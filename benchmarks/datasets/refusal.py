@@ -20,7 +20,7 @@ class Fault(NamedTuple):
     else_do: str = ""
 
 
-def option(name: str, values: Iterable[str]) -> str:
+def as_option(name: str, values: Iterable[str]) -> str:
     """An option as it is typed in a shell, once for each value."""
     texts = (
         f"={shlex.quote(value)}" if value.startswith("-") else f" {shlex.quote(value)}" for value in values

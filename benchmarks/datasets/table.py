@@ -12,19 +12,19 @@ from samestep.backends.strict_model import LONGEST_NAME
 
 from ..console.choices import first_names, nearest
 from ..console.errors import InputError
-from .columns import AUTO, Column, Columns, read_columns
-from .counters import counters, index_of, is_nameless, sentinel_faults, sentinels
-from .features import Rows, rows_of
-from .files import opened, suffixes
+from .features import TrainingRows, rows_of
 from .gaps import gap_faults, infinity_faults
 from .integers import LARGEST_EXACT, rounded_by_float64
 from .libraries import require
 from .numerals import plain
-from .readers import parquet_values
-from .refusal import Fault, option, refuse
-from .source import Source, source_of
+from .reading.plain_file import opened, suffixes
+from .reading.readers import parquet_values
+from .reading.source import Source, source_of
+from .reading.sql_table import Table
+from .refusal import Fault, as_option, refuse
+from .row_counters import counters, index_of, is_nameless, sentinel_faults, sentinels
 from .split import CompleteRows, Split, held_out_rows, split
-from .sql_table import Table
+from .table_columns import AUTO, Columns, DataColumn, read_columns
 from .understood import lines_of
 
 
@@ -72,7 +72,7 @@ def number_columns(path: str, reading: Reading) -> tuple[str, ...]:
         )
 
 
-def varies(column: Column) -> bool:
+def varies(column: DataColumn) -> bool:
     """Whether a column has two different numbers."""
     finite = column.values[np.isfinite(column.values)]
     return not column.words and bool(finite.size) and bool((finite != finite[0]).any())
@@ -145,7 +145,7 @@ def _features(spec: File, columns: list[str], every: tuple[str, ...]) -> tuple[s
     ):
         if name in reading.skip:
             raise InputError(
-                f"{spec.path}: {name!r} {rule}, and is left out: take away `{option('skip', [name])}`"
+                f"{spec.path}: {name!r} {rule}, and is left out: take away `{as_option('skip', [name])}`"
             )
     if spec.target in features:
         raise InputError(
@@ -170,7 +170,7 @@ def _features(spec: File, columns: list[str], every: tuple[str, ...]) -> tuple[s
 
 def _without_indices(
     spec: File, found: Columns, numbers: dict[str, int], left_out: dict[str, str]
-) -> dict[str, Column]:
+) -> dict[str, DataColumn]:
     """The columns but for those that only number the rows, unless they were named."""
     chosen = dict(found.columns)
     for name in [name for name in chosen if name != spec.target and spec.features is None]:
@@ -187,7 +187,7 @@ def _without_indices(
 # --- asking ---------------------------------------------------------------------------------------------------
 
 
-def _questions(spec: File, columns: dict[str, Column]) -> list[Fault]:
+def _questions(spec: File, columns: dict[str, DataColumn]) -> list[Fault]:
     """What must be asked of the values before they can be trained on."""
     faults = infinity_faults(columns, spec.target)
     if spec.features is None:
@@ -201,16 +201,16 @@ def _questions(spec: File, columns: dict[str, Column]) -> list[Fault]:
     return faults + gap_faults(columns, spec.target, spec.reading.missing)
 
 
-def _refuse_constant(spec: File, columns: dict[str, Column], rows: Rows) -> None:
+def _refuse_constant(spec: File, columns: dict[str, DataColumn], rows: TrainingRows) -> None:
     """Raise for a target that is the same in every training row, with another one where there is one."""
     train = ~held_out_rows(len(rows.y), spec.seed, spec.path)
     others = [name for name, column in columns.items() if varies(column) and name != spec.target]
     if (rows.y[train] == rows.y[train][0]).all() and others:
         text = f"target {spec.target!r} is constant ({rows.y[train][0]:g} in every training row)"
-        refuse(spec.path, [Fault(text, (option("target", others[-1:]),), "another target")])
+        refuse(spec.path, [Fault(text, (as_option("target", others[-1:]),), "another target")])
 
 
-def _rounding(table: Table, numbers: dict[str, int], columns: dict[str, Column]) -> list[Fault]:
+def _rounding(table: Table, numbers: dict[str, int], columns: dict[str, DataColumn]) -> list[Fault]:
     """Columns with integers that float64 cannot hold."""
     faults = []
     for name, column in columns.items():
@@ -226,5 +226,5 @@ def _rounding(table: Table, numbers: dict[str, int], columns: dict[str, Column])
         if rounded := rounded_by_float64(integers):
             example = f"first {integers[rounded[0]]}, {len(rounded)} in all"
             text = f"column {name!r} has integers that float64 cannot hold ({example})"
-            faults.append(Fault(text, (option("skip", [name]),)))
+            faults.append(Fault(text, (as_option("skip", [name]),)))
     return faults

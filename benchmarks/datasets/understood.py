@@ -9,15 +9,19 @@ import numpy as np
 from samestep.backends.spec import File
 
 from ..console.choices import first_names
-from .columns import Column
-from .features import Rows
-from .source import Source
+from .features import TrainingRows
+from .reading.source import Source
+from .table_columns import DataColumn
 
 WORDS_SHOWN = 8
 
 
 def lines_of(
-    spec: File, source: Source, columns: Mapping[str, Column], rows: Rows, left_out: Mapping[str, str]
+    spec: File,
+    source: Source,
+    columns: Mapping[str, DataColumn],
+    rows: TrainingRows,
+    left_out: Mapping[str, str],
 ) -> tuple[str, ...]:
     """The lines of one screen: the file, the target, the features, what was left out and why, gaps."""
     head = f"{source.table.rows:,} rows, {len(source.names):,} columns"
@@ -27,7 +31,11 @@ def lines_of(
 
 
 def _parts(
-    spec: File, source: Source, columns: Mapping[str, Column], rows: Rows, left_out: Mapping[str, str]
+    spec: File,
+    source: Source,
+    columns: Mapping[str, DataColumn],
+    rows: TrainingRows,
+    left_out: Mapping[str, str],
 ) -> Iterator[tuple[str, str]]:
     numbers = [name for name, column in columns.items() if not column.words and name != spec.target]
     yield "target", _number(columns[spec.target])
@@ -45,14 +53,14 @@ def _parts(
     yield "filled", f"with the mean of the training rows: {first_names(means)}" if means else ""
 
 
-def _number(column: Column) -> str:
+def _number(column: DataColumn) -> str:
     """A column of numbers: its name, how it is written, and its range."""
     finite = column.values[np.isfinite(column.values)]
     span = f"{finite.min():.4g} to {finite.max():.4g}" if finite.size else "no values"
     return f"{column.name} ({', '.join(filter(None, [column.shown, span]))})"
 
 
-def _rows(source: Source, rows: Rows) -> str:
+def _rows(source: Source, rows: TrainingRows) -> str:
     """How many rows were left out, and why."""
     parts = [f"{source.empty_rows:,} with nothing in them left out"] if source.empty_rows else []
     parts += [f"{rows.skipped:,} with gaps left out"] if rows.skipped else []

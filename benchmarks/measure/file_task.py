@@ -11,8 +11,8 @@ from .. import datasets, tasks
 from ..console.choices import first_names, pick
 from ..console.errors import InputError
 from ..datasets.numerals import MARKS
-from ..datasets.refusal import option
-from ..datasets.spelling import names_of
+from ..datasets.refusal import as_option
+from ..datasets.spelling import names_of, text_of
 from ..datasets.table import number_columns
 from .options import Options
 
@@ -67,4 +67,5 @@ def _proposal(path: str, reading: Reading) -> str:
     names = number_columns(path, reading)
     if not names:
         return ": --target COLUMN"
-    return f", one of {first_names(names)}: `{option('target', names[-1:])}`"
+    shown = first_names([text_of([name]) for name in names])
+    return f", one of {shown}: `{as_option('target', names[-1:])}`"

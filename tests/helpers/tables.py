@@ -11,7 +11,7 @@ import duckdb
 
 
 def write_table(path: Path, columns: Mapping[str, Any], separator: str = ",", **types: str) -> str:
-    """Write columns, lists or arrays, to a CSV or Parquet file; `types` are DuckDB's, of Parquet columns by name."""
+    """Write columns to a CSV or Parquet file; `types` are DuckDB's, of Parquet columns by name."""
     if path.suffix == ".parquet":
         _write_parquet(path, columns, types)
     else:

@@ -13,8 +13,8 @@ from samestep.backends.spec import File
 from samestep.benchmarks import datasets, tasks
 from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.datasets import frames
-from samestep.benchmarks.datasets.csv_lines import ends_within_quotes, too_long_line
 from samestep.benchmarks.datasets.integers import rounded_by_float64
+from samestep.benchmarks.datasets.reading.csv_lines import ends_within_quotes, too_long_line
 from samestep.benchmarks.verify.remake import remake
 from tests.helpers.tables import write_table
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..console.choices import first_names
-from .columns import Column
-from .refusal import Fault, option
+from .refusal import Fault, as_option
 from .split import Float64
+from .table_columns import DataColumn
 
 WITHOUT_NAME = re.compile(r"(column \d+|Unnamed: \d+|__index_level_\d+__|\.\.\.\d+)?")  # here, pandas, readr
 INDEX_NAME = re.compile("id|idx|index|no|nr|num|obs|row(s|id|names?|num(ber)?)?|case(id)?|recordid|sno")
@@ -37,7 +37,7 @@ def numbers_rows(values: Float64) -> bool:
     return bool((values == np.floor(values)).all()) and len(np.unique(values)) == len(values)
 
 
-def index_of(name: str, column: Column, place: int) -> str:
+def index_of(name: str, column: DataColumn, place: int) -> str:
     """Why a column of numbers is an index and no feature, in a few words; empty where it is none.
 
     `place` is its place in the file.
@@ -53,19 +53,19 @@ def index_of(name: str, column: Column, place: int) -> str:
     return ""
 
 
-def counters(features: Mapping[str, Column]) -> list[Fault]:
+def counters(features: Mapping[str, DataColumn]) -> list[Fault]:
     """Features with a name of their own that count the rows: a time, or an index. One alone is a time."""
     named = [name for name, column in features.items() if not column.words and counts_rows(column.values)]
     if len(named) == len(features):
         return []
     text = "{!r} counts the rows ({}); to train on it, name all features in --features"
     return [
-        Fault(text.format(name, _beginning(features[name].values)), (option("skip", [name]),))
+        Fault(text.format(name, _beginning(features[name].values)), (as_option("skip", [name]),))
         for name in named
     ]
 
 
-def sentinels(columns: Mapping[str, Column]) -> dict[float, list[str]]:
+def sentinels(columns: Mapping[str, DataColumn]) -> dict[float, list[str]]:
     """Numbers such as -999 that lie far from all others of a column: by value the columns that have it."""
     suspects: dict[float, list[str]] = {}
     for name, column in columns.items():
@@ -74,7 +74,9 @@ def sentinels(columns: Mapping[str, Column]) -> dict[float, list[str]]:
     return suspects
 
 
-def sentinel_faults(suspects: Mapping[float, Sequence[str]], columns: Mapping[str, Column]) -> list[Fault]:
+def sentinel_faults(
+    suspects: Mapping[float, Sequence[str]], columns: Mapping[str, DataColumn]
+) -> list[Fault]:
     """The question whether they stand for a missing value."""
     if not suspects:
         return []
@@ -85,7 +87,7 @@ def sentinel_faults(suspects: Mapping[float, Sequence[str]], columns: Mapping[st
         places.append(f"{value:g} in {where}")
     words = [f"{value:g}" if abs(value) < 1e6 else f"{value:.0f}" for value in suspects]
     text = f"far from all other values: {', '.join(places)}; a missing value, or else a measurement?"
-    return [Fault(text, (option("null", words), "--null NA"))]
+    return [Fault(text, (as_option("null", words), "--null NA"))]
 
 
 def _far(values: Float64) -> list[float]:

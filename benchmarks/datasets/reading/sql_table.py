@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from .split import Float64
+from ..split import Float64
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

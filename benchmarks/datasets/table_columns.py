@@ -22,9 +22,9 @@ from .numerals import (
     is_percent,
     plain,
 )
-from .refusal import Fault, option
+from .reading.sql_table import Table, Words, cast
+from .refusal import Fault, as_option
 from .split import Float64
-from .sql_table import Table, Words, cast
 
 AUTO = "auto"
 FEW_WORDS = 50  # different ones, of a column that becomes one of 0 and 1 for each by itself
@@ -34,7 +34,7 @@ LONGEST_WORD = 200
 
 
 @dataclass(frozen=True, eq=False)
-class Column:
+class DataColumn:
     """A column of the file: `values` float64 (rows,), NaN at gaps.
 
     words: of a column of words, whose values are positions in them. shown: how its numbers are written, in a few
@@ -54,7 +54,7 @@ class Columns:
     A column of few words is there as words already, though it must be asked whether it is to be.
     """
 
-    columns: dict[str, Column]
+    columns: dict[str, DataColumn]
     faults: list[Fault] = field(default_factory=list)
 
 
@@ -88,9 +88,9 @@ class _Reader:
         self.marks = {name: self._marks(name, words) for name, words in self.failing.items()}
         self.decimal = self._decimal(separator)
 
-    def columns(self) -> dict[str, Column]:
+    def columns(self) -> dict[str, DataColumn]:
         """Every column that can be one, by name."""
-        made: dict[str, Column] = {}
+        made: dict[str, DataColumn] = {}
         for name in self.wanted:
             if name in self.reading.categorical:
                 made[name] = self._words(name)
@@ -103,20 +103,20 @@ class _Reader:
         made |= self._as_words([name for name in self.failing if name not in made and name != self.target])
         return {name: self._without_null(column) for name, column in made.items()}
 
-    def _refuse_target(self, made: Mapping[str, Column]) -> None:
+    def _refuse_target(self, made: Mapping[str, DataColumn]) -> None:
         """Ask for another target where it is no column of numbers."""
         if self.target not in self.wanted or self.target in made:
             return
         text = self._example(self.target) if self.target in self.failing else repr(self.target)
         others = [name for name, column in made.items() if not column.words]
-        ways = (option("target", others[-1:]),) if others else ()
+        ways = (as_option("target", others[-1:]),) if others else ()
         self.faults.append(Fault(f"the target {text} is no column of numbers", ways, "another target"))
 
     def _refuse_types(self, names: Sequence[str]) -> None:
         """Ask to leave out columns whose type has no numbers, such as dates."""
         if names:
             types = [f"{name!r} ({self.table.types[self.wanted[name]].lower()})" for name in names]
-            self.faults.append(Fault(f"no numbers in {first_names(types)}", (option("skip", names),)))
+            self.faults.append(Fault(f"no numbers in {first_names(types)}", (as_option("skip", names),)))
 
     # --- numbers
 
@@ -160,23 +160,23 @@ class _Reader:
             self.faults.append(decision.fault)
         return decision.mark
 
-    def _dotted(self, name: str) -> Column:
+    def _dotted(self, name: str) -> DataColumn:
         """A column of plain numbers, whose points part thousands where the decimal mark is a comma."""
         if name in self.dotted and self.decimal == ",":
             form = Form(",")
             (values,) = self.table.doubles([self.wanted[name]], form.sql)
             if np.isfinite(values).sum() == np.isfinite(self.plain[name]).sum():
-                return Column(name, values, shown="points between thousands")
-        return Column(name, self.plain[name])
+                return DataColumn(name, values, shown="points between thousands")
+        return DataColumn(name, self.plain[name])
 
-    def _formed(self, name: str) -> Column | None:
+    def _formed(self, name: str) -> DataColumn | None:
         """A column of numbers that are not plain, or of yes and no; None where it is neither."""
         number, words = self.wanted[name], self.failing[name]
         if {word.word.lower() for word in words} <= BOOLEANS.keys() and not np.isfinite(
             self.plain[name]
         ).any():
             (values,) = self.table.doubles([number], booleans)
-            return Column(name, values, shown="yes and no as 1 and 0")
+            return DataColumn(name, values, shown="yes and no as 1 and 0")
         if not self.marks[name]:
             return None
         mark = self.decimal if self.decimal in self.marks[name] else next(iter(self.marks[name]))
@@ -190,9 +190,9 @@ class _Reader:
         shown += (
             ["commas between thousands"] if mark == "." and any("," in word.word for word in words) else []
         )
-        return Column(name, values, shown=", ".join(shown))
+        return DataColumn(name, values, shown=", ".join(shown))
 
-    def _without_null(self, column: Column) -> Column:
+    def _without_null(self, column: DataColumn) -> DataColumn:
         """The same column with gaps where a number stands that the user named as a word for a gap."""
         numbers = [float(word) for word in self.null if _is_float(word)]
         if not numbers or column.words:
@@ -201,29 +201,29 @@ class _Reader:
 
     # --- words
 
-    def _words(self, name: str) -> Column:
+    def _words(self, name: str) -> DataColumn:
         """A column as words, whatever it is."""
         number = self.wanted[name]
         words = [word.word for word in self.table.words(number, MOST_WORDS + 1)]
         words = [word for word in words if word not in GAPS_IN_TEXT and word not in self.null]
         if len(words) > MOST_WORDS or any(len(word) > LONGEST_WORD for word in words):
             what = f"{name!r} has over {MOST_WORDS:,} different words, or very long ones"
-            self.faults.append(Fault(what, (option("skip", [name]),)))
+            self.faults.append(Fault(what, (as_option("skip", [name]),)))
             words = words[:MOST_WORDS]
         words = sorted(words, key=lambda word: (float(word) if _is_float(word) else np.inf, word))
-        return Column(name, self.table.codes(number, words), tuple(words))
+        return DataColumn(name, self.table.codes(number, words), tuple(words))
 
-    def _as_words(self, names: Sequence[str]) -> dict[str, Column]:
+    def _as_words(self, names: Sequence[str]) -> dict[str, DataColumn]:
         """Columns of text as words where they have few; all are asked about, unless it is settled."""
         counts = {name: self._count(name) for name in names}
         few = [name for name in names if counts[name] <= min(FEW_WORDS, max(2, self.table.rows // 2))]
         many = [name for name in names if name not in few]
         if few and AUTO not in self.reading.categorical:
-            ways = option("categorical", few if len(few) == 1 else [AUTO]), option("skip", few)
+            ways = as_option("categorical", few if len(few) == 1 else [AUTO]), as_option("skip", few)
             self.faults.append(Fault(f"text in {_listed(few, self._example)}", ways))
         if many:
             what = f"text in {_listed(many, self._example)}, too many different words for a column each"
-            self.faults.append(Fault(what, (option("skip", many),)))
+            self.faults.append(Fault(what, (as_option("skip", many),)))
         return {name: self._words(name) for name in few}
 
     def _count(self, name: str) -> int:

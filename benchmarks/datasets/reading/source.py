@@ -11,17 +11,17 @@ from typing import NamedTuple
 
 from samestep.backends.spec import Reading
 
-from ..console.choices import first_names
-from ..console.errors import InputError
+from ...console.choices import first_names
+from ...console.errors import InputError
+from ..libraries import require
+from ..refusal import Fault, as_option, refuse
 from .csv_lines import ends_within_quotes, too_long_line
 from .dialect import BLANK, SPOKEN, Dialect, dialect_of, head_of
 from .encoding import as_utf8, encoding_of
-from .files import PlainFile, opened
-from .layout import Layout, layout_of, looks_like_values, rows_alone
-from .libraries import require
+from .plain_file import PlainFile, opened
 from .readers import read_arrow, read_parquet, read_text
-from .refusal import Fault, option, refuse
 from .sql_table import Table
+from .table_layout import Layout, layout_of, looks_like_values, rows_alone
 
 NUMBERED = re.compile(r"column \d+")
 SHOWN = 60  # characters of a line that was left out
@@ -117,7 +117,7 @@ def _is_header(name: str, names: tuple[str, ...], target: str | None) -> bool:
     if target is not None and NUMBERED.fullmatch(target):
         return False
     shown = first_names([repr(_tidy(field)) for field in names])
-    last = option("target", [f"column {len(names)}"])
+    last = as_option("target", [f"column {len(names)}"])
     fault = Fault(
         f"the first line is of numbers ({shown}), so it has probably no names",
         (f"--no-header {last}",),
@@ -147,4 +147,4 @@ def _refuse_doubled(path: str, names: tuple[str, ...], reading: Reading) -> None
     doubled = sorted(name for name, count in Counter(names).items() if count > 1 and name not in reading.skip)
     if doubled:
         text = f"two columns have the same name ({first_names(doubled)})"
-        refuse(path, [Fault(text, (option("skip", doubled),), "rename one")])
+        refuse(path, [Fault(text, (as_option("skip", doubled),), "rename one")])

@@ -12,7 +12,7 @@ from .dialect import BLANK, NO_VALUE, RECORDS, SEPARATORS, Dialect, is_number, r
 FEWEST_BELOW = 3  # rows of numbers below a row that is taken for one of units
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """The fields of a row, and how many lines of the text end before it, and with it."""
 
     begin: int
@@ -66,7 +66,7 @@ def looks_like_values(names: Sequence[str]) -> bool:
     return bool(filled) and 2 * sum(map(is_number, filled)) >= len(filled)
 
 
-def _rows(lines: Sequence[str], dialect: Dialect) -> Iterator[Row]:
+def _rows(lines: Sequence[str], dialect: Dialect) -> Iterator[TableRow]:
     """The first rows that have anything in them."""
     comment = dialect.comment
     numbers = [n for n in range(dialect.start, len(lines)) if not (comment and lines[n].startswith(comment))]
@@ -75,13 +75,13 @@ def _rows(lines: Sequence[str], dialect: Dialect) -> Iterator[Row]:
     for fields in reader:
         begin, read = numbers[read], reader.line_num  # type: ignore[attr-defined]
         if any(field.strip() for field in fields):
-            yield Row(begin, numbers[read - 1] + 1, fields)
+            yield TableRow(begin, numbers[read - 1] + 1, fields)
             count += 1
         if count == RECORDS:
             return
 
 
-def _first_row(rows: Sequence[Row], width: int) -> int:
+def _first_row(rows: Sequence[TableRow], width: int) -> int:
     """The first row with as many fields as most have, or the one before it where it names all but one of them.
 
     R writes no name over the names of its rows.

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..console.errors import InputError
+from ...console.errors import InputError
 
 SEPARATORS = (",", ";", "\t", "|")
 BLANK = " "  # one or more of them, and of tabs

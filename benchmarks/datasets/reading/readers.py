@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..console.errors import InputError
+from ...console.errors import InputError
+from ..libraries import require
 from .duck import connection
-from .libraries import require
 from .sql_table import LongTable, Table
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from ..console.errors import InputError
-from .libraries import require
+from ...console.errors import InputError
+from ..libraries import require
 
 MARKS = (  # the longer ones first, for one begins with another
     (codecs.BOM_UTF32_LE, "utf-32"),

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .libraries import require
+from ..libraries import require
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple, TypeAlias
 
-from ..console.errors import InputError
+from ...console.errors import InputError
 
 Kind: TypeAlias = Literal["text", "parquet", "arrow"]
 KINDS: dict[str, Kind] = {

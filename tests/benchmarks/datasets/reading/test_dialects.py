@@ -1,0 +1,193 @@
+"""Tables as programs and people write them, each with the known answer."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.helpers.own_files import load, original, refused
+
+A = [0.5, 12.25, -3.0, 7.75, 1.5, 100.0, 2.25, 9.5, 4.0, 6.5, 8.25, 11.0]
+Y = [float(i * i % 11) for i in range(len(A))]
+POINT = [f"{a:g},{y:g}" for a, y in zip(A, Y, strict=True)]
+NAMES = "a,y"
+
+
+def lines(rows: list[str], *head: str, end: str = "\n") -> str:
+    return end.join([*head, *rows, ""])
+
+
+def separated(mark: str, decimal: str = ".") -> list[str]:
+    return [row.replace(",", "|").replace(".", decimal).replace("|", mark) for row in POINT]
+
+
+COMMAS = separated(";", ",")
+FILES: dict[str, str] = {
+    "plain.csv": lines(POINT, NAMES),
+    "semicolons and decimal commas.csv": lines(COMMAS, "a;y"),
+    "tabs.tsv": lines(separated("\t"), "a\ty"),
+    "tabs and decimal commas.txt": lines(separated("\t", ","), "a\ty"),
+    "bars.txt": lines(separated("|"), "a|y"),
+    "sep in the first line.csv": lines(COMMAS, "sep=;", "a;y"),
+    "blanks.txt": lines([f"  {row.replace(',', '   ')}  " for row in POINT], " a   y"),
+    "blanks and tabs.data": lines([row.replace(",", "  \t") for row in POINT], "a\t y"),
+    "a title above.csv": lines(POINT, "Measurements of 2013", "", NAMES),
+    "two titles with a comma.csv": lines(POINT, "Measurements, revised, of 2013", "by hand", NAMES),
+    "comments above.csv": lines(POINT, "# made by a program", "# in 2013", NAMES),
+    "names in a comment.txt": lines([row.replace(",", " ") for row in POINT], "# a y"),
+    "a comment in the middle.csv": lines([*POINT[:6], "# half", *POINT[6:]], "# begin", NAMES),
+    "a separator that only the first line has.csv": lines(POINT, "a;y"),
+    "spaces around.csv": lines([f" {row.replace(',', ' , ')} " for row in POINT], " a , y "),
+    "quotes around.csv": lines(['"' + row.replace(",", '","') + '"' for row in POINT], '"a","y"'),
+    "single quotes.csv": lines(["'" + row.replace(",", "','") + "'" for row in POINT], "'a','y'"),
+    "a line end in a name.csv": lines(POINT, '"a\n",y'),
+    "separators at the end.csv": lines([f"{row}," for row in POINT], f"{NAMES},"),
+    "separators at the end of rows.csv": lines([f"{row}," for row in POINT], NAMES),
+    "blank lines.csv": lines([*POINT[:5], "", *POINT[5:], "", ""], NAMES),
+    "units below.csv": lines(POINT, NAMES, "m,m/s"),
+    "units in brackets.csv": lines(POINT, NAMES, "[m],"),
+    "carriage returns.csv": lines(POINT, NAMES, end="\r"),
+    "windows.csv": lines(POINT, NAMES, end="\r\n"),
+    "both line ends.csv": lines(POINT[:6], NAMES, end="\r\n") + lines(POINT[6:]),
+    "an index.csv": lines([f"{i},{row}" for i, row in enumerate(POINT)], ",a,y"),
+    "an index from 1.csv": lines([f'"{i}",{row}' for i, row in enumerate(POINT, 1)], '"",a,y'),
+    "names of rows.csv": lines([f"car {i},{row}" for i, row in enumerate(POINT)], ",a,y"),
+    "rownames.csv": lines([f"{i},{row}" for i, row in enumerate(POINT, 1)], "rownames,a,y"),
+    "no name over the names of rows.txt": lines(
+        [f'"{i}" {row.replace(",", " ")} 1' for i, row in enumerate(POINT, 1)], '"a" "y" "one"'
+    ),
+    "percent.csv": lines([row.replace(",", "%,") for row in POINT], NAMES),
+    "yes and no beside.csv": lines(
+        [f"{row},{'yes' if i % 2 else 'No'}" for i, row in enumerate(POINT)], "a,y,b"
+    ),
+}
+
+
+def assert_known(path: Path, **reading: str) -> None:
+    columns = original(load(path, **reading))
+    assert set(columns) - {"b"} == {"a", "y"}
+    np.testing.assert_allclose(columns["a"], A, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(columns["y"], Y, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_dialect_is_told_from_the_file(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(FILES[name].encode())
+    assert_known(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32", "cp1252"])
+def test_an_encoding_is_told_from_the_file(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(lines(COMMAS, "größe;y", end="\r\n").encode(encoding))
+    split = load(path)
+    assert split.features == ("größe",)
+    np.testing.assert_allclose(original(split)["größe"], A, rtol=1e-12)
+
+
+def test_an_encoding_may_be_named_and_a_wrong_one_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(lines(POINT, "цена,y").encode("koi8-r"))
+    assert load(path, encoding="koi8-r").features == ("цена",)
+    assert refused(path, encoding="utf-8").endswith("`--encoding cp1252`")
+    with pytest.raises(ValueError, match="--encoding latin-7-bit: unknown"):
+        load(path, encoding="latin-7-bit")
+
+
+def test_a_separator_may_be_named(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(lines([row.replace(",", "~") for row in POINT], "a~y"))
+    assert_known(path, separator="~")
+    path.write_text(lines([row.replace(",", "\t") for row in POINT], "a\ty"))
+    assert_known(path, separator="tab")
+
+
+def test_a_first_line_of_numbers_is_asked_about_and_the_target_tells(tmp_path: Path) -> None:
+    path = tmp_path / "x.data"
+    path.write_text(lines(POINT))
+    assert "`--no-header --target 'column 2'`" in refused(path)
+    columns = original(load(path, "column 2", no_header=True))
+    np.testing.assert_allclose(columns["column 1"], A, rtol=1e-12)
+    assert load(path, "column 2").digest() == load(path, "column 2", no_header=True).digest()
+    path.write_text(lines(POINT, "2001,2002"))
+    assert load(path, "2002").features == ("2001",)
+
+
+@pytest.mark.parametrize(
+    ("rows", "asked"),
+    [
+        (["1.234;1", "12.345;2"] * 6, True),
+        (["1.234;1", "12.34;2"] * 6, False),
+        (["0.234;1", "12.345;2"] * 6, False),
+        (["1.234;1,5", "12.345;2"] * 6, False),
+    ],
+)
+def test_thousands_or_decimals_are_asked_about_where_nothing_tells(
+    tmp_path: Path, rows: list[str], asked: bool
+) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(lines(rows, "a;y"))
+    if not asked:
+        load(path)
+        return
+    assert refused(path).endswith("`--decimal .` or `--decimal ,`")
+    for decimal, first in ((".", 1.234), (",", 1234.0)):
+        np.testing.assert_allclose(original(load(path, decimal=decimal))["a"][0], first, rtol=1e-12)
+
+
+def test_commas_between_thousands_are_none_between_fields(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(lines([f'"{1000 + i:,}",{i * i},"1,234.{i}"' for i in range(12)], "a,y,b"))
+    columns = original(load(path, skip=("b",)))
+    np.testing.assert_allclose(columns["a"], np.arange(12) + 1000, rtol=1e-12)
+    b = [float(f"1234.{i}") for i in range(12)]
+    np.testing.assert_allclose(original(load(path))["b"], b, rtol=1e-12)
+
+
+# --- round trips ----------------------------------------------------------------------------------------------
+
+numbers = st.lists(
+    st.tuples(st.floats(-1e6, 1e6).map(lambda value: round(value, 3)), st.integers(-9999, 9999)),
+    min_size=12,
+    max_size=30,
+).filter(lambda rows: all(len({row[i] for row in rows[: len(rows) // 2]}) > 3 for i in (0, 1)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=numbers,
+    separator=st.sampled_from([",", ";", "\t", "|"]),
+    decimal=st.sampled_from([".", ","]),
+    end=st.sampled_from(["\n", "\r\n", "\r"]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+    above=st.sampled_from([[], ["A title"], ["# a comment", "# and one more"]]),
+)
+def test_what_is_written_is_read(
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[tuple[float, int]],
+    separator: str,
+    decimal: str,
+    end: str,
+    encoding: str,
+    above: list[str],
+) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=separator, lineterminator=end)
+    writer.writerows([[line] for line in above])
+    writer.writerow(["aé", "y"])
+    writer.writerows((f"{a:.4f}".replace(".", decimal), y) for a, y in rows)
+    path = tmp_path_factory.mktemp("t") / "x.csv"
+    path.write_bytes(text.getvalue().encode(encoding))
+    split = load(path, null=("NA",))
+    columns = original(split)
+    for place, name in enumerate(("aé", "y")):
+        exact = np.array([row[place] for row in rows], dtype=float)
+        # the value, its mean and its scale each take a few roundings of the largest value
+        np.testing.assert_allclose(columns[name], exact, rtol=0, atol=1e-14 * len(rows) * np.abs(exact).max())
