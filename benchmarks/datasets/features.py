@@ -17,7 +17,7 @@ from samestep.backends.spec import File
 from ..console.errors import InputError
 from .gaps import any_gap, filled
 from .split import Float64, held_out_rows
-from .table_columns import DataColumn
+from .word_columns import DataColumn
 
 MOST_VALUES = 500_000_000  # of all columns of 0 and 1: 4 GB
 

@@ -12,7 +12,7 @@ from samestep.backends.spec import Missing
 from ..console.choices import first_names
 from .refusal import Fault, as_option
 from .split import MIN_ROWS, Float64
-from .table_columns import DataColumn
+from .word_columns import DataColumn
 
 
 def gap_faults(columns: Mapping[str, DataColumn], target: str, missing: Missing) -> list[Fault]:

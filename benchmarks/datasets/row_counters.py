@@ -10,7 +10,7 @@ import numpy as np
 from ..console.choices import first_names
 from .refusal import Fault, as_option
 from .split import Float64
-from .table_columns import DataColumn
+from .word_columns import DataColumn
 
 WITHOUT_NAME = re.compile(r"(column \d+|Unnamed: \d+|__index_level_\d+__|\.\.\.\d+)?")  # here, pandas, readr
 INDEX_NAME = re.compile("id|idx|index|no|nr|num|obs|row(s|id|names?|num(ber)?)?|case(id)?|recordid|sno")

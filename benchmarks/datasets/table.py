@@ -24,8 +24,9 @@ from .reading.sql_table import Table
 from .refusal import Fault, as_option, refuse
 from .row_counters import counters, index_of, is_nameless, sentinel_faults, sentinels
 from .split import CompleteRows, Split, held_out_rows, split
-from .table_columns import AUTO, Columns, DataColumn, read_columns
+from .table_columns import Columns, read_columns
 from .understood import lines_of
+from .word_columns import AUTO, DataColumn
 
 
 def load(spec: File) -> Split:

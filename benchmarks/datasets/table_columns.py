@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,7 +14,6 @@ from .decimals import decimal_of
 from .numerals import (
     BOOLEANS,
     GAPS,
-    GAPS_IN_TEXT,
     Form,
     Mark,
     booleans,
@@ -25,26 +24,9 @@ from .numerals import (
 from .reading.sql_table import Table, Words, cast
 from .refusal import Fault, as_option
 from .split import Float64
+from .word_columns import WORDS_READ, DataColumn, WordColumns, example_of, is_float
 
-AUTO = "auto"
-FEW_WORDS = 50  # different ones, of a column that becomes one of 0 and 1 for each by itself
-MOST_WORDS = 1_000  # where it was asked for
-WORDS_READ = 2_000  # different ones that decide what a column is
-LONGEST_WORD = 200
-
-
-@dataclass(frozen=True, eq=False)
-class DataColumn:
-    """A column of the file: `values` float64 (rows,), NaN at gaps.
-
-    words: of a column of words, whose values are positions in them. shown: how its numbers are written, in a few
-    words, where that is not plain.
-    """
-
-    name: str
-    values: Float64
-    words: tuple[str, ...] = ()
-    shown: str = ""
+STRAY_WORDS, FEW_NUMBERS = 5, 10  # words among numbers, and numbers that may be names of kinds
 
 
 @dataclass(frozen=True)
@@ -76,6 +58,7 @@ class _Reader:
         self.table, self.wanted, self.reading, self.target = table, wanted, reading, target
         self.null = frozenset(reading.null)
         self.faults: list[Fault] = []
+        self.words = WordColumns(table, wanted, reading, self.faults)
         self.plain = self._plain()
         texts = {name: number for name, number in wanted.items() if table.is_text(number)}
         present = dict(zip(texts, table.present(list(texts.values())), strict=True))
@@ -93,21 +76,27 @@ class _Reader:
         made: dict[str, DataColumn] = {}
         for name in self.wanted:
             if name in self.reading.categorical:
-                made[name] = self._words(name)
+                made[name] = self.words.column(name)
             elif name in self.plain and name not in self.failing:
                 made[name] = self._dotted(name)
             elif name in self.plain and (column := self._formed(name)):
                 made[name] = column
-        self._refuse_target(made)
         self._refuse_types([name for name in self.wanted if name not in self.plain and name != self.target])
-        made |= self._as_words([name for name in self.failing if name not in made and name != self.target])
+        made |= self._nearly_numbers([name for name in self.failing if name not in made])
+        self._refuse_target(made)
+        left = [name for name in self.failing if name not in made and name != self.target]
+        made |= self.words.columns({name: self.failing[name] for name in left})
         return {name: self._without_null(column) for name, column in made.items()}
 
     def _refuse_target(self, made: Mapping[str, DataColumn]) -> None:
         """Ask for another target where it is no column of numbers."""
         if self.target not in self.wanted or self.target in made:
             return
-        text = self._example(self.target) if self.target in self.failing else repr(self.target)
+        text = (
+            example_of(self.target, self.failing[self.target])
+            if self.target in self.failing
+            else repr(self.target)
+        )
         others = [name for name, column in made.items() if not column.words]
         ways = (as_option("target", others[-1:]),) if others else ()
         self.faults.append(Fault(f"the target {text} is no column of numbers", ways, "another target"))
@@ -192,64 +181,26 @@ class _Reader:
         )
         return DataColumn(name, values, shown=", ".join(shown))
 
+    def _nearly_numbers(self, names: Sequence[str]) -> dict[str, DataColumn]:
+        """Columns of numbers but for a few words: asked whether those stand for a missing value."""
+        nearly = {}
+        for name in names:
+            words, numbers = self.failing[name], self.plain[name][np.isfinite(self.plain[name])]
+            others = sum(word.rows for word in words)
+            if len(words) <= STRAY_WORDS and others < len(numbers) and len(np.unique(numbers)) > FEW_NUMBERS:
+                spoken = [word.word for word in words]
+                text = f"{name!r} has numbers but for {', '.join(repr(word[:40]) for word in spoken)}"
+                ways = (
+                    as_option("null", spoken),
+                    *([as_option("skip", [name])] if name != self.target else []),
+                )
+                self.faults.append(Fault(text, ways))
+                nearly[name] = DataColumn(name, self.plain[name])
+        return nearly
+
     def _without_null(self, column: DataColumn) -> DataColumn:
         """The same column with gaps where a number stands that the user named as a word for a gap."""
-        numbers = [float(word) for word in self.null if _is_float(word)]
+        numbers = [float(word) for word in self.null if is_float(word)]
         if not numbers or column.words:
             return column
         return replace(column, values=np.where(np.isin(column.values, numbers), np.nan, column.values))
-
-    # --- words
-
-    def _words(self, name: str) -> DataColumn:
-        """A column as words, whatever it is."""
-        number = self.wanted[name]
-        words = [word.word for word in self.table.words(number, MOST_WORDS + 1)]
-        words = [word for word in words if word not in GAPS_IN_TEXT and word not in self.null]
-        if len(words) > MOST_WORDS or any(len(word) > LONGEST_WORD for word in words):
-            what = f"{name!r} has over {MOST_WORDS:,} different words, or very long ones"
-            self.faults.append(Fault(what, (as_option("skip", [name]),)))
-            words = words[:MOST_WORDS]
-        words = sorted(words, key=lambda word: (float(word) if _is_float(word) else np.inf, word))
-        return DataColumn(name, self.table.codes(number, words), tuple(words))
-
-    def _as_words(self, names: Sequence[str]) -> dict[str, DataColumn]:
-        """Columns of text as words where they have few; all are asked about, unless it is settled."""
-        counts = {name: self._count(name) for name in names}
-        few = [name for name in names if counts[name] <= min(FEW_WORDS, max(2, self.table.rows // 2))]
-        many = [name for name in names if name not in few]
-        if few and AUTO not in self.reading.categorical:
-            ways = as_option("categorical", few if len(few) == 1 else [AUTO]), as_option("skip", few)
-            self.faults.append(Fault(f"text in {_listed(few, self._example)}", ways))
-        if many:
-            what = f"text in {_listed(many, self._example)}, too many different words for a column each"
-            self.faults.append(Fault(what, (as_option("skip", many),)))
-        return {name: self._words(name) for name in few}
-
-    def _count(self, name: str) -> int:
-        """How many different words a column has, if not more than are read."""
-        return len(self.table.words(self.wanted[name], WORDS_READ))
-
-    def _example(self, name: str) -> str:
-        words = self.failing[name]
-        more = len(words) - 1
-        count = (
-            ""
-            if not more
-            else f" and {more:,} more"
-            if more <= WORDS_READ
-            else f" and over {WORDS_READ:,} more"
-        )
-        return f"{name!r} ({words[0].word[:40]!r}{count})"
-
-
-def _is_float(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
-
-
-def _listed(names: Sequence[str], example: Callable[[str], str]) -> str:
-    return first_names([example(name) for name in names])

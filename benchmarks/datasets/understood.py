@@ -11,7 +11,7 @@ from samestep.backends.spec import File
 from ..console.choices import first_names
 from .features import TrainingRows
 from .reading.source import Source
-from .table_columns import DataColumn
+from .word_columns import DataColumn
 
 WORDS_SHOWN = 8
 

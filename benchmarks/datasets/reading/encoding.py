@@ -37,10 +37,11 @@ MOST_BETWEEN = 0.3  # of the letters with accents, that stand between two others
 
 
 class Encoding(NamedTuple):
-    """An encoding by Python's name, and whether it was only guessed."""
+    """An encoding by Python's name; whether it was only guessed; whether all of the text is known to be in it."""
 
     name: str
     guessed: bool = False
+    checked: bool = False
 
 
 def encoding_of(name: str, path: Path, given: str | None) -> Encoding:
@@ -62,7 +63,7 @@ def encoding_of(name: str, path: Path, given: str | None) -> Encoding:
             return Encoding(encoding)
     if encoding := _wide(head):
         return Encoding(encoding)
-    return Encoding("utf-8") if _is_utf8(path) else Encoding(_guess(path), guessed=True)
+    return Encoding("utf-8", checked=True) if _is_utf8(path) else Encoding(_guess(path), guessed=True)
 
 
 def _wide(head: bytes) -> str:
@@ -114,7 +115,7 @@ def as_utf8(name: str, path: Path, encoding: Encoding, target: Path) -> Path:
     Raises:
         InputError: the text is not in this encoding.
     """
-    if encoding.name == "utf-8" and not _other_line_ends(path):
+    if encoding.checked and not _other_line_ends(path):
         return path
     try:
         with path.open(encoding=encoding.name) as source, target.open("w", encoding="utf-8") as copy:
@@ -127,11 +128,12 @@ def as_utf8(name: str, path: Path, encoding: Encoding, target: Path) -> Path:
 
 
 def _other_line_ends(path: Path) -> bool:
-    """Whether a line ends in a lone carriage return, which DuckDB takes for one only where all are alike."""
+    """Whether lines end in a lone carriage return, or not all in the same way, which DuckDB does not take."""
+    returns = feeds = pairs = 0
     with path.open("rb") as file:
         while piece := file.read(PIECE):
             if piece.endswith(b"\r"):
                 piece += file.read(1)
-            if piece.count(b"\r") != piece.count(b"\r\n"):
-                return True
-    return False
+            returns, feeds = returns + piece.count(b"\r"), feeds + piece.count(b"\n")
+            pairs += piece.count(b"\r\n")
+    return returns != pairs or 0 < pairs < feeds

@@ -86,7 +86,9 @@ def _first_row(rows: Sequence[TableRow], width: int) -> int:
 
     R writes no name over the names of its rows.
     """
-    place = next((index for index, row in enumerate(rows) if len(row.fields) >= width), 0)
+    full = [len(row.fields) >= width for row in rows]
+    pairs = zip(full, [*full[1:], True], strict=True)  # a title may have commas: the row below is full too
+    place = next((index for index, both in enumerate(pairs) if all(both)), 0)
     if place and width > 2 and len(rows[place - 1].fields) == width - 1:
         return place - any(map(is_number, rows[place].fields))
     return place

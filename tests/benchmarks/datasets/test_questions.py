@@ -123,8 +123,10 @@ def test_a_row_without_a_target_is_left_out_however_gaps_are_filled(tmp_path: Pa
 
 def test_a_word_for_a_gap_may_be_named(tmp_path: Path) -> None:
     path = table(tmp_path, b=with_gaps(3, 5, word="unknown"))
-    assert "text in 'b'" in refused(path)
-    assert load(path, null=("unknown",), missing="drop").skipped_rows == 2
+    line = refused(path)
+    assert "'b' has numbers but for 'unknown': `--null unknown` or `--skip b`" in line
+    assert line.endswith("`--null unknown --missing drop`")
+    assert load(path, **pasted(line)).skipped_rows == 2
 
 
 def test_gaps_among_words_are_a_gap_in_each_of_their_columns(tmp_path: Path) -> None:
