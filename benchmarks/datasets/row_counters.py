@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from ..console.choices import first_names
 from .refusal import Fault, as_option
 from .split import Float64
-from .word_columns import DataColumn
+from .word_columns import DataColumn, is_float
 
 WITHOUT_NAME = re.compile(r"(column \d+|Unnamed: \d+|__index_level_\d+__|\.\.\.\d+)?")  # here, pandas, readr
 INDEX_NAME = re.compile("id|idx|index|no|nr|num|obs|row(s|id|names?|num(ber)?)?|case(id)?|recordid|sno")
@@ -88,6 +89,14 @@ def sentinel_faults(
     words = [f"{value:g}" if abs(value) < 1e6 else f"{value:.0f}" for value in suspects]
     text = f"far from all other values: {', '.join(places)}; a missing value, or else a measurement?"
     return [Fault(text, (as_option("null", words), "--null NA"))]
+
+
+def with_gaps_at(value: float, column: DataColumn) -> DataColumn:
+    """The same column with gaps where a number stands, as a number or as a word."""
+    if column.words:
+        codes = [code for code, word in enumerate(column.words) if is_float(word) and float(word) == value]
+        return replace(column, values=np.where(np.isin(column.values, codes), np.nan, column.values))
+    return replace(column, values=np.where(column.values == value, np.nan, column.values))
 
 
 def _far(values: Float64) -> list[float]:

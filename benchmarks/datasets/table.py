@@ -22,7 +22,7 @@ from .reading.readers import parquet_values
 from .reading.source import Source, source_of
 from .reading.sql_table import Table
 from .refusal import Fault, as_option, refuse
-from .row_counters import counters, index_of, is_nameless, sentinel_faults, sentinels
+from .row_counters import counters, index_of, is_nameless, sentinel_faults, sentinels, with_gaps_at
 from .split import CompleteRows, Split, held_out_rows, split
 from .table_columns import Columns, read_columns
 from .understood import lines_of
@@ -195,10 +195,8 @@ def _questions(spec: File, columns: dict[str, DataColumn]) -> list[Fault]:
         faults += counters({name: column for name, column in columns.items() if name != spec.target})
     suspects = {} if spec.reading.null else sentinels(columns)
     faults += sentinel_faults(suspects, columns)
-    for value, names in suspects.items():
-        for name in names:  # what is asked next takes the first answer
-            values = np.where(columns[name].values == value, np.nan, columns[name].values)
-            columns = {**columns, name: replace(columns[name], values=values)}
+    for value in suspects:  # what is asked next takes the first answer, which is for all columns
+        columns = {name: with_gaps_at(value, column) for name, column in columns.items()}
     return faults + gap_faults(columns, spec.target, spec.reading.missing)
 
 
