@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, model_validator
 
 from .strict_model import Count, Finite, Name, NonNegative, Spec
 
@@ -59,6 +59,10 @@ class Reading(Spec):
     missing: Missing = "refuse"
 
 
+def _says_nothing(reading: Reading) -> bool:
+    return reading == Reading()
+
+
 class File(Spec):
     """A table in a file; `features` None means every other column. Split 80/20 by `seed`."""
 
@@ -67,15 +71,9 @@ class File(Spec):
     target: Name
     features: tuple[Name, ...] | None = None
     seed: int = Field(default=0, ge=0)
-    reading: Reading = Reading()
-
-    @model_serializer(mode="wrap")
-    def _without_default_reading(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """The fields; `reading` only where it says something, as in records made before there was one."""
-        values: dict[str, Any] = serialize(self)
-        if self.reading == Reading():
-            values.pop("reading", None)
-        return values
+    reading: Reading = Field(
+        default=Reading(), exclude_if=_says_nothing
+    )  # records made before have no such field
 
 
 Dataset: TypeAlias = Annotated[Synthetic | Packaged | File, Field(discriminator="kind")]
