@@ -34,7 +34,8 @@ def compare(options: Options) -> int:
         InputError: the options or the data cannot be used.
     """
     request = resolve(options)
-    tell(request.understood)
+    if not options.quiet:
+        tell(request.understood)
     with made_folder(request.out):
         try:
             with progress(duration.expected(request), quiet=options.quiet) as report:

@@ -169,7 +169,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     from ..console.notes import tell
     from .adapter import Saver
 
-    tell(requested(config).understood)
+    if config.get_verbosity() >= 0:
+        tell(requested(config).understood)
     config.stash[REPLAY] = Replay(config, requested(config), pairs)
     if Saver(config).measures:
         config.stash[REPLAY].measure()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,9 +88,8 @@ def test_a_name_is_quoted_for_the_shell(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["skip", "categorical"])
 def test_a_column_that_is_not_there_is_named_with_the_nearest(tmp_path: Path, name: str) -> None:
-    assert refused(table(tmp_path), **{name: ("A",)}).endswith(
-        "no column 'A'; it has a, y; did you mean 'a'?"
-    )
+    wrong: dict[str, Any] = {name: ("A",)}
+    assert refused(table(tmp_path), **wrong).endswith("no column 'A'; it has a, y; did you mean 'a'?")
 
 
 # --- gaps -----------------------------------------------------------------------------------------------------

@@ -76,9 +76,9 @@ def test_a_database_reads_the_file_that_is_named_and_no_other(tmp_path: Path) ->
         path.write_text("a\n1\n")
     database = connection(one)
     assert database.execute("SELECT a FROM read_csv($1)", [str(one)]).fetchall() == [(1,)]
-    for path in (str(other), str(tmp_path / "*.csv"), "http://127.0.0.1:1/x.csv"):
+    for name in (str(other), str(tmp_path / "*.csv"), "http://127.0.0.1:1/x.csv"):
         with pytest.raises(duckdb.PermissionException):
-            database.execute("SELECT * FROM read_csv($1)", [path])
+            database.execute("SELECT * FROM read_csv($1)", [name])
     for statement in ("INSTALL httpfs", "SET enable_external_access = true", f"COPY (SELECT 1) TO '{other}'"):
         with pytest.raises(duckdb.Error):
             database.execute(statement)
