@@ -25,7 +25,7 @@ def tier_ranks(samples: RecordSamples[Any], rows: Sequence[Row]) -> TierRanks:
         if row.tier:
             tiers.setdefault((row.task, row.tier), []).append(row)
     for (task, _), members in tiers.items():
-        times = {row.lane: row.time for row in members if row.time and _is_judged(samples, row)}
+        times = {row.lane: row.time for row in members if row.time and is_judged(samples, row)}
         if len(times) == len(members) > 1:
             first, *others = ranked(samples, task, times)
             ranks[task, first.lane] = "fastest"
@@ -33,6 +33,6 @@ def tier_ranks(samples: RecordSamples[Any], rows: Sequence[Row]) -> TierRanks:
     return ranks
 
 
-def _is_judged(samples: RecordSamples[Any], row: Row) -> bool:
+def is_judged(samples: RecordSamples[Any], row: Row) -> bool:
     """Whether the time of a row can be set against others."""
     return row.verdict.word != "UNSTABLE" and not untested(samples[row.task, row.lane])

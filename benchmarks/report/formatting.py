@@ -1,17 +1,19 @@
-"""Numbers as people read them: units, and as many digits as the interval supports.."""
+"""Numbers as people read them: units, and as many digits as the interval supports."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
 from ..record import Plan
 from ..record.machine import Environment
-from ..statistics.inference import TOO_FEW_BLOCKS
+from ..statistics.inference import TOO_FEW_BLOCKS, Interval
 
 BLANK = ""
+TIME_UNIT = re.compile(r"(?<=\d) (ns|us|ms|s)\b")
 
 
 class Span(Protocol):
@@ -81,6 +83,26 @@ def ratio_parts(span: Span) -> EstimateText:
 def between(span: Span | None) -> str:
     """An estimate with the ends of its interval."""
     return " ".join(ratio_parts(span)) if span else BLANK
+
+
+def inverse(span: Span) -> Interval:
+    """A ratio turned around: how many times as fast, from how many times as long. Unknown ends stay unknown."""
+    low = 1 / span.high if math.isfinite(span.high) else 0.0
+    return Interval(value=1 / span.value, low=low, high=1 / span.low if span.low else math.inf)
+
+
+def speed(span: Span | None) -> str:
+    """A ratio of times in words: 16 times as fast, or 1.66 times as long."""
+    if span is None:
+        return BLANK
+    if span.value > 1:
+        return f"{ratio_parts(span).value} times as long"
+    return f"{ratio_parts(inverse(span)).value} times as fast"
+
+
+def typeset(text: str) -> str:
+    """A text as the page shows it: µs, and no line break between a number and its unit of time."""
+    return TIME_UNIT.sub(lambda unit: f"\u00a0{unit[1].replace('u', 'µ')}", text)
 
 
 def rounded(value: float, width: float) -> str:

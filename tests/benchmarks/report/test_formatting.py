@@ -112,3 +112,19 @@ def test_cores_are_those_that_the_run_was_allowed(
         update={"cores": cores, "logical_cpus": logical, "allowed_cpus": allowed}
     )
     assert figures.processors(machine) == text
+
+
+def test_a_ratio_in_words_says_which_way_it_goes() -> None:
+    assert figures.speed(Interval(value=0.0625, low=0.0600, high=0.0650)) == "16.0 times as fast"
+    assert figures.speed(Interval(value=1.66, low=1.60, high=1.72)) == "1.66 times as long"
+    assert figures.speed(Interval(value=0.25, low=0.0, high=math.inf)) == "4 times as fast"
+    assert figures.speed(None) == ""
+    turned = figures.inverse(Interval(value=0.5, low=0.4, high=0.8))
+    assert (turned.value, turned.low, turned.high) == (2.0, 1.25, 2.5)
+    unknown = figures.inverse(Interval(value=0.5, low=0.0, high=math.inf))
+    assert (unknown.low, unknown.high) == (0.0, math.inf)
+
+
+def test_the_page_has_a_micro_sign_and_keeps_numbers_with_their_units() -> None:
+    assert figures.typeset("2.8 us ±4.5%, 5 s and 12 ms") == "2.8\u00a0µs ±4.5%, 5\u00a0s and 12\u00a0ms"
+    assert figures.typeset("us, 2 steps, v2 used") == "us, 2 steps, v2 used"
