@@ -91,7 +91,7 @@ def inverse(span: Span) -> Interval:
     return Interval(value=1 / span.value, low=low, high=1 / span.low if span.low else math.inf)
 
 
-def speed(span: Span | None) -> str:
+def speedup(span: Span | None) -> str:
     """A ratio of times in words: 16 times as fast, or 1.66 times as long."""
     if span is None:
         return BLANK

@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from functools import cache
 from importlib import resources
+from itertools import chain, count
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..console.escapes import visible
+from .formatting import typeset
 
 STATIC = "static"
 
@@ -24,7 +27,7 @@ def fill(template: str, **values: Any) -> str:
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    made = Environment(
         loader=PackageLoader("samestep.benchmarks.report", STATIC),
         autoescape=True,
         finalize=lambda value: visible(value) if type(value) is str else value,  # Markup is ours, as it is
@@ -33,6 +36,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    made.filters["typeset"] = typeset
+    return made
 
 
 @cache
@@ -49,6 +54,23 @@ def script_json(value: Any) -> Markup:
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)
+
+
+class Anchors:
+    """Addresses on a page: readable, made of what is named, each given once."""
+
+    def __init__(self, *taken: str) -> None:
+        self.taken = set(taken)
+
+    def of(self, *names: str) -> str:
+        """An address of its own for something that has these names."""
+        words = [word for name in names for word in re.findall(r"[a-z0-9]+", name.lower())]
+        plain = "-".join(words) or "part"
+        anchor = next(
+            each for each in chain([plain], (f"{plain}-{n}" for n in count(2))) if each not in self.taken
+        )
+        self.taken.add(anchor)
+        return anchor
 
 
 def script_hash(text: str) -> str:

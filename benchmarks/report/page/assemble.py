@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from functools import cache
-from typing import Any, NamedTuple
-
-import altair as alt
-import vl_convert
-from markupsafe import Markup
+from dataclasses import dataclass
 
 from ...analysis import RecordAnalysis
 from ...record import AnyRecord
 from ...record.plan import PlannedWork
 from .. import html, tables
 from ..glossary import MEANINGS, RANK_KEY, RANK_SIGNS
+from ..html import Anchors
 from ..text_table import TextTable
 from . import overview, proof_charts, setup_tables, size_charts, speed_charts
-from .chart_parts import CONFIG, Figure
+from .chart_parts import Figure
+from .frame import address, framed
 from .lane_style import LaneStyles
-from .rows_table import RowsTable
+from .rows_table import RowsTable, lanes_by_tier
 
 NAME = "report.html"
+SCRIPTS = "page.js", "rows.js"
+SECTIONS = "overview", "charts", "table", "environment", "reproduce"  # addresses on the page
+SHOWN = 4  # sentences of tasks that are not folded
 OPEN = 4  # tasks whose charts are unfolded; of more, only the first one's are
 
 
@@ -32,34 +31,48 @@ def page(record: AnyRecord, *, baseline: str | None = None) -> str:
     Raises:
         InputError: a piece of the record cannot be read, or the baseline is not a lane of the record.
     """
-    analysis, styles = RecordAnalysis(record, baseline), LaneStyles(record)
+    analysis, styles, anchors = RecordAnalysis(record, baseline), LaneStyles(record), Anchors(*SECTIONS)
     sizes = size_charts.of_grid(analysis, styles)
-    task_parts = [_task_part(analysis, work, styles) for work in record.plan.works]
-    figures = [*sizes, *(figure for part in task_parts for figure in part.figures)]
-    return html.fill(
+    parts = [_task_part(analysis, work, styles) for work in record.plan.works]
+    address(sizes, anchors, "sizes")
+    for part in parts:
+        address(part.figures, anchors, part.task)
+    beside = _beside(sizes, parts[0])
+    figures = [*([beside] if beside else []), *sizes, *(figure for part in parts for figure in part.figures)]
+    return framed(
         "page.html.jinja",
+        figures,
+        *SCRIPTS,
         record=record,
         baseline=analysis.baseline,
         exploratory=tables.exploratory(analysis),
-        overview=overview.over_sizes(analysis) if analysis.crossover else overview.verdicts(analysis),
+        title=overview.title(analysis),
+        findings=overview.findings(analysis),
+        shown=SHOWN,
+        beside=beside,
         conditions=overview.conditions(record),
         facts=overview.facts(analysis),
-        table=RowsTable(analysis),
+        table=RowsTable(analysis, anchors),
         meanings=MEANINGS,
         signs=RANK_SIGNS,
         intervals=_intervals(record),
         key=RANK_KEY if analysis.tier_ranks else "",
         styles=styles,
-        tasks=task_parts,
-        unfolded=OPEN if len(task_parts) <= OPEN else 1,
+        tasks=parts,
+        unfolded=0 if sizes else OPEN if len(parts) <= OPEN else 1,
         sizes=sizes,
         scope=tables.scope(analysis, explain=False),
         environment=setup_tables.environment(record),
         command=setup_tables.reproduce(record),
-        rows=html.script_json([row.as_json() for row in analysis.rows]),
-        charts=html.script_json({"config": CONFIG, "specs": _specifications(figures)}),
-        **_inlined(),
+        csv=html.script_json(_csv_lines(analysis)),
     )
+
+
+def _csv_lines(analysis: RecordAnalysis) -> list[str]:
+    """The lines of `samestep table --format csv`: the heading, then the rows as they stand on the page."""
+    heading, *lines = tables.as_csv(analysis).split("\n")
+    by_lane = {(lane.task, lane.lane): line for lane, line in zip(analysis, lines, strict=True)}
+    return [heading, *(by_lane[lane.task, lane.lane] for lane in lanes_by_tier(analysis))]
 
 
 def file_name(record: AnyRecord, baseline: str | None) -> str:
@@ -74,13 +87,16 @@ def _intervals(record: AnyRecord) -> str:
     return tables.no_intervals(record).rstrip(".") or f"Intervals are 95% over {len(record.blocks)} blocks"
 
 
-class TaskPart(NamedTuple):
-    """What the page shows of one task."""
+@dataclass
+class TaskPart:
+    """What the page shows of one task; `above` is the figure that stands at the top of the page."""
 
+    task: str
     heading: str
     facts: list[str]
     figures: list[Figure]
     phases: TextTable | None
+    above: Figure | None = None
 
 
 def _task_part(analysis: RecordAnalysis, work: PlannedWork, styles: LaneStyles) -> TaskPart:
@@ -88,34 +104,22 @@ def _task_part(analysis: RecordAnalysis, work: PlannedWork, styles: LaneStyles) 
     task = work.task.name
     makers = [speed_charts.times, proof_charts.parity, speed_charts.slices]
     if not analysis.crossover:
-        makers[1:1] = [speed_charts.ratios, proof_charts.training]
-        makers[-1:-1] = [speed_charts.break_even, proof_charts.training_ends]
+        makers = [
+            speed_charts.ratios,
+            *makers[:1],
+            speed_charts.break_even,
+            proof_charts.training,
+            *makers[1:],
+        ]
     figures = [figure for make in makers if (figure := make(analysis, task, styles))]
     heading, phases = tables.heading(analysis.record, work), tables.phases(analysis, task)
-    return TaskPart(heading, tables.data_facts(work), figures, phases)
+    return TaskPart(task, heading, tables.data_facts(work), figures, phases)
 
 
-def _specifications(figures: Sequence[Figure]) -> list[dict[str, Any]]:
-    """The specifications by the number that the template gives to each figure."""
-    drawn = [figure for figure in figures if figure.spec]
-    for number, figure in enumerate(drawn):
-        figure.number = number
-    return [figure.spec for figure in drawn if figure.spec]
-
-
-@cache
-def _inlined() -> dict[str, Markup]:
-    """Styles and scripts, and the policy: nothing is fetched, and no script runs but these two."""
-    version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
-    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=version)
-    bundle = bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--")  # it must not end its element
-    script = str(html.static("page.js"))
-    allowed = " ".join(map(html.script_hash, (f"\n{bundle}\n", f"\n{script}\n")))
-    policy = f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:"
-    return {
-        "base": html.static("base.css"),
-        "style": html.static("page.css"),
-        "bundle": Markup(bundle),
-        "script": Markup(script),
-        "policy": Markup(policy),
-    }
+def _beside(sizes: list[Figure], first: TaskPart) -> Figure | None:
+    """The figure beside the sentences, taken from its own place: the map, or the first task's ratios or times."""
+    if sizes:
+        return sizes.pop(0)
+    if first.figures and first.figures[0].name in ("ratio", "time"):
+        first.above = first.figures.pop(0)
+    return first.above

@@ -9,6 +9,8 @@ from typing import Any, TypeAlias, TypeVar
 
 import altair as alt
 
+from ...analysis import Row
+from .. import formatting as fmt
 from ..text_table import TextTable
 from .lane_style import LaneStyle, LaneStyles
 
@@ -16,7 +18,8 @@ A = TypeVar("A", alt.X, alt.Y)
 Values: TypeAlias = list[dict[str, Any]]
 INK = "currentColor"  # SVG takes the text's color, so that a change of theme needs no new chart
 ROW = 26  # pixels for each lane
-SECONDS = "replace(format(datum.value, '~s'), 'µ', 'u') + 's'"  # us, as everywhere else
+SECONDS = "replace(format(datum.value, '~s'), regexp('([^0-9.]*)$'), '\u00a0$1s')"  # 20 µs, 1 s
+BYTES = "replace(format(datum.value, '~s'), regexp('([^0-9.]*)$'), '\u00a0$1B')"
 PERCENT = "format(datum.value, '~%')"
 CONFIG: dict[str, Any] = {
     "background": None,
@@ -45,21 +48,36 @@ CONFIG: dict[str, Any] = {
 class Figure:
     """A chart: title, what it says, its Vega-Lite specification, and its figures as a table.
 
-    Without a specification it is the table alone. `number` is its place among all specifications of the page.
+    Without a specification it is the table alone. `name` is what it is of, in a word, and `anchor` its address on
+    the page; `number` is its place among all specifications.
     """
 
+    name: str
     title: str
     says: str
     spec: dict[str, Any] | None
     table: TextTable
     legend: list[LaneStyle] = field(default_factory=list)
     wide: bool = False
+    anchor: str = ""
     number: int = 0
 
 
 def data(values: Values) -> alt.Chart:
-    """A chart on some values."""
-    return alt.Chart({"values": values})
+    """A chart on some values; their texts as the page sets them, but for names of lanes, which scales look up."""
+    typeset = [
+        {
+            key: fmt.typeset(value) if isinstance(value, str) and key != "lane" else value
+            for key, value in one.items()
+        }
+        for one in values
+    ]
+    return alt.Chart({"values": typeset})
+
+
+def by_time(rows: Iterable[Row]) -> list[Row]:
+    """The shortest time first; rows without one last, in their own order."""
+    return sorted(rows, key=lambda row: row.time.value if row.time else math.inf)
 
 
 def span(values: Iterable[float], *, pad: float = 1.2) -> tuple[float, float]:
@@ -160,6 +178,7 @@ def short(value: float) -> float:
 
 def specification(layers: Sequence[alt.Chart], height: int, says: str) -> dict[str, Any]:
     """A layered chart as wide as its place on the page, as Vega-Lite's JSON; `says` is its text alternative."""
+    says = fmt.typeset(says)
     chart = alt.layer(*layers).properties(width="container", height=height)
     # to check thousands of values takes seconds; the tests draw every chart instead
     spec: dict[str, Any] = chart.to_dict(validate=False)

@@ -24,7 +24,7 @@ def headline(analysis: RecordAnalysis, task: str) -> str:
     """
     rows = analysis.rows_of(task)
     times = {row.lane: row.time for row in rows if row.time and is_judged(analysis, row)}
-    on = f"On {'the lesson' if task == 'lesson' else task}"
+    on = f"On {task_name(task)}"
     if not times:
         untimed = [why for row in rows if row.time and (why := untested(analysis[task, row.lane]))]
         text = f"{on} nothing can be said of any lane{f': {untimed[0]}' if untimed else ''}"
@@ -32,6 +32,11 @@ def headline(analysis: RecordAnalysis, task: str) -> str:
         leader, *others = ranked(analysis, task, times)
         text = f"{on} {_leader(analysis, task, leader, others)}{_documented(analysis, task, leader.lane)}"
     return " ".join([f"{text}.", *_left_out(analysis, rows)])
+
+
+def task_name(task: str) -> str:
+    """A task within a sentence."""
+    return "the lesson" if task == "lesson" else task
 
 
 def lane_name(row: Row) -> str:
@@ -69,7 +74,7 @@ def _against(row: Row, base: str) -> str:
     if ratio is None:
         return f"and {base}, the baseline, has no time to set beside it"
     if word in ("FASTER", "SLOWER"):
-        return f"{fmt.speed(ratio)} as {base}"
+        return f"{fmt.speedup(ratio)} as {base}"
     return f"as long as {base} within 2%" if word == "EQUIVALENT" else f"with no difference shown from {base}"
 
 
@@ -99,7 +104,7 @@ def _compared(row: Row, base: str) -> str:
     ratio, word = row.verdict.ratio, row.verdict.word
     as_base, from_base = (f" {what} {base}" if base else "" for what in ("as", "from"))
     if ratio and word in ("FASTER", "SLOWER"):
-        return f"{'is' if ratio.value <= 1 else 'takes'} {fmt.speed(ratio)}{as_base}"
+        return f"{'is' if ratio.value <= 1 else 'takes'} {fmt.speedup(ratio)}{as_base}"
     return (
         f"takes as long{as_base} within 2%" if word == "EQUIVALENT" else f"was not shown to differ{from_base}"
     )

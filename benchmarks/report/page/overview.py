@@ -1,52 +1,42 @@
-"""What was measured, and under which conditions: two sentences. No overall winner is ever named."""
+"""What was found, and under which conditions: sentences that name lanes. No overall winner is ever named."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from ...analysis import RecordAnalysis, Row
+from ... import tasks
+from ...analysis import RecordAnalysis
 from ...analysis.crossover import SizeCell
-from ...analysis.verdicts import VerdictWord
 from ...record import AnyRecord
 from .. import formatting as fmt
-from ..glossary import listed, shown
-
-WORD_ORDER: tuple[VerdictWord, ...] = (
-    "FASTER",
-    "SLOWER",
-    "EQUIVALENT",
-    "UNDECIDED",
-    "UNSTABLE",
-    "INVALID",
-    "FAILED",
-)
-TIERS = {"documented": "as documented", "tuned": "tuned", "fused": "fused", None: "not started"}
+from ..glossary import listed
+from .headline import MOST, headline
 
 
-def verdicts(analysis: RecordAnalysis) -> str:
-    """The verdicts counted within each tier, documented first, and how far the ratios reach."""
-    baseline = analysis.baseline
-    compared = [row for row in analysis.rows if row.lane != baseline]
-    if not compared:
-        return f"Only {baseline} was measured, so that nothing was compared."
-    tiers = {name: [row for row in compared if row.tier == tier] for tier, name in TIERS.items()}
-    first, *others = [(name, rows) for name, rows in tiers.items() if rows]
-    tasks = listed(analysis.tasks) if len(analysis.tasks) <= 4 else f"{len(analysis.tasks)} tasks"
-    clauses = [_counted(*first, f" comparisons with {baseline} on {tasks}", " its time per step")]
-    text = "; ".join([*clauses, *(_counted(*other) for other in others)])
-    return f"{text[0].upper()}{text[1:]}."
+class Finding(NamedTuple):
+    """What was found on a task, or over a grid of sizes, and what the task is about."""
+
+    text: str
+    meaning: str = ""
 
 
-def _counted(name: str, rows: Sequence[Row], what: str = "", unit: str = "") -> str:
-    """One tier: how often each verdict, and the ends of its ratios."""
-    verdict_counts = Counter(row.verdict.word for row in rows)
-    (first, count), *others = [(word, verdict_counts[word]) for word in WORD_ORDER if verdict_counts[word]]
-    verb = "is" if count == 1 else "are"
-    counts = [f"{count} of {len(rows)}{what} {verb} {shown(first)}", *(f"{n} {shown(w)}" for w, n in others)]
-    ratios = sorted((r for row in rows if (r := row.verdict.ratio)), key=lambda ratio: ratio.value)
-    ends = list(dict.fromkeys(fmt.ratio_parts(r).value for r in (*ratios[:1], *ratios[-1:])))
-    return f"{name}, {listed(counts)}" + (f", at {' to '.join(ends)} times{unit}" if ends else "")
+def findings(analysis: RecordAnalysis) -> list[Finding]:
+    """A sentence for each task, or one over all sizes of a grid. They are never added up."""
+    if analysis.crossover:
+        return [Finding(over_sizes(analysis))]
+    works = analysis.record.plan.works
+    return [Finding(headline(analysis, work.task.name), tasks.meaning(work.task)) for work in works]
+
+
+def title(analysis: RecordAnalysis) -> str:
+    """How many lanes on what."""
+    lanes = f"{len(analysis.lanes)} lane{'' if len(analysis.lanes) == 1 else 's'}"
+    if analysis.crossover:
+        return f"{lanes} at {len(analysis.tasks)} sizes"
+    names = listed(analysis.tasks) if len(analysis.tasks) <= MOST else f"{len(analysis.tasks)} tasks"
+    return f"{lanes} on {names}"
 
 
 def over_sizes(analysis: RecordAnalysis) -> str:

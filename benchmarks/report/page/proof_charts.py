@@ -1,101 +1,80 @@
-"""Charts of what was proven: the losses on each lane's own clock, and the rounding that steps used."""
+"""What was proven: the rounding that steps used as a chart, and the training that all lanes share as a table."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import pairwise
-
-import altair as alt
 
 from ...analysis import RecordAnalysis, curves
 from .. import formatting as fmt
 from ..text_table import TextTable
 from .chart_parts import (
-    INK,
     PERCENT,
-    SECONDS,
+    ROW,
     Figure,
+    Values,
+    at,
+    by_time,
     data,
-    lane_curves,
+    lanes_y,
     log_x,
-    log_y,
+    marker,
+    of_field,
     short,
-    span,
     specification,
     tooltips,
 )
 from .lane_style import LaneStyles
 
 RATIOS = 1e-4, 1e18  # what the axis can show; smaller and larger ratios are drawn at its ends
-TALL = 260  # pixels
-FEWEST = 3  # steps of a curve
+
+
+# --- training: a table, since every lane has the same losses ----------------------------------------
 
 
 def training(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figure | None:
-    """The learning curve of each lane over its own wall time."""
-    points = [point for point in curves.loss_curves(analysis, task) if point.loss > 0]
-    steps = {point.step for point in points}
-    if len(steps) < FEWEST:
-        return None
-    values = [
-        {"lane": p.lane, "step": p.step, "seconds": short(p.seconds), "loss": short(p.loss)}
-        | {"after": fmt.duration(p.seconds)}
-        for p in points
-    ]
-    best = next((row.accuracy.best_loss for row in analysis.rows_of(task) if row.accuracy and row.time), None)
-    exact = [(1 + curves.CLOSE) * best] if best and math.isfinite(best) and best > 0 else []
-    x = log_x("seconds", span([p.seconds for p in points]), "time since the first step", label=SECONDS)
-    y = log_y("loss", span([*(p.loss for p in points), *exact]), "loss on all training rows")
-    layers = lane_curves(values, x, y, styles, tooltips("lane", "after", step="d", loss=".4"))
-    limit = data([{"loss": short(loss), "says": "1% above the exact solution's loss"} for loss in exact])
-    layers = [_limit(limit).encode(y=y, tooltip=tooltips("says")), *layers] if exact else layers
-    says = (
-        "The same losses in every lane, within rounding, each on its own clock: a curve further left is the same "
-        f"training sooner. {len(steps)} of {curves.whole_steps(analysis.of_task(task)[0]):,} steps are drawn and "
-        "joined by lines; first calls are left out. A fused lane hands out its parameters only after a call."
-    )
-    says += " Below the dashed line the loss is within 1% of the exact solution's." if exact else ""
-    spec, legend = specification(layers, TALL, says), styles.some({p.lane for p in points})
-    return Figure("Accuracy against time", says, spec, _losses(points), legend)
-
-
-def _limit(chart: alt.Chart) -> alt.Chart:
-    """A dashed line across the chart."""
-    rule: alt.Chart = chart.mark_rule(color=INK, opacity=0.6, strokeDash=[4, 3], size=1.5)
-    return rule
-
-
-def _losses(points: Sequence[curves.LossPoint]) -> TextTable:
-    """The loss after each kept step, and when each lane had it."""
-    lanes = list(dict.fromkeys(p.lane for p in points))
-    seconds = {(p.step, p.lane): p.seconds for p in points}
-    table = TextTable("Losses after the kept steps, and when each lane has them", ("step", "loss", *lanes))
-    for step in sorted({p.step for p in points}):
-        losses = [p.loss for p in points if p.step == step]
-        loss = " to ".join(dict.fromkeys(map(fmt.small, (min(losses), max(losses)))))
-        times = (fmt.duration(seconds.get((step, lane))) or "not kept" for lane in lanes)
-        table.rows.append((f"{step:,}", loss, *times))
-    return table
-
-
-def training_ends(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figure | None:
-    """When training ends, and when the exact solution is near: a table alone."""
-    ends = curves.training_ends(analysis, task)
+    """How long the whole training takes in each lane, and when it is near the exact solution if it ever is."""
+    of = {row.lane: row.time for row in analysis.rows_of(task) if row.time}
+    ends = sorted(curves.training_ends(analysis, task), key=lambda end: of[end.lane].value)
     if not ends:
         return None
-    names = ("lane", "steady", "with first call", "excess", "within 1%", "stays so")
+    close = any(end.close for end in ends)
+    names = ("lane", "steady", "with first call", *(("within 1%", "stays so") if close else ()))
     table = TextTable(f"The whole training, {ends[0].steps:,} steps", names)
     for end in ends:
-        cold = fmt.duration(end.cold_s) or "not measured"
-        above = fmt.percent(end.above) or "not known"
-        table.rows.append((end.lane, fmt.duration(end.steady_s), cold, above, *_close_times(end)))
-    says = (
-        "How long the whole training takes, steady and with the first call (tracing, compiling), how far above "
-        "the exact solution's loss it ends, and, in steady time, the first kept step within 1% of that loss and "
-        f"the one from which all kept steps are.{_close_steps(analysis, task, ends)}"
+        times = fmt.duration(end.steady_s), fmt.duration(end.cold_s) or "not measured"
+        table.rows.append((end.lane, *times, *(_close_times(end) if close else ())))
+    says = f"{_losses(analysis, task)}{_ending(ends)} Steady time is without the first call (tracing, compiling)."
+    says += _close_steps(analysis, task, ends)
+    return Figure("training", "The whole training", says, None, table)
+
+
+def _losses(analysis: RecordAnalysis, task: str) -> str:
+    """That the lanes have the same losses, and which; nothing where no step was kept."""
+    points = curves.loss_curves(analysis, task)
+    if not points:
+        return ""
+    losses: dict[int, list[float]] = {}
+    for point in points:
+        losses.setdefault(point.step, []).append(point.loss)
+    first, last = (losses[pick(losses)][0] for pick in (min, max))
+    distance = max((max(some) - min(some)) / max(map(abs, some)) for some in losses.values() if any(some))
+    lanes = len({point.lane for point in points})
+    alike = f"The {lanes} lanes have the same losses" if lanes > 1 else "The loss on all training rows falls"
+    apart = (
+        f"; they are never more than {fmt.digits(distance, 1)} of it apart" if lanes > 1 and distance else ""
     )
-    return Figure("Time to the exact solution", says, None, table)
+    ends = f"{fmt.small(first)} after step {min(losses):,}, {fmt.small(last)} after {max(losses):,}"
+    return f"{alike}: {ends}{apart}. "
+
+
+def _ending(ends: Sequence[curves.TrainingEnd]) -> str:
+    """How far above the exact solution training ends, or why that is not known."""
+    above = [end.above for end in ends if end.above is not None]
+    if above:
+        texts = dict.fromkeys(map(fmt.percent, (min(above), max(above))))
+        return f"Training ends {' to '.join(texts)} above the exact solution's loss."
+    return f"How near that is to an exact solution is not known: {ends[0].reason}."
 
 
 def _close_times(end: curves.TrainingEnd) -> tuple[str, str]:
@@ -107,47 +86,56 @@ def _close_times(end: curves.TrainingEnd) -> tuple[str, str]:
 
 
 def _close_steps(analysis: RecordAnalysis, task: str, ends: Sequence[curves.TrainingEnd]) -> str:
-    """At which steps that was, and how many steps lie between kept ones."""
+    """At which steps it is within 1%, and how many steps lie between kept ones."""
     close = {end.lane: end.close for end in ends if end.close}
     if not close:
         return ""
     first, stays = (sorted(set(steps)) for steps in zip(*close.values(), strict=True))
     steps = [point.step for point in curves.recorded_curve(analysis[task, next(iter(close))])]
     gap = max(later - step for step, later in pairwise([0, *steps]))
-    close_steps = (
-        f"{some[0]:,}" if len(some) == 1 else f"{some[0]:,} to {some[-1]:,}" for some in (first, stays)
+    texts = (f"{some[0]:,}" if len(some) == 1 else f"{some[0]:,} to {some[-1]:,}" for some in (first, stays))
+    return (
+        f" The first kept step within 1% of it and the one from which all are: {' and '.join(texts)}, in steady "
+        f"time; kept steps are at most {gap} apart."
     )
-    return f" These are steps {' and '.join(close_steps)}; the gap between two kept steps is at most {gap}."
+
+
+# --- rounding ---------------------------------------------------------------------------------------
 
 
 def parity(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figure | None:
-    """How much of the rounding bound steps used."""
+    """How much of the rounding bound steps used, a row for each lane."""
     points = curves.bound_ratios(analysis, task)
     if not points:
         return None
     low = max(RATIOS[0], min(1.0, *(p.bound_ratio for p in points)) / 1.5)
     high = max(2.0, min(RATIOS[1], max(p.bound_ratio for p in points) * 1.5))
-    values = [
+    rows = by_time(analysis.rows_of(task))
+    lanes = [row.lane for row in rows if any(p.lane == row.lane for p in points)]
+    values: Values = [
         {"lane": p.lane, "step": p.step, "used": short(min(max(p.bound_ratio, low), high)), "by": p.quantity}
         for p in points
     ]
-    axis = alt.Axis(format="~s", tickMinStep=1, grid=False, labelOverlap="greedy", labelSeparation=8)
-    x = alt.X("step:Q", title="step", axis=axis, scale=alt.Scale(nice=False, zero=False))
-    y = log_y("used", (low, high), "of the bound", label=PERCENT)
-    limit = data([{"used": 1.0, "says": "the bound: above it there is no proof"}])
+    x, y = log_x("used", (low, high), "of the bound", label=PERCENT), lanes_y(lanes)
+    steps = data(values).mark_tick(thickness=1.5, height=ROW * 0.5, opacity=0.45)
     tips = tooltips("lane", "by", step="d", used=".2%")
-    layers = [_limit(limit).encode(y=y, tooltip=tooltips("says")), *lane_curves(values, x, y, styles, tips)]
-    rows = analysis.rows_of(task)
+    order = sorted(values, key=lambda value: value["used"])
+    worst = list({value["lane"]: value for value in order}.values())
+    layers = [
+        at(1.0, of_field(x, "value"), "the bound: above it there is no proof"),
+        steps.encode(x=x, y=y, color=styles.color(), tooltip=tips),
+        marker(worst, styles, tips).encode(x=x, y=y),
+    ]
     ratio, lane = max(
         ((row.parity_share, row.lane) for row in rows if row.parity_share is not None), default=(0.0, "none")
     )
     says = (
-        "The largest ratio of a rounding error to its bound, of any quantity of a step, over a fixed sample of "
-        f"steps. The most of all steps is {fmt.percent(ratio)} ({lane}); above the dashed line, 100%, there is "
-        "no proof. Lanes that round alike lie on one another."
+        "The largest ratio of a rounding error to its bound in each of a fixed sample of steps, the largest of "
+        f"them as a mark. The most in any step is {fmt.percent(ratio)} ({lane}); right of the dashed line, 100%, "
+        "there is no proof. Lanes that round alike have the same figures."
     )
-    spec, legend = specification(layers, TALL, says), styles.some({p.lane for p in points})
-    return Figure("Bound used", says, spec, _worst_steps(analysis, task), legend)
+    spec = specification(layers, ROW * len(lanes), says)
+    return Figure("proof", "Bound used", says, spec, _worst_steps(analysis, task))
 
 
 def _worst_steps(analysis: RecordAnalysis, task: str) -> TextTable:

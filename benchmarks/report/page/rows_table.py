@@ -6,7 +6,31 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ...analysis import LaneAnalysis, RecordAnalysis, Row
+from .. import formatting as fmt
 from ..columns import ACCURACY, COLUMNS, COST, SPEED, Column, ColumnCell
+from ..html import Anchors
+
+
+class WordsColumn(Column):
+    """The ratio in words, as far as the verdict goes; it sorts by how many times as fast."""
+
+    def cell(self, lane: LaneAnalysis) -> ColumnCell:
+        """The cell of a lane."""
+        text, ratio = in_words(lane.row), lane.row.verdict.ratio
+        if text and ratio:
+            return ColumnCell(text, 1 / ratio.value, "")
+        return ColumnCell("", None, COLUMNS["ratio"].cell(lane).why or "no claim")
+
+
+def in_words(row: Row) -> str:
+    """What a verdict says: 16 times as fast, or 1.66 times as long; nothing where it claims nothing."""
+    ratio, word = row.verdict.ratio, row.verdict.word
+    if ratio and word in ("FASTER", "SLOWER"):
+        return fmt.speedup(ratio)
+    if ratio and word == "UNDECIDED":
+        return "not shown to differ"
+    return "as long within 2%" if ratio and word == "EQUIVALENT" else ""
+
 
 GROUPS = {  # of the columns beside the lane; a reader can choose to see one group alone
     "": ("task", "tier"),
@@ -24,8 +48,9 @@ class PageColumn(NamedTuple):
 
 
 class PageRow(NamedTuple):
-    """A row of the page's table: its lane, the numbers of its notes, its cells."""
+    """A row of the page's table: its address, its lane, the numbers of its notes, its cells."""
 
+    anchor: str
     lane: LaneAnalysis
     numbers: list[int]
     cells: list[ColumnCell]
@@ -39,9 +64,11 @@ class PageRow(NamedTuple):
 class RowsTable:
     """The columns, the rows by task and tier, and the notes by number."""
 
-    def __init__(self, analysis: RecordAnalysis) -> None:
+    def __init__(self, analysis: RecordAnalysis, anchors: Anchors) -> None:
         self.columns = [PageColumn(COLUMNS[name], group) for group, names in GROUPS.items() for name in names]
-        subjects: dict[str, list[str]] = {}
+        place = [entry.column.name for entry in self.columns].index("ratio") + 1
+        self.columns.insert(place, PageColumn(WordsColumn("in_words", "", "in words", left=True), "speed"))
+        self._anchors, subjects = anchors, dict[str, list[str]]()
         self.rows = [self._row(lane, subjects) for lane in lanes_by_tier(analysis)]
         self.notes = [
             f"{names[0] if len(names) == 1 else f'{len(names)} rows'}: {remark}"
@@ -54,7 +81,12 @@ class RowsTable:
         for remark in remarks:
             subjects.setdefault(remark, []).append(f"{lane.lane} on {lane.task}")
         numbers = sorted(list(subjects).index(remark) + 1 for remark in remarks)
-        return PageRow(lane, numbers, [entry.column.cell(lane) for entry in self.columns])
+        return PageRow(
+            self._anchors.of(lane.task, lane.lane),
+            lane,
+            numbers,
+            [entry.column.cell(lane) for entry in self.columns],
+        )
 
 
 def _remarks(row: Row) -> Sequence[str]:

@@ -18,6 +18,7 @@ from ..sweep_tables import fastest_name
 from ..sweep_tables import lines as cost_table
 from ..text_table import TextTable
 from .chart_parts import (
+    BYTES,
     INK,
     SECONDS,
     A,
@@ -76,7 +77,7 @@ def fastest(grid: Crossover, analysis: RecordAnalysis, styles: LaneStyles) -> Fi
     )
     spec = specification([tile, point, name], SIDE * len(grid.batches), says)
     shown = {mark["lane"] for mark in marks}
-    return Figure("Crossover map", says, spec, _cells(cells), styles.some(shown), wide=True)
+    return Figure("map", "Crossover map", says, spec, _cells(cells), styles.some(shown), wide=True)
 
 
 def _cells(cells: Sequence[SizeCell]) -> TextTable:
@@ -149,7 +150,7 @@ def lines(analysis: RecordAnalysis, styles: LaneStyles) -> Figure:
     sizes = span([value["work"] for value in values])
     drawn = [point for cost in costs for point in _drawn(cost, sizes)]
     ends = span([*(v["seconds"] for v in values), *(v["seconds"] for v in drawn)])
-    x = log_x("work", sizes, "bytes that a step must move", label="format(datum.value, '~s') + 'B'")
+    x = log_x("work", sizes, "bytes that a step must move", label=BYTES)
     y = log_y("seconds", ends, "time per step", label=SECONDS)
     line = data(drawn).mark_line(strokeWidth=1.4)
     line = line.encode(x=x, y=y, color=styles.color(), strokeDash=styles.dash())
@@ -160,7 +161,7 @@ def lines(analysis: RecordAnalysis, styles: LaneStyles) -> Figure:
     )
     legend = styles.some({value["lane"] for value in values})
     spec = specification([line, points], 340, says)
-    return Figure("Overhead and rate", says, spec, cost_table(costs), legend, wide=True)
+    return Figure("cost", "Overhead and rate", says, spec, cost_table(costs), legend, wide=True)
 
 
 def _drawn(cost: StepCost, sizes: tuple[float, float]) -> Values:

@@ -22,6 +22,7 @@ from .chart_parts import (
     Figure,
     Values,
     at,
+    by_time,
     data,
     labels,
     lanes_y,
@@ -33,7 +34,9 @@ from .chart_parts import (
     specification,
     tooltips,
 )
+from .headline import full_name, lane_name, task_name
 from .lane_style import LaneStyles
+from .rows_table import in_words
 
 SHOWN = 0.97  # of the slices lie within the height of a row; the others are drawn at its edge
 MOST_SLICES = 5_000  # of all tasks; of a larger record every second round is drawn, or fewer
@@ -42,7 +45,7 @@ LEAST, MOST = 2, 100  # percent: the limits of that height
 
 def times(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figure | None:
     """Time per step with its interval, and the floor."""
-    timed = [(row, row.time) for row in analysis.rows_of(task) if row.time]
+    timed = [(row, row.time) for row in by_time(analysis.rows_of(task)) if row.time]
     if not timed:
         return None
     values = [_point(row, time) | {"label": fmt.time_parts(time).value} for row, time in timed]
@@ -51,7 +54,7 @@ def times(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figure | N
     x, y = log_x("value", ends, "time per step", label=SECONDS), lanes_y([row.lane for row, _ in timed])
     layers = [at(floor, x, f"floor {fmt.duration(floor)}")] if floor else []
     layers += [*_ranges(values, x, y, styles), *labels(values, x, y, ends)]
-    low, high = (pick(timed, key=lambda pair: pair[1].value)[0] for pick in (min, max))
+    low, high = timed[0][0], timed[-1][0]
     says = (
         f"From {fmt.timing(low.time)} ({low.lane}) to {fmt.timing(high.time)} ({high.lane}). "
         f"{_bars([time for _, time in timed], 'intervals over blocks, often narrower than their mark')}"
@@ -62,35 +65,47 @@ def times(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figure | N
         finite = math.isfinite(time.high)
         interval = (fmt.duration(time.low), fmt.duration(time.high)) if finite else (TOO_FEW_BLOCKS,) * 2
         table.rows.append((row.lane, fmt.timing(time), *interval))
-    return Figure("Time per step", says, specification(layers, ROW * len(timed), says), table)
+    return Figure("time", "Time per step", says, specification(layers, ROW * len(timed), says), table)
 
 
 def ratios(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figure | None:
     """Ratio to the baseline with its interval and the band of equivalence."""
-    compared = [(row, row.verdict.ratio) for row in analysis.rows_of(task) if row.verdict.ratio]
+    compared = [(row, row.verdict.ratio) for row in by_time(analysis.rows_of(task)) if row.verdict.ratio]
     if not compared:
         return None
-    values = [_point(row, ratio) | {"label": fmt.ratio_parts(ratio).value} for row, ratio in compared]
+    values = [_point(row, ratio) | {"label": _ratio_label(row, ratio)} for row, ratio in compared]
     ends = span([math.exp(-MARGIN), math.exp(MARGIN), *_ends(values)])
     x, y = log_x("value", ends, "time over the baseline's"), lanes_y([row.lane for row, _ in compared])
     band = data([{"value": math.exp(-MARGIN), "high": math.exp(MARGIN)}]).mark_rect(color=INK, opacity=0.15)
     layers = [band.encode(x=x, x2="high:Q"), at(1.0, x, "equal to the baseline")]
     layers += [*_ranges(values, x, y, styles), *labels(values, x, y, ends)]
-    rows = analysis.rows_of(task)
-    baseline = next((row.lane for row in rows if row.verdict.word == "BASELINE"), "the baseline")
+    base = analysis.row_of[task, analysis.baseline]
     says = (
-        f"Left of the line a lane takes less time than {baseline}, right of it more; within the band of ±2% a "
-        "difference does not count. Paired within each round. "
+        f"Time per step on {task_name(task)} over that of {full_name(base)}: left of the line a lane takes less, "
+        "right of it more; within the band of ±2% a difference does not count. "
         f"{_bars([ratio for _, ratio in compared], 'intervals')}"
     )
-    table = TextTable("Ratio to the baseline", ("lane", "ratio", "verdict"), left=("lane", "verdict"))
-    table.rows += [(row.lane, fmt.between(ratio), row.verdict.word) for row, ratio in compared]
-    return Figure("Ratio to the baseline", says, specification(layers, ROW * len(compared), says), table)
+    names = ("lane", "ratio", "in words", "verdict")
+    table = TextTable("Ratio to the baseline", names, left=("lane", "in words", "verdict"))
+    table.rows += [
+        (row.lane, fmt.between(ratio), in_words(row) or "no claim", row.verdict.word)
+        for row, ratio in compared
+    ]
+    title, spec = f"Ratio to {lane_name(base)}", specification(layers, ROW * len(compared), says)
+    return Figure("ratio", title, says, spec, table)
+
+
+def _ratio_label(row: Row, ratio: Interval) -> str:
+    """A ratio, and how many times as fast that is; of an unstable lane that it is."""
+    value, word = fmt.ratio_parts(ratio).value, row.verdict.word
+    if word == "FASTER":
+        return f"{value}, {fmt.ratio_parts(fmt.inverse(ratio)).value}x as fast"
+    return f"{value}, UNSTABLE" if word == "UNSTABLE" else value
 
 
 def break_even(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figure | None:
     """After how many steps a lane's first call has paid for itself."""
-    evens = [(row.lane, row.break_even) for row in analysis.rows_of(task) if row.break_even]
+    evens = [(row.lane, row.break_even) for row in by_time(analysis.rows_of(task)) if row.break_even]
     if not evens:
         return None
     training = whole_steps(analysis.of_task(task)[0])
@@ -120,7 +135,10 @@ def break_even(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figur
     )
     table = TextTable("Break-even", ("lane", "steps"))
     table.rows += [(lane, fmt.steps(even.steps, even.reason) or even.reason) for lane, even in evens]
-    return Figure("Break-even", says, specification(layers, ROW * len(evens), says), table)
+    spec = (
+        specification(layers, ROW * len(evens), says) if spans else None
+    )  # without a number there is no place
+    return Figure("break-even", "Break-even", says, spec, table)
 
 
 def _bars(spans: Sequence[Interval], what: str) -> str:
@@ -174,7 +192,8 @@ def slices(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figure | 
     )
     every = math.ceil(sum(len(block.slices) for block in analysis.record.blocks) / MOST_SLICES)
     drawn = [point for point in points if point.round % every == 0]
-    lanes = [lane for lane in styles.lanes if any(point.lane == lane for point in points)]
+    timed = {point.lane for point in points}
+    lanes = [row.lane for row in by_time(analysis.rows_of(task)) if row.lane in timed]
     beyond = sum(abs(point.percent) > limit for point in drawn)
     part = "All" if every == 1 else f"{len(drawn):,} of"
     says = (
@@ -185,7 +204,7 @@ def slices(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figure | 
     says += f" {beyond} {lie} further out, drawn as diamonds at the edge." if beyond else ""
     layers = _slice_layers(drawn, max(point.block for point in points), lanes, limit, styles)
     spec = specification(layers, (ROW + 14) * len(lanes), says)
-    return Figure("Raw slices over time", says, spec, _block_medians(points, lanes), wide=True)
+    return Figure("slices", "Raw slices over time", says, spec, _block_medians(points, lanes), wide=True)
 
 
 def _slice_layers(

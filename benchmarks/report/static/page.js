@@ -1,63 +1,8 @@
 "use strict";
-// Sorting, filters, the theme and the drawing of charts. Every figure was worked out before: nothing is computed here.
+// The theme, the drawing and saving of charts, addresses and paper. Every figure was worked out before: nothing is
+// computed here.
 
-const table = document.getElementById("rows");
-const body = table.tBodies[0];
-const rows = [...body.rows];
-
-// --- the table ---
-
-function sortBy(header) {
-  const index = header.cellIndex;
-  const order = header.ariaSort === "ascending" ? -1 : 1;
-  for (const other of header.parentNode.cells) other.ariaSort = "none";
-  header.ariaSort = order > 0 ? "ascending" : "descending";
-  const value = (row) => row.cells[index].dataset.value;
-  const compare = (one, other) => {
-    const [a, b] = [value(one), value(other)];
-    if (a === "" || b === "") return (a === "") - (b === ""); // blanks come last, whatever the order
-    return order * (isNaN(a) || isNaN(b) ? a.localeCompare(b) : a - b);
-  };
-  body.append(...[...rows].sort(compare));
-  group(index === 1);
-}
-
-// a line between tasks, as long as the rows stand by task
-function group(byTask) {
-  let before = null;
-  for (const row of body.rows) {
-    const starts = byTask && before !== null && row.dataset.task !== before && !row.hidden;
-    row.classList.toggle("group", starts);
-    if (!row.hidden) before = row.dataset.task;
-  }
-}
-
-for (const header of table.tHead.rows[0].cells) {
-  header.querySelector("button").addEventListener("click", () => sortBy(header));
-}
-
-const form = document.getElementById("filters");
-
-function filter() {
-  const asked = new FormData(form);
-  const words = asked.get("text").toLowerCase().split(/\s+/);
-  const same = (row, name) => !asked.get(name) || row.dataset[name] === asked.get(name);
-  for (const row of rows) {
-    const fits = ["task", "tier", "verdict"].every((name) => same(row, name));
-    const text = row.textContent.toLowerCase();
-    row.hidden = !fits || !words.every((word) => text.includes(word));
-  }
-  table.dataset.columns = asked.get("columns");
-  const shown = rows.filter((row) => !row.hidden).length;
-  document.getElementById("count").textContent = `${shown} of ${rows.length} rows`;
-  group(!table.querySelector("[aria-sort$='ending']") || table.tHead.rows[0].cells[1].ariaSort !== "none");
-}
-
-form.hidden = false;
-form.addEventListener("input", filter);
-form.addEventListener("submit", (event) => event.preventDefault());
-form.addEventListener("reset", () => setTimeout(filter));
-filter();
+const table = document.getElementById("rows"); // some pages have none
 
 // --- the theme ---
 
@@ -116,6 +61,63 @@ const seen = new IntersectionObserver(
 );
 for (const place of places) seen.observe(place);
 
+// --- saving ---
+
+function save(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+}
+
+// a chart as a file: dark ink on white, whatever the theme, twice as large where it is made of pixels
+async function saveChart(figure, kind) {
+  const place = figure.querySelector("[data-chart]");
+  const specification = { ...specs[place.dataset.chart], width: place.clientWidth };
+  const held = document.createElement("div");
+  const light = { ...config, background: "white" };
+  const { view } = await vegaEmbed(held, specification, { ...options, config: light });
+  const name = `${figure.id}.${kind}`;
+  if (kind === "svg") save(new Blob([inked(await view.toSVG())], { type: "image/svg+xml" }), name);
+  else save(await pixels(inked(await view.toSVG())), name);
+  view.finalize();
+}
+
+// outside the page nothing says what the color of the text is
+const inked = (svg) => svg.replaceAll("currentColor", "#1b1c1d");
+
+async function pixels(svg) {
+  const picture = new Image();
+  picture.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svg)}`;
+  await picture.decode();
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [2 * picture.naturalWidth, 2 * picture.naturalHeight];
+  canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
+  return new Promise((done) => canvas.toBlob(done, "image/png"));
+}
+
+for (const tools of document.querySelectorAll(".tools")) {
+  tools.hidden = false;
+  for (const button of tools.querySelectorAll("button")) {
+    button.addEventListener("click", () => saveChart(button.closest("figure"), button.dataset.save));
+  }
+}
+
+// --- addresses ---
+
+// an address inside a folded part of the page opens it
+function unfold() {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const folded = target?.closest("details:not([open])");
+  if (!folded) return;
+  folded.open = true;
+  target.scrollIntoView();
+}
+
+addEventListener("hashchange", unfold);
+unfold();
+
 // --- on paper ---
 
 const before = { folded: [], copies: [] };
@@ -124,11 +126,13 @@ const before = { folded: [], copies: [] };
 addEventListener("beforeprint", () => {
   if (root.classList.contains("paper")) return;
   root.classList.add("paper");
-  before.folded = [...document.querySelectorAll("details.task:not([open])")];
+  before.folded = [...document.querySelectorAll("details:is(.task, .more):not([open])")];
   for (const part of before.folded) part.open = true;
-  table.hidden = true;
-  before.copies = ["speed", "cost", "accuracy"].map(copied);
-  table.after(...before.copies);
+  if (table) {
+    table.hidden = true;
+    before.copies = ["speed", "cost", "accuracy"].map(copied);
+    table.after(...before.copies);
+  }
   for (const place of places) draw(place); // done before the paper is laid out: nothing in it waits for anything
 });
 
@@ -137,7 +141,7 @@ function copied(group) {
   const copy = table.cloneNode(true);
   copy.hidden = false;
   copy.dataset.columns = group;
-  for (const each of [copy, copy.caption]) each.removeAttribute("id");
+  for (const each of [copy, ...copy.querySelectorAll("[id]")]) each.removeAttribute("id");
   for (const button of copy.tHead.querySelectorAll("button")) button.replaceWith(button.textContent);
   if (group !== "speed") copy.caption.textContent = `The same rows: ${group}.`;
   return copy;
@@ -146,7 +150,7 @@ function copied(group) {
 addEventListener("afterprint", () => {
   if (!root.classList.contains("paper")) return;
   root.classList.remove("paper");
-  table.hidden = false;
+  if (table) table.hidden = false;
   for (const copy of before.copies) copy.remove();
   for (const part of before.folded) part.open = false;
   for (const place of places) seen.unobserve(place);

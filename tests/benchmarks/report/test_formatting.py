@@ -115,10 +115,10 @@ def test_cores_are_those_that_the_run_was_allowed(
 
 
 def test_a_ratio_in_words_says_which_way_it_goes() -> None:
-    assert figures.speed(Interval(value=0.0625, low=0.0600, high=0.0650)) == "16.0 times as fast"
-    assert figures.speed(Interval(value=1.66, low=1.60, high=1.72)) == "1.66 times as long"
-    assert figures.speed(Interval(value=0.25, low=0.0, high=math.inf)) == "4 times as fast"
-    assert figures.speed(None) == ""
+    assert figures.speedup(Interval(value=0.0625, low=0.0600, high=0.0650)) == "16.0 times as fast"
+    assert figures.speedup(Interval(value=1.66, low=1.60, high=1.72)) == "1.66 times as long"
+    assert figures.speedup(Interval(value=0.25, low=0.0, high=math.inf)) == "4 times as fast"
+    assert figures.speedup(None) == ""
     turned = figures.inverse(Interval(value=0.5, low=0.4, high=0.8))
     assert (turned.value, turned.low, turned.high) == (2.0, 1.25, 2.5)
     unknown = figures.inverse(Interval(value=0.5, low=0.0, high=math.inf))
