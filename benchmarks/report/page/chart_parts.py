@@ -100,6 +100,7 @@ def log_y(field: str, ends: tuple[float, float], title: str, *, label: str | Non
 
 def _axis(ends: tuple[float, float], title: str, label: str | None) -> alt.Axis:
     options: dict[str, Any] = {"title": title, "labelExpr": label or "format(datum.value, '~g')"}
+    options |= {"labelOverlap": "greedy", "labelSeparation": 6}
     if marks := ticks(*ends):
         options["values"] = marks
     return alt.Axis(**options)
@@ -184,4 +185,10 @@ def specification(layers: Sequence[alt.Chart], height: int, says: str) -> dict[s
     spec: dict[str, Any] = chart.to_dict(validate=False)
     spec.pop("config", None)  # the page has one for all charts
     spec["description"] = says
+    spec["padding"] = {
+        "left": 0,
+        "right": 18,
+        "top": 4,
+        "bottom": 4,
+    }  # room for half of the last tick's label
     return spec

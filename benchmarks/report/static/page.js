@@ -108,7 +108,7 @@ for (const tools of document.querySelectorAll(".tools")) {
 
 // an address inside a folded part of the page opens it
 function unfold() {
-  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const target = document.getElementById(location.hash.slice(1));
   const folded = target?.closest("details:not([open])");
   if (!folded) return;
   folded.open = true;

@@ -102,9 +102,8 @@ form.addEventListener("input", () => {
   remember();
 });
 form.addEventListener("submit", (event) => event.preventDefault());
-form.addEventListener("reset", (event) => {
-  if (!event.isTrusted) return; // by recall, which goes on with what the address says
-  setTimeout(() => {
+form.querySelector("[type=reset]").addEventListener("click", () => {
+  setTimeout(() => { // once the fields are empty
     unsort();
     filter();
     remember();

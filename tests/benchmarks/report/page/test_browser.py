@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -77,8 +79,10 @@ RIGHTMOST = """() => Math.max(...[...document.querySelectorAll('main *')]
 class Opened:
     """A page in a tab of its own, with everything that it said or asked for."""
 
-    def __init__(self, browser: Browser, path: Path, width: int = 1280, **options: Any) -> None:
-        self.context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+    def __init__(
+        self, browser: Browser, path: Path, width: int = 1280, height: int = 900, **options: Any
+    ) -> None:
+        self.context = browser.new_context(viewport={"width": width, "height": height}, **options)
         self.context.add_init_script(ON_PAPER)
         self.page: Page = self.context.new_page()
         self.said: list[str] = []
@@ -149,7 +153,7 @@ def test_every_chart_is_drawn_without_an_error_or_a_request(name: str, opened: O
 def test_paper_has_every_chart_and_every_column_though_nothing_was_scrolled_to(
     name: str, opened: Open
 ) -> None:
-    one = opened(name)
+    one = opened(name, height=100)
     tab = one.page
     charts = tab.locator("[data-chart]").count()
     folded = tab.locator("details.task:not([open])").count()
@@ -255,12 +259,12 @@ def test_the_columns_of_speed_come_first_and_all_are_there_without_a_script(open
 
 def test_a_mark_tells_its_lane(opened: Open) -> None:
     tab = opened("reference").draw()
-    tab.locator("#chart-0 svg .mark-symbol path").first.hover()
+    tab.locator("#lesson-ratio svg .mark-symbol path").first.hover()
     tip = tab.locator("#vg-tooltip-element.visible")
     analysis = RecordAnalysis(load(REFERENCE))
-    row = next(row for row in analysis.rows_of(analysis.tasks[0]) if row.time)
+    row = min((row for row in analysis.rows_of("lesson") if row.time), key=lambda row: row.time.value)  # type: ignore[union-attr]
     assert row.lane in tip.inner_text()
-    assert fmt.timing(row.time) in tip.inner_text()
+    assert fmt.typeset(fmt.timing(row.time)) in tip.inner_text()
 
 
 def test_the_theme_follows_the_system_until_it_is_chosen(opened: Open) -> None:
@@ -307,9 +311,145 @@ def test_hostile_names_are_shown_and_not_run(opened: Open) -> None:
     tab = one.draw()
     assert HOSTILE in column(tab, "lane")
     assert tab.locator("img").count() == 0
-    tab.locator("#chart-0 svg .mark-symbol path").nth(1).hover()
+    tab.locator("[data-chart='0'] svg .mark-symbol path").first.hover()
     assert HOSTILE in tab.locator("#vg-tooltip-element.visible").inner_text()
     assert one.said == []
+
+
+# --- addresses ------------------------------------------------------------------------------------
+
+
+def state(tab: Page) -> list[str]:
+    """What of the table is shown and how: it must be the same wherever its address is opened."""
+    lanes = [f"{task} {lane}" for task, lane in zip(column(tab, "task"), column(tab, "lane"), strict=True)]
+    return [*lanes, tab.locator("#rows").get_attribute("data-columns") or "", tab.input_value("[name=text]")]
+
+
+def test_the_address_keeps_filters_and_order(opened: Open, pages: dict[str, Path]) -> None:
+    one = opened("reference")
+    tab = one.page
+    plain = tab.url
+    tab.select_option("[name=task]", "diabetes")
+    tab.select_option("[name=columns]", "")
+    tab.fill("[name=text]", "tuned & cpu ")
+    tab.fill("[name=text]", "tuned")
+    for _ in range(2):
+        tab.locator('#rows th[data-name="time/step"] button').click()
+    assert tab.url.partition("#")[2] == "task=diabetes&columns=&text=tuned&sort=time%2Fstep&order=descending"
+    other = opened("reference").page
+    other.goto(tab.url)
+    other.reload()
+    assert state(other) == state(tab)
+    assert len(column(other, "lane")) == 4
+    tab.locator("button[type=reset]").click()
+    one.until(f"location.href == '{plain}'")
+    assert state(tab) == state(opened("reference").page)
+    assert one.said == []
+
+
+@pytest.mark.parametrize(
+    "hash", ["task=nothing&sort=none&verdict=%3Cb%3E", "x", "%", "row", "sort=lane&order=up"]
+)
+def test_an_address_of_nothing_does_no_harm(hash: str, opened: Open) -> None:
+    one = opened("reference")
+    rows = len(column(one.page, "lane"))
+    one.page.goto(f"{one.page.url}#{hash}")
+    one.page.reload()
+    assert len(column(one.page, "lane")) == rows
+    assert one.said == []
+
+
+def test_an_address_within_the_open_page_changes_the_table(opened: Open) -> None:
+    one = opened("reference")
+    tab = one.page
+    tab.evaluate("location.hash = 'task=wide'")
+    one.until("document.getElementById('count').textContent == '9 of 27 rows'")
+    tab.evaluate("location.hash = 'wide-time'")  # a chart's: it leaves the table as it is
+    tab.wait_for_timeout(100)
+    assert set(column(tab, "task")) == {"wide"}
+    tab.evaluate("location.hash = 'lesson-jax-fused'")  # a row's that is not shown
+    one.until("document.getElementById('count').textContent == '27 of 27 rows'")
+
+
+def test_a_row_and_a_chart_have_links_that_lead_to_them(opened: Open) -> None:
+    one = opened("grid")
+    tab = one.page
+    tab.get_by_role("link", name="jax", exact=True).last.click()
+    anchor = tab.url.partition("#")[2]
+    assert tab.locator(f"tr#{anchor}").evaluate("row => row.matches(':target')")
+    tab.goto(f"{tab.url.partition('#')[0]}#b64-f32-time")  # in a folded part
+    one.until("document.querySelector('#b64-f32-time [data-drawn]')")
+    assert tab.locator("#b64-f32-time").is_visible()
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def test_the_rows_that_are_shown_are_saved_as_csv_in_their_order(opened: Open) -> None:
+    one = opened("reference")
+    tab = one.page
+    tab.select_option("[name=task]", "lesson")
+    tab.locator('#rows th[data-name="time/step"] button').click()
+    with tab.expect_download() as download:
+        tab.locator("#csv").click()
+    saved = download.value.path().read_text(encoding="utf-8")
+    lines = list(csv.DictReader(saved.splitlines()))
+    assert [line["lane"] for line in lines] == column(tab, "lane")
+    table = tables.as_csv(RecordAnalysis(load(REFERENCE))).split("\n")
+    assert saved.endswith("\n")
+    assert set(saved.splitlines()) <= set(table)
+    assert download.value.suggested_filename == "samestep.csv"
+    assert (len(one.requests), one.said) == (1, [])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_chart_is_saved_as_a_picture_in_dark_ink_on_white(scheme: str, opened: Open) -> None:
+    one = opened("reference", color_scheme=scheme)
+    for kind in ("svg", "png"):
+        with one.page.expect_download() as download:
+            one.page.locator(f"#lesson-ratio [data-save={kind}]").click()
+        assert download.value.suggested_filename == f"lesson-ratio.{kind}"
+        content = download.value.path().read_bytes()
+        if kind == "svg":
+            svg = ElementTree.fromstring(content)
+            width = float(svg.attrib["width"])
+            text = content.decode()
+            assert "currentColor" not in text
+            assert "jax:fused" in text
+            assert "time over the baseline" in text
+        else:
+            assert content.startswith(b"\x89PNG")
+            assert int.from_bytes(content[16:20]) == pytest.approx(2 * width, abs=2)
+    assert one.said == []
+    assert not [url for url in one.requests if not url.startswith(("file:", "data:", "blob:"))]
+
+
+# --- narrow screens -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["reference", "awkward", "grid"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_text_of_a_chart_is_cut_off(name: str, width: int, opened: Open) -> None:
+    tab = opened(name, width=width).draw()
+    cut = tab.evaluate("""() => [...document.querySelectorAll('.plot svg text')].filter(text => {
+      const [one, all] = [text.getBoundingClientRect(), text.closest('.plot').getBoundingClientRect()];
+      return one.width && (one.left < all.left - 1 || one.right > all.right + 1);
+    }).map(text => `${text.closest('figure').id}: ${text.textContent}`)""")
+    assert cut == []
+
+
+def test_the_lane_stays_in_view_however_far_a_narrow_table_is_scrolled(opened: Open) -> None:
+    tab = opened("reference", width=390).page
+    for region in (tab.locator("#table ~ .scroll"), tab.locator("#lesson-training .scroll")):
+        region.evaluate("each => { each.scrollLeft = 9999 }")
+        left = region.evaluate("each => each.getBoundingClientRect().left")
+        box = region.locator("tbody th[scope=row]").first.bounding_box()
+        assert box
+        assert box["x"] == pytest.approx(left, abs=1)
+    tab.select_option("[name=columns]", "")
+    header = tab.locator('#rows thead th[data-name="lane"]').bounding_box()
+    assert header
+    assert 0 <= header["x"] < 30
 
 
 def test_nothing_moves_for_whom_asked_for_less_motion(opened: Open) -> None:
@@ -321,8 +461,8 @@ def test_nothing_moves_for_whom_asked_for_less_motion(opened: Open) -> None:
 def test_regions_that_scroll_can_be_focused(opened: Open) -> None:
     one = opened("reference", width=390)
     tab = one.page
-    region = tab.locator(".scroll").first
+    region = tab.locator("#table ~ .scroll")
     region.focus()
     for _ in range(5):
         tab.keyboard.press("ArrowRight")
-    one.until("document.querySelector('.scroll').scrollLeft > 0")
+    one.until("document.querySelector('#table ~ .scroll').scrollLeft > 0")
