@@ -244,19 +244,24 @@ def diff(
 @app.command()
 def report(
     result: Result,
+    other: Annotated[
+        Path | None,
+        typer.Argument(metavar="OTHER", help="A later run: the page shows what changed, as `diff` does."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="The page's file; default report.html beside the record, or report-LANE.html with --baseline.",
+            help="The page's file; default report.html beside the record, changes.html beside OTHER; with "
+            "--baseline also its LANE.",
         ),
     ] = None,
     baseline: RecordBaseline = None,
 ) -> None:
-    """One HTML page from a record: sortable table and charts, in one file that needs no network."""
+    """One HTML page from a record, or of what changed between two: one file that needs no network."""
     from .commands.report import report as run
 
-    raise typer.Exit(run(result, out, baseline))
+    raise typer.Exit(run(result, other, out, baseline))
 
 
 def main(arguments: list[str] | None = None, commands: typer.Typer = app) -> NoReturn:

@@ -18,40 +18,49 @@ SCOPE = (
     "corrected for the number of lanes, which the interval is not. It says that two records differ, not why: the "
     "code, the libraries, the host and the day all count."
 )
+SAME_ENVIRONMENT = "the same in both, as far as it was recorded"
 
 
 def plain(diff: RecordDiff, a: AnyRecord, b: AnyRecord, *, width: int = 100) -> str:
     """The environments, and a table for each task that both records have; at most `width` columns."""
-    sides = [*_sides(a, b), *([f"Attention: {diff.other_timing}."] if diff.other_timing else [])]
-    parts = [*(paragraph(line, width) for line in sides), "", _environment(diff, width), ""]
+    parts = [*(paragraph(line, width) for line in sides(diff, a, b)), "", _environment(diff, width), ""]
     for work in a.plan.works:
         changes = [change for change in diff.changes if change.task == work.task.name]
         if changes:
-            parts += [paragraph(heading(a, work), width), "", boxed(_table(diff, changes), width), ""]
-    parts += [paragraph(line, width) for line in _closing(diff)]
+            parts += [paragraph(heading(a, work), width), "", boxed(change_table(diff, changes), width), ""]
+    parts += [paragraph(line, width) for line in closing(diff)]
     return "\n".join(parts)
 
 
-def _sides(a: AnyRecord, b: AnyRecord) -> Iterator[str]:
+def sides(diff: RecordDiff, a: AnyRecord, b: AnyRecord) -> Iterator[str]:
+    """When and how much each record was measured, and whether their times were taken in the same way."""
     for name, record in (("A", a), ("B", b)):
         plan = record.plan
         blocks = f"{len(record.blocks)} of {plan.effort.blocks} blocks"
         yield f"{name}: measured {fmt.moment(plan.created)} at effort {plan.effort.name}, {blocks}"
+    if diff.other_timing:
+        yield f"Attention: {diff.other_timing}."
+
+
+def environment_table(diff: RecordDiff) -> TextTable:
+    """What differs between the environments."""
+    names = ("what", "in A", "in B")
+    table = TextTable("ENVIRONMENT", names, left=names, prose=names)
+    table.rows += [(change.what, change.a or "none", change.b or "none") for change in diff.environment]
+    return table
 
 
 def _environment(diff: RecordDiff, width: int) -> str:
     if not diff.environment:
-        return "ENVIRONMENT\nthe same in both, as far as it was recorded"
-    names = ("what", "in A", "in B")
-    table = TextTable("ENVIRONMENT", names, left=names, prose=names)
-    table.rows += [(change.what, change.a or "none", change.b or "none") for change in diff.environment]
-    return boxed(table, width)
+        return f"ENVIRONMENT\n{SAME_ENVIRONMENT}"
+    return boxed(environment_table(diff), width)
 
 
-def _table(diff: RecordDiff, changes: Sequence[LaneChange]) -> TextTable:
+def change_table(diff: RecordDiff, changes: Sequence[LaneChange]) -> TextTable:
+    """The lanes of a task: both ratios, the ratio of the two, and the word."""
     table = TextTable("DIFF", ("lane", "A", "B", "B/A", "change"), left=("lane", "change"), drops=("A", "B"))
     for change in changes:
-        ratios = fmt.between(change.a.ratio), fmt.between(change.b.ratio), _ratio_of_ratios(change.change)
+        ratios = fmt.between(change.a.ratio), fmt.between(change.b.ratio), change_text(change.change)
         table.rows.append((change.lane, *ratios, change.word))
         table.notes += list(_notes(change))
     for a, b in [diff.baselines[task] for task in {change.task: 0 for change in changes}]:
@@ -59,7 +68,7 @@ def _table(diff: RecordDiff, changes: Sequence[LaneChange]) -> TextTable:
     return table
 
 
-def _ratio_of_ratios(span: Interval | None) -> str:
+def change_text(span: Interval | None) -> str:
     """The ratio of two ratios, to a tenth of a percent: the margin is two."""
     if span is None:
         return ""
@@ -79,7 +88,7 @@ def _step(side: LaneSide) -> str:
     return f"{fmt.timing(side.time)} a step" if side.time else f"no time ({side.verdict}: {side.reason})"
 
 
-def _closing(diff: RecordDiff) -> Iterator[str]:
+def closing(diff: RecordDiff) -> Iterator[str]:
     """What was not compared, and what the words mean."""
     for name, only in (("A", diff.only_a), ("B", diff.only_b)):
         if only:

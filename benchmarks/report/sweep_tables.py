@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..analysis import RecordAnalysis
-from ..analysis.crossover import Crossover, SizeCell
+from ..analysis.crossover import Crossover, RankedLane, SizeCell
 from ..analysis.row_scaling import RowScaling, row_scaling
 from ..analysis.step_cost import StepCost, step_costs
 from ..record import AnyRecord
@@ -78,6 +78,22 @@ def unknown_cells(grid: Crossover) -> list[str]:
         if cell.fastest is None:
             cells.setdefault(cell.reason, []).append(cell.task)
     return [f"{', '.join(names)}: not known: {reason}" for reason, names in cells.items()]
+
+
+def runner_up(cell: SizeCell) -> RankedLane | None:
+    """The lane next to one that is fastest alone; None where nothing can be said of it, as of an unstable one."""
+    if not cell.fastest or cell.tied or len(cell.entries) < 2 or cell.entries[1].reason:
+        return None
+    return cell.entries[1]
+
+
+def lead(cell: SizeCell) -> str:
+    """How many times as long the next lane takes."""
+    following = runner_up(cell)
+    if not following or not following.ratio:
+        return ""
+    texts = fmt.ratio_parts(following.ratio).value, fmt.digits(following.ratio.value, 3)
+    return f"{min(texts, key=len)}x"  # what its interval supports, and at most three digits
 
 
 def times_table(grid: Crossover) -> TextTable:

@@ -75,11 +75,11 @@ def _csv_lines(analysis: RecordAnalysis) -> list[str]:
     return [heading, *(by_lane[lane.task, lane.lane] for lane in lanes_by_tier(analysis))]
 
 
-def file_name(record: AnyRecord, baseline: str | None) -> str:
+def file_name(record: AnyRecord, baseline: str | None, name: str = NAME) -> str:
     """The file of a page; against another baseline than the plan's it has a name of its own."""
     if baseline is None or baseline == record.plan.baseline:
-        return NAME
-    return f"report-{re.sub(r'[^A-Za-z0-9_.-]', '-', baseline)}.html"
+        return name
+    return f"{name.removesuffix('.html')}-{re.sub(r'[^A-Za-z0-9_.-]', '-', baseline)}.html"
 
 
 def _intervals(record: AnyRecord) -> str:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 import altair as alt
 
 from ...analysis import Row
+from ...statistics.inference import MARGIN
 from .. import formatting as fmt
 from ..text_table import TextTable
 from .lane_style import LaneStyle, LaneStyles
@@ -163,6 +164,13 @@ def at(value: float, x: alt.X, says: str) -> alt.Chart:
     """A dashed line at one value of the x axis."""
     rule = data([{"value": value, "says": says}]).mark_rule(color=INK, opacity=0.6, strokeDash=[4, 3])
     placed: alt.Chart = rule.encode(x=x, size=alt.value(1.5), tooltip=tooltips("says"))
+    return placed
+
+
+def margin_band(x: alt.X) -> alt.Chart:
+    """The ratios within the margin of equivalence."""
+    band = data([{"value": math.exp(-MARGIN), "high": math.exp(MARGIN)}]).mark_rect(color=INK, opacity=0.15)
+    placed: alt.Chart = band.encode(x=of_field(x, "value"), x2="high:Q")
     return placed
 
 

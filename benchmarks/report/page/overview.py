@@ -12,6 +12,7 @@ from ...analysis.crossover import SizeCell
 from ...record import AnyRecord
 from .. import formatting as fmt
 from ..glossary import listed
+from ..sweep_tables import lead, runner_up
 from .headline import MOST, headline
 
 
@@ -54,7 +55,7 @@ def over_sizes(analysis: RecordAnalysis) -> str:
     alone = Counter(cell.fastest for cell in cells if cell.fastest and not cell.tied)
     tied, unknown = sum(bool(cell.tied) for cell in cells), [cell for cell in cells if cell.fastest is None]
     counts = [
-        f"{lane}{'' if index else ' is fastest alone'} at {count}"
+        f"{lane}{'' if index else ' is fastest alone'} at {count}{_leads(cells, lane, index == 0)}"
         for index, (lane, count) in enumerate(alone.most_common())
     ]
     counts += [f"two or more are tied at {tied}"] if tied else []
@@ -64,6 +65,19 @@ def over_sizes(analysis: RecordAnalysis) -> str:
     absent = f" ({listed(missing)} did not)" if missing else ""
     sizes = f"at {len(cells)} sizes of a batch, {' to '.join(ends)} values"
     return f"Of the {len(analysis.lanes)} lanes that raced{absent}, {sizes}, {listed(counts)}."
+
+
+def _leads(cells: Sequence[SizeCell], lane: str | None, whole: bool) -> str:
+    """By how much a lane is ahead of the next one, from the least to the most."""
+    leads = [
+        (one.ratio.value, lead(cell))
+        for cell in cells
+        if cell.fastest == lane and (one := runner_up(cell)) and one.ratio
+    ]
+    if not leads:
+        return ""
+    ends = " to ".join(dict.fromkeys(text.rstrip("x") for _, text in (min(leads), max(leads))))
+    return f" (the next lane takes {ends} times as long)" if whole else f" ({ends} times)"
 
 
 def _for_want_of(cells: Sequence[SizeCell]) -> str:

@@ -40,7 +40,7 @@ def training(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figure 
         return None
     close = any(end.close for end in ends)
     names = ("lane", "steady", "with first call", *(("within 1%", "stays so") if close else ()))
-    table = TextTable(f"The whole training, {ends[0].steps:,} steps", names)
+    table = TextTable(f"{ends[0].steps:,} steps", names)
     for end in ends:
         times = fmt.duration(end.steady_s), fmt.duration(end.cold_s) or "not measured"
         table.rows.append((end.lane, *times, *(_close_times(end) if close else ())))
@@ -61,9 +61,7 @@ def _losses(analysis: RecordAnalysis, task: str) -> str:
     distance = max((max(some) - min(some)) / max(map(abs, some)) for some in losses.values() if any(some))
     lanes = len({point.lane for point in points})
     alike = f"The {lanes} lanes have the same losses" if lanes > 1 else "The loss on all training rows falls"
-    apart = (
-        f"; they are never more than {fmt.digits(distance, 1)} of it apart" if lanes > 1 and distance else ""
-    )
+    apart = f"; they are at most {fmt.percent(distance)} apart" if lanes > 1 and distance else ""
     ends = f"{fmt.small(first)} after step {min(losses):,}, {fmt.small(last)} after {max(losses):,}"
     return f"{alike}: {ends}{apart}. "
 
@@ -93,10 +91,12 @@ def _close_steps(analysis: RecordAnalysis, task: str, ends: Sequence[curves.Trai
     first, stays = (sorted(set(steps)) for steps in zip(*close.values(), strict=True))
     steps = [point.step for point in curves.recorded_curve(analysis[task, next(iter(close))])]
     gap = max(later - step for step, later in pairwise([0, *steps]))
-    texts = (f"{some[0]:,}" if len(some) == 1 else f"{some[0]:,} to {some[-1]:,}" for some in (first, stays))
+    close_from, stays_from = (
+        f"{some[0]:,}" if len(some) == 1 else f"{some[0]:,} to {some[-1]:,}" for some in (first, stays)
+    )
     return (
-        f" The first kept step within 1% of it and the one from which all are: {' and '.join(texts)}, in steady "
-        f"time; kept steps are at most {gap} apart."
+        f" Step {close_from} is the first kept one within 1% of that loss; from step {stays_from} on all of them "
+        f"are. Kept steps are at most {gap} apart."
     )
 
 

@@ -66,7 +66,7 @@ class RowsTable:
 
     def __init__(self, analysis: RecordAnalysis, anchors: Anchors) -> None:
         self.columns = [PageColumn(COLUMNS[name], group) for group, names in GROUPS.items() for name in names]
-        place = [entry.column.name for entry in self.columns].index("ratio") + 1
+        place = [entry.column.name for entry in self.columns].index("ratio")
         self.columns.insert(place, PageColumn(WordsColumn("in_words", "", "in words", left=True), "speed"))
         self._anchors, subjects = anchors, dict[str, list[str]]()
         self.rows = [self._row(lane, subjects) for lane in lanes_by_tier(analysis)]

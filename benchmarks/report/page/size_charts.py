@@ -14,7 +14,7 @@ from ...analysis.crossover import Crossover, SizeCell
 from ...analysis.step_cost import StepCost, step_costs
 from .. import formatting as fmt
 from ..glossary import listed
-from ..sweep_tables import fastest_name
+from ..sweep_tables import lead, runner_up
 from ..sweep_tables import lines as cost_table
 from ..text_table import TextTable
 from .chart_parts import (
@@ -35,7 +35,7 @@ from .chart_parts import (
 )
 from .lane_style import LaneStyles
 
-SIDE = 56  # pixels: the height of a cell
+SIDE = 66  # pixels: the height of a cell
 DRAWN = 40  # points of a fitted line
 
 
@@ -54,17 +54,21 @@ def fastest(grid: Crossover, analysis: RecordAnalysis, styles: LaneStyles) -> Fi
     }
     cells = list(places)
     marks = [mark for cell, place in places.items() for mark in _marks(cell, place)]
-    tips = tooltips("cell", "fastest", "tied with it")
+    tips = tooltips("cell", "fastest", "tied with it", "the next")
     x = _sizes(alt.X, "column", "features", grid.features)
     y = _sizes(alt.Y, "row", "batch size", grid.batches)
     tiles = data([_tile(cell, place, styles) for cell, place in places.items()])
-    room = {"expr": f"width / {len(grid.features)} - 6"}
-    name = tiles.mark_text(dy=17, fontSize=11, color=INK, limit=room).encode(x=x, y=y, text="name:N")
+    side = f"width / {len(grid.features)}"
+    room, size = {"expr": f"{side} - 2"}, {"expr": f"{side} < 80 ? 8.5 : 11"}
+    texts = [
+        tiles.mark_text(dy=dy, fontSize=size, color=INK, limit=room).encode(x=x, y=y, text=f"{field}:N")
+        for field, dy in (("name", 6), ("lead", 21))
+    ]
     tile = tiles.mark_rect(stroke=INK, strokeOpacity=0.3).encode(
         x=of_field(x, "left"), x2="right:Q", y=of_field(y, "top"), y2="bottom:Q",
         color=alt.Color("colour:N", scale=None), fillOpacity=alt.FillOpacity("tint:Q", scale=None), tooltip=tips,
     )  # fmt: skip
-    point = marker(marks, styles, tips, size=70).encode(x=x, y=y)
+    point = marker(marks, styles, tips, size=70).encode(x=x, y=of_field(y, "middle"))
     clear = sum(bool(cell.fastest) and not cell.tied for cell in cells)
     unknown = sum(cell.fastest is None for cell in cells)
     nobody = f", and at {unknown} nobody can be named: the table says why" if unknown else ""
@@ -72,20 +76,22 @@ def fastest(grid: Crossover, analysis: RecordAnalysis, styles: LaneStyles) -> Fi
     absent = f" Not in the race: {listed(missing)}." if missing else ""
     says = (
         "Each cell shows its fastest lane and every lane that is not more than 2% slower at the 5% level (if "
-        f"unstable, not twice as slow). {clear} of {len(cells)} cells have one lane alone (tinted); elsewhere no "
-        f"difference was decided (+1: one more){nobody}.{absent}"
+        f"unstable, not twice as slow). {clear} of {len(cells)} cells have one lane alone (tinted) and how many "
+        "times as long the next one takes; elsewhere no difference was decided (+1 tied: with one more)"
+        f"{nobody}.{absent}"
     )
-    spec = specification([tile, point, name], SIDE * len(grid.batches), says)
+    spec = specification([tile, point, *texts], SIDE * len(grid.batches), says)
     shown = {mark["lane"] for mark in marks}
-    return Figure("map", "Crossover map", says, spec, _cells(cells), styles.some(shown), wide=True)
+    return Figure("map", "Crossover map", says, spec, _cells(cells), styles.some(shown))
 
 
 def _cells(cells: Sequence[SizeCell]) -> TextTable:
-    names = ("batch", "features", "fastest", "tied with it")
-    table = TextTable("Fastest lane by size", names)
+    names = ("batch", "features", "fastest", "tied with it", "the next")
+    table = TextTable("Fastest lane by size", names, left=names[2:])
     for cell in cells:
-        tips = _tips(cell)
-        table.rows.append((f"{cell.batch:,}", f"{cell.features:,}", tips["fastest"], tips["tied with it"]))
+        table.rows.append(
+            (f"{cell.batch:,}", f"{cell.features:,}", *(_tips(cell)[name] for name in names[2:]))
+        )
     return table
 
 
@@ -107,15 +113,20 @@ def _marks(cell: SizeCell, place: dict[str, Any]) -> Values:
     distance = min(0.16, 0.8 / max(1, len(lanes)))
     shift = [(rank - (len(lanes) - 1) / 2) * distance for rank in range(len(lanes))]
     return [
-        place | {"lane": lane, "column": place["column"] + by} for lane, by in zip(lanes, shift, strict=True)
+        place | {"lane": lane, "column": place["column"] + by, "middle": place["row"] - 0.25}
+        for lane, by in zip(lanes, shift, strict=True)
     ]
 
 
 def _tips(cell: SizeCell) -> dict[str, str]:
+    following = runner_up(cell)
     return {
         "cell": f"batch {cell.batch:,}, {cell.features:,} features",
         "fastest": cell.fastest or f"not known: {cell.reason}",
         "tied with it": ", ".join(cell.tied) or "none",
+        "the next": f"{following.lane}, {fmt.between(following.ratio)} times as long"
+        if following
+        else "not judged",
     }
 
 
@@ -124,11 +135,13 @@ def _tile(cell: SizeCell, place: dict[str, Any], styles: LaneStyles) -> dict[str
     alone = cell.fastest is not None and not cell.tied
     color = styles.of[cell.fastest].color if alone and cell.fastest else INK
     column, row = place["column"], place["row"]
+    tied = f"+{len(cell.tied)} tied" if cell.tied else lead(cell)
     edges = {"left": column - 0.5, "right": column + 0.5, "top": row - 0.5, "bottom": row + 0.5}
     return (
         place
         | edges
-        | {"name": fastest_name(cell, "not known"), "colour": color, "tint": 0.22 if alone else 0.03}
+        | {"name": cell.fastest or "not known", "lead": tied}
+        | {"colour": color, "tint": 0.22 if alone else 0.03}
     )
 
 

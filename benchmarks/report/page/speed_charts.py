@@ -27,6 +27,7 @@ from .chart_parts import (
     labels,
     lanes_y,
     log_x,
+    margin_band,
     marker,
     of_field,
     short,
@@ -76,8 +77,7 @@ def ratios(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figure | 
     values = [_point(row, ratio) | {"label": _ratio_label(row, ratio)} for row, ratio in compared]
     ends = span([math.exp(-MARGIN), math.exp(MARGIN), *_ends(values)])
     x, y = log_x("value", ends, "time over the baseline's"), lanes_y([row.lane for row, _ in compared])
-    band = data([{"value": math.exp(-MARGIN), "high": math.exp(MARGIN)}]).mark_rect(color=INK, opacity=0.15)
-    layers = [band.encode(x=x, x2="high:Q"), at(1.0, x, "equal to the baseline")]
+    layers = [margin_band(x), at(1.0, x, "equal to the baseline")]
     layers += [*_ranges(values, x, y, styles), *labels(values, x, y, ends)]
     base = analysis.row_of[task, analysis.baseline]
     says = (

@@ -61,8 +61,9 @@ function filter() {
     row.hidden = !fits || !words.every((word) => text.includes(word));
   }
   table.dataset.columns = wanted.get("columns");
-  const shown = rows.filter((row) => !row.hidden).length;
-  document.getElementById("count").textContent = `${shown} of ${rows.length} rows`;
+  const shown = rows.filter((row) => !row.hidden);
+  table.classList.toggle("one-task", new Set(shown.map((row) => row.dataset.task)).size === 1);
+  document.getElementById("count").textContent = `${shown.length} of ${rows.length} rows`;
   group();
 }
 

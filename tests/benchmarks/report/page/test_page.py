@@ -22,7 +22,7 @@ from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.record import AnyRecord
 from samestep.benchmarks.record.files import load
 from samestep.benchmarks.report import formatting as figures
-from samestep.benchmarks.report import tables
+from samestep.benchmarks.report import sweep_tables, tables
 from samestep.benchmarks.report.formatting import typeset
 from samestep.benchmarks.report.html import Anchors
 from samestep.benchmarks.report.page import (
@@ -360,7 +360,8 @@ def test_a_grid_is_summed_up_by_its_sizes() -> None:
     analysis = RecordAnalysis(grid())
     raced = "Of the 3 lanes that raced, at 6 sizes of a batch, 1 x 2 to 64 x 32 values, "
     assert (
-        overview.over_sizes(analysis) == f"{raced}numpy is fastest alone at 5 and two or more are tied at 1."
+        overview.over_sizes(analysis) == f"{raced}numpy is fastest alone at 5 "
+        "(the next lane takes 1.97 to 3.95 times as long) and two or more are tied at 1."
     )
     made = analysis.crossover
     assert made
@@ -375,6 +376,30 @@ def test_a_grid_is_summed_up_by_its_sizes() -> None:
     chart = size_charts.fastest(undecided.crossover, undecided, LaneStyles(undecided.record))
     assert ", and at 6 nobody can be named: the table says why" in chart.says
     assert {row[2] for row in chart.table.rows} == {"not known: jax: INVALID: audit"}
+
+
+def test_a_cell_of_the_map_says_by_how_much_unless_nothing_can_be_claimed() -> None:
+    analysis = RecordAnalysis(grid())
+    assert analysis.crossover
+    figure = size_charts.fastest(analysis.crossover, analysis, LaneStyles(analysis.record))
+    assert figure.spec
+    values = figure.spec["datasets"][figure.spec["layer"][0]["data"]["name"]]
+    tiles = {tile["cell"]: tile for tile in values}
+    for cell in analysis.crossover.sizes():
+        tile = tiles[f"batch {cell.batch:,}, {cell.features:,} features"]
+        assert tile["name"] == cell.fastest
+        if cell.tied:
+            assert (tile["lead"], tile["the next"]) == (f"+{len(cell.tied)} tied", "not judged")
+        else:
+            following = cell.entries[1]
+            assert following.ratio
+            assert tile["lead"] == sweep_tables.lead(cell) != ""
+            assert float(tile["lead"].rstrip("x")) == pytest.approx(following.ratio.value, rel=0.05)
+            assert tile["the next"].startswith(f"{following.lane}, ")
+    cell = next(cell for cell in analysis.crossover.sizes() if not cell.tied)
+    unstable = cell.entries[1].model_copy(update={"reason": "twin"})
+    assert sweep_tables.lead(cell.model_copy(update={"entries": (cell.entries[0], unstable)})) == ""
+    assert sweep_tables.lead(cell.model_copy(update={"entries": cell.entries[:1]})) == ""
 
 
 def test_a_grid_with_one_lane_names_no_winner() -> None:
