@@ -19,9 +19,10 @@ from samestep.benchmarks.record import AnyRecord
 from samestep.benchmarks.record.files import load
 from samestep.benchmarks.report import formatting as fmt
 from samestep.benchmarks.report import tables
-from samestep.benchmarks.report.page import page
-from tests.helpers.page_records import HOSTILE, awkward, grid, hostile
+from samestep.benchmarks.report.page import changes_page, page
+from tests.helpers.page_records import EVEN, HOSTILE, awkward, grid, hostile
 from tests.helpers.paths import REFERENCE
+from tests.helpers.records import record
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -41,6 +42,7 @@ RECORDS: dict[str, Callable[[], AnyRecord]] = {
     "hostile": hostile,
     "grid": grid,
 }
+PAGES = [*RECORDS, "changes"]  # the last is of two records
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +59,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
     for name, make in RECORDS.items():
         (folder / f"{name}.html").write_text(page(make()), encoding="utf-8")
-    return {name: folder / f"{name}.html" for name in RECORDS}
+    moved = record({"jax": EVEN, "numpy": [0.3 * value for value in EVEN], "torch:fused": EVEN})
+    (folder / "changes.html").write_text(changes_page(awkward(), moved), encoding="utf-8")
+    return {name: folder / f"{name}.html" for name in PAGES}
 
 
 SHEET = 703  # pixels: A4 without its margins
@@ -140,7 +144,7 @@ def column(tab: Page, name: str) -> list[str]:
     return values
 
 
-@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("name", PAGES)
 def test_every_chart_is_drawn_without_an_error_or_a_request(name: str, opened: Open) -> None:
     one = opened(name)
     tab = one.draw()
@@ -282,7 +286,7 @@ def test_the_theme_follows_the_system_until_it_is_chosen(opened: Open) -> None:
     assert len(colors) == 2
 
 
-@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("name", PAGES)
 def test_a_narrow_screen_needs_no_sideways_scrolling(name: str, opened: Open) -> None:
     tab = opened(name, width=390).draw()
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
@@ -292,7 +296,7 @@ def test_a_narrow_screen_needs_no_sideways_scrolling(name: str, opened: Open) ->
     )
 
 
-@pytest.mark.parametrize("name", ["reference", "awkward", "grid"])
+@pytest.mark.parametrize("name", ["reference", "awkward", "grid", "changes"])
 def test_axe_finds_nothing_in_either_theme(name: str, opened: Open) -> None:
     tab = opened(name, color_scheme="light").draw()
     tables = (
@@ -424,10 +428,21 @@ def test_a_chart_is_saved_as_a_picture_in_dark_ink_on_white(scheme: str, opened:
     assert not [url for url in one.requests if not url.startswith(("file:", "data:", "blob:"))]
 
 
+def test_the_page_of_two_records_has_paper_and_files_too(opened: Open) -> None:
+    one = opened("changes", height=100)
+    tab = one.page
+    with tab.expect_download() as download:
+        tab.locator("#lesson-change [data-save=svg]").click()
+    assert download.value.suggested_filename == "lesson-change.svg"
+    assert tab.pdf(format="A4").startswith(b"%PDF")
+    assert tab.evaluate("window.printed") == {"charts": 2, "folded": 0, "groups": []}
+    assert one.said == []
+
+
 # --- narrow screens -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["reference", "awkward", "grid"])
+@pytest.mark.parametrize("name", ["reference", "awkward", "grid", "changes"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_no_text_of_a_chart_is_cut_off(name: str, width: int, opened: Open) -> None:
     tab = opened(name, width=width).draw()
