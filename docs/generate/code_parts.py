@@ -8,6 +8,7 @@ from pathlib import Path
 
 from docs.generate.markdown import table
 from samestep.backends import losses as registry
+from samestep.benchmarks import tasks
 from samestep.benchmarks.analysis import gates
 from samestep.benchmarks.analysis.rows import BUSY
 from samestep.benchmarks.measure.efforts import EFFORTS
@@ -82,6 +83,11 @@ def columns_of(names: Sequence[str]) -> str:
         more = f". See [{meaning.see}](#{meaning.see.replace(' ', '-')})" if meaning.see else ""
         body.append((f"`{columns.COLUMNS[name].heading}`", meaning.text + more))
     return table(("column", "meaning"), body)
+
+
+def meanings() -> str:
+    """What each named task is about."""
+    return table(("task", "about"), [(f"`{name}`", tasks.meaning(tasks.get(name))) for name in tasks.names()])
 
 
 def narrow() -> str:

@@ -35,6 +35,7 @@ def parts() -> dict[str, dict[str, str]]:
             "limits": code_parts.limits(),
             "efforts": code_parts.efforts(),
         },
+        "docs/page.md": {"findings": reference.findings(), "tasks": code_parts.meanings()},
         "docs/faq.md": {
             "calls": reference.calls(),
             "sizes": reference.sizes(),

@@ -14,6 +14,7 @@ from samestep.benchmarks.record import WHOLE, AnyRecord
 from samestep.benchmarks.report import formatting as fmt
 from samestep.benchmarks.report import tables
 from samestep.benchmarks.report.glossary import listed
+from samestep.benchmarks.report.page import overview
 from samestep.benchmarks.report.text_table import markdown_rows
 
 README = ("tier", "seconds_per_step", "ratio", "verdict", "parity_share")
@@ -27,7 +28,7 @@ SOME_LANES = ("numpy", "torch", "jax", "numpy:tuned", "torch:tuned", "jax:tuned"
 
 
 class Reference:
-    """The texts that a record gives to README, table.md and faq.md."""
+    """The texts that a record gives to README, table.md, page.md and faq.md."""
 
     def __init__(self, record: AnyRecord) -> None:
         self.record = record
@@ -47,6 +48,11 @@ class Reference:
         head = f"**{tables.heading(self.record, work)}**\n"
         holds = self.scope[0], *(line for line in self.scope[1:] if line.startswith("Measured "))
         return "\n".join([head, markdown_rows(brief), *notes, " ".join(holds)])
+
+    def findings(self) -> str:
+        """The sentences of the page's first screen."""
+        texts = [fmt.typeset(one.text) for one in overview.findings(self.analysis)]
+        return "\n>\n".join(quoted([text]) for text in (*texts, overview.conditions(self.record)))
 
     def tables(self) -> dict[str, str]:
         """The parts of table.md."""
