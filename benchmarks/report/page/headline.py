@@ -58,9 +58,7 @@ def _leader(analysis: RecordAnalysis, task: str, leader: RankedLane, others: Seq
     row, base = (analysis.row_of[task, lane] for lane in (leader.lane, analysis.baseline))
     tied = [analysis.row_of[task, other.lane] for other in others if other.tied]
     names = [full_name(other) for other in tied if other is not base]
-    level = (
-        f" ({_some(names)} {'was' if len(names) == 1 else 'were'} not shown to be slower)" if names else ""
-    )
+    level = f" ({some(names)} {'was' if len(names) == 1 else 'were'} not shown to be slower)" if names else ""
     time = f"{fmt.time_parts(leader.time).value} a step"
     if row is base:
         least = "the least time: " if others else ""
@@ -116,16 +114,16 @@ def _compared(row: Row, base: str) -> str:
 def _left_out(analysis: RecordAnalysis, rows: Sequence[Row]) -> Iterator[str]:
     """The lanes of which nothing is claimed, and those that did not race."""
     if unstable := [full_name(row) for row in rows if row.verdict.word == "UNSTABLE"]:
-        yield f"No claim is made about {_some(unstable)} (UNSTABLE)."
+        yield f"No claim is made about {some(unstable)} (UNSTABLE)."
     if timeless := [row for row in rows if row.verdict.word in TIMELESS]:
-        yield f"No time counts for {_some([f'{full_name(row)} ({row.verdict.word})' for row in timeless])}."
+        yield f"No time counts for {some([f'{full_name(row)} ({row.verdict.word})' for row in timeless])}."
     raced = {row.lane for row in rows}
     if absent := [
         lane for lane in (*analysis.lanes, *analysis.record.plan.missing_lanes) if lane not in raced
     ]:
-        yield f"Not in the race: {_some(absent)}."
+        yield f"Not in the race: {some(absent)}."
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str], more: str = "more") -> str:
     """Names, or the first of many and how many more there are."""
-    return listed([*names[:MOST], *([f"{len(names) - MOST} more"] if len(names) > MOST else [])])
+    return listed([*names[:MOST], *([f"{len(names) - MOST} {more}"] if len(names) > MOST else [])])

@@ -61,7 +61,7 @@ def _losses(analysis: RecordAnalysis, task: str) -> str:
     distance = max((max(some) - min(some)) / max(map(abs, some)) for some in losses.values() if any(some))
     lanes = len({point.lane for point in points})
     alike = f"The {lanes} lanes have the same losses" if lanes > 1 else "The loss on all training rows falls"
-    apart = f"; they are at most {fmt.percent(distance)} apart" if lanes > 1 and distance else ""
+    apart = f"; they differ by at most {distance:.0e} of it" if lanes > 1 and distance else ""
     ends = f"{fmt.small(first)} after step {min(losses):,}, {fmt.small(last)} after {max(losses):,}"
     return f"{alike}: {ends}{apart}. "
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ...analysis import LaneAnalysis, RecordAnalysis, Row
 from .. import formatting as fmt
 from ..columns import ACCURACY, COLUMNS, COST, SPEED, Column, ColumnCell
+from ..glossary import listed
 from ..html import Anchors
 
 
@@ -62,7 +63,7 @@ class PageRow(NamedTuple):
 
 
 class RowsTable:
-    """The columns, the rows by task and tier, and the notes by number."""
+    """The columns, the rows by task and tier, the notes by number, and which columns are absent and why."""
 
     def __init__(self, analysis: RecordAnalysis, anchors: Anchors) -> None:
         self.columns = [PageColumn(COLUMNS[name], group) for group, names in GROUPS.items() for name in names]
@@ -70,10 +71,22 @@ class RowsTable:
         self.columns.insert(place, PageColumn(WordsColumn("in_words", "", "in words", left=True), "speed"))
         self._anchors, subjects = anchors, dict[str, list[str]]()
         self.rows = [self._row(lane, subjects) for lane in lanes_by_tier(analysis)]
+        self.absent = self._without_figures()
         self.notes = [
             f"{names[0] if len(names) == 1 else f'{len(names)} rows'}: {remark}"
             for remark, names in subjects.items()
         ]
+
+    def _without_figures(self) -> list[str]:
+        """Leave out the columns without a figure in any row, for one and the same reason; say which and why."""
+        left_out: dict[str, list[str]] = {}
+        for place in reversed(range(len(self.columns))):
+            reasons = {row.cells[place].why for row in self.rows}
+            if len(reasons) == 1 and (why := reasons.pop()):
+                left_out.setdefault(why, []).insert(0, self.columns.pop(place).column.heading)
+                for row in self.rows:
+                    del row.cells[place]
+        return [f"{listed(names)}: {why}" for why, names in left_out.items()]
 
     def _row(self, lane: LaneAnalysis, subjects: dict[str, list[str]]) -> PageRow:
         """A lane's row; its remarks are entered among those of all, with the lane as their subject."""

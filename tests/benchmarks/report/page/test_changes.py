@@ -15,7 +15,8 @@ from samestep.benchmarks.record.files import load
 from samestep.benchmarks.report import diff_tables
 from samestep.benchmarks.report.formatting import typeset
 from samestep.benchmarks.report.page import CHANGES, changes_page
-from samestep.benchmarks.report.page.changes import findings, moves, ratios
+from samestep.benchmarks.report.page.change_charts import moves, ratios
+from samestep.benchmarks.report.page.changes import findings
 from samestep.benchmarks.report.page.lane_style import LaneStyles
 from tests.helpers.page_records import EVEN, awkward, grid, hostile
 from tests.helpers.records import record

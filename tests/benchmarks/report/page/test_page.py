@@ -167,6 +167,18 @@ def test_every_cell_is_the_figure_of_its_row_or_has_a_reason(make: object) -> No
             assert cell.value is None or shown.strip().startswith((typeset(cell.text), str(cell.value)))
 
 
+def test_a_column_without_any_figure_is_left_out_and_the_reason_is_said_once() -> None:
+    made = record({"torch": [1.0] * 6})
+    text, table = page(made), RowsTable(RecordAnalysis(made), Anchors())
+    assert "ratio" not in [entry.column.name for entry in table.columns]
+    assert "in words, time/baseline and break-even steps: is the baseline" in table.absent
+    assert all(line in unescape(text) for line in table.absent)
+    both = RowsTable(RecordAnalysis(record({"jax": [0.5] * 6})), Anchors())
+    assert "ratio" in [entry.column.name for entry in both.columns]
+    for row in both.rows:
+        assert len(row.cells) == len(both.columns)
+
+
 def test_columns_are_the_summary_s_own_figures(reference: AnyRecord) -> None:
     lane = next(
         lane for lane in RecordAnalysis(reference) if lane.row.break_even and lane.row.break_even.steps
@@ -180,7 +192,7 @@ def test_columns_are_the_summary_s_own_figures(reference: AnyRecord) -> None:
     }
     assert values["time/step"] == row.time.value
     assert values["time/baseline"] == row.verdict.ratio.value
-    assert (values["samples/s"], values["floor"]) == (row.samples_per_second, row.floor)
+    assert (values["samples/s"], values.get("floor")) == (row.samples_per_second, row.floor)
     assert (values["first call"], values["memory"]) == (row.first_call_s, row.peak_memory)
     assert (values["bound used"], values["above exact"]) == (row.parity_share, row.accuracy.excess)
     assert row.break_even
