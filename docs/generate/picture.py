@@ -17,6 +17,7 @@ from samestep.benchmarks.report.page.speed_charts import ratios
 PICTURE = ROOT / "docs" / "lesson.svg"
 GRAY = "#7a7a7a"  # a contrast of more than 4 with white and with GitHub's dark background
 WIDTH = 560
+PADDING = {"left": 24, "right": 18, "top": 5, "bottom": 5}  # a reader's font may be wider than this machine's
 
 
 def picture() -> str:
@@ -25,6 +26,7 @@ def picture() -> str:
     figure = ratios(RecordAnalysis(record), record.tasks[0], LaneStyles(record))
     assert figure is not None
     assert figure.spec is not None
-    whole = json.dumps(figure.spec | {"width": WIDTH, "config": CONFIG}).replace(INK, GRAY)
+    spec = figure.spec | {"width": WIDTH, "padding": PADDING, "config": CONFIG}
+    whole = json.dumps(spec).replace(INK, GRAY)
     version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
     return vl_convert.vegalite_to_svg(whole, vl_version=version) + "\n"

@@ -24,6 +24,7 @@ BYTES = "replace(format(datum.value, '~s'), regexp('([^0-9.]*)$'), '\u00a0$1B')"
 PERCENT = "format(datum.value, '~%')"
 CONFIG: dict[str, Any] = {
     "background": None,
+    "padding": {"left": 5, "right": 18, "top": 5, "bottom": 5},  # room for half of the last tick's label
     "font": "system-ui, sans-serif",
     "view": {"stroke": None},
     "axis": {
@@ -193,10 +194,4 @@ def specification(layers: Sequence[alt.Chart], height: int, says: str) -> dict[s
     spec: dict[str, Any] = chart.to_dict(validate=False)
     spec.pop("config", None)  # the page has one for all charts
     spec["description"] = says
-    spec["padding"] = {
-        "left": 0,
-        "right": 18,
-        "top": 4,
-        "bottom": 4,
-    }  # room for half of the last tick's label
     return spec
