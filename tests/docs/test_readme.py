@@ -60,4 +60,11 @@ def test_the_picture_shows_the_ratios_of_the_table() -> None:
     texts = set(re.findall(r">([^<>\s][^<>]*)</text>", PICTURE.read_text(encoding="utf-8")))
     rows = RecordAnalysis(record).rows_of(record.tasks[0])
     ratios = {row.lane: fmt.ratio_parts(row.ratio).value for row in rows if row.ratio}
-    assert {*ratios, *ratios.values()} <= texts
+    shown = {text.partition(", ")[0] for text in texts}  # behind a ratio: how many times as fast that is
+    assert {*ratios, *ratios.values()} <= shown
+    fast = {
+        f"{fmt.ratio_parts(fmt.inverse(row.ratio)).value}x as fast"
+        for row in rows
+        if row.ratio and row.ratio.high < 1
+    }
+    assert fast <= {text.partition(", ")[2] for text in texts}
