@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -97,6 +98,7 @@ def programs(task: Task, device: jax.Device) -> JaxPrograms:
         values, value, _ = step(tree.unflatten(leaves), x, y, rate)
         return jax.tree.leaves(values), value
 
+    fused = partial(jax.jit, static_argnames="size", donate_argnums=0)
     return JaxPrograms(
         tree=tree,
         predict=jax.jit(predict),
@@ -107,12 +109,8 @@ def programs(task: Task, device: jax.Device) -> JaxPrograms:
         gathered_step=jax.jit(
             gathered(step_of_rows, tree), static_argnames=("size", "rows"), donate_argnums=(0, 1)
         ),
-        epoch=jax.jit(
-            scanned(step, step_of_rows, tree, traced=False), static_argnames="size", donate_argnums=0
-        ),
-        trace=jax.jit(
-            scanned(step, step_of_rows, tree, traced=True), static_argnames="size", donate_argnums=0
-        ),
+        epoch=fused(scanned(step, step_of_rows, tree, traced=False)),
+        trace=fused(scanned(step, step_of_rows, tree, traced=True)),
     )
 
 

@@ -95,7 +95,7 @@ def list_(*, json: Json = False) -> None:
 
     from .commands import list as listing
 
-    print(codec.dumps(listing.data(), indent=1) if json else listing.shown())
+    print(codec.dumps(listing.data(), indent=1, allow_nan=False) if json else listing.shown())
 
 
 @app.command()

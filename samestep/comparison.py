@@ -89,13 +89,13 @@ def compare(
     )
     with _in_a_file(data, options) as options:
         request = resolve(options, tasks=_chosen(tasks, dtype))
-    if not quiet:
-        tell(request.understood)
     return _measured(request, quiet)
 
 
 def _measured(request: RunRequest, quiet: bool) -> Result:
     """Measure what was asked for and write the run's folder."""
+    if not quiet:
+        tell(request.understood)
     with made_folder(request.out):
         with progress(duration.expected(request), quiet=quiet) as report:
             record = measure(request, progress=report)

@@ -41,7 +41,7 @@ def parity(options: Options, file: str | None, against: str | None = None) -> in
         check_target("--json ", Path(file), CERTIFICATES_MARK)
     if not options.quiet:
         tell(request.understood)
-    with progress(duration.certifying(request.pairs), quiet=options.quiet) as report:
+    with progress(duration.of_certificates(request.pairs), quiet=options.quiet) as report:
         certified = certify_lanes(
             request.tasks,
             request.lanes,

@@ -36,7 +36,7 @@ def expected(request: RunRequest) -> dict[str, float]:
     return seconds | ({"phases": PHASES_S * len(request.pairs)} if request.phases else {})
 
 
-def certifying(pairs: Sequence[Pair]) -> dict[str, float]:
+def of_certificates(pairs: Sequence[Pair]) -> dict[str, float]:
     """Seconds of certificates alone, side by side as in a run."""
     return {"certify": sum(_cold(lane) for _, lane in pairs) / min(JOBS, len(allowed_cpus()))}
 

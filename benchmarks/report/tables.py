@@ -86,7 +86,7 @@ def as_json(analysis: RecordAnalysis) -> str:
         {name: str(value) if value in (math.inf, -math.inf) else value for name, value in row.items()}
         for row in as_dicts(analysis)
     ]
-    return json.dumps(rows, indent=1, allow_nan=False, ensure_ascii=False)
+    return json.dumps(rows, indent=1, allow_nan=False)
 
 
 def as_dicts(analysis: RecordAnalysis) -> list[dict[str, object]]:

@@ -27,6 +27,6 @@ def picture() -> str:
     assert figure is not None
     assert figure.spec is not None
     spec = figure.spec | {"width": WIDTH, "padding": PADDING, "config": CONFIG}
-    whole = json.dumps(spec).replace(INK, GRAY)
+    whole = json.dumps(spec, allow_nan=False).replace(INK, GRAY)
     version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
     return vl_convert.vegalite_to_svg(whole, vl_version=version) + "\n"

@@ -277,7 +277,7 @@ def test_a_lane_that_fails_its_proof_is_exit_1_and_shown_beside_the_others(tmp_p
     done = run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 1, done.stderr
     assert "INVALID" in done.stdout
-    assert "Baseline numpy." in done.stdout
+    assert "Baseline numpy;" in done.stdout
     document = json.loads((tmp_path / "run" / "benchmark.json").read_text())
     assert [entry["params"]["lane"] for entry in document["benchmarks"]] == ["numpy"]
 

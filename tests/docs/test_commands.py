@@ -67,6 +67,7 @@ UNRUN = {
     "samestep compare --lane torch --lane torch:tuned --lane lightning --lane keras:torch": "test_peers races it",
     "samestep compare --lane jax --lane jax:tuned --lane keras:jax --baseline jax": "the same",
     "python -m validation": "minutes and more; tests/validation runs small ones",
+    "samestep pytest": "becomes pytest; tests/benchmarks/commands/test_pytest.py runs it",
     "samestep sweep": "twenty minutes; test_crossover runs a small one",
 }
 # What a quick form has in place of the options of these names.
