@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..report.text_table import prose
-from ..report.words import explanation, meanings
+from ..report.words import meaning_of, meanings
 
 
 def explain(words: Sequence[str]) -> int:
@@ -14,5 +14,5 @@ def explain(words: Sequence[str]) -> int:
     Raises:
         InputError: a word is none of the tables'.
     """
-    print(prose("\n".join(map(explanation, words or meanings()))))
+    print(prose("\n".join(map(meaning_of, words or meanings()))))
     return 0

@@ -10,18 +10,21 @@ from typing import NoReturn
 from ..pytest_plugin import MODULE
 
 PLUGIN = "samestep.benchmarks.pytest_plugin"
-ALONE = (
-    "-c",
-    os.devnull,
-    "--rootdir=.",
-    "-p",
-    "no:cacheprovider",
-)  # no settings or files of the folder's project
+NOTHING_OF_ITS_PROJECT = ("-c", os.devnull, "--rootdir=.", "--noconftest", "-p", "no:cacheprovider")
 
 
 def pytest(arguments: Sequence[str]) -> NoReturn:
     """Become `pytest --benchmark-only` on the benchmarks; the arguments are those of pytest and its plugins."""
-    command = ["pytest", *ALONE, "-p", PLUGIN, "--benchmark-only", *arguments, "--pyargs", MODULE]
+    command = [
+        "pytest",
+        *NOTHING_OF_ITS_PROJECT,
+        "-p",
+        PLUGIN,
+        "--benchmark-only",
+        *arguments,
+        "--pyargs",
+        MODULE,
+    ]
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, "-m", *command])

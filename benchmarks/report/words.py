@@ -36,7 +36,7 @@ def meanings() -> dict[str, Meaning]:
     return {**columns, **group("concepts"), **group("verdicts"), **signs}
 
 
-def explanation(word: str) -> str:
+def meaning_of(word: str) -> str:
     """What a word means, as a paragraph, with what the word that says more says.
 
     Raises:

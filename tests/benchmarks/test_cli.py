@@ -186,8 +186,8 @@ def test_compare_takes_a_file_that_was_not_made_for_it(tmp_path: Path, here: InP
         (["compare", "--device", "cuda", "--lane", "numpy", "--baseline", "numpy"], "no device cuda"),
         (["compare", "--tusk", "lesson"], "No such option"),
         (["compare", "--data", "none.csv", "--target", "y"], "none.csv"),
-        (["compare", "--data", "x.csv"], "needs --target"),
-        (["compare", "--target", "y"], "need --data"),
+        (["compare", "--data", "x.csv"], "x.csv: no such file"),
+        (["compare", "--target", "y"], "--target: only with --data FILE"),
         (["parity", "--against", "numpi"], "did you mean 'numpy'?"),
         (["table", "nowhere"], "name a run's folder"),
         (["table"], "Missing argument"),
@@ -237,8 +237,10 @@ def test_the_command_line_and_pytest_take_the_same_options() -> None:
     pytest_plugin.pytest_addoption(parser)
     (group,) = [group for group in parser._groups if group.name == "samestep"]
     theirs = {option.attrs()["dest"]: option.attrs() for option in group.options}
+    ours_name = {name: own for own, name in pytest_plugin.TAKEN.items()}
     parameters = COMMANDS["compare"].params
     ours = {parameter.name: parameter for parameter in parameters}
+    theirs = {ours_name.get(name, name): option for name, option in theirs.items()}
     assert set(ours) == {*theirs, "quiet"} == {field.name for field in dataclasses.fields(Options)}
     for name, option in theirs.items():
         assert option["help"].startswith(ours[name].help)

@@ -208,9 +208,12 @@ def quick() -> list[list[str]]:
     run = [
         small(arguments) for arguments in of("samestep") if not unrun(shlex.join(["samestep", *arguments]))
     ]
-    race: dict[str, None] = dict.fromkeys(
-        word for arguments in run if arguments[0] == "compare" for word in arguments[1:]
-    )
+    race: dict[str, None] = {}
+    for arguments in (arguments for arguments in run if arguments[0] == "compare"):
+        starts = [place for place, word in enumerate(arguments) if word.startswith("--")]
+        for begin, end in zip(starts, [*starts[1:], len(arguments)], strict=True):
+            if arguments[begin] not in race:  # of an option that several lines have, the first value
+                race |= dict.fromkeys(arguments[begin:end])
     others = dict.fromkeys(shlex.join(arguments) for arguments in run if arguments[0] != "compare")
     instead = SMALL["compare"][0].split()
     options = [word for word in race if word not in instead]

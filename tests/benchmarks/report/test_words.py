@@ -10,7 +10,7 @@ from samestep.benchmarks.analysis.verdicts import VerdictWord
 from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.report.columns import ACCURACY, COST, SPEED
 from samestep.benchmarks.report.glossary import shown
-from samestep.benchmarks.report.words import explanation, group, meanings
+from samestep.benchmarks.report.words import group, meaning_of, meanings
 from tests.helpers.paths import ROOT
 
 
@@ -38,9 +38,9 @@ def test_words_that_say_more_have_a_section_of_the_page() -> None:
     ],
 )
 def test_a_word_is_explained_whatever_its_case(word: str, says: str) -> None:
-    assert says in explanation(word)
+    assert says in meaning_of(word)
 
 
 def test_another_word_is_one_line_with_the_nearest() -> None:
     with pytest.raises(InputError, match="no word 'floof' in the tables: did you mean 'floor'"):
-        explanation("floof")
+        meaning_of("floof")
