@@ -215,7 +215,7 @@ def scope(analysis: RecordAnalysis, *, explain: bool = True) -> list[str]:
 def brief_scope(analysis: RecordAnalysis) -> list[str]:
     """The same for a terminal: what holds of every table, whatever is particular here, and where more is."""
     plan, machine = analysis.record.plan, analysis.record.plan.environment
-    absent = list(fmt.absences(plan.missing, plan.unsupported_pairs))
+    unable = fmt.absences({}, plan.unsupported_pairs)
     lines = [
         f"Baseline {analysis.baseline}; {over_blocks(analysis.record)}; {fmt.moment(plan.created)}, effort "
         f"{plan.effort.name}, {machine.cpu}, {fmt.processors(machine)}, this boot.",
@@ -223,7 +223,8 @@ def brief_scope(analysis: RecordAnalysis) -> list[str]:
         exploratory(analysis),
         *settings_lines(plan),
         *throttled_lines(analysis.record),
-        f"Not run here: {first_names(absent)}; samestep list says why." if absent else "",
+        f"Not run here: {first_names(list(plan.missing))}; samestep list says why." if plan.missing else "",
+        *(f"Not run here: {name}: {reason}" for name, reason in unable.items()),
         f"What a word means: samestep explain WORD. Here: {', '.join(words_of(analysis))}.",
     ]
     return [line for line in lines if line]

@@ -111,7 +111,7 @@ class Opened:
         self.until("!document.querySelector('[data-chart]:not([data-drawn])')")
         return self.page
 
-    def until(self, condition: str, seconds: float = 20) -> None:
+    def until(self, condition: str, seconds: float = 40) -> None:
         """Wait for a condition; Playwright's own wait needs eval, which the page does not allow."""
         end = time.monotonic() + seconds
         while not self.page.evaluate(condition):
