@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
-from ..record import Plan
 from ..record.machine import Environment
 from ..statistics.inference import TOO_FEW_BLOCKS, Interval
 
@@ -211,9 +210,9 @@ def moment(iso: str) -> str:
         return iso
 
 
-def not_run_lines(plan: Plan) -> list[str]:
+def not_run_lines(missing: Mapping[str, str], unsupported: Mapping[tuple[str, str], str]) -> list[str]:
     """What did not run, a line for each lane or task, with the reason."""
-    absent = absences(plan.missing, plan.unsupported_pairs)
+    absent = absences(missing, unsupported)
     return [f"Not run here: {name}: {reason}" for name, reason in absent.items()]
 
 

@@ -56,7 +56,7 @@ def scope(record: AnyRecord) -> list[str]:
         f"{fmt.processors(machine)}. It holds for this host, this boot and these caches.",
         *settings_lines(plan),
     ]
-    return sentences + fmt.not_run_lines(plan)
+    return sentences + fmt.not_run_lines(plan.missing, plan.unsupported_pairs)
 
 
 def fastest(grid: Crossover) -> TextTable:

@@ -208,14 +208,13 @@ def scope(analysis: RecordAnalysis, *, explain: bool = True) -> list[str]:
         f"{fmt.processors(machine)}. It holds for this host, this boot and these caches.",
         *settings_lines(plan),
     ]
-    lines += [*fmt.not_run_lines(plan), *throttled_lines(record)]
+    lines += [*fmt.not_run_lines(plan.missing, plan.unsupported_pairs), *throttled_lines(record)]
     return [line for line in lines if line]
 
 
 def brief_scope(analysis: RecordAnalysis) -> list[str]:
     """The same for a terminal: what holds of every table, whatever is particular here, and where more is."""
     plan, machine = analysis.record.plan, analysis.record.plan.environment
-    unable = fmt.absences({}, plan.unsupported_pairs)
     lines = [
         f"Baseline {analysis.baseline}; {over_blocks(analysis.record)}; {fmt.moment(plan.created)}, effort "
         f"{plan.effort.name}, {machine.cpu}, {fmt.processors(machine)}, this boot.",
@@ -224,7 +223,7 @@ def brief_scope(analysis: RecordAnalysis) -> list[str]:
         *settings_lines(plan),
         *throttled_lines(analysis.record),
         f"Not run here: {first_names(list(plan.missing))}; samestep list says why." if plan.missing else "",
-        *(f"Not run here: {name}: {reason}" for name, reason in unable.items()),
+        *fmt.not_run_lines({}, plan.unsupported_pairs),
         f"What a word means: samestep explain WORD. Here: {', '.join(words_of(analysis))}.",
     ]
     return [line for line in lines if line]

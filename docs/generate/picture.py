@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 
-import altair as alt
 import vl_convert
 
 from docs.generate.pages import REFERENCE, ROOT
 from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.record.files import load
-from samestep.benchmarks.report.page.chart_parts import CONFIG, INK
+from samestep.benchmarks.report.page.chart_parts import CONFIG, INK, VEGA_LITE
 from samestep.benchmarks.report.page.lane_style import LaneStyles
 from samestep.benchmarks.report.page.speed_charts import ratios
 
@@ -28,5 +27,4 @@ def picture() -> str:
     assert figure.spec is not None
     spec = figure.spec | {"width": WIDTH, "padding": PADDING, "config": CONFIG}
     whole = json.dumps(spec, allow_nan=False).replace(INK, GRAY)
-    version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
-    return vl_convert.vegalite_to_svg(whole, vl_version=version) + "\n"
+    return vl_convert.vegalite_to_svg(whole, vl_version=VEGA_LITE) + "\n"

@@ -18,6 +18,9 @@ from .lane_style import LaneStyle, LaneStyles
 A = TypeVar("A", alt.X, alt.Y)
 Values: TypeAlias = list[dict[str, Any]]
 INK = "currentColor"  # SVG takes the text's color, so that a change of theme needs no new chart
+VEGA_LITE = ".".join(
+    alt.SCHEMA_VERSION.lstrip("v").split(".")[:2]
+)  # the version that draws these specifications
 ROW = 26  # pixels for each lane
 SECONDS = "replace(format(datum.value, '~s'), regexp('([^0-9.]*)$'), '\u00a0$1s')"  # 20 µs, 1 s
 BYTES = "replace(format(datum.value, '~s'), regexp('([^0-9.]*)$'), '\u00a0$1B')"

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-import altair as alt
 import vl_convert
 from markupsafe import Markup
 
 from .. import html
 from ..html import Anchors
-from .chart_parts import CONFIG, Figure
+from .chart_parts import CONFIG, VEGA_LITE, Figure
 
 
 def framed(template: str, figures: Sequence[Figure], *scripts: str, **values: Any) -> str:
@@ -36,8 +35,7 @@ def _inlined(scripts: tuple[str, ...]) -> dict[str, Markup]:
 
     A chart becomes a picture by way of a canvas, and a file by way of the browser's memory: neither is fetched.
     """
-    version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
-    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=version)
+    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE)
     bundle = bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--")  # it must not end its element
     script = "\n".join(str(html.static(name)) for name in scripts)
     allowed = " ".join(map(html.script_hash, (f"\n{bundle}\n", f"\n{script}\n")))
