@@ -32,6 +32,10 @@ SAMPLED = 50  # arrays of the plain copy
 MOST_COPY_NS = 60_000  # of one array in it, and a nanosecond a byte: a slow `get` buys nothing
 
 
+def nobody() -> None:
+    """Hears when a clock begins or has ended."""
+
+
 @dataclass(frozen=True)
 class SealedRun:
     """What became of the runs of a slice: host copies, and the losses as the lane gave them."""
@@ -99,9 +103,14 @@ class TimedWork:
             return OpenSlice(self.reset(drawn_start(self.files, start_seed)), warmups, collect)
 
     def go(
-        self, piece: OpenSlice, order_seed: int, repeats: int, begun: Callable[[], None] = lambda: None
+        self,
+        piece: OpenSlice,
+        order_seed: int,
+        repeats: int,
+        begins: Callable[[], None] = nobody,
+        ended: Callable[[], None] = nobody,
     ) -> SealedRun:
-        """Draw the orders, say that the clock begins, and run."""
+        """Draw the orders and run; who is told that the clock begins and that it has ended."""
         with self.precision(), collecting(piece.collect):
             piece.orders = drawn_orders(self.files, repeats, order_seed)
             piece.begin_ns = time.perf_counter_ns()
@@ -110,13 +119,19 @@ class TimedWork:
                 context_switches(),
                 compilations(),
             )
-            begun()
-            piece.run = self.chain(piece.state, piece.orders)
+            piece.run = self.chain(piece.state, piece.orders, begins, ended)
         return piece.run
 
-    def chain(self, state: State, orders: list[RowOrder]) -> SealedRun:
+    def chain(
+        self,
+        state: State,
+        orders: list[RowOrder],
+        begins: Callable[[], None] = nobody,
+        ended: Callable[[], None] = nobody,
+    ) -> SealedRun:
         """Runs in these orders, one from the end of the other, and a fetch: what is timed."""
         backend, (_, size, learning_rates), losses = self.backend, self.inputs, list[Any]()
+        begins()
         cpu, begin = time.process_time_ns(), time.perf_counter_ns()
         for order in orders:
             state, given = backend.epoch(state, self.data, order, size, learning_rates)
@@ -126,6 +141,7 @@ class TimedWork:
         params, buffers = copies(backend.params(state)), copies(backend.buffers(state))
         end = time.perf_counter_ns()
         cpu = time.process_time_ns() - cpu
+        ended()  # nothing stands between: the coordinator counts the CPU time of whatever does
         return SealedRun(end - begin, cpu, end - computed, params, buffers, losses)
 
     def report(self, piece: OpenSlice) -> tuple[dict[str, Any], Host]:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
-from .process import Worker
+if TYPE_CHECKING:
+    from .process import Worker
 
 
 class OutsideClock:
-    """Wall time, CPU time and child processes of a worker, from before its clock begins until its reply is here.
+    """Wall time, CPU time and child processes of a worker, from before its clock begins until it has ended.
 
-    The worker waits for `begin`, so that its own times lie within these. They are longer by two messages: 60 to
-    500 us on a quiet host. Waiting lengthens the wall time, never the CPU time.
+    The worker waits for `begin` and for `end`, so that its own times lie within these. They are longer by two
+    messages. Waiting lengthens the wall time, never the CPU time.
     """
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
         self.children = len(worker.descendants())
-        self.begin_ns = self.begin_cpu_ns = 0
+        self.begin_ns = self.begin_cpu_ns = self.end_ns = self.end_cpu_ns = 0
         self.begin()  # for a worker that never says so
 
     def begin(self) -> None:
@@ -25,12 +27,17 @@ class OutsideClock:
         self.begin_cpu_ns = self.worker.cpu_ns()
         self.begin_ns = time.perf_counter_ns()
 
-    def end(self) -> dict[str, int]:
-        """The readings, as fields of a slice."""
-        elapsed = time.perf_counter_ns() - self.begin_ns
-        used = self.worker.cpu_ns() - self.begin_cpu_ns
+    def end(self) -> None:
+        """The worker's clock has ended."""
+        self.end_ns = time.perf_counter_ns()
+        self.end_cpu_ns = self.worker.cpu_ns()
+
+    def readings(self) -> dict[str, int]:
+        """What was read, as fields of a slice; a worker that did not say that it has ended ends now."""
+        if not self.end_ns:
+            self.end()
         return {
-            "outside_ns": max(elapsed, 1),
-            "outside_cpu_ns": max(used, 0),
+            "outside_ns": max(self.end_ns - self.begin_ns, 1),
+            "outside_cpu_ns": max(self.end_cpu_ns - self.begin_cpu_ns, 0),
             "children": max(self.children, len(self.worker.descendants())),
         }

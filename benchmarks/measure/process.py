@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -28,8 +28,9 @@ from ..console.errors import CUT
 from ..record import Threads
 from ..record.files import first_fault, reread
 from . import compiler_cache, settings
+from .outside_clock import OutsideClock
 from .process_tree import ProcessTree, oom_kills
-from .worker import BEGUN, CPUS, Reply
+from .worker import BEGUN, CPUS, ENDED, Reply
 
 M = TypeVar("M", bound=BaseModel)
 ONE_THREAD = dict.fromkeys(
@@ -163,12 +164,10 @@ class Worker:
         """CPU time so far of its process and of everything that it has started, in nanoseconds."""
         return self.tree.cpu_ns()
 
-    def ask(
-        self, verb: str, *, limit: float, begun: Callable[[], None] | None = None, **arguments: Any
-    ) -> Reply:
+    def ask(self, verb: str, *, limit: float, clock: OutsideClock | None = None, **arguments: Any) -> Reply:
         """The worker's reply within `limit` seconds.
 
-        `begun` is called when a line before it says that it is about to begin; the worker waits for that.
+        The clock begins and ends when lines before the reply say so; each time the worker waits until it has.
 
         Raises:
             WorkerError: it raised, died, hung or outgrew its memory.
@@ -183,10 +182,12 @@ class Worker:
                 raise WorkerError(verb, "closed", alive=False)
             self._write(verb, request)
             line, reason = self._line(limit)
-            if begun and line == BEGUN:
-                begun()
-                self._write(verb, b"\n")
-                line, reason = self._line(limit)
+            if clock:
+                for mark, read in ((BEGUN, clock.begin), (ENDED, clock.end)):
+                    if line == mark:
+                        read()
+                        self._write(verb, b"\n")
+                        line, reason = self._line(limit)
             else:  # where nobody takes the time
                 self.oom_kills = oom_kills()
         if reason:

@@ -172,13 +172,13 @@ class BlockRace:
         return self.folder.audits() / f"{name}.npy"
 
     def ask(
-        self, slot: Slot, limit: float, verb: str, begun: Callable[[], None] | None = None, **arguments: Any
+        self, slot: Slot, limit: float, verb: str, clock: OutsideClock | None = None, **arguments: Any
     ) -> Reply | None:
         """The reply, or None after noting why the slot is out: of this task, or of all if its worker is gone."""
         if not slot.tasks:
             return None
         try:
-            return slot.worker.ask(verb, limit=limit, begun=begun, **arguments)
+            return slot.worker.ask(verb, limit=limit, clock=clock, **arguments)
         except WorkerError as error:
             self.note(slot, error, arguments.get("task"))
             return None
@@ -277,8 +277,8 @@ class BlockRace:
             return
         clock = OutsideClock(slot.worker)
         runs = {"order_seed": order_seed, "repeats": calibration.repeats}
-        went = self.ask(slot, limit, "go", begun=clock.begin, task=task, **runs)
-        readings, losses = clock.end(), self.losses_path(slot, task)
+        went = self.ask(slot, limit, "go", clock=clock, task=task, **runs)
+        readings, losses = clock.readings(), self.losses_path(slot, task)
         # of every slice, so that the worker cannot tell which one is chosen
         reply = self.ask(slot, limit, "report", task=task, losses=str(losses)) if went is not None else None
         if reply is None:

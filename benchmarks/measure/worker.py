@@ -12,6 +12,7 @@ import os
 import queue
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -24,15 +25,15 @@ if TYPE_CHECKING:  # nothing heavy is imported here: what a lane imports is time
     from .clock import OpenSlice, SealedRun, TimedWork
 
 CPUS = "SAMESTEP_CPUS"  # the variable that names the CPUs of a worker
-BEGUN = b'{"begun":true}'  # the line before a reply that tells that the clock begins
+BEGUN, ENDED = b'{"clock":"begins"}', b'{"clock":"ended"}'  # lines before a reply; each is waited upon
 Reply = dict[str, Any]
 
 
 class LaneServer:
     """The verbs that a request can name; each gives a JSON object."""
 
-    def __init__(self, send: Callable[[Reply], None], receive: Callable[[], bytes]) -> None:
-        self.send, self.receive = send, receive  # a line beside requests and replies
+    def __init__(self, tell: Callable[[bytes], None]) -> None:
+        self.tell = tell  # a line before the reply, until the coordinator has read its clocks
         self.backend: Backend
         self.slice: OpenSlice
         self.work: dict[str, TimedWork] = {}
@@ -111,13 +112,9 @@ class LaneServer:
         return {}
 
     def go(self, task: str, order_seed: int, repeats: int) -> Reply:
-        """Draw the orders and run them; before the clock begins, the coordinator is told, and waited for."""
-
-        def begun() -> None:
-            self.send({"begun": True})
-            self.receive()
-
-        self.work[task].go(self.slice, order_seed, repeats, begun)
+        """Draw the orders and run them; when the clock begins and when it has ended the coordinator is told."""
+        marks = partial(self.tell, BEGUN), partial(self.tell, ENDED)
+        self.work[task].go(self.slice, order_seed, repeats, *marks)
         return {}
 
     def report(self, task: str, losses: str) -> Reply:
@@ -262,7 +259,11 @@ def main() -> None:
         replies.write(line_of(reply))
         replies.flush()
 
-    server = LaneServer(send, inbox.get)
+    def tell(mark: bytes) -> None:
+        os.write(replies.fileno(), mark + b"\n")
+        inbox.get()
+
+    server = LaneServer(tell)
     while True:
         send(answer(server, inbox.get()))
 

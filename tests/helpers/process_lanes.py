@@ -27,6 +27,10 @@ def stay() -> None:
     time.sleep(600)
 
 
+def keep_burning() -> None:
+    burn(600)
+
+
 def burn_and_stay() -> None:
     burn()
     stay()
@@ -128,6 +132,8 @@ DEEDS: dict[str, Callable[[], object]] = {
     "burn in a child that ends unnoticed": lambda: fork(burn),
     "burn far away": lambda: fork_twice(burn_and_stay),
     "burn far away and end": lambda: fork_twice(burn),
+    "keep burning in a child": lambda: fork(keep_burning),
+    "keep burning far away": lambda: fork_twice(keep_burning),
     "fork": lambda: fork(stay),
     "setsid": lambda: start_session(stay),
     "double fork": lambda: fork_twice(stay),

@@ -48,6 +48,11 @@ def samestep(*words: str, cwd: Path, timeout: float = 300) -> subprocess.Complet
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout)
 
 
+def without_progress(said: str) -> list[str]:
+    """The lines of standard error that tell something else than how far a run has come."""
+    return [line for line in said.splitlines() if not line.startswith("[")]
+
+
 def in_terminal(
     *words: str, cwd: Path, columns: int = 80, term: str = "xterm", out: Path | None = None
 ) -> tuple[int, str]:

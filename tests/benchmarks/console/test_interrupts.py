@@ -18,7 +18,7 @@ from samestep.benchmarks import cli
 from samestep.benchmarks.commands import list as listing
 from samestep.benchmarks.console.interrupts import interrupts_delivered
 from samestep.benchmarks.console.progress import progress
-from tests.helpers.processes import side_by_side
+from tests.helpers.processes import side_by_side, without_progress
 
 WAIT_S = 20.0  # far longer than it takes to come again
 
@@ -129,7 +129,7 @@ def test_a_signal_in_the_first_seconds_is_one_line(number: signal.Signals, code:
     for delay, (left, out, err) in zip(delays, side_by_side(run, [(one,) for one in delays]), strict=True):
         if "site.py" in err or (delay == 0.15 and not err):  # Python itself had not started yet
             continue
-        said = [line for line in err.splitlines() if not line.startswith("[")]  # but for progress
+        said = without_progress(err)
         assert left == code, (delay, err)
         assert len(said) == 1, (delay, err)
         assert said[0].startswith("samestep: interrupted; "), (delay, err)

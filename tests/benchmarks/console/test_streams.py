@@ -11,7 +11,7 @@ import pytest
 
 from samestep.benchmarks.console.streams import tolerant
 from tests.helpers.paths import DATA, RESULTS
-from tests.helpers.processes import SMOKE, side_by_side
+from tests.helpers.processes import SMOKE, side_by_side, without_progress
 
 pytestmark = pytest.mark.slow
 
@@ -81,7 +81,7 @@ def test_no_command_ends_well_with_a_full_output(
 ) -> None:
     done = full[words]
     assert done.returncode == 2, done.stderr
-    errors = [line for line in done.stderr.splitlines() if not line.startswith("[")]  # progress
+    errors = without_progress(done.stderr)
     assert len(errors) == 1
     assert errors[0].startswith("samestep: ")
 

@@ -103,8 +103,8 @@ def test_no_order_is_drawn_before_the_lane_has_been_left(work: TimedWork, monkey
     piece = work.ready(7, collect=False)
     monkeypatch.setattr(clock, "drawn_orders", noted("draw", drawn_orders))
     calls.clear()
-    work.go(piece, 8, 2, lambda: calls.append("begun"))
-    assert calls == ["draw", "begun", *["epoch", "sync"] * 2, "params", "buffers"]
+    work.go(piece, 8, 2, lambda: calls.append("begins"), lambda: calls.append("ended"))
+    assert calls == ["draw", "begins", *["epoch", "sync"] * 2, "params", "buffers", "ended"]
 
 
 def test_the_collector_is_off_in_a_slice_and_on_in_its_control(work: TimedWork) -> None:

@@ -18,7 +18,7 @@ from samestep.benchmarks.measure.exclusive import made_folder
 from samestep.benchmarks.measure.folder import RunFolder
 from samestep.benchmarks.measure.process import check_room
 from samestep.benchmarks.record.files import write_text
-from tests.helpers.processes import SMOKE, InProcess, samestep, side_by_side
+from tests.helpers.processes import SMOKE, InProcess, samestep, side_by_side, without_progress
 from tests.helpers.records import plan
 
 LIMITED = """
@@ -146,7 +146,7 @@ def check_full_disk(most_bytes: int, place: Path) -> None:
     command = [sys.executable, "-c", LIMITED, str(most_bytes), "compare", *SMOKE, "--out", "run"]
     done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=300)
     assert done.returncode == 2, (most_bytes, done.stderr)
-    said = [line for line in done.stderr.splitlines() if not line.startswith("[")]  # but for progress
+    said = without_progress(done.stderr)
     assert len(said) == 1, done.stderr
     assert "File too large" in said[0] or "no room for a whole file" in said[0]
     assert "record:" not in done.stdout
@@ -156,6 +156,6 @@ def check_full_disk(most_bytes: int, place: Path) -> None:
     words = ("--resume", "run") if folder.begun else (*SMOKE, "--out", "run")
     assert bool(folder.blocks()) == (most_bytes == 60_000)
     resumed = samestep("compare", *words, cwd=place)
-    assert resumed.returncode == 0, resumed.stderr
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     assert sorted(path.name for path in folder.run.iterdir()) == ["benchmark.json", "table.md"]
     assert json.loads((folder.run / "benchmark.json").read_text())["benchmarks"]

@@ -97,9 +97,9 @@ def test_of_two_new_runs_one_goes_on(tmp_path: Path) -> None:
     line = [sys.executable, "-m", "samestep", "compare", *SMOKE, "--out", "run"]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     both = [subprocess.Popen(line, cwd=tmp_path, text=True, **pipes) for _ in range(2)]
-    said = [process.communicate(timeout=300)[1] for process in both]
+    said = [process.communicate(timeout=300) for process in both]
     assert sorted(process.returncode for process in both) == [0, 2], said
-    (refusal,) = [text for process, text in zip(both, said, strict=True) if process.returncode == 2]
+    (refusal,) = [err for process, (_, err) in zip(both, said, strict=True) if process.returncode == 2]
     assert refusal.count("\n") == 1
     assert REFUSED in refusal or "already holds a run" in refusal
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["benchmark.json", "table.md"]

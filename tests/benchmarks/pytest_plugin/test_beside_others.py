@@ -14,7 +14,7 @@ import pytest
 
 from tests.helpers.outside_lanes import python_path
 from tests.helpers.paths import ROOT
-from tests.helpers.processes import ONLY, run_pytest
+from tests.helpers.processes import ONLY, run_pytest, without_progress
 from tests.helpers.raced import PLUGIN, Raced
 
 pytestmark = pytest.mark.slow
@@ -152,5 +152,5 @@ def test_output_that_nobody_reads_is_no_failed_check(
     script = f"{shlex.join(words)} {where}; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == code, done.stdout + done.stderr
-    assert done.stderr.strip() == said
+    assert "\n".join(without_progress(done.stderr)) == said
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["benchmark.json", "table.md"]
