@@ -120,7 +120,7 @@ def rounds(effort: Effort, calibrations: Iterable[Calibration]) -> int:
     """Rounds of a block: as many as fit the effort's seconds, counting the runs that warm a slice up."""
     ns = sum((c.repeats + WARM_RUNS) * c.run_ns for c in calibrations)
     fewest, most = effort.rounds
-    return max(fewest, min(most, int(effort.block_seconds * 1e9 // max(ns, 1))))
+    return max(fewest, int(min(most, effort.block_seconds * 1e9 // max(ns, 1))))
 
 
 def layout(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from ..measure.clock import MOST_WARMUPS
-from ..record import Record, Slice
+from ..record import AnyRecord, Record, Slice
 from ..record.layout import arm_name, block_cpu
 from .findings import Findings
 
@@ -37,7 +37,7 @@ def check_readings(findings: Findings, record: Record) -> None:
                 findings.compare("readings of slices", agrees, f"{where}: {fault}")
 
 
-def check_cpus(findings: Findings, record: Record) -> None:
+def check_cpus(findings: Findings, record: AnyRecord) -> None:
     """The blocks take turns on the CPUs that were allowed, where lanes are held to one; else they have all."""
     plan, count = record.plan, record.plan.environment.allowed_cpus
     if plan.threads == "all":

@@ -13,30 +13,31 @@ from ..record.layout import (
     runnable,
     start_order,
 )
-from ..record.proof import Untraced
 from ..record.version_1 import Record1
 from .audits import check_audits
 from .failure_places import check_failures
 from .findings import Findings
 from .readings import check_cpus, check_readings, check_seeds
+from .slice_sets import name_of, order_fault, placed, set_fault
+from .slices_version_1 import check_former_slices
 
 
 def check_slices(findings: Findings, analysis: RecordAnalysis) -> None:
     """Every slice stands where the plan has it, and the slices of every lane with a time were audited."""
     record = analysis.record
-    if isinstance(record, Record1):
-        check_endings(findings, analysis, record)
-        return
     numbers = [block.index for block in record.blocks]
     findings.compare(
         "block numbers", numbers == list(range(len(numbers))), f"the blocks are numbered {numbers}"
     )
+    check_cpus(findings, record)
+    if isinstance(record, Record1):
+        check_former_slices(findings, analysis, record)
+        return
     for block in record.blocks:
         check_number(findings, record, block)
         check_layout(findings, record, block)
     check_seeds(findings, record)
     check_readings(findings, record)
-    check_cpus(findings, record)
     check_audits(findings, analysis, record)
 
 
@@ -64,26 +65,12 @@ def check_layout(findings: Findings, record: Record, block: Block) -> None:
             "blocks", False, f"{where}: it cannot be laid out from the plan, calibrations and failures"
         )
         return
-    measured = [(s.task, s.lane, s.twin, s.kind, s.round, s.position, s.predecessor) for s in block.slices]
+    measured = list(map(placed, block.slices))
+    fault = set_fault(map(name_of, measured), map(name_of, expected)) or order_fault(measured, expected)
     findings.compare(
-        "blocks", measured == expected, f"{where}: its slices are not those of the plan, in its order"
+        "blocks", not fault, f"{where}: its slices are not those of the plan, in its order: {fault}"
     )
     check_failures(findings, block, whole)
     findings.compare(
         "twins", (block.twin, block.started) == (twin, started), f"{where}: other workers than planned"
     )
-
-
-def check_endings(findings: Findings, analysis: RecordAnalysis, record: Record1) -> None:
-    """Of version 1: every timed slice ended in certified parameters, or its lane has no time."""
-    endings: dict[tuple[str, str], Untraced | None] = {}
-    for lane in analysis:
-        if lane.row.time is not None:
-            ending = lane.certified.ending(lane.work.steps) if lane.certified else None
-            endings[lane.task, lane.lane] = ending
-    for block in record.blocks:
-        for timed in (timed for timed in block.slices if (timed.task, timed.lane) in endings):
-            end = endings[timed.task, timed.lane]
-            proven = end is not None and (timed.final == end.final[:16] or 0 <= timed.apart <= end.allowance)
-            where = f"block {block.index}, {timed.lane} on {timed.task}, round {timed.round}"
-            findings.compare("slices", proven, f"{where}: not the certified parameters")

@@ -86,6 +86,15 @@ def keep(where: Callable[[Json], bool]) -> Edit:
     return edit
 
 
+def keep_in(block: int, where: Callable[[Json], bool]) -> Edit:
+    """Only the slices of one block for which something holds."""
+
+    def edit(document: Json) -> None:
+        blocks(document)[block]["slices"] = [piece for piece in slices(document, block) if where(piece)]
+
+    return edit
+
+
 def without_block(index: int, *, renumbered: bool) -> Edit:
     def edit(document: Json) -> None:
         del blocks(document)[index]
@@ -186,6 +195,18 @@ FOUND: dict[str, tuple[Edit, str]] = {
     "A/A controls": (keep(lambda p: not p["twin"]), LAID_OUT),
     "control slices": (keep(lambda p: p["kind"] == "race"), LAID_OUT),
     "control slices of one kind": (keep(lambda p: p["kind"] != "gc"), LAID_OUT),
+    "A/A controls of a lane": (
+        keep(lambda p: not (p["twin"] and p["lane"] == "numpy")),
+        "of twin of numpy on",
+    ),
+    "A/A controls of a task": (keep(lambda p: not (p["twin"] and p["task"] == "two")), "on two (race)"),
+    "A/A controls of a block": (keep_in(0, lambda p: not p["twin"]), "missing: "),
+    "control slices of a lane": (
+        keep(lambda p: p["kind"] == "race" or p["lane"] != "numpy"),
+        "missing: 1 of numpy on",
+    ),
+    "control slices of a task": (keep(lambda p: p["kind"] == "race" or p["task"] != "two"), "on two (gc)"),
+    "control slices of a block": (keep_in(2, lambda p: p["kind"] == "race"), "block 2: its slices are not"),
     "one slice more": (extra, LAID_OUT),
     "order of slices": (swapped, LAID_OUT),
     "a position": (put(0, position=1), LAID_OUT),
