@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from samestep.benchmarks.analysis import RecordAnalysis
+from samestep.benchmarks.analysis import RecordAnalysis, Verdict
 from samestep.benchmarks.console.progress import Progress
 from samestep.benchmarks.record import AnyBlock, AnyRecord
 from samestep.benchmarks.record.plan import Effort
-from samestep.benchmarks.statistics.inference import ALPHA, MARGIN
+from samestep.benchmarks.statistics.inference import ALPHA, MARGIN, Interval, interval
 from validation import arms, goals
 from validation.campaign import FRAMEWORKS, Group, run, sessions
 
@@ -59,12 +59,12 @@ def conditions(record: AnyRecord) -> dict[str, list[AnyBlock]]:
 
 def row(framework: str, condition: str, size: int, records: Sequence[AnyRecord]) -> dict[str, Any]:
     """Counts over the comparisons of all sessions; every arm copies the baseline, so the true ratio is 1."""
-    verdicts, naive = [], Counter[str]()
+    verdicts, ratios, naive = [], [], Counter[str]()
     for analysis in map(RecordAnalysis, records):
-        copies = [verdict for verdict in analysis.verdicts if verdict.word != "BASELINE"]
+        copies = [verdict for verdict in analysis.verdicts if verdict.lane != analysis.baseline]
         verdicts += copies
+        ratios += [ratio for verdict in copies if (ratio := measured_ratio(analysis, verdict))]
         naive.update(reading for verdict in copies for reading in readings(analysis, verdict.lane))
-    ratios = [verdict.ratio for verdict in verdicts if verdict.ratio]
     return {
         "framework": framework,
         "condition": condition,
@@ -75,6 +75,13 @@ def row(framework: str, condition: str, size: int, records: Sequence[AnyRecord])
         "covered": sum(ratio.low <= 1 <= ratio.high for ratio in ratios),
         "naive": dict(naive),
     }
+
+
+def measured_ratio(analysis: RecordAnalysis, verdict: Verdict) -> Interval | None:
+    """The ratio of a copy, whatever may be claimed of it: intervals are counted on an unstable machine too."""
+    if verdict.word != "UNSTABLE":
+        return verdict.ratio
+    return interval(analysis[verdict.task, verdict.lane].block_ratios)
 
 
 def readings(analysis: RecordAnalysis, lane: str) -> Iterator[str]:

@@ -1,59 +1,58 @@
 """Which lane is fastest at which size: the map of a record whose tasks fill a grid of sizes.
 
-Each cell names the lane with the smallest time per step, and the lanes *tied* with it: all that are not more
-than 2% slower at the 5% level, by the paired block ratios and the shifted t test of `inference`. The fastest
-lane is picked with the very data that it is then tested on, which flatters it. So Holm's correction counts
-all L (L - 1) / 2 pairs of the cell's L lanes and not only the L - 1 that are tested: whichever lane had come
-out first, its pairs belong to that family, and a cell calls a lane slower that is not with a chance of at
-most 5%. Cells are not corrected for each other. Of a lane whose times were unstable (the A/A control differs,
-stolen time, drift) 2% says nothing: it is tied unless it takes more than twice as long at the 5% level, and
-more than that by what those faults explain.
+Each cell names the lane with the smallest time per step, and the lanes *not separated* from it: all that are not
+shown to be more than 2% slower at the 5% level, by the paired block ratios and the shifted t test of `inference`.
+The fastest lane is picked with the very data that it is then tested on, which flatters it. So Holm's
+correction counts all L (L - 1) / 2 pairs of the cell's L lanes and not only the L - 1 that are tested: whichever
+lane had come out first, its pairs belong to that family, and a cell calls a lane slower that is not with a
+chance of at most 5%. Cells are not corrected for each other. A lane of which nothing may be claimed
+(`comparable`) is neither the fastest nor separated from it, whatever its times are.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING
 
 from samestep.backends.spec import Count, Number, Spec
 
 from ..console.choices import by_reason
 from ..statistics.inference import ALPHA, MARGIN, Interval, Sample, claims, holm, interval
-from .gates import counted_time, largest_bias, unstable, untested
-from .lane_samples import LaneSamples, RecordSamples
+from .comparable import no_claim, no_comparison
+from .gates import counted_time, untested
 
-UNSTABLE_MARGIN = math.log(2)
+if TYPE_CHECKING:
+    from .record_analysis import LaneAnalysis, RecordAnalysis
 
 
 class RankedLane(Spec):
     """A lane in a cell: seconds per step, and the ratio to the fastest lane's with its 95% interval.
 
-    `p` is that of "more than 2% slower", after Holm; `tied`: that was not shown. The fastest lane has neither
-    ratio nor p. An unstable lane has a `reason`, and its p is that of the wider claim (above).
+    `p` is that of "more than 2% slower", after Holm; `separated`: that was shown. The fastest lane has neither
+    ratio nor p. A lane that was not compared has neither, and a `reason`.
     """
 
     lane: str
     time: Interval
     ratio: Interval | None = None
     p: Number | None = None
-    tied: bool
+    separated: bool
     reason: str = ""
 
 
 class SizeCell(Spec):
-    """One size. `entries` are the lanes with times, the fastest first; `tied` names those that are tied with it.
+    """One size. `entries` are the lanes with times, the fastest first, then by time.
 
-    `fastest` is None where nothing can be said, and `reason` says why. `untested` are the lanes that raced
-    and have no time here, or too few blocks.
+    `not_separated` names those that were not shown to be slower than it. `fastest` is None where nothing can be
+    said, and `reason` says why. `untested` are the lanes that raced and have no time here, or too few blocks.
     """
 
     task: str
     batch: Count
     features: Count
     fastest: str | None = None
-    tied: tuple[str, ...] = ()
+    not_separated: tuple[str, ...] = ()
     entries: tuple[RankedLane, ...] = ()
     untested: tuple[str, ...] = ()
     reason: str = ""
@@ -71,7 +70,7 @@ class Crossover(Spec):
         return (cell for row in self.cells for cell in row)
 
 
-def crossover(analysis: RecordSamples[Any]) -> Crossover | None:
+def crossover(analysis: RecordAnalysis) -> Crossover | None:
     """The map of a record whose tasks are one kind of work and fill a grid of sizes; None of any other."""
     works = analysis.record.plan.works
     tasks = {(work.task.batch_size, work.features): work.task.name for work in works}
@@ -87,56 +86,62 @@ def crossover(analysis: RecordSamples[Any]) -> Crossover | None:
     return Crossover(batches=batches, features=features, cells=cells)
 
 
-def size_cell(analysis: RecordSamples[Any], task: str) -> SizeCell:
-    """The lane that is fastest on a task, and those tied with it; neither where a lane that raced is untested."""
+def size_cell(analysis: RecordAnalysis, task: str) -> SizeCell:
+    """The fastest lane of a task and those not separated from it; neither where a lane that raced is untested."""
     work, lanes = analysis.record.work(task), analysis.of_task(task)
     times = {lane.lane: time for lane in lanes if (time := counted_time(lane))}
     entries = ranked(analysis, task, times) if times else ()
     reasons = {lane.lane: why for lane in lanes if (why := untested(lane))}
     nobody = "" if entries else "no lane has times here: "
-    reason = nobody + by_reason(reasons) or _undecided(entries[1:])
+    reason = nobody + by_reason(reasons) or by_reason(_not_compared(entries))
     return SizeCell(
         task=task,
         batch=work.task.batch_size,
         features=work.features,
         fastest=None if reason else entries[0].lane,
-        tied=() if reason else tuple(other.lane for other in entries[1:] if other.tied),
+        not_separated=() if reason else tuple(one.lane for one in entries if not one.separated),
         entries=entries,
         untested=tuple(reasons),
         reason=reason,
     )
 
 
-def _undecided(others: Sequence[RankedLane]) -> str:
-    """Why none of the lanes behind the first could be judged; empty where one was."""
-    if not others or not all(other.reason and other.tied for other in others):
-        return ""
-    return others[0].reason
+def _not_compared(entries: tuple[RankedLane, ...]) -> dict[str, str]:
+    """Why nobody can be named: of the first lane nothing may be claimed, or no other was compared with it."""
+    reasons = {lane.lane: lane.reason for lane in entries if lane.reason}
+    named = entries and not entries[0].reason and (len(entries) == 1 or len(reasons) < len(entries) - 1)
+    return {} if named else reasons
 
 
-def ranked(analysis: RecordSamples[Any], task: str, times: Mapping[str, Interval]) -> tuple[RankedLane, ...]:
-    """Lanes by their times per step, the fastest first, each of the others with whether it is tied with it."""
-    first, *others = sorted(times, key=lambda lane: times[lane].value)
+def ranked(analysis: RecordAnalysis, task: str, times: Mapping[str, Interval]) -> tuple[RankedLane, ...]:
+    """Lanes by their times per step, the fastest first, each of the others with whether it is separated from it.
+
+    The fastest is the first of which something may be claimed; where there is none the first has a reason.
+    """
+    by_time = sorted(times, key=lambda lane: times[lane].value)
+    first = next((lane for lane in by_time if not no_claim(analysis[task, lane])), by_time[0])
     fastest = analysis[task, first]
-    slower = [_against(analysis[task, lane], fastest, times[lane]) for lane in others]
+    slower = [_against(analysis[task, lane], fastest, times[lane]) for lane in by_time if lane != first]
     # pairs that are not tested count as members of the family
     adjusted = holm(
-        [1.0 if lane.p is None else lane.p for lane in slower], family=len(times) * len(others) // 2
+        [1.0 if lane.p is None else lane.p for lane in slower], family=len(times) * len(slower) // 2
     )
     judged = (
-        lane.model_copy(update={"p": p, "tied": p > ALPHA}) for lane, p in zip(slower, adjusted, strict=True)
+        lane if lane.p is None else lane.model_copy(update={"p": p, "separated": p <= ALPHA})
+        for lane, p in zip(slower, adjusted, strict=True)
     )
-    return RankedLane(lane=first, time=times[first], tied=False), *judged
+    leader = RankedLane(lane=first, time=times[first], separated=True, reason=no_claim(fastest))
+    return leader, *judged
 
 
-def _against(lane: LaneSamples, fastest: LaneSamples, time: Interval) -> RankedLane:
-    """A lane against the fastest one, before any correction; a reason instead of p where it is not tested."""
-    logs, reason = lane.ratios_to(fastest), unstable(lane, fastest) or ""
-    ratio = interval(logs) if logs else None
+def _against(lane: LaneAnalysis, fastest: LaneAnalysis, time: Interval) -> RankedLane:
+    """A lane against the fastest one, before any correction; a reason instead of p where it is not compared."""
+    if reason := no_comparison(lane, fastest):
+        return RankedLane(lane=lane.lane, time=time, separated=False, reason=reason)
+    logs = lane.ratios_to(fastest)
     if len(logs) < 2:
         planned = lane.record.plan.effort.blocks
-        reason = f"{len(logs)} of {planned} blocks were measured; a test needs 2"
-        return RankedLane(lane=lane.lane, time=time, ratio=ratio, tied=True, reason=reason)
-    margin = UNSTABLE_MARGIN + largest_bias(lane, fastest) if reason else MARGIN
-    p = claims(Sample.of(logs), margin=margin).slower
-    return RankedLane(lane=lane.lane, time=time, ratio=ratio, p=p, tied=True, reason=reason)
+        reason = f"{len(logs)} of {planned} blocks were measured beside {fastest.lane}; a test needs 2"
+        return RankedLane(lane=lane.lane, time=time, separated=False, reason=reason)
+    p = claims(Sample.of(logs), margin=MARGIN).slower
+    return RankedLane(lane=lane.lane, time=time, ratio=interval(logs), p=p, separated=False)

@@ -20,19 +20,24 @@ from ..record import AnyRecord, PlannedWork
 from ..statistics.inference import ALPHA, FEWEST_BLOCKS, Claims, Interval, Sample, claims, holm
 from .record_analysis import LaneAnalysis, RecordAnalysis
 from .rows import Row
+from .verdicts import COMPARED, VerdictWord
 
 ChangeWord: TypeAlias = Literal["changed", "same", "undecided", "not compared"]
-TESTED = ("FASTER", "SLOWER", "EQUIVALENT", "UNDECIDED")
 SCHEMA_VERSION: Literal[1] = 1
 
 
 class LaneSide(Spec):
     """A lane in one record: time over the baseline's, the verdict on it, and seconds per step."""
 
-    verdict: str
+    verdict: VerdictWord
     reason: str = ""
     ratio: Interval | None = None
     time: Interval | None = None
+
+    @property
+    def claim(self) -> Interval | None:
+        """The ratio, if anything may be claimed of it."""
+        return self.ratio if self.verdict in COMPARED else None
 
 
 class LaneChange(Spec):
@@ -141,7 +146,7 @@ class _Pair(NamedTuple):
         reasons = [
             f"{row.verdict.word} in {name}: {row.blank or row.verdict.reason}"
             for name, row in (("A", a.row), ("B", b.row))
-            if row.verdict.word not in TESTED or row.verdict.ratio is None
+            if row.verdict.claim is None
         ]
         if reasons:
             return cls(a.row, b.row, None, None, "; ".join(reasons))

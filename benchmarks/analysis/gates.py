@@ -172,33 +172,35 @@ def _former_threads(slices: list[TimedSlice]) -> str | None:
     return f"threads: {used:.2f} CPU seconds per second under --threads one" if used > CPU_PER_WALL else None
 
 
-def unstable(lane: LaneSamples, other: LaneSamples) -> str | None:
-    """Why a comparison of two lanes cannot be judged: the A/A control, stolen time, or drift.
+def unstable(lane: LaneSamples) -> str | None:
+    """Why nothing may be claimed of a lane on its task: its times, the baseline's, or the ratio of the two."""
+    reason, baseline = shaken(lane), lane.baseline
+    if lane is baseline or counted_time(baseline) is None:
+        return reason
+    if of_baseline := shaken(baseline):
+        also = f"the baseline {baseline.lane} is UNSTABLE"
+        return f"{reason}; {also} too" if reason else f"{also}: {of_baseline}"
+    return reason or drifted(lane, baseline)
 
-    A/A control and drift count only when their 99% interval lies wholly beyond the limit.
+
+def shaken(lane: LaneSamples) -> str | None:
+    """Why a lane's own times cannot be trusted: the A/A control of its task, or stolen time.
+
+    The A/A control counts only when its 99% interval lies wholly beyond the limit.
     """
     controls = lane.aa_ratios
     if len(controls) > 1:
         low, high = Sample.of(controls).ends(TWIN_LEVEL)
         if low > TWIN or high < -TWIN:
             return f"twin: an identical arm took {math.exp(low):.3f} to {math.exp(high):.3f} times as long"
-    stolen = max(lane.stolen_ratio, other.stolen_ratio)
-    if stolen > STEAL:
-        return f"steal: the host took {stolen:.0%} of the time away"
+    if lane.stolen_ratio > STEAL:
+        return f"steal: the host took {lane.stolen_ratio:.0%} of the time away"
+    return None
+
+
+def drifted(lane: LaneSamples, other: LaneSamples) -> str | None:
+    """That the ratio of two lanes moved while it was measured: the 99% interval lies wholly beyond the margin."""
     moved = drift(lane.ratios_to(other))
-    return (
-        f"drift: the ratio moved by more than {math.expm1(moved):.1%} between halves"
-        if moved > MARGIN
-        else None
-    )
-
-
-def largest_bias(lane: LaneSamples, other: LaneSamples) -> float:
-    """By how much a log ratio may be wrong at most, by its A/A controls and by the time that the host took away.
-
-    Drift is left out: it widens the interval of the ratio itself.
-    """
-    controls = lane.aa_ratios
-    distance = max(map(abs, Sample.of(controls).ends(TWIN_LEVEL))) if len(controls) > 1 else 0.0
-    stolen = min(max(lane.stolen_ratio, other.stolen_ratio), 0.99)
-    return distance - math.log1p(-stolen)
+    if moved <= MARGIN:
+        return None
+    return f"drift: the ratio moved by more than {math.expm1(moved):.1%} between halves"

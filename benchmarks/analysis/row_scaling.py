@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 class RowScaling(Spec):
     """A lane at every number of rows: seconds per step, and the peak memory of its first call in bytes.
 
-    `beyond` are the bytes by which memory grows for each row, from the fewest rows to the most, without those of
-    the row itself: 0 where the lane holds the data once and nothing else grows.
+    `unstable`: at which of them nothing may be claimed of the time. `beyond` are the bytes by which memory grows
+    for each row, from the fewest rows to the most, without those of the row itself: 0 where the lane holds the
+    data once and nothing else grows.
     """
 
     lane: str
     rows: tuple[Count, ...]
     times: tuple[Interval | None, ...]
+    unstable: tuple[bool, ...]
     memory: tuple[Count | None, ...]
     beyond: Number | None
 
@@ -51,6 +53,7 @@ def _of_lane(analysis: RecordAnalysis, lane: str, works: Sequence[PlannedWork]) 
         lane=lane,
         rows=tuple(work.rows for work in works),
         times=tuple(row.time if row else None for row in rows),
+        unstable=tuple(row is not None and row.is_unstable for row in rows),
         memory=memory,
         beyond=_beyond(works, memory),
     )

@@ -25,13 +25,15 @@ TIMELESS = ("INVALID", "FAILED")
 FROM_START = "from the first step"
 NEVER_CHEAPER_START = "never: cheaper to start, slower for each step"
 NEVER_NO_FASTER = "never: no faster for each step"
+PERHAPS_NEVER = "perhaps never: the interval of the ratio reaches 1"
+NOTHING_CLAIMED = "no claim: UNSTABLE"
 
 
 class BreakEven(Spec):
     """The number of steps after which a lane has paid for its first call against the baseline.
 
-    `steps` is None where that never comes or is so from the start; `reason` says which, or why its interval has
-    no ends.
+    `steps` is None where that never comes, is so from the start, or nothing may be claimed; `reason` says which,
+    or why its interval has no ends, or no upper one.
     """
 
     steps: Interval | None
@@ -39,19 +41,19 @@ class BreakEven(Spec):
 
     @property
     def kind(self) -> str:
-        """In a word or two: "after some steps", "from the first step" or "never"."""
+        """In a word or two: "after some steps", "from the first step", "never" or "no claim"."""
         if self.steps:
             return "after some steps"
-        return "never" if self.reason in (NEVER_CHEAPER_START, NEVER_NO_FASTER) else self.reason
+        return self.reason.partition(":")[0]
 
 
 class Row(Spec):
     """A lane on a task. Times are seconds for each step, `first_call_s` the whole first run's, memory in bytes.
 
     `floor` is what the machine's measured rates allow at best, and `above_floor` how many times it the lane
-    takes; `no_floor` says why there is none. `over_fastest` is the time over the least of the task.
-    `proof` is the certificate's status, `parity_share` the largest ratio of a rounding error to its bound at any
-    step. `notes` are what a reader must know to trust the row.
+    takes; `no_floor` says why there is none. `over_fastest` is the time over the least of the task of which
+    something may be claimed. `proof` is the certificate's status, `parity_share` the largest ratio of a rounding
+    error to its bound at any step. `notes` are what a reader must know to trust the row.
     """
 
     task: str
@@ -80,8 +82,13 @@ class Row(Spec):
 
     @property
     def ratio(self) -> Interval | None:
-        """Time over the baseline's, with its 95% interval; None for the baseline and without a time."""
-        return self.verdict.ratio
+        """Time over the baseline's, with its 95% interval; None where nothing may be claimed of it."""
+        return self.verdict.claim
+
+    @property
+    def is_unstable(self) -> bool:
+        """Whether nothing may be claimed of the time, if there is one."""
+        return self.verdict.word == "UNSTABLE"
 
     @property
     def reason(self) -> str:
@@ -112,7 +119,7 @@ def make_row(lane: LaneSamples, verdict: Verdict) -> Row:
         "time": time,
         "samples_per_second": lane.work.samples / lane.work.steps / time.value,
         **_cold(lane),
-        "break_even": None if lane is lane.baseline else break_even_steps(lane),
+        "break_even": _break_even(lane, verdict),
         "cpu_per_wall": lane.cpu_per_wall,
         "floor": lane.floor,
         "above_floor": lane.floor and time.value / lane.floor,
@@ -122,12 +129,15 @@ def make_row(lane: LaneSamples, verdict: Verdict) -> Row:
 
 
 def with_over_fastest(rows: Sequence[Row]) -> tuple[Row, ...]:
-    """The rows, each with its time over the least time of its task."""
+    """The rows with times over the least time of their task, where something may be claimed of both."""
     least: dict[str, float] = {}
-    for task, time in ((row.task, row.time) for row in rows if row.time):
+    times = {(row.task, row.lane): row.time for row in rows if row.time and not row.is_unstable}
+    for (task, _), time in times.items():
         least[task] = min(time.value, least.get(task, math.inf))
     return tuple(
-        row.model_copy(update={"over_fastest": row.time.value / least[row.task]}) if row.time else row
+        row.model_copy(update={"over_fastest": of_lane.value / least[row.task]})
+        if (of_lane := times.get((row.task, row.lane)))
+        else row
         for row in rows
     )
 
@@ -141,6 +151,13 @@ def _cold(lane: LaneSamples) -> dict[str, float | int | None]:
         "first_call_s": median(cold.first_call_s for cold in colds),
         "peak_memory": max(cold.peak_memory for cold in colds),
     }
+
+
+def _break_even(lane: LaneSamples, verdict: Verdict) -> BreakEven | None:
+    """None for the baseline, and where no ratio to it may be claimed; of an unstable lane that nothing is."""
+    if verdict.no_claim and lane is not lane.baseline:
+        return BreakEven(steps=None, reason=NOTHING_CLAIMED)
+    return break_even_steps(lane) if verdict.claim else None
 
 
 def break_even_steps(lane: LaneSamples) -> BreakEven | None:
@@ -168,7 +185,8 @@ def break_even_steps(lane: LaneSamples) -> BreakEven | None:
     most = max(start_up) - min(base_start_up)
     saved = [base.value * (1 - end) for end in (ratio.low, ratio.high)]
     high = most / saved[1] if saved[1] > 0 else math.inf
-    return BreakEven(steps=Interval(value=steps, low=least / saved[0], high=high))
+    reason = "" if math.isfinite(high) else PERHAPS_NEVER
+    return BreakEven(steps=Interval(value=steps, low=least / saved[0], high=high), reason=reason)
 
 
 def _start_up(lane: LaneSamples) -> list[float]:

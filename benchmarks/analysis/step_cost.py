@@ -2,7 +2,7 @@
 
 a is the overhead of a step, 1 / b the rate at which work is done. w are the bytes that a step has to move:
 one Linear layer computes about one operation for each byte it reads, far fewer than a core could, so that
-memory and not arithmetic sets the rate.
+memory and not arithmetic sets the rate. Times of which nothing may be claimed are left out.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Literal
 
 from samestep.backends.spec import Number, Spec
 
+from ..console.choices import first_names
 from ..statistics.line import CostLine, fit_line
 
 if TYPE_CHECKING:
-    from .record_analysis import RecordAnalysis
+    from .record_analysis import LaneAnalysis, RecordAnalysis
 
 FEWEST_SIZES = 3
 GOOD, ROUGH = 0.25, 1.0  # by how much a time typically misses the line: a quarter; a factor of two
@@ -55,11 +56,22 @@ def step_costs(
     costs = []
     for name in analysis.lanes:
         lanes = [lane for lane in analysis if lane.lane == name and lane.counted_time]
-        sizes = [getattr(lane.work, f"{work}_per_step") for lane in lanes]
-        rows = [min(lane.work.task.batch_size, lane.work.rows) for lane in lanes]
-        seconds = [time.value for lane in lanes if (time := lane.counted_time)]
-        costs.append(_step_cost(name, sizes, rows, seconds))
+        claimed = [lane for lane in lanes if not lane.verdict.no_claim]
+        sizes = [getattr(lane.work, f"{work}_per_step") for lane in claimed]
+        rows = [min(lane.work.task.batch_size, lane.work.rows) for lane in claimed]
+        seconds = [time.value for lane in claimed if (time := lane.counted_time)]
+        cost = _step_cost(name, sizes, rows, seconds)
+        reasons = filter(None, (cost.reason, _left_out([lane for lane in lanes if lane not in claimed])))
+        costs.append(cost.model_copy(update={"reason": "; ".join(reasons)}))
     return tuple(costs)
+
+
+def _left_out(lanes: Sequence[LaneAnalysis]) -> str:
+    """How many sizes are not in a line, and which."""
+    if not lanes:
+        return ""
+    sizes = "1 size is" if len(lanes) == 1 else f"{len(lanes)} sizes are"
+    return f"{sizes} left out (UNSTABLE): {first_names([lane.task for lane in lanes])}"
 
 
 def _step_cost(lane: str, work: Sequence[int], rows: Sequence[int], seconds: Sequence[float]) -> StepCost:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from .comparable import no_claim
 from .crossover import ranked
-from .gates import untested
-from .lane_samples import RecordSamples
 from .rows import Row
+
+if TYPE_CHECKING:
+    from .record_analysis import RecordAnalysis
 
 TierRank: TypeAlias = Literal["fastest", "level"]
 TierRanks: TypeAlias = Mapping[tuple[str, str], TierRank]  # by task and lane
 
 
-def tier_ranks(samples: RecordSamples[Any], rows: Sequence[Row]) -> TierRanks:
-    """{(task, lane): rank} for every task and tier of more than one lane, all of which can be judged.
+def tier_ranks(analysis: RecordAnalysis, rows: Sequence[Row]) -> TierRanks:
+    """{(task, lane): rank} for every task and tier of two lanes or more, if something may be claimed of each.
 
     The least of some times is no lead: a lane without a time, or with one that says nothing, may be faster.
     """
@@ -25,14 +27,9 @@ def tier_ranks(samples: RecordSamples[Any], rows: Sequence[Row]) -> TierRanks:
         if row.tier:
             tiers.setdefault((row.task, row.tier), []).append(row)
     for (task, _), members in tiers.items():
-        times = {row.lane: row.time for row in members if row.time and is_judged(samples, row)}
+        times = {row.lane: row.time for row in members if row.time and not no_claim(analysis[task, row.lane])}
         if len(times) == len(members) > 1:
-            first, *others = ranked(samples, task, times)
+            first, *others = ranked(analysis, task, times)
             ranks[task, first.lane] = "fastest"
-            ranks |= {(task, other.lane): "level" for other in others if other.tied}
+            ranks |= {(task, other.lane): "level" for other in others if not other.separated}
     return ranks
-
-
-def is_judged(samples: RecordSamples[Any], row: Row) -> bool:
-    """Whether the time of a row can be set against others."""
-    return row.verdict.word != "UNSTABLE" and not untested(samples[row.task, row.lane])

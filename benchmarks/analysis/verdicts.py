@@ -26,12 +26,14 @@ from ..statistics.inference import (
     holm,
     interval,
 )
-from .gates import failed, invalid, unstable
+from .gates import counted_time, failed, invalid, shaken, unstable
 from .lane_samples import LaneSamples, RecordSamples
 
 VerdictWord = Literal[
     "BASELINE", "INVALID", "UNSTABLE", "FASTER", "SLOWER", "EQUIVALENT", "UNDECIDED", "FAILED"
 ]
+COMPARED: tuple[VerdictWord, ...] = ("FASTER", "SLOWER", "EQUIVALENT", "UNDECIDED")
+NO_CLAIM: tuple[VerdictWord, ...] = ("INVALID", "FAILED", "UNSTABLE")  # of the lane on its task at all
 
 
 class Verdict(Spec):
@@ -39,7 +41,8 @@ class Verdict(Spec):
 
     `ratio` is time over the baseline's with its 95% interval, `p` is the claim's after Holm, `detectable` the
     smallest ratio that an undecided comparison would have seen with 80% power. `exploratory`: the baseline
-    is not the one that was fixed before measuring.
+    is not the one that was fixed before measuring. An UNSTABLE lane keeps the ratio that was measured, unless the
+    baseline is UNSTABLE itself: nothing may be claimed of it, and `claim` leaves it out.
     """
 
     task: str
@@ -50,6 +53,16 @@ class Verdict(Spec):
     p: Number | None = None
     detectable: Number | None = None
     exploratory: bool = False
+
+    @property
+    def claim(self) -> Interval | None:
+        """The ratio, if anything may be claimed of it."""
+        return self.ratio if self.word in COMPARED else None
+
+    @property
+    def no_claim(self) -> str:
+        """Why nothing may be claimed of the lane on its task, beside whatever lane; "" where it may."""
+        return f"{self.word}: {self.reason}" if self.word in NO_CLAIM else ""
 
 
 class _Gate(NamedTuple):
@@ -77,7 +90,7 @@ def _gate(lane: LaneSamples) -> _Gate | None:
         return _Gate("INVALID", reason)
     if reason := failed(lane):
         return _Gate("FAILED", reason)
-    if reason := unstable(lane, baseline):
+    if reason := unstable(lane):
         return _Gate("UNSTABLE", reason)
     if lane is baseline:
         return _Gate("BASELINE", "")
@@ -98,8 +111,15 @@ def _names(lane: LaneSamples) -> dict[str, Any]:
 
 
 def _barred(lane: LaneSamples, gate: _Gate) -> Verdict:
-    ratio = interval(lane.block_ratios) if lane.block_ratios and gate.word == "UNSTABLE" else None
+    shown = gate.word == "UNSTABLE" and lane.block_ratios and _is_beside_a_stable_baseline(lane)
+    ratio = interval(lane.block_ratios) if shown else None
     return Verdict(**_names(lane), word=gate.word, reason=gate.reason, ratio=ratio)
+
+
+def _is_beside_a_stable_baseline(lane: LaneSamples) -> bool:
+    """Whether the baseline is another lane, with times that count and can be trusted."""
+    baseline = lane.baseline
+    return lane is not baseline and counted_time(baseline) is not None and not shaken(baseline)
 
 
 def _tested(lane: LaneSamples, p: float, family: int) -> Verdict:

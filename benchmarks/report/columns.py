@@ -41,13 +41,21 @@ def _or(reason: str) -> Reason:
 
 
 def _no_ratio(row: Row) -> str:
-    return "is the baseline" if row.verdict.word == "BASELINE" else no_time(row) or "no ratio"
+    return (
+        "is the baseline" if row.verdict.word == "BASELINE" else no_time(row) or _no_claim(row) or "no ratio"
+    )
+
+
+def _no_claim(row: Row) -> str:
+    return "no claim" if row.is_unstable else ""
 
 
 def _no_break_even(row: Row) -> str:
     if row.break_even:
         return row.break_even.reason
-    return "is the baseline" if row.verdict.word == "BASELINE" else no_time(row) or "no first call"
+    if row.verdict.word == "BASELINE":
+        return "is the baseline"
+    return no_time(row) or _no_claim(row) or ("no first call" if row.ratio else "no ratio")
 
 
 def _no_bound(row: Row) -> str:
@@ -149,12 +157,12 @@ class Column:
 
 
 def _interval_values(span: Interval | None) -> tuple[float | None, float | None, float | None]:
-    """An estimate and the ends of its interval; blanks for ends that too few blocks leave unknown."""
+    """An estimate and the ends of its interval; blanks for ends that are unknown or infinite."""
     if span is None:
         return None, None, None
-    if not span.low and not math.isfinite(span.high):
-        return span.value, None, None
-    return span.value, span.low, span.high
+    if math.isfinite(span.high):
+        return span.value, span.low, span.high
+    return span.value, span.low or None, None
 
 
 _ENTRIES = (  # in the order of CSV
@@ -180,7 +188,7 @@ _ENTRIES = (  # in the order of CSV
     Column("peak_memory_bytes", "row.peak_memory", "memory", _as(fmt.memory), _or("no cold call")),
     Column("floor_s", "row.floor", "floor", _as(fmt.duration), _no_floor),
     Column("above_floor", "row.above_floor", "over floor", _times, _no_floor),
-    Column("over_fastest", "row.over_fastest", "over fastest", _times),
+    Column("over_fastest", "row.over_fastest", "over fastest", _times, _or("no claim")),
     Column("parity_share", "row.parity_share", "bound used", _as(fmt.percent), _no_bound),
     Column("loss", "row.accuracy.loss", "loss", _as(fmt.loss), _not_reached("")),
     Column("best_loss", "row.accuracy.best_loss"),

@@ -60,12 +60,18 @@ def change_table(diff: RecordDiff, changes: Sequence[LaneChange]) -> TextTable:
     """The lanes of a task: both ratios, the ratio of the two, and the word."""
     table = TextTable("DIFF", ("lane", "A", "B", "B/A", "change"), left=("lane", "change"), drops=("A", "B"))
     for change in changes:
-        ratios = fmt.between(change.a.ratio), fmt.between(change.b.ratio), change_text(change.change)
+        ratios = ratio_text(change.a), ratio_text(change.b), change_text(change.change)
         table.rows.append((change.lane, *ratios, change.word))
         table.notes += list(_notes(change))
     for a, b in [diff.baselines[task] for task in {change.task: 0 for change in changes}]:
         table.notes.append(f"the baseline {diff.baseline}: {_step(a)} in A, {_step(b)} in B")
     return table
+
+
+def ratio_text(side: LaneSide) -> str:
+    """A ratio to the baseline, marked where nothing may be claimed of it."""
+    text = fmt.between(side.ratio)
+    return f"{text}, {side.verdict}" if text and not side.claim else text
 
 
 def change_text(span: Interval | None) -> str:
@@ -85,7 +91,10 @@ def _notes(change: LaneChange) -> Iterator[str]:
 
 
 def _step(side: LaneSide) -> str:
-    return f"{fmt.timing(side.time)} a step" if side.time else f"no time ({side.verdict}: {side.reason})"
+    if not side.time:
+        return f"no time ({side.verdict}: {side.reason})"
+    marked = f", {side.verdict}" if side.verdict == "UNSTABLE" else ""
+    return f"{fmt.timing(side.time)} a step{marked}"
 
 
 def closing(diff: RecordDiff) -> Iterator[str]:

@@ -151,13 +151,13 @@ def width(value: float | None, span: Span | None) -> float:
 
 
 def steps(span: Span | None, reason: str = "") -> str:
-    """A number of steps with its interval, or with the reason why it has none."""
+    """A number of steps with its interval, which may have no upper end, or be missing for want of blocks."""
     if span is None:
         return BLANK
-    if reason:
+    if reason == TOO_FEW_BLOCKS:
         return f"{count(span.value, zeros=True)} [{reason}]"
     value, low, high = (count(end, zeros=True) for end in (span.value, span.low, span.high))
-    return f"{value} [{low}, {high if math.isfinite(span.high) else 'inf'}]"
+    return f"{value} [{low}, {high}]" if math.isfinite(span.high) else f"{value} [{low} to never]"
 
 
 def percent(ratio: float | None) -> str:

@@ -17,7 +17,8 @@ MEANINGS: Mapping[tuple[VerdictWord, ...], str] = {
     "An interval is of one comparison alone; the word is corrected for all.",
     (
         "UNSTABLE",
-    ): "an identical twin took another time, the host took the CPU away, or the ratio drifted: no claim.",
+    ): "an identical twin took another time, the host took the CPU away, or the ratio drifted, of the lane "
+    "or of its baseline: no claim.",
     ("INVALID",): "the work was not proven, or its times do not count: the reason instead of a time.",
     ("FAILED",): "the lane raised, died, hung or ran out of memory: the reason instead of a time.",
 }

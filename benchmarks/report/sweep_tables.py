@@ -9,17 +9,19 @@ from ..analysis.crossover import Crossover, RankedLane, SizeCell
 from ..analysis.row_scaling import RowScaling, row_scaling
 from ..analysis.step_cost import StepCost, step_costs
 from ..record import AnyRecord
+from ..statistics.inference import Interval
 from . import formatting as fmt
 from .glossary import listed
 from .settings_lines import settings_lines
 from .text_table import Section, TextDocument, TextTable
+from .twin_words import with_twins
 
 MAP_NOTE = (
     "The lane with the least time per step, by batch size (down) and features (across). +n: so many more lanes "
-    "are tied with it: not more than 2% slower at the 5% level (one that was unstable: not more than twice as "
-    "slow). The fastest lane was picked with the data that it is tested with, so the tests are corrected for all "
-    "pairs of a cell's lanes. After a tied lane: its time over the fastest one's with its own 95% "
-    "interval, which is not corrected so and can lie beyond 2%."
+    "are not separated from it: no test decides at the 5% level that they take more than 2% longer. That is not "
+    "to be equal, and an unstable lane is never separated. The fastest lane was picked with the data that it is "
+    "tested with, so the tests are corrected for all pairs of a cell's lanes. After such a lane: "
+    "its time over the fastest one's with its own 95% interval, which is not corrected so and can lie beyond 2%."
 )
 LINE_NOTE = (
     "time per step = overhead + bytes / rate, fitted to the relative errors over all sizes; bytes: the batch and "
@@ -50,7 +52,7 @@ def scope(record: AnyRecord) -> list[str]:
     """What was measured, and what it holds for."""
     plan, machine = record.plan, record.plan.environment
     sentences = [
-        f"{len(record.blocks)} blocks of fresh processes, interleaved, with an identical twin in every race; a "
+        f"{len(record.blocks)} blocks of fresh processes, interleaved{with_twins(record)}; a "
         f"lane without proof at a size has no time there. {plan.device}, threads {plan.threads}.",
         f"Measured {fmt.moment(plan.created)} at effort {plan.effort.name} on {machine.cpu}, "
         f"{fmt.processors(machine)}. It holds for this host, this boot and these caches.",
@@ -60,15 +62,20 @@ def scope(record: AnyRecord) -> list[str]:
 
 
 def fastest(grid: Crossover) -> TextTable:
-    """The lane that is fastest at each size, with the number of those tied with it."""
+    """The lane that is fastest at each size, with the number of those not separated from it."""
     table = _by_size("FASTEST LANE", grid, lambda cell: fastest_name(cell, "?"))
     table.notes.append(MAP_NOTE)
     table.notes += unknown_cells(grid)
     for cell in grid.sizes():
-        if cell.tied:
-            tied = [f"{lane.lane} {fmt.between(lane.ratio)}".rstrip() for lane in cell.entries if lane.tied]
-            table.notes.append(f"{cell.task}: {cell.fastest}, tied with {listed(tied)}")
+        if cell.not_separated:
+            others = [_beside(lane) for lane in cell.entries if not lane.separated]
+            table.notes.append(f"{cell.task}: {cell.fastest}, not separated from {listed(others)}")
     return table
+
+
+def _beside(lane: RankedLane) -> str:
+    """A lane that is not separated from the fastest: by its ratio to that one, or why there is none."""
+    return f"{lane.lane} ({lane.reason})" if lane.reason else f"{lane.lane} {fmt.between(lane.ratio)}"
 
 
 def unknown_cells(grid: Crossover) -> list[str]:
@@ -81,8 +88,8 @@ def unknown_cells(grid: Crossover) -> list[str]:
 
 
 def runner_up(cell: SizeCell) -> RankedLane | None:
-    """The lane next to one that is fastest alone; None where nothing can be said of it, as of an unstable one."""
-    if not cell.fastest or cell.tied or len(cell.entries) < 2 or cell.entries[1].reason:
+    """The lane next to one that is fastest alone; None where nothing can be said of it."""
+    if not cell.fastest or cell.not_separated or len(cell.entries) < 2 or cell.entries[1].reason:
         return None
     return cell.entries[1]
 
@@ -110,18 +117,23 @@ def _by_size(title: str, grid: Crossover, text: Callable[[SizeCell], str]) -> Te
 
 
 def fastest_name(cell: SizeCell, unknown: str) -> str:
-    """The fastest lane of a cell, with the number of those tied with it."""
+    """The fastest lane of a cell, with the number of those not separated from it."""
     if cell.fastest is None:
         return unknown
-    return f"{cell.fastest} +{len(cell.tied)}" if cell.tied else cell.fastest
+    return f"{cell.fastest} +{len(cell.not_separated)}" if cell.not_separated else cell.fastest
 
 
 def row_times(scaling: Sequence[RowScaling]) -> TextTable:
     """Time per step of every lane at every number of rows."""
-    rows = [(lane.lane, *map(fmt.timing, lane.times)) for lane in scaling]
+    rows = [(lane.lane, *map(_marked_time, lane.times, lane.unstable)) for lane in scaling]
     return TextTable(
         "TIME PER STEP BY ROWS", ("lane", *_row_names(scaling)), rows, notes=[ROW_NOTE], left=("lane",)
     )
+
+
+def _marked_time(time: Interval | None, unstable: bool) -> str:
+    """A time, marked where nothing may be claimed of it."""
+    return f"{fmt.timing(time)}, UNSTABLE" if time and unstable else fmt.timing(time)
 
 
 def row_memory(scaling: Sequence[RowScaling]) -> TextTable:

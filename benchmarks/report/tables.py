@@ -27,6 +27,7 @@ from . import formatting as fmt
 from .glossary import RANK_KEY, RANK_SIGNS, explained, shown
 from .settings_lines import settings_lines
 from .text_table import Section, TextDocument, TextTable, document_html, markdown, plain
+from .twin_words import with_twins
 
 FORMULA_SIGNS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four in full width
 PLAIN_NUMBER = re.compile(r"[+-]?[0-9][0-9,]*(\.[0-9]+)?([eE][+-]?[0-9]+)?%?")
@@ -199,7 +200,7 @@ def scope(analysis: RecordAnalysis, *, explain: bool = True) -> list[str]:
     record, plan, machine = analysis.record, analysis.record.plan, analysis.record.plan.environment
     lines = [
         f"Baseline {analysis.baseline}. Ratios are time over the baseline's, {over_blocks(record)} of fresh "
-        "processes, interleaved, with an identical twin in every race.",
+        f"processes, interleaved{with_twins(record)}.",
         no_intervals(record),
         exploratory(analysis),
         explained(row.verdict.word for row in analysis.rows) if explain else "",

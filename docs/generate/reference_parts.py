@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +14,8 @@ from samestep.benchmarks.report import formatting as fmt
 from samestep.benchmarks.report import tables
 from samestep.benchmarks.report.glossary import listed
 from samestep.benchmarks.report.page import overview
+from samestep.benchmarks.report.page.chart_parts import by_time
+from samestep.benchmarks.report.page.headline import marked
 from samestep.benchmarks.report.text_table import markdown_rows
 
 README = ("tier", "seconds_per_step", "ratio", "verdict", "parity_share")
@@ -37,6 +38,10 @@ class Reference:
 
     def of(self, task: str) -> list[Row]:
         return [row for row in self.rows if row.task == task]
+
+    def by_time(self, task: str) -> list[Row]:
+        """The rows of a task with times of which something may be claimed, the shortest first."""
+        return [row for row in by_time(self.of(task)) if row.time and not row.is_unstable]
 
     def readme(self) -> str:
         """The speed of each lane on the first task and the bound that it used, and what that holds for."""
@@ -72,7 +77,7 @@ class Reference:
     def sentences(self) -> Iterator[str]:
         """One row in sentences."""
         row = next(row for row in self.rows if row.lane == EXAMPLE)
-        time, ratio, even = row.time, row.verdict.ratio, row.break_even
+        time, ratio, even = row.time, row.ratio, row.break_even
         base = self.record.plan.baseline
         assert time and ratio and even  # noqa: PT018
         samples = fmt.count(row.samples_per_second, fmt.width(row.samples_per_second, time))
@@ -93,8 +98,8 @@ class Reference:
         first = fmt.duration(row.first_call_s)
         yield f"**first call** {first}: a fresh process traces, compiles and runs it once."
         yield (
-            f"**break-even** {fmt.steps(even.steps)}: after so many steps the first call is paid back. "
-            f"For fewer steps `{base}` is done sooner."
+            f"**break-even** {fmt.steps(even.steps, even.reason)}: after so many steps the first call is paid "
+            f"back. For fewer steps `{base}` is done sooner."
         )
 
     def tiers(self) -> str:
@@ -109,8 +114,8 @@ class Reference:
         """The lanes of each tier by time per step, the least first, on every task."""
         body = []
         for task in self.record.tasks:
-            timed = sorted((row.time.value, row) for row in self.of(task) if row.time)
-            lanes = [", ".join(f"`{row.lane}`" for _, row in timed if row.tier == tier) for tier in TIERS]
+            timed = self.by_time(task)
+            lanes = [", ".join(f"`{row.lane}`" for row in timed if row.tier == tier) for tier in TIERS]
             body.append((task, *lanes))
         return table(("task", *TIERS), body)
 
@@ -119,11 +124,7 @@ class Reference:
         varying = []
         for tier in TIERS:
             orders = {
-                tuple(
-                    row.lane
-                    for row in sorted(self.of(task), key=lambda row: row.time.value if row.time else math.inf)
-                    if row.time and row.tier == tier
-                )
+                tuple(row.lane for row in self.by_time(task) if row.tier == tier)
                 for task in self.record.tasks
             }
             varying += [tier] if len(orders) > 1 else []
@@ -151,7 +152,9 @@ class Reference:
 
     def sizes(self) -> str:
         """Time per step of some lanes on the smallest and on the largest task."""
-        times = {(row.task, row.lane): fmt.duration(row.time.value) for row in self.rows if row.time}
+        times = {
+            (row.task, row.lane): marked(row, fmt.duration(row.time.value)) for row in self.rows if row.time
+        }
         works = sorted(self.record.plan.works, key=lambda work: work.flops_per_step)
         ends = [work.task.name for work in (works[0], works[-1])]
         body = [(f"`{lane}`", *(times.get((task, lane), "") for task in ends)) for lane in SOME_LANES]

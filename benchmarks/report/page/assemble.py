@@ -12,7 +12,7 @@ from .. import html, tables
 from ..glossary import MEANINGS, RANK_KEY, RANK_SIGNS
 from ..html import Anchors
 from ..text_table import TextTable
-from . import overview, proof_charts, setup_tables, size_charts, speed_charts
+from . import overview, proof_charts, setup_tables, size_charts, slice_charts, speed_charts
 from .chart_parts import Figure
 from .frame import address, framed
 from .lane_style import LaneStyles
@@ -102,7 +102,7 @@ class TaskPart:
 def _task_part(analysis: RecordAnalysis, work: PlannedWork, styles: LaneStyles) -> TaskPart:
     """All charts of a task; on a grid's page only those that say more than its table, so that it stays small."""
     task = work.task.name
-    makers = [speed_charts.times, proof_charts.parity, speed_charts.slices]
+    makers = [speed_charts.times, proof_charts.parity, slice_charts.slices]
     if not analysis.crossover:
         makers = [
             speed_charts.ratios,

@@ -14,6 +14,7 @@ from .. import diff_tables
 from .. import formatting as fmt
 from ..text_table import TextTable
 from .chart_parts import (
+    INK,
     ROW,
     Figure,
     Values,
@@ -25,6 +26,7 @@ from .chart_parts import (
     margin_band,
     marker,
     of_field,
+    outlined,
     span,
     specification,
     tooltips,
@@ -54,15 +56,16 @@ def ratios(diff: RecordDiff, changes: Sequence[LaneChange], styles: LaneStyles) 
         some = [value for value in values if value["record"] == name]
         mark = marker(some, styles, tooltips(*TIPS), size=70).encode(x=x, y=y, yOffset=off)
         if name == "A":
-            mark = mark.mark_point(filled=False, size=70, opacity=1, strokeWidth=1.6, fill="transparent")
+            mark = outlined(mark, size=70)
         layers.append(mark)
+    layers += _unstable_marks(values, x, y, off)
     says = (
         f"Time per step over that of {diff.baseline} in each record: A hollow, above; B filled, below. Left of "
         "the line a lane takes less time than the baseline."
     )
     table = TextTable("Ratio to the baseline", ("lane", "A", "B"))
     table.rows += [
-        (c.lane, *(fmt.between(side.ratio) or side.verdict for side in (c.a, c.b))) for c in changes
+        (c.lane, *(diff_tables.ratio_text(side) or side.verdict for side in (c.a, c.b))) for c in changes
     ]
     return Figure(
         "ratios",
@@ -71,6 +74,15 @@ def ratios(diff: RecordDiff, changes: Sequence[LaneChange], styles: LaneStyles) 
         specification(layers, HIGH * len(lanes), says),
         table,
     )
+
+
+def _unstable_marks(values: Values, x: alt.X, y: alt.Y, off: alt.YOffset) -> list[alt.Chart]:
+    """The word beside each mark of which nothing is claimed."""
+    unstable = [value for value in values if value["verdict"] == "UNSTABLE"]
+    if not unstable:
+        return []
+    text = data(unstable).mark_text(align="left", dx=9, fontSize=10, color=INK)
+    return [text.encode(x=of_field(x, "high"), y=y, yOffset=off, text="verdict:N")]
 
 
 def _value(change: LaneChange, name: str, side: LaneSide) -> dict[str, Any]:

@@ -155,6 +155,14 @@ def marker(values: Values, styles: LaneStyles, tips: Sequence[alt.Tooltip], *, s
     return styled
 
 
+def outlined(mark: alt.Chart, *, size: int = 80) -> alt.Chart:
+    """The same marks hollow."""
+    hollow: alt.Chart = mark.mark_point(
+        filled=False, size=size, opacity=1, strokeWidth=1.6, fill="transparent"
+    )
+    return hollow
+
+
 def lane_curves(
     values: Values, x: alt.X, y: alt.Y, styles: LaneStyles, tips: Sequence[alt.Tooltip]
 ) -> list[alt.Chart]:

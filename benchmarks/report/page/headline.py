@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator, Sequence
 
 from ...analysis import RecordAnalysis, Row
+from ...analysis.comparable import no_claim
 from ...analysis.crossover import RankedLane, ranked
 from ...analysis.gates import untested
 from ...analysis.rows import TIMELESS
-from ...analysis.tier_rank import is_judged
 from .. import formatting as fmt
 from ..glossary import listed
 
@@ -23,7 +23,7 @@ def headline(analysis: RecordAnalysis, task: str) -> str:
     A lane that is UNSTABLE or has no time that counts is no member of any comparison here.
     """
     rows = analysis.rows_of(task)
-    times = {row.lane: row.time for row in rows if row.time and is_judged(analysis, row)}
+    times = {row.lane: row.time for row in rows if row.time and not no_claim(analysis[task, row.lane])}
     on = f"On {task_name(task)}"
     if not times:
         untimed = [why for row in rows if row.time and (why := untested(analysis[task, row.lane]))]
@@ -54,21 +54,23 @@ def full_name(row: Row) -> str:
 
 
 def _leader(analysis: RecordAnalysis, task: str, leader: RankedLane, others: Sequence[RankedLane]) -> str:
-    """What it takes, which lanes are tied with it, and what the verdict on it says."""
+    """What it takes, which lanes are not separated from it, and what the verdict on it says."""
     row, base = (analysis.row_of[task, lane] for lane in (leader.lane, analysis.baseline))
-    tied = [analysis.row_of[task, other.lane] for other in others if other.tied]
-    names = [full_name(other) for other in tied if other is not base]
-    level = f" ({some(names)} {'was' if len(names) == 1 else 'were'} not shown to be slower)" if names else ""
+    level = [analysis.row_of[task, other.lane] for other in others if not other.separated]
+    names = [full_name(other) for other in level if other is not base]
+    beside = (
+        f" ({some(names)} {'was' if len(names) == 1 else 'were'} not shown to be slower)" if names else ""
+    )
     time = f"{fmt.time_parts(leader.time).value} a step"
     if row is base:
         least = "the least time: " if others else ""
-        return f"{full_name(base)}, the baseline, takes {least}{time}{level}"
-    return f"{full_name(row)} takes {time}{level}, {_against(row, full_name(base))}"
+        return f"{full_name(base)}, the baseline, takes {least}{time}{beside}"
+    return f"{full_name(row)} takes {time}{beside}, {_against(row, full_name(base))}"
 
 
 def _against(row: Row, base: str) -> str:
     """The lane with the least time beside the baseline."""
-    ratio, word = row.verdict.ratio, row.verdict.word
+    ratio, word = row.ratio, row.verdict.word
     if ratio is None:
         return f"and {base}, the baseline, has no time to set beside it"
     if word in ("FASTER", "SLOWER"):
@@ -83,7 +85,7 @@ def _documented(analysis: RecordAnalysis, task: str, leader: str) -> str:
     """The other documented lanes against the baseline, by time; nothing where there is none to compare."""
     base = analysis.row_of[task, analysis.baseline]
     rows = [row for row in analysis.rows_of(task) if row.tier == "documented"]
-    compared = [row for row in rows if row is not base and row.lane != leader and _is_compared(row)]
+    compared = [row for row in rows if row is not base and row.lane != leader and row.ratio]
     compared.sort(key=lambda row: row.time.value if row.time else math.inf)
     if not compared:
         return ""
@@ -93,13 +95,9 @@ def _documented(analysis: RecordAnalysis, task: str, leader: str) -> str:
     return f"; among documented lanes {', '.join(texts[:MOST])}{more}"
 
 
-def _is_compared(row: Row) -> bool:
-    return row.verdict.ratio is not None and row.verdict.word != "UNSTABLE"
-
-
 def _compared(row: Row, base: str) -> str:
     """What may be said of a lane against the baseline, with the name of that, if any."""
-    ratio, word = row.verdict.ratio, row.verdict.word
+    ratio, word = row.ratio, row.verdict.word
     as_base, from_base = (f" {what} {base}" if base else "" for what in ("as", "from"))
     if ratio and word in ("FASTER", "SLOWER"):
         return f"{'is' if ratio.value <= 1 else 'takes'} {fmt.speedup(ratio)}{as_base}"
@@ -113,8 +111,8 @@ def _compared(row: Row, base: str) -> str:
 
 def _left_out(analysis: RecordAnalysis, rows: Sequence[Row]) -> Iterator[str]:
     """The lanes of which nothing is claimed, and those that did not race."""
-    if unstable := [full_name(row) for row in rows if row.verdict.word == "UNSTABLE"]:
-        yield f"No claim is made about {some(unstable)} (UNSTABLE)."
+    if unstable := no_claims(rows):
+        yield unstable
     if timeless := [row for row in rows if row.verdict.word in TIMELESS]:
         yield f"No time counts for {some([f'{full_name(row)} ({row.verdict.word})' for row in timeless])}."
     raced = {row.lane for row in rows}
@@ -122,6 +120,17 @@ def _left_out(analysis: RecordAnalysis, rows: Sequence[Row]) -> Iterator[str]:
         lane for lane in (*analysis.lanes, *analysis.record.plan.missing_lanes) if lane not in raced
     ]:
         yield f"Not in the race: {some(absent)}."
+
+
+def no_claims(rows: Sequence[Row]) -> str:
+    """Of which lanes nothing is claimed, as a sentence; empty where there is none."""
+    unstable = [full_name(row) for row in rows if row.is_unstable]
+    return f"No claim is made about {some(unstable)} (UNSTABLE)." if unstable else ""
+
+
+def marked(row: Row, text: str) -> str:
+    """A figure of a lane, marked where nothing is claimed of it."""
+    return f"{text}, UNSTABLE" if row.is_unstable else text
 
 
 def some(names: Sequence[str], more: str = "more") -> str:

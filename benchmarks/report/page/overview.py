@@ -52,13 +52,14 @@ def over_sizes(analysis: RecordAnalysis) -> str:
     if len(analysis.lanes) == 1:
         return f"Only {analysis.lanes[0]} raced, so that nothing was compared."
     cells = list(grid.sizes())
-    alone = Counter(cell.fastest for cell in cells if cell.fastest and not cell.tied)
-    tied, unknown = sum(bool(cell.tied) for cell in cells), [cell for cell in cells if cell.fastest is None]
+    alone = Counter(cell.fastest for cell in cells if cell.fastest and not cell.not_separated)
+    level = sum(bool(cell.not_separated) for cell in cells)
+    unknown = [cell for cell in cells if cell.fastest is None]
     counts = [
         f"{lane}{'' if index else ' is fastest alone'} at {count}{_leads(cells, lane, index == 0)}"
         for index, (lane, count) in enumerate(alone.most_common())
     ]
-    counts += [f"two or more are tied at {tied}"] if tied else []
+    counts += [f"two or more are not separated at {level}"] if level else []
     counts += [f"nothing can be said at {len(unknown)}{_for_want_of(unknown)}"] if unknown else []
     ends = (f"{grid.batches[end]:,} x {grid.features[end]:,}" for end in (0, -1))
     missing = list(analysis.record.plan.missing)

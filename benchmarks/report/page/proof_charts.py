@@ -24,6 +24,7 @@ from .chart_parts import (
     specification,
     tooltips,
 )
+from .headline import marked, no_claims
 from .lane_style import LaneStyles
 
 RATIOS = 1e-4, 1e18  # what the axis can show; smaller and larger ratios are drawn at its ends
@@ -42,10 +43,12 @@ def training(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figure 
     names = ("lane", "steady", "with first call", *(("within 1%", "stays so") if close else ()))
     table = TextTable(f"{ends[0].steps:,} steps", names)
     for end in ends:
-        times = fmt.duration(end.steady_s), fmt.duration(end.cold_s) or "not measured"
+        steady = marked(analysis.row_of[task, end.lane], fmt.duration(end.steady_s))
+        times = steady, fmt.duration(end.cold_s) or "not measured"
         table.rows.append((end.lane, *times, *(_close_times(end) if close else ())))
     says = f"{_losses(analysis, task)}{_ending(ends)} Steady time is without the first call (tracing, compiling)."
     says += _close_steps(analysis, task, ends)
+    says = f"{says} {no_claims(analysis.rows_of(task))}".rstrip()
     return Figure("training", "The whole training", says, None, table)
 
 

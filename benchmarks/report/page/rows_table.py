@@ -17,7 +17,7 @@ class WordsColumn(Column):
 
     def cell(self, lane: LaneAnalysis) -> ColumnCell:
         """The cell of a lane."""
-        text, ratio = in_words(lane.row), lane.row.verdict.ratio
+        text, ratio = in_words(lane.row), lane.row.ratio
         if text and ratio:
             return ColumnCell(text, 1 / ratio.value, "")
         return ColumnCell("", None, COLUMNS["ratio"].cell(lane).why or "no claim")
@@ -25,7 +25,7 @@ class WordsColumn(Column):
 
 def in_words(row: Row) -> str:
     """What a verdict says: 16 times as fast, or 1.66 times as long; nothing where it claims nothing."""
-    ratio, word = row.verdict.ratio, row.verdict.word
+    ratio, word = row.ratio, row.verdict.word
     if ratio and word in ("FASTER", "SLOWER"):
         return fmt.speedup(ratio)
     if ratio and word == "UNDECIDED":

@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 
 from ...analysis import RecordAnalysis
-from ...analysis.crossover import Crossover, SizeCell
+from ...analysis.crossover import Crossover, RankedLane, SizeCell
 from ...analysis.step_cost import StepCost, step_costs
 from .. import formatting as fmt
 from ..glossary import listed
@@ -29,14 +29,17 @@ from .chart_parts import (
     log_y,
     marker,
     of_field,
+    outlined,
     span,
     specification,
     tooltips,
 )
+from .headline import marked
 from .lane_style import LaneStyles
 
 SIDE = 66  # pixels: the height of a cell
 DRAWN = 40  # points of a fitted line
+BESIDE = "not separated from it"
 
 
 def of_grid(analysis: RecordAnalysis, styles: LaneStyles) -> list[Figure]:
@@ -46,7 +49,7 @@ def of_grid(analysis: RecordAnalysis, styles: LaneStyles) -> list[Figure]:
 
 
 def fastest(grid: Crossover, analysis: RecordAnalysis, styles: LaneStyles) -> Figure:
-    """The fastest lane of each cell, with all that are tied with it."""
+    """The fastest lane of each cell, with all that are not separated from it."""
     places = {
         cell: {"row": row, "column": column, **_tips(cell)}
         for row, line in enumerate(grid.cells)
@@ -54,7 +57,7 @@ def fastest(grid: Crossover, analysis: RecordAnalysis, styles: LaneStyles) -> Fi
     }
     cells = list(places)
     marks = [mark for cell, place in places.items() for mark in _marks(cell, place)]
-    tips = tooltips("cell", "fastest", "tied with it", "the next")
+    tips = tooltips("cell", "fastest", BESIDE, "the next")
     x = _sizes(alt.X, "column", "features", grid.features)
     y = _sizes(alt.Y, "row", "batch size", grid.batches)
     tiles = data([_tile(cell, place, styles) for cell, place in places.items()])
@@ -69,16 +72,16 @@ def fastest(grid: Crossover, analysis: RecordAnalysis, styles: LaneStyles) -> Fi
         color=alt.Color("colour:N", scale=None), fillOpacity=alt.FillOpacity("tint:Q", scale=None), tooltip=tips,
     )  # fmt: skip
     point = marker(marks, styles, tips, size=70).encode(x=x, y=of_field(y, "middle"))
-    clear = sum(bool(cell.fastest) and not cell.tied for cell in cells)
+    clear = sum(bool(cell.fastest) and not cell.not_separated for cell in cells)
     unknown = sum(cell.fastest is None for cell in cells)
     nobody = f", and at {unknown} nobody can be named: the table says why" if unknown else ""
     missing = list(analysis.record.plan.missing)
     absent = f" Not in the race: {listed(missing)}." if missing else ""
     says = (
-        "Each cell shows its fastest lane and every lane that is not more than 2% slower at the 5% level (if "
-        f"unstable, not twice as slow). {clear} of {len(cells)} cells have one lane alone (tinted) and how many "
-        "times as long the next one takes; elsewhere no difference was decided (+1 tied: with one more)"
-        f"{nobody}.{absent}"
+        "Each cell shows its fastest lane and every lane that is not separated from it: that no test decides to "
+        f"take more than 2% longer, or of which nothing is claimed. {clear} of {len(cells)} cells have one lane "
+        "alone (tinted) and how many times as long the next one takes; elsewhere no difference was decided "
+        f"(+1 not separated: from one more){nobody}.{absent}"
     )
     spec = specification([tile, point, *texts], SIDE * len(grid.batches), says)
     shown = {mark["lane"] for mark in marks}
@@ -86,7 +89,7 @@ def fastest(grid: Crossover, analysis: RecordAnalysis, styles: LaneStyles) -> Fi
 
 
 def _cells(cells: Sequence[SizeCell]) -> TextTable:
-    names = ("batch", "features", "fastest", "tied with it", "the next")
+    names = ("batch", "features", "fastest", BESIDE, "the next")
     table = TextTable("Fastest lane by size", names, left=names[2:])
     for cell in cells:
         table.rows.append(
@@ -108,8 +111,8 @@ def _sizes(kind: type[A], field: str, title: str, sizes: Sequence[int]) -> A:
 
 
 def _marks(cell: SizeCell, place: dict[str, Any]) -> Values:
-    """A mark for the fastest lane and for each that is tied with it, side by side around the cell's middle."""
-    lanes = [lane for lane in (cell.fastest, *cell.tied) if lane]
+    """A mark for the fastest lane and for each not separated from it, side by side around the cell's middle."""
+    lanes = [lane for lane in (cell.fastest, *cell.not_separated) if lane]
     distance = min(0.16, 0.8 / max(1, len(lanes)))
     shift = [(rank - (len(lanes) - 1) / 2) * distance for rank in range(len(lanes))]
     return [
@@ -123,24 +126,30 @@ def _tips(cell: SizeCell) -> dict[str, str]:
     return {
         "cell": f"batch {cell.batch:,}, {cell.features:,} features",
         "fastest": cell.fastest or f"not known: {cell.reason}",
-        "tied with it": ", ".join(cell.tied) or "none",
+        BESIDE: ", ".join(_beside(lane) for lane in cell.entries if lane.lane in cell.not_separated)
+        or "none",
         "the next": f"{following.lane}, {fmt.between(following.ratio)} times as long"
         if following
         else "not judged",
     }
 
 
+def _beside(lane: RankedLane) -> str:
+    """A lane that is not separated from the fastest, and the word for why it was not compared, if it was not."""
+    return f"{lane.lane} ({lane.reason.partition(':')[0]})" if lane.reason else lane.lane
+
+
 def _tile(cell: SizeCell, place: dict[str, Any], styles: LaneStyles) -> dict[str, Any]:
     """The cell's area, in the color of the lane that is fastest alone."""
-    alone = cell.fastest is not None and not cell.tied
+    alone = cell.fastest is not None and not cell.not_separated
     color = styles.of[cell.fastest].color if alone and cell.fastest else INK
     column, row = place["column"], place["row"]
-    tied = f"+{len(cell.tied)} tied" if cell.tied else lead(cell)
+    beside = f"+{len(cell.not_separated)} not separated" if cell.not_separated else lead(cell)
     edges = {"left": column - 0.5, "right": column + 0.5, "top": row - 0.5, "bottom": row + 0.5}
     return (
         place
         | edges
-        | {"name": cell.fastest or "not known", "lead": tied}
+        | {"name": cell.fastest or "not known", "lead": beside}
         | {"colour": color, "tint": 0.22 if alone else 0.03}
     )
 
@@ -149,17 +158,19 @@ def lines(analysis: RecordAnalysis, styles: LaneStyles) -> Figure:
     """Time against work with each lane's fitted line; the table says overhead, rate and R squared."""
     costs = step_costs(analysis)
     bytes_of = {work.task.name: work.bytes_per_step for work in analysis.record.plan.works}
+    timed = [row for row in analysis.rows if row.time]
     values: Values = [
         {
             "lane": row.lane,
             "work": bytes_of[row.task],
-            "seconds": row.time.value,
+            "seconds": row.time.value if row.time else math.nan,
             "size": f"{row.task}: {fmt.quantity(bytes_of[row.task], 'B')}",
-            "time per step": fmt.timing(row.time),
+            "time per step": marked(row, fmt.timing(row.time)),
         }
-        for row in analysis.rows
-        if row.time
+        for row in timed
     ]
+    hollow = [value for value, row in zip(values, timed, strict=True) if row.is_unstable]
+    filled = [value for value, row in zip(values, timed, strict=True) if not row.is_unstable]
     sizes = span([value["work"] for value in values])
     drawn = [point for cost in costs for point in _drawn(cost, sizes)]
     ends = span([*(v["seconds"] for v in values), *(v["seconds"] for v in drawn)])
@@ -167,13 +178,16 @@ def lines(analysis: RecordAnalysis, styles: LaneStyles) -> Figure:
     y = log_y("seconds", ends, "time per step", label=SECONDS)
     line = data(drawn).mark_line(strokeWidth=1.4)
     line = line.encode(x=x, y=y, color=styles.color(), strokeDash=styles.dash())
-    points = marker(values, styles, tooltips("lane", "size", "time per step"), size=36).encode(x=x, y=y)
+    tips = tooltips("lane", "size", "time per step")
+    points = [marker(filled, styles, tips, size=36)] if filled else []
+    points += [outlined(marker(hollow, styles, tips), size=36)] if hollow else []
     says = (
         "Each lane's time for a step as overhead plus work over rate, fitted over all sizes by relative errors. "
         "A flat part is overhead, a slope is the rate; the table says how well the line describes the lane."
     )
+    says += f" {len(hollow)} of {len(values)} times are UNSTABLE: hollow, and in no line." if hollow else ""
     legend = styles.some({value["lane"] for value in values})
-    spec = specification([line, points], 340, says)
+    spec = specification([line, *(point.encode(x=x, y=y) for point in points)], 340, says)
     return Figure("cost", "Overhead and rate", says, spec, cost_table(costs), legend, wide=True)
 
 

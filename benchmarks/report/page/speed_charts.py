@@ -1,16 +1,15 @@
-"""Charts of speed: time per step, ratio to the baseline, break-even, and the raw slices."""
+"""Charts of speed: time per step, ratio to the baseline, break-even."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import median
 from typing import Any
 
 import altair as alt
 
 from ...analysis import RecordAnalysis, Row
-from ...analysis.curves import SlicePoint, slice_points, whole_steps
+from ...analysis.curves import whole_steps
 from ...analysis.rows import BreakEven
 from ...statistics.inference import MARGIN, TOO_FEW_BLOCKS, Interval
 from .. import formatting as fmt
@@ -30,18 +29,13 @@ from .chart_parts import (
     margin_band,
     marker,
     of_field,
-    short,
     span,
     specification,
     tooltips,
 )
-from .headline import full_name, lane_name, task_name
+from .headline import full_name, lane_name, marked, no_claims, task_name
 from .lane_style import LaneStyles
 from .rows_table import in_words
-
-SHOWN = 0.97  # of the slices lie within the height of a row; the others are drawn at its edge
-MOST_SLICES = 5_000  # of all tasks; of a larger record every second round is drawn, or fewer
-LEAST, MOST = 2, 100  # percent: the limits of that height
 
 
 def times(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figure | None:
@@ -49,24 +43,30 @@ def times(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figure | N
     timed = [(row, row.time) for row in by_time(analysis.rows_of(task)) if row.time]
     if not timed:
         return None
-    values = [_point(row, time) | {"label": fmt.time_parts(time).value} for row, time in timed]
+    values = [_point(row, time) | {"label": marked(row, fmt.time_parts(time).value)} for row, time in timed]
     floor = next((row.floor for row, _ in timed if row.floor), None)
     ends = span([*_ends(values), floor or math.nan])
     x, y = log_x("value", ends, "time per step", label=SECONDS), lanes_y([row.lane for row, _ in timed])
     layers = [at(floor, x, f"floor {fmt.duration(floor)}")] if floor else []
     layers += [*_ranges(values, x, y, styles), *labels(values, x, y, ends)]
-    low, high = timed[0][0], timed[-1][0]
-    says = (
-        f"From {fmt.timing(low.time)} ({low.lane}) to {fmt.timing(high.time)} ({high.lane}). "
-        f"{_bars([time for _, time in timed], 'intervals over blocks, often narrower than their mark')}"
-    )
+    bars = _bars([time for _, time in timed], "intervals over blocks, often narrower than their mark")
+    says = f"{_from_to([row for row, _ in timed if not row.is_unstable])}{bars}"
     says += f" The dashed line is this machine's floor, {fmt.duration(floor)}." if floor else ""
+    says = f"{says} {no_claims(analysis.rows_of(task))}".rstrip()
     table = TextTable("Time per step", ("lane", "time/step", "low", "high"))
     for row, time in timed:
         finite = math.isfinite(time.high)
         interval = (fmt.duration(time.low), fmt.duration(time.high)) if finite else (TOO_FEW_BLOCKS,) * 2
-        table.rows.append((row.lane, fmt.timing(time), *interval))
+        table.rows.append((row.lane, marked(row, fmt.timing(time)), *interval))
     return Figure("time", "Time per step", says, specification(layers, ROW * len(timed), says), table)
+
+
+def _from_to(rows: Sequence[Row]) -> str:
+    """The least and the most time of some rows by time, in a sentence; nothing of no rows."""
+    if not rows:
+        return ""
+    low, high = rows[0], rows[-1]
+    return f"From {fmt.timing(low.time)} ({low.lane}) to {fmt.timing(high.time)} ({high.lane}). "
 
 
 def ratios(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figure | None:
@@ -85,6 +85,7 @@ def ratios(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figure | 
         "right of it more; within the band of ±2% a difference does not count. "
         f"{_bars([ratio for _, ratio in compared], 'intervals')}"
     )
+    says = f"{says} {no_claims(analysis.rows_of(task))}".rstrip()
     names = ("lane", "ratio", "in words", "verdict")
     table = TextTable("Ratio to the baseline", names, left=("lane", "in words", "verdict"))
     table.rows += [
@@ -97,10 +98,10 @@ def ratios(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figure | 
 
 def _ratio_label(row: Row, ratio: Interval) -> str:
     """A ratio, and how many times as fast that is; of an unstable lane that it is."""
-    value, word = fmt.ratio_parts(ratio).value, row.verdict.word
-    if word == "FASTER":
+    value = fmt.ratio_parts(ratio).value
+    if row.verdict.word == "FASTER":
         return f"{value}, {fmt.ratio_parts(fmt.inverse(ratio)).value}x as fast"
-    return f"{value}, UNSTABLE" if word == "UNSTABLE" else value
+    return marked(row, value)
 
 
 def break_even(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figure | None:
@@ -133,6 +134,7 @@ def break_even(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figur
         "Steps after which a lane has paid for its first call against the baseline. The dashed line is the whole "
         f"training, {training:,} steps. Bars take the ratio's interval and the extremes of the cold calls."
     )
+    says = f"{says} {no_claims(analysis.rows_of(task))}".rstrip()
     table = TextTable("Break-even", ("lane", "steps"))
     table.rows += [(lane, fmt.steps(even.steps, even.reason) or even.reason) for lane, even in evens]
     spec = (
@@ -149,7 +151,7 @@ def _bars(spans: Sequence[Interval], what: str) -> str:
 
 def _reach(even: BreakEven, steps: Interval, ends: tuple[float, float]) -> dict[str, float]:
     """The ends of a bar within those of the axis; the value alone where there is no interval."""
-    if even.reason:
+    if even.reason == TOO_FEW_BLOCKS:
         return {"low": steps.value, "high": steps.value}
     return {"low": max(steps.low, ends[0]), "high": min(steps.high, ends[1])}
 
@@ -177,75 +179,3 @@ def _bar(values: Values, x: alt.X, y: alt.Y, styles: LaneStyles) -> alt.Chart:
     bar = data(values).mark_rule(strokeWidth=2)
     drawn: alt.Chart = bar.encode(x=of_field(x, "low"), x2="high:Q", y=y, color=styles.color())
     return drawn
-
-
-# --- the raw slices -------------------------------------------------------------------------------
-
-
-def slices(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figure | None:
-    """Every raw slice in the order in which it was timed, against its lane's median."""
-    points = slice_points(analysis, task)
-    if not points:
-        return None
-    limit = max(
-        LEAST, min(MOST, math.ceil(sorted(abs(p.percent) for p in points)[int(SHOWN * (len(points) - 1))]))
-    )
-    every = math.ceil(sum(len(block.slices) for block in analysis.record.blocks) / MOST_SLICES)
-    drawn = [point for point in points if point.round % every == 0]
-    timed = {point.lane for point in points}
-    lanes = [row.lane for row in by_time(analysis.rows_of(task)) if row.lane in timed]
-    beyond = sum(abs(point.percent) > limit for point in drawn)
-    part = "All" if every == 1 else f"{len(drawn):,} of"
-    says = (
-        f"{part} {len(points):,} timed slices in the order of measuring, as distances from their lane's median: "
-        f"up is slower, and a row is ±{limit}% high. Drift is a slope, a disturbance a column of stray points."
-    )
-    lie = "lies" if beyond == 1 else "lie"
-    says += f" {beyond} {lie} further out, drawn as diamonds at the edge." if beyond else ""
-    layers = _slice_layers(drawn, max(point.block for point in points), lanes, limit, styles)
-    spec = specification(layers, (ROW + 14) * len(lanes), says)
-    return Figure("slices", "Raw slices over time", says, spec, _block_medians(points, lanes), wide=True)
-
-
-def _slice_layers(
-    points: Sequence[SlicePoint], last: int, lanes: Sequence[str], limit: int, styles: LaneStyles
-) -> list[alt.Chart]:
-    values: Values = [
-        {
-            "lane": p.lane,
-            "when": short(p.when),
-            "percent": short(p.percent),
-            "block": p.block,
-            "round": p.round,
-        }
-        for p in points
-    ]
-    axis = alt.Axis(values=list(range(0, last + 1, 1 + last // 12)), title="block")
-    x = alt.X("when:Q", scale=alt.Scale(domain=[0, last + 1], nice=False), axis=axis)
-    y = lanes_y(lanes)
-    off = alt.YOffset("percent:Q", scale=alt.Scale(domain=[limit, -limit], clamp=True))
-    far_out = f"abs(datum.percent) > {limit}"
-    middle = data([{"lane": lane} for lane in lanes]).mark_rule(color=INK, opacity=0.25).encode(y=y)
-    dots = data(values).mark_point(filled=True, size=12, opacity=1)
-    dots = dots.encode(x=x, y=y, yOffset=off, color=styles.color())
-    dots = dots.encode(
-        shape=alt.condition(far_out, alt.value("diamond"), alt.value("circle")),
-        size=alt.condition(far_out, alt.value(30), alt.value(12)),
-        tooltip=tooltips("lane", block="d", round="d", percent="+.1f"),
-    )
-    return [middle, dots]
-
-
-def _block_medians(points: Sequence[SlicePoint], lanes: Sequence[str]) -> TextTable:
-    """The medians of the blocks: what is left of the slices once their noise is taken out."""
-    blocks = sorted({point.block for point in points})
-    names = ("lane", *(f"block {block}" for block in blocks))
-    table = TextTable("Median of each block, off the lane's median", names)
-    percents: dict[tuple[str, int], list[float]] = {}
-    for point in points:
-        if not point.twin:
-            percents.setdefault((point.lane, point.block), []).append(point.percent)
-    for lane in lanes:
-        medians = [f"{median(percents[lane, b]):+.1f}%" if (lane, b) in percents else "none" for b in blocks]
-        table.rows.append((lane, *medians))
-    return table

@@ -57,7 +57,7 @@ def test_counts_have_metric_suffixes(value: float | None, text: str) -> None:
 
 def test_an_estimate_keeps_its_zeros() -> None:
     span = Interval(value=98e3, low=95.3e3, high=math.inf)
-    assert figures.steps(span) == "98.0 k [95.3 k, inf]"
+    assert figures.steps(span) == "98.0 k [95.3 k to never]"
     assert (figures.times(9.0), figures.small(54.0), figures.small(0.0)) == ("9.00x", "54.00", "0")
 
 

@@ -373,11 +373,11 @@ def test_a_grid_is_summed_up_by_its_sizes() -> None:
     raced = "Of the 3 lanes that raced, at 6 sizes of a batch, 1 x 2 to 64 x 32 values, "
     assert (
         overview.over_sizes(analysis) == f"{raced}numpy is fastest alone at 5 "
-        "(the next lane takes 1.97 to 3.95 times as long) and two or more are tied at 1."
+        "(the next lane takes 1.97 to 3.95 times as long) and two or more are not separated at 1."
     )
     made = analysis.crossover
     assert made
-    unknown = {"fastest": None, "tied": (), "untested": ("jax",), "reason": "jax: INVALID: audit"}
+    unknown = {"fastest": None, "not_separated": (), "untested": ("jax",), "reason": "jax: INVALID: audit"}
     cells = [[cell.model_copy(update=unknown) for cell in row] for row in made.cells]
     plan = grid().plan.model_copy(update={"missing": {"a": "absent", "b": "absent"}})
     undecided = RecordAnalysis(grid().model_copy(update={"plan": plan}))
@@ -400,15 +400,16 @@ def test_a_cell_of_the_map_says_by_how_much_unless_nothing_can_be_claimed() -> N
     for cell in analysis.crossover.sizes():
         tile = tiles[f"batch {cell.batch:,}, {cell.features:,} features"]
         assert tile["name"] == cell.fastest
-        if cell.tied:
-            assert (tile["lead"], tile["the next"]) == (f"+{len(cell.tied)} tied", "not judged")
+        if cell.not_separated:
+            count = len(cell.not_separated)
+            assert (tile["lead"], tile["the next"]) == (f"+{count} not separated", "not judged")
         else:
             following = cell.entries[1]
             assert following.ratio
             assert tile["lead"] == sweep_tables.lead(cell) != ""
             assert float(tile["lead"].rstrip("x")) == pytest.approx(following.ratio.value, rel=0.05)
             assert tile["the next"].startswith(f"{following.lane}, ")
-    cell = next(cell for cell in analysis.crossover.sizes() if not cell.tied)
+    cell = next(cell for cell in analysis.crossover.sizes() if not cell.not_separated)
     unstable = cell.entries[1].model_copy(update={"reason": "twin"})
     assert sweep_tables.lead(cell.model_copy(update={"entries": (cell.entries[0], unstable)})) == ""
     assert sweep_tables.lead(cell.model_copy(update={"entries": cell.entries[:1]})) == ""
