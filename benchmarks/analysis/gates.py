@@ -19,6 +19,7 @@ WAITING = (0.10, 5_000_000)  # the same of wall time, where other programs may d
 ENOUGH = 10  # slices that have a median which some delays do not move
 SHORTEST_NS = 50_000  # a slice below it says more of the clock than of the lane
 STEAL = 0.10
+QUOTA = 0.10  # of the slices of a lane
 TWIN, TWIN_LEVEL = math.log(1.01), 0.99
 
 
@@ -184,7 +185,7 @@ def unstable(lane: LaneSamples) -> str | None:
 
 
 def shaken(lane: LaneSamples) -> str | None:
-    """Why a lane's own times cannot be trusted: the A/A control of its task, or stolen time.
+    """Why a lane's own times cannot be trusted: the A/A control of its task, stolen time, or a CPU quota.
 
     The A/A control counts only when its 99% interval lies wholly beyond the limit.
     """
@@ -195,7 +196,17 @@ def shaken(lane: LaneSamples) -> str | None:
             return f"twin: an identical arm took {math.exp(low):.3f} to {math.exp(high):.3f} times as long"
     if lane.stolen_ratio > STEAL:
         return f"steal: the host took {lane.stolen_ratio:.0%} of the time away"
-    return None
+    return _quota(lane)
+
+
+def _quota(lane: LaneSamples) -> str | None:
+    """The cgroup stopped the lane in too many of its slices, since a period's CPU time was used up."""
+    stopped, count = lane.throttled_slices, len(lane.slices())
+    if stopped <= QUOTA * count:
+        return None
+    quota = lane.record.plan.environment.quota
+    allowed = f"of {quota:g} CPUs " if quota else ""
+    return f"quota: the cgroup's limit {allowed}stopped it in {stopped} of {count} slices"
 
 
 def drifted(lane: LaneSamples, other: LaneSamples) -> str | None:

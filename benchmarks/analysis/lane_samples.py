@@ -20,6 +20,7 @@ from ..record import (
     PlannedWork,
     Record,
     RooflineLimits,
+    Slice,
     TimedSlice,
 )
 from ..record.proof import Judgement
@@ -189,6 +190,11 @@ class LaneSamples:
         slices = self.slices()
         span = sum(timed.span_ns for timed in slices)
         return sum(timed.steal_ns for timed in slices) / span if span else 0.0
+
+    @cached_property
+    def throttled_slices(self) -> int:
+        """The slices of the race in which a CPU quota stopped the lane."""
+        return sum(isinstance(timed, Slice) and timed.throttled > 0 for timed in self.slices())
 
     @property
     def bound_ratio(self) -> float | None:

@@ -204,9 +204,8 @@ def _notes(lane: LaneSamples, time: Interval) -> tuple[str, ...]:
         if control and (math.log(control.low) > MARGIN or math.log(control.high) < -MARGIN):
             notes.append(f"{condition} it takes {control.value:.3f} times as long")
     if plan.threads == "one" and plan.on_cpu and lane.cpu_per_wall < BUSY:
-        notes.append(
-            f"it had the CPU for only {lane.cpu_per_wall:.0%} of the time: other programs were running"
-        )
+        cause = "a quota of its cgroup stopped it" if lane.throttled_slices else "other programs were running"
+        notes.append(f"it had the CPU for only {lane.cpu_per_wall:.0%} of the time: {cause}")
     if lane.certified and lane.certified.certificate.products == "tf32":
         notes.append(
             "matrix products of TF32 inputs (11 bits): proven within their bound, wider than float32's"

@@ -5,6 +5,7 @@ Nothing here names a user, a host or a folder: paths in settings are cut to thei
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -20,7 +21,7 @@ from threadpoolctl import threadpool_info
 from samestep import backends
 
 from ..record.machine import Environment, Pool
-from . import settings
+from . import host, settings
 
 # Parts of benchmarks/ that decide no result: how a run is started, and how it is shown.
 NOT_DECISIVE = ("cli.py", "bench_training.py", "commands", "pytest_plugin", "lesson", "report", "console")
@@ -42,7 +43,7 @@ PACKAGES = (
 
 def read() -> Environment:
     """The environment of this process."""
-    return Environment(
+    common = Environment(
         system=f"{platform.system()} {platform.release().partition('-')[0]}",
         machine=platform.machine(),
         cpu=cpu_model(),
@@ -58,6 +59,7 @@ def read() -> Environment:
         installed=_digest("\n".join(f"{name}=={version}" for name, version in sorted(installed().items()))),
         source=source(),
     )
+    return common.model_copy(update=host.facts(allowed_cpus()))
 
 
 def allowed_cpus() -> tuple[int, ...]:
@@ -82,13 +84,21 @@ def pools() -> tuple[Pool, ...]:
 
 
 def cpu_model() -> str:
-    """The processor's own name for itself, or the architecture where the system does not tell."""
+    """The processor's own name for itself, or the architecture where the system does not tell.
+
+    On ARM the kernel has numbers alone, whose names py-cpuinfo knows: it comes with pytest-benchmark.
+    """
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     except OSError:
         pass
+    with contextlib.suppress(Exception):  # it runs programs, which may be missing
+        import cpuinfo  # type: ignore[import-untyped]  # slow to import
+
+        if name := cpuinfo.get_cpu_info().get("brand_raw"):
+            return str(name)
     return platform.processor() or platform.machine()
 
 

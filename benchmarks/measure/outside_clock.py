@@ -5,12 +5,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from .host import throttled_periods
+
 if TYPE_CHECKING:
     from .process import Worker
 
 
 class OutsideClock:
     """Wall time, CPU time and child processes of a worker, from before its clock begins until it has ended.
+
+    And in how many periods meanwhile a CPU quota stopped it.
 
     The worker waits for `begin` and for `end`, so that its own times lie within these. They are longer by two
     messages. Waiting lengthens the wall time, never the CPU time.
@@ -19,6 +23,7 @@ class OutsideClock:
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
         self.children = len(worker.descendants())
+        self.throttled = throttled_periods()
         self.begin_ns = self.begin_cpu_ns = self.end_ns = self.end_cpu_ns = 0
         self.begin()  # for a worker that never says so
 
@@ -40,4 +45,5 @@ class OutsideClock:
             "outside_ns": max(self.end_ns - self.begin_ns, 1),
             "outside_cpu_ns": max(self.end_cpu_ns - self.begin_cpu_ns, 0),
             "children": max(self.children, len(self.worker.descendants())),
+            "throttled": max(throttled_periods() - self.throttled, 0),
         }

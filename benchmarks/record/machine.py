@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from samestep.backends.spec import Count, Finite, NonNegative, Spec
+from samestep.backends.spec import Count, Finite, NonNegative, Positive, Spec
 
 Natural = Annotated[int, Field(ge=0)]
 DIGEST = Field(pattern="^[0-9a-f]{16}$")
@@ -22,8 +22,16 @@ class Pool(Spec):
     architecture: str | None = None
 
 
+def _is_unknown(value: object) -> bool:
+    return value is None
+
+
 class Environment(Spec):
-    """The host and its software; sizes in bytes."""
+    """The host and its software; sizes in bytes. What is not known, or as on most hosts, is left out of records.
+
+    quota: CPU seconds that the cgroup allows for each second. sharing_cpus: allowed CPUs that share a core with
+        another one. core_kinds: how many kinds of core they are. governor, turbo: what sets their clocks.
+    """
 
     system: str
     machine: str
@@ -39,6 +47,11 @@ class Environment(Spec):
     boot: str = DIGEST
     installed: str = DIGEST
     source: str = DIGEST
+    quota: Positive | None = Field(default=None, exclude_if=_is_unknown)
+    sharing_cpus: Natural = Field(default=0, exclude_if=lambda count: count == 0)
+    core_kinds: Count = Field(default=1, exclude_if=lambda count: count == 1)
+    governor: str | None = Field(default=None, exclude_if=_is_unknown)
+    turbo: bool | None = Field(default=None, exclude_if=_is_unknown)
 
 
 # The bits of what holds the clock down, from nvml.h. The settings are somebody's choice, and idle is no limit;

@@ -179,6 +179,7 @@ class Slice(TimedSlice):
     outside_ns, outside_cpu_ns: the same stretch by the coordinator's clock, and the CPU time of the worker and
         all that it started, read from outside.
     children: processes that the worker had started and that lived before or after the slice.
+    throttled: periods in which a CPU quota of the cgroup stopped it; absent from records where there is none.
     start_seed, order_seed: from which start and orders were drawn. losses: digest of all losses, 16 digits.
     audit: of the slices that were chosen at random afterwards, one at least for each lane, task and block.
     """
@@ -192,6 +193,7 @@ class Slice(TimedSlice):
     order_seed: Natural
     losses: str
     audit: Audit | None = None
+    throttled: Natural = Field(default=0, exclude_if=lambda count: count == 0)
 
 
 class MeasuredBlock(Spec, Generic[S]):

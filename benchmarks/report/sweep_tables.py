@@ -12,6 +12,7 @@ from ..record import AnyRecord
 from ..statistics.inference import Interval
 from . import formatting as fmt
 from .glossary import listed
+from .host_line import host_line
 from .settings_lines import settings_lines
 from .text_table import Section, TextDocument, TextTable
 from .twin_words import with_twins
@@ -56,6 +57,7 @@ def scope(record: AnyRecord) -> list[str]:
         f"lane without proof at a size has no time there. {plan.device}, threads {plan.threads}.",
         f"Measured {fmt.moment(plan.created)} at effort {plan.effort.name} on {machine.cpu}, "
         f"{fmt.processors(machine)}. It holds for this host, this boot and these caches.",
+        *host_line(record),
         *settings_lines(plan),
     ]
     return sentences + fmt.not_run_lines(plan.missing, plan.unsupported_pairs)

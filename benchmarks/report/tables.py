@@ -25,6 +25,7 @@ from ..statistics.inference import FEWEST_BLOCKS
 from . import columns, sweep_tables
 from . import formatting as fmt
 from .glossary import RANK_KEY, RANK_SIGNS, explained, shown
+from .host_line import host_line
 from .settings_lines import settings_lines
 from .text_table import Section, TextDocument, TextTable, document_html, markdown, plain
 from .twin_words import with_twins
@@ -207,6 +208,7 @@ def scope(analysis: RecordAnalysis, *, explain: bool = True) -> list[str]:
         RANK_KEY if explain and analysis.tier_ranks else "",
         f"Measured {fmt.moment(plan.created)} at effort {plan.effort.name} on {machine.cpu}, "
         f"{fmt.processors(machine)}. It holds for this host, this boot and these caches.",
+        *host_line(record),
         *settings_lines(plan),
     ]
     lines += [*fmt.not_run_lines(plan.missing, plan.unsupported_pairs), *throttled_lines(record)]
@@ -221,6 +223,7 @@ def brief_scope(analysis: RecordAnalysis) -> list[str]:
         f"{plan.effort.name}, {machine.cpu}, {fmt.processors(machine)}, this boot.",
         no_intervals(analysis.record),
         exploratory(analysis),
+        *host_line(analysis.record),
         *settings_lines(plan),
         *throttled_lines(analysis.record),
         f"Not run here: {first_names(list(plan.missing))}; samestep list says why." if plan.missing else "",

@@ -45,6 +45,7 @@ def limits() -> str:
             "the twin's interval of this level must reach within this",
         ),
         ("steal", f"{gates.STEAL:.0%}", "of the time, taken away by the host, at most"),
+        ("quota", f"{gates.QUOTA:.0%}", "of the slices, in which a CPU quota stopped the lane, at most"),
         (
             "threads",
             f"{gates.CPU_PER_WALL:.2f}",

@@ -9,7 +9,8 @@ from samestep.benchmarks.analysis.comparable import no_claim, no_comparison
 from samestep.benchmarks.analysis.step_cost import step_costs
 from samestep.benchmarks.record import Failure, Record
 from tests.helpers import grid_records
-from tests.helpers.unstable_records import analyzed, with_stolen
+from tests.helpers.records import record
+from tests.helpers.unstable_records import RATIOS, analyzed, with_stolen
 
 
 def test_a_baseline_that_is_unstable_is_compared_with_nothing_and_each_row_says_so() -> None:
@@ -92,3 +93,21 @@ def test_times_of_which_nothing_is_claimed_are_in_no_fitted_line() -> None:
     assert changed["a"] == lines(made)["a"]
     assert changed["b"][0] == 3
     assert changed["b"][1].endswith("1 size is left out (UNSTABLE): b8-f2")
+
+
+def test_a_quota_that_stopped_more_than_a_tenth_of_the_slices_makes_a_lane_unstable() -> None:
+    def stopped(fewest: int) -> RecordAnalysis:
+        """The quota stops jax in the first rounds of the first blocks: 18 slices have their turn."""
+        return RecordAnalysis(
+            record(
+                RATIOS,
+                change=lambda lane, block, round: (
+                    {"throttled": 2} if lane == "jax" and 3 * block + round < fewest else {}
+                ),
+            )
+        )
+
+    assert stopped(1).verdict_of["lesson", "jax"].word == "FASTER"
+    verdict = stopped(2).verdict_of["lesson", "jax"]
+    assert (verdict.word, verdict.claim) == ("UNSTABLE", None)
+    assert verdict.reason == "quota: the cgroup's limit stopped it in 2 of 18 slices"
