@@ -20,8 +20,9 @@ setup: $(READY)  ## create .venv with the locked versions and this package
 compare: $(READY)  ## certify, time and compare every lane: make compare ARGS="--task wide --effort standard"
 	@$(BIN)/python -m samestep compare $(ARGS)
 
-# A process for each CPU, four at most; what judges times has the machine to itself. 5: none of the tests was asked for.
-SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadfile
+# A process for each CPU, four at most, each with a run of neighboring files, so that none is left alone at the end. What
+# judges times has the machine to itself. 5: none of the tests was asked for.
+SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist worksteal
 XML = $(if $(REPORTS),--junitxml=$(REPORTS)/$(1).xml)
 
 test: $(TESTS_READY)  ## run the tests: make test ARGS="-k numpy"

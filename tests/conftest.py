@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from tests.helpers.processes import SMOKE, samestep
 
@@ -22,10 +23,22 @@ def pytest_configure() -> None:
 
 
 def take_cpus(worker: int, workers: int) -> None:
-    """Give a test process CPUs of its own, so that what it times is not disturbed by the other processes."""
+    """Give a test process CPUs of its own, so that what it times is not disturbed by the other processes.
+
+    NumPy's BLAS has been loaded by then, with a thread for each CPU; threads that wait for one another on CPUs of
+    others make products of small matrices ten times slower.
+    """
     if hasattr(os, "sched_setaffinity"):
         cpus = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, cpus[worker::workers] or cpus)
+        threadpool_limits(len(os.sched_getaffinity(0)))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """`-m alone` asks for a file or two: the others need not be imported to be left out."""
+    if config.option.markexpr != "alone" or collection_path.suffix != ".py":
+        return None
+    return "mark.alone" not in collection_path.read_text(encoding="utf-8") or None
 
 
 def pytest_collection_finish() -> None:
