@@ -7,20 +7,19 @@ thus in the starting point and never pile up in the bound.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from samestep.backends.interface import Trace
 
-from ..record.arrays import decode_steps
+from ..record.arrays import DecodedStep, decode_steps
 from ..record.proof import BoundRatios, Diagnosis, Judgement, KeptStep, Status, Violation, not_shown
 from .failures import FailureTracker, violation_sentence
 from .kept_steps import KeptSteps, RatioLog, kept_step_numbers, rounded_ratios
 from .reference import Arithmetic, Arrays, Bounds, Magnitudes, Reference, StepStart
 from .reference.drift import Drift
-from .step_comparison import AnalyzedStep, compare_step
+from .step_comparison import AnalyzedStep, TensorComparison, compare_step
 from .trace_form import changed_form, in_order, malformed, shown_by, step_count, unrecorded
 from .workload import ScheduledBatch, Workload
 
@@ -106,14 +105,7 @@ class RunJudge:
         comparisons = []
         for comparison in compare_step(trace, index, analyzed):
             if analyzed.errors.overflows and not comparison.finite:
-                name = f"{comparison.quantity} {comparison.tensor}".rstrip()
-                why = "the numbers grow past the dtype's range"
-                if self.done == 1:  # nothing has grown yet
-                    why = f"a correct first step on these data leaves the range of {self.reference.dtype}"
-                self.diverged = (
-                    f"diverged: {name} at step {self.done} of {self.workload.steps} is not finite, or too large "
-                    f"for a bound: {why}"
-                )
+                self.diverged = self.beyond_range(comparison)
                 return
             self.ratios.note(self.done, comparison)
             self.failures.note(self.done, comparison)
@@ -123,20 +115,31 @@ class RunJudge:
         self.kept.add(self.done, trace, index)
         self.advance(batch, trace, index, analyzed)
 
-    def analyze(self, batch: ScheduledBatch) -> AnalyzedStep:
-        """The reference's step from the run's own values, with its worst-case and probabilistic bounds."""
+    def beyond_range(self, comparison: TensorComparison) -> str:
+        """That numbers are too large for the dtype, and where that was seen."""
+        name = f"{comparison.quantity} {comparison.tensor}".rstrip()
+        why = "the numbers grow past the dtype's range"
+        if self.done == 1:  # nothing has grown yet
+            why = f"a correct first step on these data leaves the range of {self.reference.dtype}"
+        return (
+            f"diverged: {name} at step {self.done} of {self.workload.steps} is not finite, or too large "
+            f"for a bound: {why}"
+        )
+
+    def analyze(self, batch: ScheduledBatch, *, likely: bool = True) -> AnalyzedStep:
+        """The reference's step from the run's own values, with its worst-case bound.
+
+        `likely`: the probabilistic bound is worked out too, by which nothing is judged.
+        """
         start, learning_rate = self.start, batch.learning_rate
         step = self.reference.step(
             start.params, start.buffers, batch.x, batch.y, learning_rate, first=start.first
         )
         magnitudes = Magnitudes(step, start.params, self.arithmetic.tiny)
-        bounds = (
-            Bounds(self.reference, arithmetic, step, magnitudes)
-            for arithmetic in (self.arithmetic, self.probabilistic)
-        )
-        return AnalyzedStep(
-            step, *(bound.errors(start.buffer_errors, learning_rate, first=start.first) for bound in bounds)
-        )
+        arithmetics = (self.arithmetic, self.probabilistic) if likely else (self.arithmetic,)
+        bounds = (Bounds(self.reference, arithmetic, step, magnitudes) for arithmetic in arithmetics)
+        errors = [bound.errors(start.buffer_errors, learning_rate, first=start.first) for bound in bounds]
+        return AnalyzedStep(step, errors[0], errors[-1])
 
     def advance(self, batch: ScheduledBatch, trace: Trace, index: int, analyzed: AnalyzedStep) -> None:
         """Go on from what was recorded; an unrecorded buffer is the reference's own, with its error."""
@@ -212,18 +215,27 @@ def judge_kept_steps(workload: Workload, kept: tuple[KeptStep, ...]) -> list[Bou
     Raises:
         ValueError: the arrays are not those of the task's steps.
     """
-    recomputed = []
-    for step in decode_steps(workload.task, workload.start, kept):
-        batch = workload.batch(step.number)
-        learning_rates = np.full((1, 1), batch.learning_rate)
-        alone = replace(workload, orders=(batch.rows,), learning_rates=learning_rates, start=step.params)
-        run_judge = RunJudge(alone, buffers=step.buffers if step.number > 1 else None)
-        run_judge.feed(step.trace, 1)
-        if run_judge.stopped:
-            raise ValueError(run_judge.fault.sentence if run_judge.fault else run_judge.diverged)
-        ratios = {quantity: worst.share for quantity, worst in run_judge.ratios.worst.items()}
-        recomputed.append(rounded_ratios(step.number, ratios))
-    return recomputed
+    run_judge = RunJudge(workload)
+    steps = decode_steps(workload.task, workload.start, kept)
+    with np.errstate(all="ignore"):
+        return [rounded_ratios(step.number, kept_step_ratios(run_judge, step)) for step in steps]
+
+
+def kept_step_ratios(run_judge: RunJudge, step: DecodedStep) -> dict[str, float]:
+    """The largest bound ratio of each quantity of one kept step, judged from where it says that it began."""
+    workload, reference, first = run_judge.workload, run_judge.reference, step.number == 1
+    batch = workload.batch(step.number)
+    if fault := malformed(workload, step.trace, 1):
+        raise ValueError(fault.sentence)
+    buffers = {} if first else reference.widen(step.buffers)
+    run_judge.start = StepStart(reference.widen(step.params), buffers, first=first)
+    run_judge.done = step.number
+    analyzed, ratios = run_judge.analyze(batch, likely=False), dict[str, float]()
+    for comparison in compare_step(in_order(workload, step.trace), 0, analyzed):
+        if analyzed.errors.overflows and not comparison.finite:
+            raise ValueError(run_judge.beyond_range(comparison))
+        ratios[comparison.quantity] = max(ratios.get(comparison.quantity, 0.0), comparison.worst_ratio)
+    return ratios
 
 
 def describe_precision(wide: Any) -> str:

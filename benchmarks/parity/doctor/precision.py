@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from samestep.backends import spec
 
 from ...record.proof import Diagnosis
-from ..reference import Array, Arrays, Reference, narrow
-from ..reference.reference_loss import Terms
+from ..reference import Array, Arrays, Reference, ReferenceStep, narrow
 from ..step_comparison import QUANTITIES
 from .case import Case, StepSnapshot, flat
 
@@ -79,7 +78,10 @@ def unexplained_by(case: Case, bits: int) -> float:
     )
     if right or deviating(case, failing) < FEWEST:
         return 1.0
-    return min(unexplained(case, RoundedReference(task, bits, parts), failing) for parts in WHERE_CUT)
+    batches = {snapshot.number: CutBatch(case, snapshot, bits) for snapshot in failing}
+    return min(
+        unexplained(case, RoundedReference(task, bits, parts), batches, failing) for parts in WHERE_CUT
+    )
 
 
 def deviating(case: Case, failing: Sequence[StepSnapshot]) -> float:
@@ -109,11 +111,28 @@ def cut(array: Array, bits: int) -> Array:
     return np.ldexp(np.round(fraction * 2**bits) / 2**bits, exponent)
 
 
+class CutBatch:
+    """A step's rows and targets, in full and cut: to cut a wide batch takes longer than to play it."""
+
+    def __init__(self, case: Case, snapshot: StepSnapshot, bits: int) -> None:
+        self.whole = [
+            part.astype(case.reference.wide) if part.dtype.kind == "f" else part
+            for part in case.batch(snapshot)
+        ]
+        self.short = [cut(part, bits) if part.dtype.kind == "f" else part for part in self.whole]
+
+    def of(self, parts: Sequence[str]) -> tuple[Array, Array]:
+        """x and y, each cut if it is of the chosen parts."""
+        x, y = (self.short if name in parts else self.whole for name in ("rows", "targets"))
+        return x[0], y[1]
+
+
 class RoundedReference(Reference):
     """A reference that cuts some of its arrays to so many bits.
 
-    `parts` are among "rows" and "targets" (of the data), "weights", "values" (of activations), "predictions", and
-    "products": both inputs of every matrix product, those of the backward pass included, as a GPU does with TF32.
+    `parts` are among "weights", "values" (of activations), "predictions", and "products": both inputs of every
+    matrix product, those of the backward pass included, as a GPU does with TF32. "rows" and "targets" are cut
+    before, in `CutBatch`.
     """
 
     def __init__(self, task: spec.Task, bits: int, parts: Sequence[str]) -> None:
@@ -125,18 +144,14 @@ class RoundedReference(Reference):
         return cut(array, self.bits) if part in self.parts else array
 
     def forward(self, params: Arrays, x: Array) -> list[Array]:
-        """The forward pass from cut arrays."""
+        """The forward pass from cut weights."""
         params = {name: self.cut("weights", value) for name, value in params.items()}
-        *inner, last = super().forward(params, self.cut("rows", x))
+        *inner, last = super().forward(params, x)
         return [*inner, self.cut("predictions", last)]
 
     def activation(self, index: int, z: Array) -> Array:
         """The value of an activation, cut."""
         return self.cut("values", super().activation(index, z))
-
-    def terms(self, prediction: Array, target: Array) -> Terms:
-        """The loss of cut targets."""
-        return super().terms(prediction, self.cut("targets", target) if target.dtype.kind == "f" else target)
 
     def product(self, a: Array, b: Array) -> Array:
         """A matrix product of cut arrays."""
@@ -156,21 +171,24 @@ WHERE_CUT = (
 )
 
 
-def unexplained(case: Case, rounded: Reference, snapshots: Sequence[StepSnapshot]) -> float:
+def unexplained(
+    case: Case,
+    rounded: RoundedReference,
+    batches: Mapping[int, CutBatch],
+    snapshots: Sequence[StepSnapshot],
+) -> float:
     """The part of the deviations that is left when the steps are played with narrower inputs, by norms."""
     quantity = first_wrong(snapshots)
     before = after = 0.0
     for snapshot in snapshots:
         recorded = flat(snapshot.recorded[quantity])
-        before += squared_deviation(case, snapshot, quantity, recorded, None)
-        after += squared_deviation(case, snapshot, quantity, recorded, rounded)
+        narrower = case.play_step(snapshot, *batches[snapshot.number].of(rounded.parts), reference=rounded)
+        before += squared_deviation(case.exact(snapshot), quantity, recorded)
+        after += squared_deviation(narrower, quantity, recorded)
     return float(np.sqrt(after / before)) if before else 0.0
 
 
-def squared_deviation(
-    case: Case, snapshot: StepSnapshot, quantity: str, recorded: Array, reference: Reference | None
-) -> float:
-    """Squared distance of a quantity from what a reference gives, the case's own by default."""
-    step = case.play_step(snapshot, *case.batch(snapshot), reference=reference)
+def squared_deviation(step: ReferenceStep, quantity: str, recorded: Array) -> float:
+    """Squared distance of a recorded quantity from that of a step."""
     values = np.atleast_1d(step.loss) if quantity == "loss" else flat(getattr(step, quantity))
     return float(np.square(narrow(recorded - values)).sum())
