@@ -12,7 +12,6 @@ from typing import Any, TypedDict, Unpack
 from .backends.spec import Task
 from .benchmarks import tasks as named_tasks
 from .benchmarks.console.errors import InputError
-from .benchmarks.console.notes import tell
 from .benchmarks.console.progress import progress
 from .benchmarks.datasets import frames
 from .benchmarks.datasets.spelling import text_of
@@ -94,10 +93,8 @@ def compare(
 
 def _measured(request: RunRequest, quiet: bool) -> Result:
     """Measure what was asked for and write the run's folder."""
-    if not quiet:
-        tell(request.understood)
     with made_folder(request.out):
-        with progress(duration.expected(request), quiet=quiet) as report:
+        with progress(duration.expected(request), first=request.understood, quiet=quiet) as report:
             record = measure(request, progress=report)
         result = Result(record)
         write_run(result.analysis, request.out, markdown(record_document(result.analysis)))

@@ -9,7 +9,6 @@ from typing import TypeAlias
 
 from ..analysis import RecordAnalysis
 from ..console.interrupts import exit_code
-from ..console.notes import tell
 from ..console.progress import progress
 from ..console.terminal import terminal_width
 from ..measure import BenchmarkRun, duration
@@ -34,11 +33,10 @@ def compare(options: Options) -> int:
         InputError: the options or the data cannot be used.
     """
     request = resolve(options)
-    if not options.quiet:
-        tell(request.understood)
     with made_folder(request.out):
         try:
-            with progress(duration.expected(request), quiet=options.quiet) as report:
+            expected = duration.expected(request)
+            with progress(expected, first=request.understood, quiet=options.quiet) as report:
                 run = BenchmarkRun.begin(request, progress=report)
                 run.certify()
                 run.race()

@@ -11,7 +11,6 @@ from samestep import backends
 
 from ..console.choices import pick
 from ..console.errors import InputError
-from ..console.notes import tell
 from ..console.progress import progress
 from ..console.targets import check_target
 from ..console.terminal import terminal_width
@@ -39,9 +38,8 @@ def parity(options: Options, file: str | None, against: str | None = None) -> in
         raise InputError(f"--against {against}: it cannot run here: {request.missing_lanes[against]}")
     if file is not None:
         check_target("--json ", Path(file), CERTIFICATES_MARK)
-    if not options.quiet:
-        tell(request.understood)
-    with progress(duration.of_certificates(request.pairs), quiet=options.quiet) as report:
+    expected = duration.of_certificates(request.pairs)
+    with progress(expected, first=request.understood, quiet=options.quiet) as report:
         certified = certify_lanes(
             request.tasks,
             request.lanes,

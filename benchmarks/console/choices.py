@@ -39,7 +39,7 @@ def by_reason(reasons: Mapping[str, str]) -> str:
     return "; ".join(f"{', '.join(group)}: {why}" for why, group in names.items())
 
 
-def first_names(names: Sequence[str]) -> str:
+def first_names(names: Sequence[str], most: int = SHOWN) -> str:
     """Names with commas; of a long list the first ones, and how many more there are."""
-    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TextIO, TypeAlias
 
@@ -12,22 +13,30 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+from .escapes import visible
 from .forecast import Forecast, about
 from .interrupts import interrupts_delivered, raise_interrupts
 from .streams import tolerant
+from .terminal import terminal_width
 
 Progress: TypeAlias = Callable[[str, int, int, str], None]  # phase, done, total, what was just done
 SHORT_S = 5.0  # what is left of less is not told
 QUIET_S = 15.0  # without bars: at most a line in so many seconds within a stage
+HANGING = " " * 12  # before what a line is continued with
 
 
 @contextmanager
 def progress(
-    expected: Mapping[str, float] | None = None, *, lines_in_files: bool = True, quiet: bool = False
+    expected: Mapping[str, float] | None = None,
+    *,
+    first: Sequence[str] = (),
+    lines_in_files: bool = True,
+    quiet: bool = False,
 ) -> Iterator[Progress]:
     """Gives a function of (phase, done, total, text) that writes to stderr: stdout stays clean for pipes.
 
     Where stderr is no terminal it writes lines, as a log of a long run; without `lines_in_files` nothing.
+    `first`: lines that are told before anything else, such as how a file was read.
     `expected`: seconds of each stage; they are told before the run, and the time left while it runs.
     """
     raise_interrupts()
@@ -35,6 +44,8 @@ def progress(
     console = Console(file=stream, force_jupyter=False)
     forecast = Forecast(expected or {})
     is_heard = not quiet and (lines_in_files or stream.isatty())
+    if is_heard:
+        _tell(first, stream)
     if expected and is_heard:
         whole = about(sum(expected.values()))
         print(f"[    0 s] takes about {whole}; Ctrl-C keeps what was measured", file=stream, flush=True)
@@ -43,6 +54,14 @@ def progress(
     with interrupts_delivered(), shown as report:
         yield report if is_heard else silent
     stream.flush()
+
+
+def _tell(lines: Sequence[str], stream: TextIO) -> None:
+    """Print lines, wrapped, each continued below its beginning; names in them come from files and are escaped."""
+    width = terminal_width()
+    for line in lines:
+        for piece in textwrap.wrap(visible(line), width, subsequent_indent=HANGING, break_on_hyphens=False):
+            print(piece, file=stream, flush=True)
 
 
 @contextmanager

@@ -174,13 +174,18 @@ def split(rows: CompleteRows, *, seed: int) -> Split:
     )
 
 
-def held_out_rows(count: int, seed: int, source: str) -> NDArray[np.bool_]:
-    """Which fifth of the rows is held out, (count,)."""
+def check_count(count: int, source: str) -> None:
+    """Raise InputError for fewer rows than can be trained on and held out."""
     if count < MIN_ROWS:
         size = {0: "no rows", 1: "one row"}.get(count, f"{count} rows")
         raise InputError(
             f"{source}: {size}; at least {MIN_ROWS} are needed, to train on 80% and hold out 20%"
         )
+
+
+def held_out_rows(count: int, seed: int, source: str) -> NDArray[np.bool_]:
+    """Which fifth of the rows is held out, (count,)."""
+    check_count(count, source)
     held_out = np.zeros(count, dtype=bool)
     held_out[np.random.default_rng(seed).permutation(count)[: count // 5]] = True
     return held_out

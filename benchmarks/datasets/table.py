@@ -23,8 +23,9 @@ from .reading.source import Source, source_of
 from .reading.sql_table import Table
 from .refusal import Fault, as_option, refuse
 from .row_counters import counters, index_of, is_nameless, sentinel_faults, sentinels, with_gaps_at
-from .split import CompleteRows, Split, held_out_rows, split
+from .split import CompleteRows, Split, check_count, held_out_rows, split
 from .table_columns import Columns, read_columns
+from .target_choice import proposed, targets_among
 from .understood import lines_of
 from .word_columns import AUTO, DataColumn
 
@@ -44,6 +45,7 @@ def load(spec: File) -> Split:
         features = _features(spec, [name for name in source.names if name not in left_out], source.names)
         places = {name: place for place, name in enumerate(source.names)}
         numbers = {name: places[name] for name in (*features, spec.target)}
+        check_count(source.table.rows, spec.path)
         found = read_columns(source.table, numbers, spec.reading, source.separator, spec.target)
         chosen = _without_indices(spec, found, numbers, left_out)
         faults = [*found.faults, *_rounding(source.table, numbers, chosen)]
@@ -57,26 +59,23 @@ def load(spec: File) -> Split:
     return replace(split(made, seed=spec.seed), understood=understood)
 
 
-def number_columns(path: str, reading: Reading) -> tuple[str, ...]:
-    """The columns of numbers of a file, from which a target may be chosen.
+def possible_targets(path: str, reading: Reading) -> dict[str, int]:
+    """The columns of a file that can be the target, by name with how many different numbers each has.
 
     Raises:
-        InputError: the file cannot be read.
+        InputError: the file cannot be read, or has too few rows or columns for any target.
     """
     with source_of(path, reading, None) as source:
+        check_count(source.table.rows, path)
+        if len(source.names) < 2:
+            text = "one column has nothing to predict it from: add one, or name another --separator"
+            raise InputError(f"{path}: {text}")
         wanted = {name: place for place, name in enumerate(source.names) if name not in reading.skip}
         found = read_columns(source.table, wanted, reading, source.separator, "")
-        return tuple(
-            name
-            for name, column in found.columns.items()
-            if varies(column) and not index_of(name, column, wanted[name])
-        )
-
-
-def varies(column: DataColumn) -> bool:
-    """Whether a column has two different numbers."""
-    finite = column.values[np.isfinite(column.values)]
-    return not column.words and bool(finite.size) and bool((finite != finite[0]).any())
+        named = {
+            name: column for name, column in found.columns.items() if not index_of(name, column, wanted[name])
+        }
+        return targets_among(named)
 
 
 def declared_values(name: str, most_bytes: int) -> int:
@@ -178,10 +177,11 @@ def _without_indices(
         if reason := index_of(name, chosen[name], numbers[name]):
             left_out[name] = reason
             del chosen[name]
-    if spec.target in chosen and len(chosen) == 1 and not found.faults:
-        raise InputError(
-            f"{spec.path}: no feature beside the target {spec.target!r}, and what numbers the rows"
-        )
+    if spec.target in chosen and len(chosen) == 1:
+        reasons = [fault.text for fault in found.faults]
+        reasons += [f"{name!r} is left out, {reason}" for name, reason in left_out.items()]
+        text = f"no feature beside the target {spec.target!r} ({'; '.join(reasons)})"
+        raise InputError(f"{spec.path}: {text}: add at least one column")
     return chosen
 
 
@@ -203,10 +203,10 @@ def _questions(spec: File, columns: dict[str, DataColumn]) -> list[Fault]:
 def _refuse_constant(spec: File, columns: dict[str, DataColumn], rows: TrainingRows) -> None:
     """Raise for a target that is the same in every training row, with another one where there is one."""
     train = ~held_out_rows(len(rows.y), spec.seed, spec.path)
-    others = [name for name, column in columns.items() if varies(column) and name != spec.target]
+    others = targets_among({name: columns[name] for name in columns if name != spec.target}, spec.seed)
     if (rows.y[train] == rows.y[train][0]).all() and others:
         text = f"target {spec.target!r} is constant ({rows.y[train][0]:g} in every training row)"
-        refuse(spec.path, [Fault(text, (as_option("target", others[-1:]),), "another target")])
+        refuse(spec.path, [Fault(text, (as_option("target", proposed(others)),), "another target")])
 
 
 def _rounding(table: Table, numbers: dict[str, int], columns: dict[str, DataColumn]) -> list[Fault]:

@@ -24,9 +24,10 @@ from .numerals import (
 from .reading.sql_table import Table, Words, cast
 from .refusal import Fault, as_option
 from .split import Float64
+from .target_choice import FEW_NUMBERS, proposed, targets_among
 from .word_columns import WORDS_READ, DataColumn, WordColumns, example_of, is_float
 
-STRAY_WORDS, FEW_NUMBERS = 5, 10  # words among numbers, and numbers that may be names of kinds
+STRAY_WORDS = 5  # among numbers
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,8 @@ class _Reader:
             if self.target in self.failing
             else repr(self.target)
         )
-        others = [name for name, column in made.items() if not column.words]
-        ways = (as_option("target", others[-1:]),) if others else ()
+        others = targets_among(made)
+        ways = (as_option("target", proposed(others)),) if others else ()
         self.faults.append(Fault(f"the target {text} is no column of numbers", ways, "another target"))
 
     def _refuse_types(self, names: Sequence[str]) -> None:

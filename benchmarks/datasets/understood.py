@@ -39,15 +39,14 @@ def _parts(
 ) -> Iterator[tuple[str, str]]:
     numbers = [name for name, column in columns.items() if not column.words and name != spec.target]
     yield "target", _number(columns[spec.target])
-    yield "numbers", first_names([_number(columns[name]) for name in numbers]) if numbers else ""
+    yield "numbers", first_names([_number(columns[name]) for name in numbers])
     for name, words in rows.words.items():
-        more = f" and {len(words) - WORDS_SHOWN} more" if len(words) > WORDS_SHOWN else ""
         unseen = (
             f"; other words in {rows.unseen[name]:,} held-out rows: 0 in all" if rows.unseen[name] else ""
         )
-        yield "words", f"{name}: 0 or 1 for each of {', '.join(words[:WORDS_SHOWN])}{more}{unseen}"
+        yield "words", f"{name}: 0 or 1 for each of {first_names(words, WORDS_SHOWN)}{unseen}"
     reasons = [f"{name} ({reason})" for name, reason in left_out.items()]
-    yield "left out", first_names(reasons) if reasons else ""
+    yield "left out", first_names(reasons)
     yield "rows", _rows(source, rows)
     means = [f"{name} {mean:.4g}" for name, mean in rows.means.items()]
     yield "filled", f"with the mean of the training rows: {first_names(means)}" if means else ""

@@ -13,7 +13,8 @@ from ..console.errors import InputError
 from ..datasets.numerals import MARKS
 from ..datasets.refusal import as_option
 from ..datasets.spelling import names_of, text_of
-from ..datasets.table import number_columns
+from ..datasets.table import possible_targets
+from ..datasets.target_choice import proposed
 from .options import Options
 
 
@@ -63,9 +64,9 @@ def reading_of(options: Options) -> Reading:
 
 
 def _proposal(path: str, reading: Reading) -> str:
-    """The columns that may be the target, the last one ready to be pasted."""
-    names = number_columns(path, reading)
-    if not names:
-        return ": --target COLUMN"
-    shown = first_names([text_of([name]) for name in names])
-    return f", one of {shown}: `{as_option('target', names[-1:])}`"
+    """The columns that can be the target, one of them ready to be pasted."""
+    targets = possible_targets(path, reading)
+    if not targets:
+        return ", and has none of different numbers"
+    shown = first_names([text_of([name]) for name in targets])
+    return f", one of {shown}: `{as_option('target', proposed(targets))}`"

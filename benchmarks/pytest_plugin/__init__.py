@@ -166,11 +166,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         return
     if session.testsfailed and not config.option.continue_on_collection_errors:
         return  # pytest itself ends here
-    from ..console.notes import tell
     from .adapter import Saver
 
-    if config.get_verbosity() >= 0:
-        tell(requested(config).understood)
     config.stash[REPLAY] = Replay(config, requested(config), pairs)
     if Saver(config).measures:
         config.stash[REPLAY].measure()

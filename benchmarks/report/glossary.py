@@ -1,27 +1,40 @@
-"""The words of a verdict and the signs of a tier, and what each says, for every kind of table."""
+"""What the words and marks of the tables mean (static/words.toml), and how they are written."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib import resources
+from typing import NamedTuple
 
 from ..analysis.tier_rank import TierRank
 from ..analysis.verdicts import VerdictWord
 
-MEANINGS: Mapping[tuple[VerdictWord, ...], str] = {
-    (
-        "FASTER",
-        "SLOWER",
-    ): "the ratio lies beyond 2% at the 5% level, corrected for the number of comparisons.",
-    ("EQUIVALENT",): "the ratio lies within 2% at that level.",
-    ("UNDECIDED",): "neither was shown; the note gives the difference that would have been seen. "
-    "An interval is of one comparison alone; the word is corrected for all.",
-    (
-        "UNSTABLE",
-    ): "an identical twin took another time, the host took the CPU away, or the ratio drifted, of the lane "
-    "or of its baseline: no claim.",
-    ("INVALID",): "the work was not proven, or its times do not count: the reason instead of a time.",
-    ("FAILED",): "the lane raised, died, hung or ran out of memory: the reason instead of a time.",
-}
+RANK_SIGNS: Mapping[TierRank, str] = {"fastest": "◆", "level": "◇"}
+
+
+class Meaning(NamedTuple):
+    """What a word means, in sentences without the last full stop, and the word that says more."""
+
+    text: str
+    see: str = ""
+
+
+@cache
+def group(name: str) -> Mapping[str, Meaning]:
+    """The meanings of a group: "columns" (by the name in CSV), "verdicts" or "concepts"."""
+    place = resources.files("samestep.benchmarks.report").joinpath("static", "words.toml")
+    entries = tomllib.loads(place.read_text(encoding="utf-8"))[name]
+    return {word: Meaning(**entry) for words, entry in entries.items() for word in words.split(", ")}
+
+
+def by_meaning(words: Mapping[str, Meaning]) -> dict[str, str]:
+    """What words mean, those of one meaning together: "FASTER, SLOWER"."""
+    names: dict[Meaning, list[str]] = {}
+    for word, meaning in words.items():
+        names.setdefault(meaning, []).append(word)
+    return {", ".join(alike): f"{meaning.text}." for meaning, alike in names.items()}
 
 
 def shown(word: VerdictWord) -> str:
@@ -30,23 +43,18 @@ def shown(word: VerdictWord) -> str:
 
 
 def explained(words: Iterable[VerdictWord]) -> str:
-    """What each of some words says, in one line; empty where none needs it."""
-    present = set(words)
-    names = {
-        ", ".join(shown(word) for word in group if word in present): text for group, text in MEANINGS.items()
-    }
-    return " ".join(f"{name}: {text}" for name, text in names.items() if name)
+    """What each of some verdicts says, in one line; the baseline, which is named above it, needs none."""
+    present = {shown(word) for word in words if word != "BASELINE"}
+    said = by_meaning({word: meaning for word, meaning in group("verdicts").items() if word in present})
+    return " ".join(f"{names}: {text}" for names, text in said.items())
+
+
+def rank_key() -> str:
+    """What the signs of a tier say."""
+    return f"{group('concepts')['marks'].text}."
 
 
 def listed(names: Sequence[str]) -> str:
     """a, b and c."""
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
-
-
-RANK_SIGNS: Mapping[TierRank, str] = {"fastest": "◆", "level": "◇"}
-RANK_KEY = (
-    "◆ the least time of its tier on this task; ◇ not more than 2% slower than that at the 5% level. "
-    "A tier has no mark where a lane of it has no time or cannot be judged, or where it has one lane alone. The "
-    "marks are tests after the fact, and no part of the verdicts."
-)

@@ -24,7 +24,7 @@ from ..record.measurements import PHASES
 from ..statistics.inference import FEWEST_BLOCKS
 from . import columns, sweep_tables
 from . import formatting as fmt
-from .glossary import RANK_KEY, RANK_SIGNS, explained, shown
+from .glossary import RANK_SIGNS, explained, rank_key, shown
 from .host_line import host_line
 from .settings_lines import settings_lines
 from .text_table import Section, TextDocument, TextTable, document_html, markdown, plain
@@ -205,7 +205,7 @@ def scope(analysis: RecordAnalysis, *, explain: bool = True) -> list[str]:
         no_intervals(record),
         exploratory(analysis),
         explained(row.verdict.word for row in analysis.rows) if explain else "",
-        RANK_KEY if explain and analysis.tier_ranks else "",
+        rank_key() if explain and analysis.tier_ranks else "",
         f"Measured {fmt.moment(plan.created)} at effort {plan.effort.name} on {machine.cpu}, "
         f"{fmt.processors(machine)}. It holds for this host, this boot and these caches.",
         *host_line(record),

@@ -1,32 +1,11 @@
-"""What the words, columns and marks of the tables mean: static/words.toml, for the terminal and for the docs."""
+"""Every word that `samestep explain` can be asked for, and what it says."""
 
 from __future__ import annotations
-
-import tomllib
-from collections.abc import Mapping
-from functools import cache
-from importlib import resources
-from typing import NamedTuple
 
 from ..console.choices import nearest
 from ..console.errors import InputError
 from .columns import ACCURACY, COLUMNS, COST, SPEED
-from .glossary import RANK_SIGNS
-
-
-class Meaning(NamedTuple):
-    """What a word means, in sentences without the last full stop, and the word that says more."""
-
-    text: str
-    see: str = ""
-
-
-@cache
-def group(name: str) -> Mapping[str, Meaning]:
-    """The meanings of a group: "columns" (by the name in CSV), "verdicts" or "concepts"."""
-    place = resources.files("samestep.benchmarks.report").joinpath("static", "words.toml")
-    entries = tomllib.loads(place.read_text(encoding="utf-8"))[name]
-    return {word: Meaning(**entry) for word, entry in entries.items()}
+from .glossary import RANK_SIGNS, Meaning, group
 
 
 def meanings() -> dict[str, Meaning]:

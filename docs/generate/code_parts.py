@@ -14,7 +14,7 @@ from samestep.benchmarks.analysis.rows import BUSY
 from samestep.benchmarks.measure.efforts import EFFORTS
 from samestep.benchmarks.measure.settings import RULES
 from samestep.benchmarks.measure.task_files import RUN_STEPS
-from samestep.benchmarks.report import columns, words
+from samestep.benchmarks.report import columns, glossary
 from samestep.benchmarks.statistics import inference
 
 LANGUAGES = {".py": "python", ".toml": "toml"}
@@ -80,10 +80,17 @@ def columns_of(names: Sequence[str]) -> str:
     """The columns of a table of figures and what each means, with a link to the section that says more."""
     body = []
     for name in names:
-        meaning = words.group("columns")[name]
+        meaning = glossary.group("columns")[name]
         more = f". See [{meaning.see}](#{meaning.see.replace(' ', '-')})" if meaning.see else ""
         body.append((f"`{columns.COLUMNS[name].heading}`", meaning.text + more))
     return table(("column", "meaning"), body)
+
+
+def verdicts() -> str:
+    """Every word of a verdict, in the order in which they apply, and what it says."""
+    said = glossary.by_meaning(glossary.group("verdicts"))
+    body = [(f"`{names.replace(', ', '`, `')}`", text) for names, text in said.items()]
+    return table(("word", "meaning"), body)
 
 
 def meanings() -> str:

@@ -9,7 +9,7 @@ from docs.generate import code_parts, experiment_parts, reference_parts, sweep_p
 from docs.generate.markdown import fill
 from samestep.benchmarks.record import schema
 from samestep.benchmarks.record.files import load
-from samestep.benchmarks.report import columns
+from samestep.benchmarks.report import columns, glossary
 
 ROOT = Path(__file__).parents[2]
 REFERENCE, SWEEP = ROOT / "results" / "reference", ROOT / "results" / "sweep"
@@ -32,6 +32,8 @@ def parts() -> dict[str, dict[str, str]]:
             "speed-columns": code_parts.columns_of(("lane", *columns.SPEED)),
             "cost-columns": code_parts.columns_of(columns.COST),
             "accuracy-columns": code_parts.columns_of(columns.ACCURACY),
+            "verdicts": code_parts.verdicts(),
+            "marks": glossary.rank_key(),
             "limits": code_parts.limits(),
             "efforts": code_parts.efforts(),
         },

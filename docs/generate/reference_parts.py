@@ -12,7 +12,7 @@ from samestep.benchmarks.analysis import RecordAnalysis, Row
 from samestep.benchmarks.record import WHOLE, AnyRecord
 from samestep.benchmarks.report import formatting as fmt
 from samestep.benchmarks.report import tables
-from samestep.benchmarks.report.glossary import listed
+from samestep.benchmarks.report.glossary import explained, listed
 from samestep.benchmarks.report.page import overview
 from samestep.benchmarks.report.page.chart_parts import by_time
 from samestep.benchmarks.report.page.headline import marked
@@ -89,7 +89,7 @@ class Reference:
             f"**time/baseline** {measured}: it takes {factor} times as long as `{base}`. "
             f"So it is {1 / ratio.value:.3g} times as fast."
         )
-        yield f"**verdict** {row.verdict.word}: a test decides that the ratio lies beyond the margin."
+        yield f"**verdict** {explained([row.verdict.word])}"
         yield f"**samples/s** {samples}: rows of data for each second."
         best = next(other.lane for other in self.of(row.task) if other.over_fastest == 1)
         yield f"**over fastest** {fastest}: so many times the time of `{best}`, the fastest lane of the task."

@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 PIECE = 1 << 20
+ESCAPED = re.compile(rb'\\"\w')  # a quote that ends no field
+
+
+def doubled_quotes(path: Path, target: Path) -> Path:
+    """The text with every quote inside a field written as two, where a backslash stands before them.
+
+    The text itself where no quote with a backslash has a letter or a digit behind it.
+    """
+    with path.open("rb") as file:
+        pieces = iter(lambda: file.read(PIECE), b"")
+        if not any(ESCAPED.search(piece) for piece in pieces):
+            return path
+    with (
+        path.open(encoding="utf-8", newline="") as text,
+        target.open("w", encoding="utf-8", newline="") as out,
+    ):
+        out.writelines(line.replace('\\"', '""') for line in text)
+    return target
 
 
 def ends_within_quotes(path: Path, separator: str, quote: str) -> bool:

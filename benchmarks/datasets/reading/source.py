@@ -15,13 +15,13 @@ from ...console.choices import first_names
 from ...console.errors import InputError
 from ..libraries import require
 from ..refusal import Fault, as_option, refuse
-from .csv_lines import ends_within_quotes, too_long_line
-from .dialect import BLANK, SPOKEN, Dialect, dialect_of, head_of
+from .csv_lines import doubled_quotes, ends_within_quotes, too_long_line
+from .dialect import BLANK, NO_VALUE, SPOKEN, Dialect, dialect_of, head_of, is_number
 from .encoding import as_utf8, encoding_of
 from .plain_file import PlainFile, opened
 from .readers import read_arrow, read_parquet, read_text
 from .sql_table import Table
-from .table_layout import Layout, layout_of, looks_like_values, rows_alone
+from .table_layout import Layout, counts_up, layout_of, looks_like_values, rows_alone
 
 NUMBERED = re.compile(r"column \d+")
 SHOWN = 60  # characters of a line that was left out
@@ -72,13 +72,14 @@ def _read(file: PlainFile, reading: Reading, target: str | None) -> Source:
 def _read_text(file: PlainFile, reading: Reading, target: str | None) -> Source:
     encoding = encoding_of(file.name, file.path, reading.encoding)
     text = as_utf8(file.name, file.path, encoding, file.folder / "utf8")
+    text = doubled_quotes(text, file.folder / "quotes")
     lines = head_of(text)
     dialect = dialect_of(file.name, lines, reading.separator)
     if ends_within_quotes(text, dialect.separator, dialect.quote):
         raise InputError(f"{file.name}: cannot be read (a quote is never closed); close it, or remove it")
     layout = layout_of(lines, dialect, no_header=reading.no_header)
     header = not reading.no_header
-    if header and looks_like_values(layout.names):
+    if header and len(layout.names) > 1 and looks_like_values(layout.names):
         header = _is_header(file.name, layout.names, target)
         layout = layout if header else layout_of(lines, dialect, no_header=True)
     names = tuple(_tidy(name) or f"column {number}" for number, name in enumerate(layout.names, 1))
@@ -116,14 +117,21 @@ def _is_header(name: str, names: tuple[str, ...], target: str | None) -> bool:
         return True
     if target is not None and NUMBERED.fullmatch(target):
         return False
+    names_beside = any(name.strip() not in NO_VALUE and not is_number(name) for name in names)
+    if counts_up(names) and names_beside:  # of countries, 1960, 1961 and so on
+        return True
     shown = first_names([repr(_tidy(field)) for field in names])
-    last = as_option("target", [f"column {len(names)}"])
-    fault = Fault(
-        f"the first line is of numbers ({shown}), so it has probably no names",
-        (f"--no-header {last}",),
-        "another column as --target; one of these, if they are names",
-    )
-    refuse(name, [fault])
+    ways: tuple[str, ...] = (f"--no-header {as_option('target', [f'column {len(names)}'])}",)
+    text, otherwise = f"the first line is of numbers ({shown})", "another column as --target"
+    if counts_up(names):
+        ways = as_option("target", [_tidy(names[-1])]), *ways
+        text += " that count up, so they are probably names"
+    else:
+        text, otherwise = (
+            f"{text}, so it has probably no names",
+            f"{otherwise}; one of these, if they are names",
+        )
+    refuse(name, [Fault(text, ways, otherwise)])
     return False
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,6 +65,13 @@ def looks_like_values(names: Sequence[str]) -> bool:
     """Whether at least half of the names, where there is one, are numbers: probably the first row of values."""
     filled = [name for name in names if name.strip() not in NO_VALUE]
     return bool(filled) and 2 * sum(map(is_number, filled)) >= len(filled)
+
+
+def counts_up(names: Sequence[str]) -> bool:
+    """Whether the numbers among names count up by one, three or more of them: years, or pandas' 0, 1, 2."""
+    numbers = [int(name) for name in map(str.strip, names) if name.isdecimal()]
+    apart = {later - earlier for earlier, later in pairwise(numbers)}
+    return len(numbers) == sum(map(is_number, names)) > 2 and apart == {1}
 
 
 def _rows(lines: Sequence[str], dialect: Dialect) -> Iterator[TableRow]:

@@ -9,7 +9,7 @@ from ...analysis import RecordAnalysis
 from ...record import AnyRecord
 from ...record.plan import PlannedWork
 from .. import html, tables
-from ..glossary import MEANINGS, RANK_KEY, RANK_SIGNS
+from ..glossary import RANK_SIGNS, by_meaning, group, rank_key
 from ..html import Anchors
 from ..text_table import TextTable
 from . import overview, proof_charts, setup_tables, size_charts, slice_charts, speed_charts
@@ -53,10 +53,10 @@ def page(record: AnyRecord, *, baseline: str | None = None) -> str:
         conditions=overview.conditions(record),
         facts=overview.facts(analysis),
         table=RowsTable(analysis, anchors),
-        meanings=MEANINGS,
+        meanings=by_meaning(group("verdicts")),
         signs=RANK_SIGNS,
         intervals=_intervals(record),
-        key=RANK_KEY if analysis.tier_ranks else "",
+        key=rank_key() if analysis.tier_ranks else "",
         styles=styles,
         tasks=parts,
         unfolded=0 if sizes else OPEN if len(parts) <= OPEN else 1,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from samestep.benchmarks.console.choices import by_reason, nearest, pick
+from samestep.benchmarks.console.choices import by_reason, first_names, nearest, pick
 from samestep.benchmarks.console.errors import InputError
 
 
@@ -21,3 +21,10 @@ def test_a_known_name_is_itself_and_another_gets_the_nearest() -> None:
 
 def test_names_with_one_reason_are_told_together() -> None:
     assert by_reason({"a": "no GPU", "b": "no jax", "c": "no GPU"}) == "a, c: no GPU; b: no jax"
+
+
+def test_of_a_long_list_the_first_names_are_told_and_how_many_more() -> None:
+    assert first_names([]) == ""
+    assert first_names(["a", "b"]) == "a, b"
+    assert first_names(["a", "b", "c"], 2) == "a, b and 1 more"
+    assert first_names(list("abcdefghijklm")) == "a, b, c, d, e, f, g, h, i, j, k, l and 1 more"

@@ -74,7 +74,7 @@ def test_columns_of_too_many_words_are_left_out_by_what_is_proposed(tmp_path: Pa
 def test_the_target_is_a_number(tmp_path: Path) -> None:
     path = table(tmp_path, kind=[KIND[i % 3] for i in range(ROWS)])
     line = refused(path, "kind")
-    assert "the target 'kind' ('red' and 2 more) is no column of numbers: `--target y`" in line
+    assert "the target 'kind' ('red' and 2 more) is no column of numbers: `--target a`" in line
     with pytest.raises(InputError, match="'kind' is the target, so its words cannot be columns"):
         load(path, "kind", categorical=("kind",))
 

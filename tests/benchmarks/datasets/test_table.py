@@ -94,7 +94,7 @@ BAD_FILES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "words in target": (
         changed(price=["1.5 EUR"] * ROWS),
         {},
-        "target 'price' .'1.5 EUR'. is no column of numbers: `--target still`",
+        "target 'price' .'1.5 EUR'. is no column of numbers: `--target flag`",
     ),
     "gaps": (
         changed(a=[None, None, *GOOD[2:]], price=[*GOOD[1:], float("nan")]),

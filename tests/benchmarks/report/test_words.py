@@ -9,8 +9,8 @@ import pytest
 from samestep.benchmarks.analysis.verdicts import VerdictWord
 from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.report.columns import ACCURACY, COST, SPEED
-from samestep.benchmarks.report.glossary import shown
-from samestep.benchmarks.report.words import group, meaning_of, meanings
+from samestep.benchmarks.report.glossary import group, shown
+from samestep.benchmarks.report.words import meaning_of, meanings
 from tests.helpers.paths import ROOT
 
 

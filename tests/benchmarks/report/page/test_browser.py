@@ -422,6 +422,7 @@ def test_a_chart_is_saved_as_a_picture_in_dark_ink_on_white(scheme: str, opened:
             width = float(svg.attrib["width"])
             text = content.decode()
             assert "currentColor" not in text
+            assert "paint-order: stroke; stroke: white" in text  # labels interrupt lines there too
             assert "jax:fused" in text
             assert "time over the baseline" in text
         else:
@@ -454,6 +455,16 @@ def test_no_text_of_a_chart_is_cut_off(name: str, width: int, opened: Open) -> N
       return one.width && (one.left < all.left - 1 || one.right > all.right + 1);
     }).map(text => `${text.closest('figure').id}: ${text.textContent}`)""")
     assert cut == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_label_interrupts_the_lines_behind_it(scheme: str, opened: Open) -> None:
+    tab = opened("reference", width=390, color_scheme=scheme).draw()
+    around = tab.evaluate("""() => [...document.querySelectorAll('#lesson-ratio .role-mark.mark-text text')]
+      .map(text => [getComputedStyle(text).paintOrder.split(' ')[0], getComputedStyle(text).stroke])""")
+    paper = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert len(around) > 4
+    assert {tuple(one) for one in around} == {("stroke", paper)}
 
 
 def test_the_lane_stays_in_view_however_far_a_narrow_table_is_scrolled(opened: Open) -> None:
