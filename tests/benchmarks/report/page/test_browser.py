@@ -120,6 +120,23 @@ class Opened:
 
 
 Open = Callable[..., Opened]
+Drawn = Callable[..., Opened]
+
+
+@pytest.fixture(scope="module")
+def drawn(browser: Browser, pages: dict[str, Path]) -> Iterator[Drawn]:
+    """A page with all of its charts, drawn once for the tests that look at it and leave it as it was."""
+    made: dict[tuple[str, int], Opened] = {}
+
+    def look(name: str, width: int = 1280) -> Opened:
+        if (name, width) not in made:
+            made[name, width] = Opened(browser, pages[name], width)
+            made[name, width].draw()
+        return made[name, width]
+
+    yield look
+    for one in made.values():
+        one.context.close()
 
 
 @pytest.fixture
@@ -147,9 +164,9 @@ def column(tab: Page, name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_every_chart_is_drawn_without_an_error_or_a_request(name: str, opened: Open) -> None:
-    one = opened(name)
-    tab = one.draw()
+def test_every_chart_is_drawn_without_an_error_or_a_request(name: str, drawn: Drawn) -> None:
+    one = drawn(name)
+    tab = one.page
     assert tab.locator("[data-drawn] svg").count() == tab.locator("[data-chart]").count() > 0
     assert one.said == []
     assert len(one.requests) == 1  # the file itself
@@ -264,14 +281,15 @@ def test_the_columns_of_speed_come_first_and_all_are_there_without_a_script(open
         assert tab.locator('#rows th[data-name="time/step"]').is_visible()
 
 
-def test_a_mark_tells_its_lane(opened: Open) -> None:
-    tab = opened("reference").draw()
+def test_a_mark_tells_its_lane(drawn: Drawn) -> None:
+    tab = drawn("reference").page
     tab.locator("#lesson-ratio svg .mark-symbol path").first.hover()
     tip = tab.locator("#vg-tooltip-element.visible")
     analysis = RecordAnalysis(load(REFERENCE))
     row = min((row for row in analysis.rows_of("lesson") if row.time), key=lambda row: row.time.value)  # type: ignore[union-attr]
     assert row.lane in tip.inner_text()
     assert fmt.typeset(fmt.timing(row.time)) in tip.inner_text()
+    tab.mouse.move(0, 0)
 
 
 def test_the_theme_follows_the_system_until_it_is_chosen(opened: Open) -> None:
@@ -290,8 +308,8 @@ def test_the_theme_follows_the_system_until_it_is_chosen(opened: Open) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_narrow_screen_needs_no_sideways_scrolling(name: str, opened: Open) -> None:
-    tab = opened(name, width=390).draw()
+def test_a_narrow_screen_needs_no_sideways_scrolling(name: str, drawn: Drawn) -> None:
+    tab = drawn(name, 390).page
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
     assert (
         tab.evaluate("Math.max(...[...document.querySelectorAll('.plot svg')].map(e => e.clientWidth))")
@@ -313,13 +331,14 @@ def test_axe_finds_nothing_in_either_theme(name: str, opened: Open) -> None:
         assert [(theme, each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
 
 
-def test_hostile_names_are_shown_and_not_run(opened: Open) -> None:
-    one = opened("hostile")
-    tab = one.draw()
+def test_hostile_names_are_shown_and_not_run(drawn: Drawn) -> None:
+    one = drawn("hostile")
+    tab = one.page
     assert HOSTILE in column(tab, "lane")
     assert tab.locator("img").count() == 0
     tab.locator("[data-chart='0'] svg .mark-symbol path").first.hover()
     assert HOSTILE in tab.locator("#vg-tooltip-element.visible").inner_text()
+    tab.mouse.move(0, 0)
     assert one.said == []
 
 
@@ -448,8 +467,8 @@ def test_the_page_of_two_records_has_paper_and_files_too(opened: Open) -> None:
 
 @pytest.mark.parametrize("name", ["reference", "awkward", "grid", "changes"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_no_text_of_a_chart_is_cut_off(name: str, width: int, opened: Open) -> None:
-    tab = opened(name, width=width).draw()
+def test_no_text_of_a_chart_is_cut_off(name: str, width: int, drawn: Drawn) -> None:
+    tab = drawn(name, width).page
     cut = tab.evaluate("""() => [...document.querySelectorAll('.plot svg text')].filter(text => {
       const [one, all] = [text.getBoundingClientRect(), text.closest('.plot').getBoundingClientRect()];
       return one.width && (one.left < all.left - 1 || one.right > all.right + 1);
