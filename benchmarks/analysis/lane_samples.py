@@ -8,7 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from itertools import product
+from typing import Any, Generic, TypeVar, get_args
+
+from samestep.backends.interface import Tier
 
 from ..console.errors import InputError
 from ..record import (
@@ -28,10 +31,13 @@ from ..statistics.inference import Interval, interval, t_interval
 from .lane_times import LogTimes, block_medians, block_ratios, log_times
 
 L = TypeVar("L", bound="LaneSamples")
+TIERS: tuple[Tier, ...] = get_args(Tier)
 
 
 class RecordSamples(Generic[L]):
     """The samples of a record, and the baseline: the plan's unless another is named. `lane_type` is L.
+
+    Lanes stand by tier, within each in the plan's order: a lane's name need not tell its tier.
 
     Raises:
         InputError: the baseline is not a lane of the record.
@@ -39,7 +45,9 @@ class RecordSamples(Generic[L]):
 
     def __init__(self, record: AnyRecord, lane_type: type[L], baseline: str | None = None) -> None:
         self.record, self.baseline = record, baseline or record.plan.baseline
-        self.tasks, self.lanes = record.tasks, record.plan.lanes
+        tiers = {arm.lane: TIERS.index(arm.tier) for arm in record.arms}
+        self.tasks = record.tasks
+        self.lanes = tuple(sorted(record.plan.lanes, key=lambda lane: tiers.get(lane, len(TIERS))))
         if self.baseline not in self.lanes:
             lanes = ", ".join(self.lanes)
             raise InputError(f"no lane {self.baseline!r} in this record; its lanes are {lanes}")
@@ -52,7 +60,8 @@ class RecordSamples(Generic[L]):
                     continue  # what its process did before it died was not audited
                 arm = timed.task, timed.lane, timed.twin, timed.kind
                 self._slices.setdefault(arm, []).append((block.index, timed))
-        self.pairs = record.plan.pairs
+        able = set(record.plan.pairs)
+        self.pairs = tuple(pair for pair in product(self.tasks, self.lanes) if pair in able)
         if absent := sorted({task for task in self.tasks if (task, self.baseline) not in self.pairs}):
             raise InputError(
                 f"{self.baseline} is no baseline here: it is not in the race of {', '.join(absent)}"
@@ -63,11 +72,11 @@ class RecordSamples(Generic[L]):
         return self._lanes[key]
 
     def __iter__(self) -> Iterator[L]:
-        """Every lane on every task that it can do, in the plan's order."""
+        """Every lane on every task that it can do, by tier."""
         return (self[pair] for pair in self.pairs)
 
     def of_task(self, task: str) -> list[L]:
-        """Every lane in the race of a task, in the plan's order."""
+        """Every lane in the race of a task, by tier."""
         return [self[pair] for pair in self.pairs if pair[0] == task]
 
     def slices(

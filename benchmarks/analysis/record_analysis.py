@@ -30,12 +30,12 @@ class RecordAnalysis(RecordSamples["LaneAnalysis"]):
 
     @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:
-        """A verdict for every task and lane, in the plan's order; one family of comparisons."""
+        """A verdict for every task and lane, by tier; one family of comparisons."""
         return give_verdicts(self)
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
-        """A row for every task and lane, in the plan's order."""
+        """A row for every task and lane, by tier."""
         return with_over_fastest([make_row(self[each.task, each.lane], each) for each in self.verdicts])
 
     @cached_property

@@ -1,7 +1,7 @@
 """How a lane looks in every chart: its color says the framework, its shape and dashes the tier.
 
 The colors are Okabe and Ito's (2008), which people with any color vision tell apart; each has a contrast of at
-least 3 with both backgrounds. Lanes of one framework and tier differ in their dashes.
+least 3 with both backgrounds. Lanes of one color and tier differ in their dashes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,11 @@ from ...record import AnyRecord
 COLORS = {"numpy": "#0072B2", "torch": "#D55E00", "jax": "#009E73", "numba": "#AA4499"}
 OTHERS = ("#8A6D00", "#6F6F6F")
 SHAPES = {"documented": "circle", "tuned": "square", "fused": "triangle-up"}
-DASHES = {"documented": ((1, 0),), "tuned": ((6, 2), (6, 2, 1, 2)), "fused": ((2, 2), (1, 3))}
+DASHES = {
+    "documented": ((1, 0), (12, 2), (12, 2, 2, 2)),
+    "tuned": ((6, 2), (6, 2, 1, 2)),
+    "fused": ((2, 2), (1, 3)),
+}
 OUTLINES = {  # of the shapes, for the legend: within 12 x 12
     "circle": "M6 2a4 4 0 1 0 .01 0z",
     "square": "M2.5 2.5h7v7h-7z",
@@ -53,11 +57,11 @@ class LaneStyles:
         for lane in self.lanes:
             arm = arms.get(lane)
             framework, tier = (arm.framework, arm.tier) if arm else (LaneName.parse(lane).framework, "")
-            place = seen[framework, tier] = seen.get((framework, tier), -1) + 1
-            dashes = DASHES.get(tier, ((4, 4),))
             if framework not in COLORS:
                 others.setdefault(framework, OTHERS[len(others) % len(OTHERS)])
             color = COLORS.get(framework) or others[framework]
+            place = seen[color, tier] = seen.get((color, tier), -1) + 1
+            dashes = DASHES.get(tier, ((4, 4),))
             self.of[lane] = LaneStyle(lane, color, SHAPES.get(tier, "cross"), dashes[place % len(dashes)])
 
     def some(self, lanes: Collection[str]) -> list[LaneStyle]:

@@ -387,14 +387,15 @@ def test_an_address_of_nothing_does_no_harm(hash: str, opened: Open) -> None:
 
 def test_an_address_within_the_open_page_changes_the_table(opened: Open) -> None:
     one = opened("reference")
-    tab = one.page
+    tab, record = one.page, load(REFERENCE)
+    lanes, rows = len(record.plan.lanes), len(record.plan.pairs)
     tab.evaluate("location.hash = 'task=wide'")
-    one.until("document.getElementById('count').textContent == '9 of 27 rows'")
+    one.until(f"document.getElementById('count').textContent == '{lanes} of {rows} rows'")
     tab.evaluate("location.hash = 'wide-time'")  # a chart's: it leaves the table as it is
     tab.wait_for_timeout(100)
     assert set(column(tab, "task")) == {"wide"}
     tab.evaluate("location.hash = 'lesson-jax-fused'")  # a row's that is not shown
-    one.until("document.getElementById('count').textContent == '27 of 27 rows'")
+    one.until(f"document.getElementById('count').textContent == '{rows} of {rows} rows'")
 
 
 def test_a_row_and_a_chart_have_links_that_lead_to_them(opened: Open) -> None:

@@ -155,7 +155,7 @@ def test_every_task_of_a_record_has_a_sentence_of_its_own() -> None:
     analysis = RecordAnalysis(load(REFERENCE))
     for task in analysis.tasks:
         text = headline(analysis, task)
-        rows = [row for row in analysis.rows_of(task) if row.time]
+        rows = [row for row in analysis.rows_of(task) if row.time and not row.verdict.no_claim]
         leader = min(rows, key=lambda row: row.time.value if row.time else 0)
         assert text.startswith(f"On {'the lesson' if task == 'lesson' else task} {leader.lane} takes ")
         assert text.count(f" as {BASE}") == 1
