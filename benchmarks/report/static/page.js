@@ -52,14 +52,23 @@ async function draw(place) {
 // only what is about to be seen: a closed part of the page has no width yet
 const seen = new IntersectionObserver(
   (entries) => {
-    for (const entry of entries.filter((each) => each.isIntersecting)) {
-      seen.unobserve(entry.target);
-      draw(entry.target);
-    }
+    for (const entry of entries.filter((each) => each.isIntersecting)) drawNow(entry.target);
   },
   { rootMargin: "600px" },
 );
-for (const place of places) seen.observe(place);
+const waiting = new Set(); // places to be drawn once they are seen
+
+function drawLater(place) {
+  waiting.add(place);
+  seen.observe(place);
+}
+
+function drawNow(place) {
+  seen.unobserve(place);
+  if (waiting.delete(place)) draw(place);
+}
+
+places.forEach(drawLater);
 
 // --- saving ---
 
@@ -107,13 +116,14 @@ for (const tools of document.querySelectorAll(".tools")) {
 
 // --- addresses ---
 
-// an address inside a folded part of the page opens it
+// an address inside a folded part of the page opens it; a chart's is drawn, wherever others have pushed it since
 function unfold() {
   const target = document.getElementById(location.hash.slice(1));
   const folded = target?.closest("details:not([open])");
   if (!folded) return;
   folded.open = true;
   target.scrollIntoView();
+  target.querySelectorAll("[data-chart]").forEach(drawNow);
 }
 
 addEventListener("hashchange", unfold);
@@ -155,5 +165,5 @@ addEventListener("afterprint", () => {
   for (const copy of before.copies) copy.remove();
   for (const part of before.folded) part.open = false;
   for (const place of places) seen.unobserve(place);
-  for (const place of places) seen.observe(place); // drawn again as wide as the screen once they are seen
+  places.forEach(drawLater); // drawn again as wide as the screen once they are seen
 });

@@ -25,6 +25,7 @@ from samestep.benchmarks.measure.process import WorkerError, described
 from samestep.benchmarks.pytest_plugin.run_folder import holds, write_run
 from samestep.benchmarks.record import Calibration, Cold, Record
 from samestep.benchmarks.record.files import first_fault, json_text, load, write_text
+from samestep.benchmarks.record.machine import Environment
 from tests.helpers.paths import ROOT
 from tests.helpers.records import record
 from tests.helpers.sessions import LIMITS, TASKS, requested
@@ -33,6 +34,7 @@ NOT_FINITE = (math.nan, math.inf, -math.inf)
 EXAMPLES: dict[Any, Any] = {  # where a model asks for more than types
     Task: {"layers": (Linear(in_features=1, out_features=1),)},
     Loss: {"name": "huber"},
+    Environment: dict.fromkeys(("boot", "installed", "source"), "0" * 16),
 }
 
 
