@@ -114,7 +114,8 @@ class Lazy(Copying):
     def get(self, value: Any) -> Host:
         if isinstance(value, Late):
             ended = self.copy_of(value.state)
-            return np.concatenate([value.early, super().epoch(ended, *value.run)[1]])
+            late = super().epoch(ended, *value.run)[1]  # of no dtype where there are no further steps
+            return np.concatenate([value.early, late], dtype=value.early.dtype)
         return super().get(value)
 
     def sync(self, value: Any) -> None:
@@ -211,7 +212,7 @@ class RemembersAPart(Trap):
             state, early = super().epoch(state, data, rows[:cut], batch_size, learning_rates[:quarter])
             self.quarters[key] = self.params(state), np.array(early)
         state, late = super().epoch(state, data, rows[cut:], batch_size, learning_rates[quarter:])
-        return state, np.concatenate([np.asarray(early), np.asarray(late)])
+        return state, np.concatenate([early, late], dtype=np.asarray(early).dtype)
 
 
 class LooksForOrders(NumpyTuned):
