@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import product
 from typing import Any, Generic, TypeVar, get_args
 
 from samestep.backends.interface import Tier
@@ -26,6 +25,7 @@ from ..record import (
     Slice,
     TimedSlice,
 )
+from ..record.plan import work_pairs
 from ..record.proof import Judgement
 from ..statistics.inference import Interval, interval, t_interval
 from .lane_times import LogTimes, block_medians, block_ratios, log_times
@@ -60,8 +60,7 @@ class RecordSamples(Generic[L]):
                     continue  # what its process did before it died was not audited
                 arm = timed.task, timed.lane, timed.twin, timed.kind
                 self._slices.setdefault(arm, []).append((block.index, timed))
-        able = set(record.plan.pairs)
-        self.pairs = tuple(pair for pair in product(self.tasks, self.lanes) if pair in able)
+        self.pairs = work_pairs(self.tasks, self.lanes, record.plan.unsupported_pairs)
         if absent := sorted({task for task in self.tasks if (task, self.baseline) not in self.pairs}):
             raise InputError(
                 f"{self.baseline} is no baseline here: it is not in the race of {', '.join(absent)}"
