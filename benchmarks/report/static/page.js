@@ -116,14 +116,16 @@ for (const tools of document.querySelectorAll(".tools")) {
 
 // --- addresses ---
 
-// an address inside a folded part of the page opens it; a chart's is drawn, wherever others have pushed it since
+// an address inside a folded part of the page opens it, where the browser has not; a chart's is drawn, wherever
+// others have pushed it since
 function unfold() {
   const target = document.getElementById(location.hash.slice(1));
   const folded = target?.closest("details:not([open])");
-  if (!folded) return;
-  folded.open = true;
-  target.scrollIntoView();
-  target.querySelectorAll("[data-chart]").forEach(drawNow);
+  if (folded) {
+    folded.open = true;
+    target.scrollIntoView();
+  }
+  target?.querySelectorAll("[data-chart]").forEach(drawNow);
 }
 
 addEventListener("hashchange", unfold);
