@@ -73,10 +73,16 @@ class TimedWork:
         self.plain = documented_lane(backend)
         self.typical: float | None = None  # nanoseconds of the last run that warmed up
         with self.precision():
-            self.data = backend.put(files.x), backend.put(files.y)
-            backend.sync(self.data)
+            self.data = self.placed(files.x), self.placed(files.y)
+            self.placed(files.y[:1])  # JAX frees what it has copied from only at a later call
         for array in (files.x, files.y):
             drop_pages(array)
+
+    def placed(self, array: Host) -> Any:
+        """An array on the device, when it has arrived there."""
+        there = self.backend.put(array)
+        self.backend.sync(there)
+        return there
 
     def precision(self) -> Any:
         return self.backend.precision(self.files.task.dtype)

@@ -171,6 +171,8 @@ def of_conclusion(certificate: Certificate) -> Iterator[str]:
     statuses = [judgement.status for judgement in judgements]
     beyond = any(worst.share > 1 for judgement in judgements for worst in judgement.quantities.values())
     shown = {judgement.unrecorded for judgement in judgements if judgement.status == "pass"}  # not "not run"
+    if certificate.status == "pass" and not {*statuses} <= {"pass", "not run"}:
+        yield "it passed, and one dtype did not"
     if certificate.status == "pass" and len(shown) > 1:
         yield "it passed, and one dtype shows what the other does not"
     if statuses and (certificate.status != statuses[-1] or (certificate.status == "pass" and beyond)):

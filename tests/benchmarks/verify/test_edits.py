@@ -98,6 +98,19 @@ def judged(document: Json) -> Json:
     return certified(document)["certificate"]["evidence"][-1]["judgement"]
 
 
+def no_float64(document: Json) -> None:
+    """The evidence of a lane on a device without float64."""
+    first = certified(document)["certificate"]["evidence"][0]
+    bare = {name: first["judgement"][name] for name in ("dtype", "reference")}
+    reason = "put raised TypeError: there is no float64 here"
+    first.update(judgement={**bare, "status": "not run", "reason": reason}, final=None, untraced=[])
+    for check in ("output", "probe"):
+        first[check] = None
+    both = [evidence["judgement"] for evidence in certified(document)["certificate"]["evidence"]]
+    sentence = "; ".join(f"{one['dtype']}: {one['reason']}" for one in both)
+    certified(document)["certificate"].update(reason=sentence)
+
+
 def largest(document: Json) -> Json:
     return judged(document)["quantities"]["params"]
 
@@ -216,6 +229,10 @@ FOUND: dict[str, tuple[Edit, str]] = {
         lambda d: certified(d)["certificate"].update(reason="nobody has ever doubted it"),
         "the reason of its certificate does not follow",
     ),
+    "a dtype that failed": (
+        lambda d: certified(d)["certificate"]["evidence"][0]["judgement"].update(status="fail"),
+        "it passed, and one dtype did not",
+    ),
     # what is missing
     "a lane's description": (drop(record, "arms"), "its description is missing"),
     "a certificate": (drop(record, "certified"), "numpy on lesson: certificate missing"),
@@ -311,6 +328,7 @@ NOT_CHECKED: dict[str, tuple[Edit, str]] = {
     "machine": (lambda d: d.pop("machine_info"), "the machine: there are no facts of it"),
     "date": (lambda d: d.pop("datetime"), "when the file was written"),
     "plugin": (lambda d: d.pop("version"), "the version of pytest-benchmark"),
+    "a dtype that was not run": (no_float64, "the float64 steps of numpy on lesson: put raised TypeError"),
     "code": (
         lambda d: (put(arm, tier="fused")(d), put(environment, source="0" * 16)(d)),
         "tier is 'fused'; it declares 'documented'; made by another version of the code",
