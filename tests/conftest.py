@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
+import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,9 +20,21 @@ from tests.helpers.processes import SMOKE, samestep
 def pytest_configure() -> None:
     """A shell starts what it runs in the background with Ctrl-C ignored, and so would be all that tests start."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    keep_bytecode()
     # pytest-benchmark switches itself off where it sees these; the sessions of tests are to see nothing of ours
     if worker := os.environ.pop("PYTEST_XDIST_WORKER", None):
         take_cpus(int(worker.removeprefix("gw")), int(os.environ.pop("PYTEST_XDIST_WORKER_COUNT")))
+
+
+def keep_bytecode() -> None:
+    """Where Python is told to write no bytecode, as in many containers, the folder of the environment gets it.
+
+    Else every process of every test compiles what it imports: JAX takes three times as long, PyTorch twice.
+    """
+    if sys.dont_write_bytecode and not sys.pycache_prefix:
+        sys.dont_write_bytecode = False
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = str(Path(sys.prefix, "bytecode"))
 
 
 def take_cpus(worker: int, workers: int) -> None:
@@ -48,9 +63,21 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session")
-def smoke(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """The folder and the output of a small run of `samestep compare`, from a folder that is no checkout."""
-    folder = tmp_path_factory.mktemp("smoke")
-    done = samestep("compare", *SMOKE, "--out", str(folder / "run"), cwd=folder)
+def smoke(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """The folder and the output of a small run of `samestep compare`, from a folder that is no checkout.
+
+    Test processes that run side by side read the same one: the first that needs it makes it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if hasattr(request.config, "workerinput") else base) / "smoke"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (said := folder / "said.json").exists():
+            made = samestep("compare", *SMOKE, "--out", str(folder / "run"), cwd=folder)
+            said.write_text(json.dumps([made.args, made.returncode, made.stdout, made.stderr]))
+    done = subprocess.CompletedProcess(*json.loads(said.read_text()))
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "run", done
