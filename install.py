@@ -76,20 +76,36 @@ def main() -> int:
     print(f"installing {what}, with {'uv' if uv else 'pip'}: one to four minutes", flush=True)
     if options.next in NEXT and options.tests == options.next.startswith("test"):
         print(NEXT[options.next], flush=True)
-    pip = (
-        [uv, "pip", "install", "--quiet", "--python", PYTHON]
-        if uv
-        else [PYTHON, "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]
-    )
     steps = [(["-r", lock], lock)]
     if not options.tests:
         steps.append((["--no-deps", "--editable", "."], "samestep"))
     for arguments, name in steps:
-        if run([*pip, *arguments], LOG, name):
+        if run([*installer(uv), *arguments], LOG, name):
             print(*LOG.read_text(errors="replace").splitlines()[-LINES:], sep="\n", file=sys.stderr)
             return fail(f"{name} could not be installed; all that was said is in {LOG}")
     print(f"ready after {time.monotonic() - begin:.0f} s", flush=True)
     return 0
+
+
+def installer(uv: str | None) -> list[str | Path]:
+    """The command that installs with uv, or with pip.
+
+    Bytecode takes half a minute, and Python keeps what it compiles by itself. Where it is told to write none, as
+    in many containers, all is compiled here: else every process of a run compiles its framework, for seconds.
+    """
+    is_kept = not os.environ.get("PYTHONDONTWRITEBYTECODE")
+    if uv:
+        return [
+            uv,
+            "pip",
+            "install",
+            "--quiet",
+            *([] if is_kept else ["--compile-bytecode"]),
+            "--python",
+            PYTHON,
+        ]
+    compiling = ["--no-compile"] if is_kept else []
+    return [PYTHON, "-m", "pip", "install", "--quiet", *compiling, "--disable-pip-version-check"]
 
 
 def pip_settings() -> set[str]:

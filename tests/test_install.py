@@ -52,6 +52,15 @@ def test_the_locks_hold_each_package_once() -> None:
     assert {"torch", "jax", "flax", "optax", "numpy", "pytest-benchmark"} <= names["requirements.lock"]
 
 
+def test_bytecode_is_made_where_python_may_not_keep_it(
+    install: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for value, is_kept in (("", True), ("1", False)):
+        monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", value)
+        assert ("--no-compile" in install.installer(None)) == is_kept
+        assert ("--compile-bytecode" in install.installer("uv")) != is_kept
+
+
 @pytest.mark.slow
 def test_an_install_that_fails_shows_the_last_lines_and_names_the_log(tmp_path: Path) -> None:
     shutil.copy(ROOT / "install.py", tmp_path)
