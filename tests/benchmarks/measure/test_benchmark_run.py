@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -187,15 +188,25 @@ def test_a_session_that_is_killed_again_and_again_is_finished_to_the_same_cells(
     assert blocks == {(b, t.name): 6 + 4 * (b == 0) for b in range(TINY.blocks) for t in TASKS}
 
 
-@pytest.fixture
-def stopped(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def stopped_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that was stopped before its first certificate."""
+    folder = tmp_path_factory.mktemp("stopped")
+
     def stop(phase: str, *_: object) -> None:
         if phase == "certify":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, "numpy", "numpy:tuned", progress=stop)
-    return tmp_path
+        run(folder, "numpy", "numpy:tuned", progress=stop)
+    return folder
+
+
+@pytest.fixture
+def stopped(stopped_once: Path, tmp_path: Path) -> Path:
+    """A copy of its folder."""
+    shutil.copytree(stopped_once, tmp_path / "stopped")
+    return tmp_path / "stopped"
 
 
 @pytest.mark.parametrize("field", ["boot", "installed", "source"])
