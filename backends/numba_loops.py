@@ -20,12 +20,20 @@ Loop = TypeVar("Loop", bound=Callable[..., Any])
 
 def compiled(function: Loop) -> Loop:
     """Compiled as it is written; a division by zero is infinite, as in NumPy."""
-    return cast(Loop, njit(cache=True, error_model="numpy")(function))
+    return _jitted(function, error_model="numpy")
 
 
 def reordered(function: Loop) -> Loop:
     """Compiled with sums in any order and products fused into them; infinities and NaN stay what they are."""
-    return cast(Loop, njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract"})(function))
+    return _jitted(function, error_model="numpy", fastmath={"reassoc", "contract"})
+
+
+def _jitted(function: Loop, **options: Any) -> Loop:
+    """Compiled and kept in Numba's cache; in this process alone where no folder for it can be written to."""
+    try:
+        return cast(Loop, njit(cache=True, **options)(function))
+    except RuntimeError:
+        return cast(Loop, njit(**options)(function))
 
 
 class Settings(NamedTuple):

@@ -153,10 +153,12 @@ def split(rows: CompleteRows, *, seed: int) -> Split:
     varies = _varying(x, rows)
     features, dropped = (tuple(compress(rows.features, chosen)) for chosen in (varies, ~varies))
     # Rows first, then columns: the memory layout decides the order of the sums, and so the last digit of a mean.
-    x, x_test, mean, scale = _standardized(x[:, varies], x_test[:, varies], features, rows.source)
+    x, x_test = x[:, varies], x_test[:, varies]
+    mean, scale = _standardize(x, x_test, features, rows.source)
     transform = Transform(feature_mean=tuple(mean.tolist()), feature_scale=tuple(scale.tolist()))
     if rows.classes is None:
-        y, y_test, mean, scale = _standardized(y[:, None], y_test[:, None], (rows.target,), rows.source)
+        y, y_test = y[:, None], y_test[:, None]
+        mean, scale = _standardize(y, y_test, (rows.target,), rows.source)
         target = {"target_mean": float(mean[0]), "target_scale": float(scale[0])}
         transform = transform.model_copy(update=target)
     return Split(
@@ -208,24 +210,30 @@ def _varying(x: Float64, rows: CompleteRows) -> NDArray[np.bool_]:
     return varies
 
 
-def _standardized(
+def _standardize(
     train: Float64, test: Float64, names: tuple[str, ...], source: str
-) -> tuple[Float64, Float64, Float64, Float64]:
-    """(train, test, mean, scale) with (value - mean) / scale applied to both; no column of train is constant.
+) -> tuple[Float64, Float64]:
+    """Make (value - mean) / scale of both, in their own memory; gives (mean, scale).
+
+    No column of train is constant.
 
     Columns are first scaled by the power of two that brings the largest training value to between 1/2 and 1.
     That is exact, and neither a sum nor a square can then overflow or vanish.
     """
     exponent = np.frexp(np.abs(train).max(axis=0))[1]
     with np.errstate(over="ignore"):
-        train, test = np.ldexp(train, -exponent), np.ldexp(test, -exponent)
+        for part in (train, test):
+            np.ldexp(part, -exponent, out=part)
     mean = train.mean(axis=0)
-    scale = np.sqrt(np.square(train - mean).mean(axis=0))
-    train, test = (train - mean) / scale, (test - mean) / scale
+    train -= mean
+    scale = np.sqrt(np.square(train).mean(axis=0))
+    train /= scale
+    test -= mean
+    test /= scale
     far = np.abs(test).max(axis=0) > LARGEST
     if far.any():
         raise InputError(
             f"{source}: column {names[int(far.argmax())]!r} has a held-out value more than {LARGEST:.1g} "
             "standard deviations from the mean of the training rows: remove or fix that row"
         )
-    return train, test, np.ldexp(mean, exponent), np.ldexp(scale, exponent)
+    return np.ldexp(mean, exponent), np.ldexp(scale, exponent)

@@ -52,10 +52,10 @@ def load(spec: File) -> Split:
     refuse(spec.path, [*faults, *_questions(spec, chosen)])
     rows = rows_of(chosen, spec)
     _refuse_constant(spec, chosen, rows)
-    made = CompleteRows(
-        rows.x, rows.y, rows.features, spec.target, spec.path, skipped_rows=rows.skipped + source.empty_rows
-    )
     understood = lines_of(spec, source, chosen, rows, left_out)
+    del found, chosen  # the rows hold their values once more
+    skipped = rows.skipped + source.empty_rows
+    made = CompleteRows(rows.x, rows.y, rows.features, spec.target, spec.path, skipped_rows=skipped)
     return replace(split(made, seed=spec.seed), understood=understood)
 
 

@@ -141,6 +141,13 @@ class RunFolder:
             what = "a run" if self.is_finished else "something"
             raise InputError(f"{self.run}: already holds {what} ({present[0]}); name another folder")
 
+    def check_writable(self) -> None:
+        """Raise InputError where no run can be written, before any work is done for one."""
+        run = self.run.absolute()
+        place = next(folder for folder in (run, *run.parents) if os.path.isdir(folder))
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise InputError(f"{self.run}: {place} cannot be written to; choose another folder with --out")
+
     @property
     def is_half_planned(self) -> bool:
         """Whether nothing but the data of tasks lies here: an end came before the plan was written."""

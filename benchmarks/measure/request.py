@@ -103,6 +103,8 @@ def resolve(options: Options, *, tasks: Sequence[Task] = (), race: bool = True) 
         raise InputError(f"the baseline {baseline} cannot run here: {missing[baseline]}")
     out = Path(options.out) if options.out else default_folder()
     RunFolder(out).check_free()
+    if race:
+        RunFolder(out).check_writable()
     chosen = choose_tasks(options, tasks)
     request = RunRequest(
         tasks=chosen.tasks,

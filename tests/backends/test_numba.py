@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from samestep import backends
 from samestep.backends.spec import SGD, Linear, Loss, ReLU, Synthetic, Task
+from tests.helpers.paths import ROOT
 
 if backends.missing("numba"):
     pytest.skip("numba is not here", allow_module_level=True)
@@ -122,3 +124,30 @@ def test_programs_are_counted_where_they_are_compiled_and_where_a_cache_has_them
         if compiled:
             times = {path: path.stat().st_mtime_ns for path in files}
     assert times == {path: path.stat().st_mtime_ns for path in files}  # nothing was compiled anew
+
+
+UNCACHED = """
+from samestep.backends import numba_loops
+import numpy as np
+row = np.arange(3.0)
+print(numba_loops.weighted_sum(row, row), numba_loops.weighted_sum.stats.cache_path)
+"""
+
+
+def test_it_runs_where_no_folder_can_hold_its_cache(tmp_path: Path) -> None:
+    """A checkout that cannot be written to, and no home."""
+    shutil.copytree(ROOT / "backends", tmp_path / "samestep" / "backends", ignore=lambda *_: {"__pycache__"})
+    shutil.copyfile(ROOT / "samestep" / "__init__.py", tmp_path / "samestep" / "__init__.py")
+    (tmp_path / "samestep" / "backends" / "__pycache__").touch()  # where the folder would be
+    nowhere = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"), str(Path(os.devnull) / "home"))
+    variables = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+    done = subprocess.run(
+        [sys.executable, "-c", UNCACHED],
+        cwd=tmp_path,
+        env=variables | nowhere | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["5.0", "None"]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 NUMERIC = re.compile(r"(BOOLEAN|U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL\(.*\)|NULL)$")
+MOST_VALUES = 1 << 22  # that DuckDB hands over at once: it holds them a second time
 Expression: TypeAlias = Callable[[str], str]  # SQL made of a column's name
 
 
@@ -64,9 +65,13 @@ class Table:
         """An expression of each column as float64 (rows,), NaN where it is NULL."""
         if not columns:
             return []
-        listed = ", ".join(f"{expression(f'c{column}')} AS v{column}" for column in columns)
-        values = self.database.execute(f"SELECT {listed} FROM t").fetchnumpy()
-        return [_filled(values[f"v{column}"]) for column in columns]
+        at_once, found = max(1, MOST_VALUES // max(self.rows, 1)), list[Float64]()
+        for begin in range(0, len(columns), at_once):
+            some = columns[begin : begin + at_once]
+            listed = ", ".join(f"{expression(f'c{column}')} AS v{column}" for column in some)
+            values = self.database.execute(f"SELECT {listed} FROM t").fetchnumpy()
+            found += [_filled(values[f"v{column}"]) for column in some]
+        return found
 
     def present(self, columns: Sequence[int]) -> list[int]:
         """How many fields of each of some columns are not NULL."""

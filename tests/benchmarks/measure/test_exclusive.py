@@ -9,6 +9,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -159,3 +160,30 @@ def check_full_disk(most_bytes: int, place: Path) -> None:
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     assert sorted(path.name for path in folder.run.iterdir()) == ["benchmark.json", "table.md"]
     assert json.loads((folder.run / "benchmark.json").read_text())["benchmarks"]
+
+
+FOR_ANY_USER = """
+import os, sys
+from samestep.benchmarks.console.errors import InputError
+from samestep.benchmarks.measure.options import Options
+from samestep.benchmarks.measure.request import resolve
+for out in sys.argv[1:]:
+    try:
+        resolve(Options(lane=["numpy"], baseline="numpy", data="nowhere.csv", target="y", out=out))
+    except InputError as error:
+        print(error)
+    if os.geteuid() == 0:  # who may write anywhere
+        os.setuid(65534)
+"""
+
+
+def test_a_folder_that_cannot_be_written_to_is_said_before_the_data_are_read(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory() as closed:  # pytest's folders are closed to other users
+        os.chmod(closed, 0o555)
+        outs = [str(tmp_path), closed, f"{closed}/a/b"]
+        command = [sys.executable, "-c", FOR_ANY_USER, *outs]
+        done = subprocess.run(command, cwd=closed, capture_output=True, text=True, timeout=300)
+    free, *refused = done.stdout.splitlines()
+    assert free.startswith("nowhere.csv: no such file"), done.stderr
+    cannot = f"{closed} cannot be written to; choose another folder with --out"
+    assert refused == [f"{out}: {cannot}" for out in outs[1:]], done.stderr
