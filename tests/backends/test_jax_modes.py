@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -85,18 +86,30 @@ def assert_same_bits(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -
         np.testing.assert_array_equal(value, other[name], strict=True, err_msg=name)
 
 
+SMALL = 4 * BATCH * (FEATURES + 1) * 4  # bytes of a chunk that holds four steps in float32 and two in float64
+
+
+@cache
+def lane_of(name: str, chunk_bytes: int) -> Backend:
+    """A lane for one size of chunks, read when a program is traced; what it compiles serves all tests."""
+    return backends.load(name)
+
+
+def chunked(name: str) -> Backend:
+    """The lane whose programs have chunks of the present size."""
+    return lane_of(name, jax_chunks.CHUNK_BYTES)
+
+
 @pytest.fixture
-def small_chunks(monkeypatch: pytest.MonkeyPatch) -> int:
-    """A chunk holds four steps in float32 and two in float64."""
-    monkeypatch.setattr(jax_chunks, "CHUNK_BYTES", 4 * BATCH * (FEATURES + 1) * 4)
-    return 4
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jax_chunks, "CHUNK_BYTES", SMALL)
 
 
 # fewer steps than a chunk, a chunk, several, not a multiple; with a partial batch, with it alone, with one batch
 @pytest.mark.parametrize("rows", [5, 10, 25, 40, 43, 80, 110, 119])
-def test_an_epoch_is_its_steps_wherever_a_chunk_ends(small_chunks: int, rows: int) -> None:
+def test_an_epoch_is_its_steps_wherever_a_chunk_ends(small_chunks: None, rows: int) -> None:
     inputs = Inputs(line(rows))
-    assert_same_bits(inputs.trained(backends.load("jax:fused")), inputs.trained(backends.load("jax:tuned")))
+    assert_same_bits(inputs.trained(chunked("jax:fused")), inputs.trained(chunked("jax:tuned")))
 
 
 @pytest.mark.parametrize("changes", TASKS.values(), ids=TASKS)
@@ -104,18 +117,18 @@ def test_every_kind_of_task_is_chunked_alike(
     monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
 ) -> None:
     inputs = Inputs(line(119, **changes))
-    whole = inputs.trained(backends.load("jax:fused"))
-    monkeypatch.setattr(jax_chunks, "CHUNK_BYTES", 4 * BATCH * (FEATURES + 1) * 4)
+    whole = inputs.trained(chunked("jax:fused"))
+    monkeypatch.setattr(jax_chunks, "CHUNK_BYTES", SMALL)
     assert jax_chunks.steps_at_once((inputs.x, inputs.y), BATCH) in (2, 4)
-    assert_same_bits(inputs.trained(backends.load("jax:fused")), whole)
-    assert_same_bits(inputs.trained(backends.load("jax:tuned")), whole)
+    assert_same_bits(inputs.trained(chunked("jax:fused")), whole)
+    assert_same_bits(inputs.trained(chunked("jax:tuned")), whole)
     assert {value.dtype for value in whole.values()} == {np.dtype(inputs.task.dtype)}
 
 
 @pytest.mark.parametrize("changes", TASKS.values(), ids=TASKS)
-def test_the_timed_program_is_the_traced_one(small_chunks: int, changes: dict[str, Any]) -> None:
+def test_the_timed_program_is_the_traced_one(small_chunks: None, changes: dict[str, Any]) -> None:
     inputs = Inputs(line(119, epochs=1, **changes))
-    lane = backends.load("jax:fused")
+    lane = chunked("jax:fused")
     trained, trace = inputs.trained(lane), inputs.traced(lane)
     buffers = {f"buffer of {name}": values[-1] for name, values in trace.buffers.items()}
     ends = {name: values[-1] for name, values in trace.params.items()} | buffers
