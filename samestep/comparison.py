@@ -17,6 +17,7 @@ from .benchmarks.datasets import frames
 from .benchmarks.datasets.spelling import text_of
 from .benchmarks.measure import RunRequest, duration, measure
 from .benchmarks.measure.exclusive import made_folder
+from .benchmarks.measure.folder import RunFolder
 from .benchmarks.measure.options import Options
 from .benchmarks.measure.request import default_folder, resolve
 from .benchmarks.pytest_plugin.run_folder import write_run
@@ -135,13 +136,14 @@ def _in_a_file(data: object, options: Options) -> Iterator[Options]:
     path = out / DATA
     if os.path.lexists(path):
         raise InputError(f"{out}: already holds {DATA}; name another folder")
-    made = not out.exists()
+    RunFolder(out).check_writable()
+    made = [folder for folder in (out, *out.parents) if not folder.exists()]
     out.mkdir(parents=True, exist_ok=True)
     try:
         target = frames.write(data, path, options.target)
         yield replace(options, data=str(path), target=target, out=str(out))
     except InputError:
         path.unlink(missing_ok=True)
-        if made:
-            out.rmdir()
+        for folder in made:
+            folder.rmdir()
         raise

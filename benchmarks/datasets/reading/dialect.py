@@ -60,6 +60,7 @@ def dialect_of(name: str, lines: Sequence[str], separator: str | None) -> Dialec
     if not chosen and (best.width < 2 or best.alike < FITS):
         blanks = _fit(body, BLANK, quote)
         best = blanks if blanks.width > 1 and blanks.alike >= FITS and blanks.score > best.score else best
+    comment = comment or _comment_below(lines[start:], best, quote)
     return Dialect(best.separator, quote, best.width, comment, start)
 
 
@@ -88,6 +89,17 @@ def is_number(field: str) -> bool:
 
 
 # --- the separator --------------------------------------------------------------------------------------------
+
+
+def _comment_below(lines: Sequence[str], fit: _Fit, quote: str) -> str:
+    """The mark of comments that begin right below the names; none where a row of values begins with it too."""
+    for mark in COMMENTS:
+        marked = [line for line in lines if line.startswith(mark)]
+        if lines[1:2] == marked[:1] and not any(
+            len(fields) >= fit.width for fields in records(marked, fit.separator, quote)
+        ):
+            return mark if marked else ""
+    return ""
 
 
 class _Fit(NamedTuple):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import samestep
 from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.datasets import frames
 from tests.helpers.own_files import load, original, refused
@@ -76,3 +77,15 @@ def test_what_is_no_table(tmp_path: Path, data: Any, message: str) -> None:
 def test_a_frame_needs_a_target(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="data needs target, the column to predict; it has a, n"):
         written(tmp_path, COLUMNS)
+
+
+def test_data_that_cannot_be_used_leave_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a part of the run's folder was there already, that part stays."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    for out in (None, "mine/run/a"):
+        with pytest.raises(InputError, match="text in 'kind'"):
+            samestep.compare(data=COLUMNS, target="y", lanes="numpy", baseline="numpy", out=out)
+        assert list(tmp_path.rglob("*")) == [tmp_path / "mine"]

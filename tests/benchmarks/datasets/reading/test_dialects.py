@@ -42,6 +42,7 @@ FILES: dict[str, str] = {
     "comments above.csv": lines(POINT, "# made by a program", "# in 2013", NAMES),
     "names in a comment.txt": lines([row.replace(",", " ") for row in POINT], "# a y"),
     "a comment in the middle.csv": lines([*POINT[:6], "# half", *POINT[6:]], "# begin", NAMES),
+    "comments below the names.csv": lines([*POINT[:6], "# half", *POINT[6:]], NAMES, "## begin ##"),
     "a separator that only the first line has.csv": lines(POINT, "a;y"),
     "spaces around.csv": lines([f" {row.replace(',', ' , ')} " for row in POINT], " a , y "),
     "quotes around.csv": lines(['"' + row.replace(",", '","') + '"' for row in POINT], '"a","y"'),
@@ -192,3 +193,9 @@ def test_what_is_written_is_read(
         exact = np.array([row[place] for row in rows], dtype=float)
         # the value, its mean and its scale each take a few roundings of the largest value
         np.testing.assert_allclose(columns[name], exact, rtol=0, atol=1e-14 * len(rows) * np.abs(exact).max())
+
+
+def test_words_that_begin_like_a_comment_are_words(tmp_path: Path) -> None:
+    path = tmp_path / "colors.csv"
+    path.write_text(lines([f"#ff00{number:02d},{row}" for number, row in enumerate(POINT)], f"color,{NAMES}"))
+    assert "text in 'color' ('#ff0000' and 11 more)" in refused(path)
