@@ -17,4 +17,5 @@ from .unseen_second import SECOND
 __all__ = ["MUTANTS", "Mutant"]
 
 ALL: dict[str, Mutant | PortMutant] = {**FORESEEN, **FIRST, **SECOND, **THIRD}
-MUTANTS = {what: mutant for what, mutant in ALL.items() if backends.missing(mutant.framework) is None}
+HERE = {name for name in {mutant.framework for mutant in ALL.values()} if backends.missing(name) is None}
+MUTANTS = {what: mutant for what, mutant in ALL.items() if mutant.framework in HERE}
