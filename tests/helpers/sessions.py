@@ -53,3 +53,9 @@ def prepared(folder: Path, wanted: Task) -> task_files.TaskFiles:
     """A task laid out in a folder, as a worker reads it."""
     task_files.write(folder, wanted, datasets.load(wanted.dataset), initial_parameters(wanted))
     return task_files.read(folder)
+
+
+def small_race(folder: Path, **fields: Any) -> str:
+    """The record, as JSON, of two lanes in three blocks with control slices."""
+    effort = Effort(name="small", blocks=3, rounds=(2, 2), slice_ms=1.0, controls=2)
+    return measure(requested(folder, "numpy", "numpy:tuned", effort=effort, **fields)).model_dump_json()

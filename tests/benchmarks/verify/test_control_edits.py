@@ -9,23 +9,21 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from samestep.benchmarks.analysis import RecordAnalysis
-from samestep.benchmarks.measure import grid, measure
-from samestep.benchmarks.record import Effort, Record, Record1
+from samestep.benchmarks.measure import grid
+from samestep.benchmarks.record import Record, Record1
 from samestep.benchmarks.record.files import load
 from samestep.benchmarks.verify.findings import Findings
 from samestep.benchmarks.verify.slices import check_slices
 from tests.helpers.paths import DATA, RESULTS
-from tests.helpers.sessions import TASKS, requested
+from tests.helpers.sessions import small_race
 
 pytestmark = pytest.mark.slow  # for the runs that they edit
 Json = dict[str, Any]
-EFFORT = Effort(name="small", blocks=3, rounds=(2, 2), slice_ms=1.0, controls=2)
 KINDS = ("race", "sweep", "version 1", "sweep of version 1")
 
 
@@ -38,22 +36,16 @@ class Made(NamedTuple):
     task: str
 
 
-def run(folder: Path, **fields: Any) -> Json:
-    return json.loads(
-        measure(requested(folder, "numpy", "numpy:tuned", effort=EFFORT, **fields)).model_dump_json()
-    )
-
-
 @pytest.fixture(scope="module")
-def records(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Made]:
-    folder = tmp_path_factory.mktemp("records")
+def records(raced: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Made]:
+    folder = tmp_path_factory.mktemp("sweep")
     cells = tuple(grid.cell(batch, features) for batch in (1, 8) for features in (2, 8))
     former = json.loads(load(DATA / "record-1.json").model_dump_json())
     sweep = load(RESULTS / "sweep")
     cut = sweep.model_copy(update={"blocks": sweep.blocks[:3]})  # enough of it, and quickly read
     return {
-        "race": Made(run(folder / "race", tasks=tuple(TASKS)), "numpy", 0, "two"),
-        "sweep": Made(run(folder / "sweep", tasks=cells), "numpy:tuned", 2, "b8-f2"),
+        "race": Made(json.loads(raced), "numpy", 0, "two"),
+        "sweep": Made(json.loads(small_race(folder, tasks=cells)), "numpy:tuned", 2, "b8-f2"),
         "version 1": Made(former, "numpy", 0, "lesson"),
         "sweep of version 1": Made(json.loads(cut.model_dump_json()), "numpy", 0, "b8-f64"),
     }
