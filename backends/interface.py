@@ -291,3 +291,10 @@ class Backend(ABC, Generic[StateT]):
     @abstractmethod
     def sync(self, value: Any) -> None:
         """Block until everything in `value` (a State, arrays, containers of them) is computed."""
+
+
+def check_rates(row_order: RowOrder, batch_size: int, learning_rates: Host) -> None:
+    """Raise ValueError unless there is one learning rate for every batch of the row order."""
+    if len(learning_rates) != -(-len(row_order) // batch_size):
+        counts = f"{len(learning_rates)} learning rates for {len(row_order)} rows"
+        raise ValueError(f"{counts} in batches of {batch_size}: one for each batch is needed")

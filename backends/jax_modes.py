@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from .interface import Arrays, Batch, Device, Host, RowOrder, Tier, Trace, Traits
+from .interface import Arrays, Batch, Device, Host, RowOrder, Tier, Trace, Traits, check_rates
 from .jax_backend import JaxBackend, JaxLane, draw, sgd
 from .jax_programs import JaxPrograms, Params, Values, programs
 from .spec import Task
@@ -103,7 +103,7 @@ class JaxTuned(JaxLane[JaxTunedState]):
     ) -> Iterator[tuple[list[jax.Array], jax.Array]]:
         """One call for every batch: the leaves after it, and its loss. To make a state of them takes time too."""
         (leaves, programs), (x, y) = state, data
-        rows, rates, at = programs.begin(*step_inputs(row_order, learning_rates))
+        rows, rates, at = programs.begin(*step_inputs(row_order, batch_size, learning_rates))
         full, rest = divmod(len(row_order), batch_size)
         for count in [batch_size] * full + ([rest] if rest else []):
             leaves, loss, at = programs.gathered_step(
@@ -117,8 +117,9 @@ def in_order(params: Params) -> list[tuple[str, jax.Array]]:
     return sorted(params.items(), key=lambda item: (int(item[0].partition(".")[0]), "bias" in item[0]))
 
 
-def step_inputs(row_order: RowOrder, learning_rates: Host) -> tuple[Host, Host]:
+def step_inputs(row_order: RowOrder, batch_size: int, learning_rates: Host) -> tuple[Host, Host]:
     """What a program takes as NumPy arrays: copies of its own, since JAX may read them after the call."""
+    check_rates(row_order, batch_size, learning_rates)
     return row_order.astype(np.int32), learning_rates.copy()
 
 
@@ -134,14 +135,14 @@ class JaxFused(JaxTuned):
     def epoch(
         self, state: JaxTunedState, data: Batch, row_order: RowOrder, batch_size: int, learning_rates: Host
     ) -> tuple[JaxTunedState, jax.Array]:
-        steps = step_inputs(row_order, learning_rates)
+        steps = step_inputs(row_order, batch_size, learning_rates)
         leaves, losses = state.programs.epoch(state.leaves, *data, *steps, size=batch_size)
         return JaxTunedState(leaves, state.programs), losses
 
     def trace(
         self, state: JaxTunedState, data: Batch, row_order: RowOrder, batch_size: int, learning_rates: Host
     ) -> tuple[JaxTunedState, Trace]:
-        steps = step_inputs(row_order, learning_rates)
+        steps = step_inputs(row_order, batch_size, learning_rates)
         leaves, (losses, values, gradients) = state.programs.trace(
             state.leaves, *data, *steps, size=batch_size
         )

@@ -17,7 +17,7 @@ import numba
 import numpy as np
 
 from . import numba_loops, spec
-from .interface import Arrays, Batch, Host, RowOrder, Tier, Trace, Traits
+from .interface import Arrays, Batch, Host, RowOrder, Tier, Trace, Traits, check_rates
 from .numba_loops import Recording, Settings
 from .numpy_backend import NumpyLane, draw
 from .spec import Task
@@ -127,6 +127,7 @@ def run(
     room: Recording,
 ) -> Host:
     """The losses of a compiled epoch: one program, timed and traced, which records where there is room."""
+    check_rates(row_order, batch_size, learning_rates)
     rows = np.array(row_order, np.int64)  # copies: arrays that may not be written to would be of another type
     rates = np.array(learning_rates, state.theta.dtype)
     losses: Host = numba_loops.epoch(

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 
 from . import numpy_backend, spec
-from .interface import Arrays, Batch, Host, RowOrder, Tier, Trace, Traits
+from .interface import Arrays, Batch, Host, RowOrder, Tier, Trace, Traits, check_rates
 from .numpy_backend import Activation, Floats, LossFunction, NumpyBackend, NumpyState
 from .numpy_chunks import CHUNK_BYTES, WIDE_BYTES, BatchRows, Chunk, gather, most_steps, wide_batches
 from .spec import Task
@@ -262,6 +262,7 @@ class NumpyFused(NumpyTuned):
         self, state: TunedState, data: Batch, row_order: RowOrder, batch_size: int, learning_rates: Host
     ) -> Iterator[tuple[Floats, Floats]]:
         """Chunk by chunk, the loss of each step and theta after it; full batches first, then the partial one."""
+        check_rates(row_order, batch_size, learning_rates)
         (theta,), mean = state.model.thetas.values(), state.loss.mean
         full = len(row_order) // batch_size
         most = min(full, most_steps(data, batch_size)) or 1

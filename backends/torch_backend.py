@@ -38,16 +38,16 @@ class TorchLane(Backend[StateT]):
 
     @contextmanager
     def precision(self, dtype: str) -> Iterator[None]:
-        """TF32 by its name: set_float32_matmul_precision("high") may also split into bfloat16."""
-        matmul = torch.backends.cuda.matmul
-        before, matmul.fp32_precision = (
-            matmul.fp32_precision,
-            ("tf32" if self.traits.matmul_precision == "tf32" else "ieee"),
-        )
+        """TF32 by its name, on GPUs: set_float32_matmul_precision may also split into bfloat16, on CPUs too."""
+        gpu = torch.backends.cuda.matmul
+        cpu = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]  # made by the module's own class
+        before = gpu.fp32_precision, cpu.fp32_precision
+        gpu.fp32_precision = "tf32" if self.traits.matmul_precision == "tf32" else "ieee"
+        cpu.fp32_precision = "ieee"
         try:
             yield
         finally:
-            matmul.fp32_precision = before
+            gpu.fp32_precision, cpu.fp32_precision = before
 
     def put(self, array: Host) -> Tensor:
         return torch.tensor(array, device=self.device)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.optim.sgd import sgd
 
 from . import spec, torch_losses
-from .interface import Arrays, Batch, Device, Host, RowOrder, Tier, Trace, Traits
+from .interface import Arrays, Batch, Device, Host, RowOrder, Tier, Trace, Traits, check_rates
 from .spec import Task
 from .torch_backend import TorchBackend, TorchLane
 from .torch_programs import Buffers, TorchPrograms, has_loop, is_wide, programs
@@ -255,6 +255,7 @@ class TorchCompile(PlainLane[TorchCompiledState]):
         self, data: Batch, row_order: RowOrder, batch_size: int, learning_rates: Host, chunk: int
     ) -> Iterator[tuple[Tensor, Tensor, Sequence[Tensor | None], Sequence[Tensor]]]:
         """The arguments of each call of `chunk` batches; the last takes the rest, half a chunk more or less."""
+        check_rates(row_order, batch_size, learning_rates)
         x, y = data
         rates = self.put(learning_rates).unbind()
         if chunk == 1 and is_wide(x.shape[1]):
@@ -299,11 +300,11 @@ class TorchFused(TorchCompile):
         batch_size: int,
         learning_rates: Host,
     ) -> tuple[TorchCompiledState, list[Tensor]]:
+        check_rates(row_order, batch_size, learning_rates)
         loop, losses = state.programs.loop, list[Tensor]()
         full = len(row_order) // batch_size
-        begin = int(
-            None in state.buffers and bool(state.options.momentum)
-        )  # a first step that is unlike others
+        # with momentum the first step is unlike others
+        begin = int(None in state.buffers and bool(state.options.momentum))
         if loop is None or full <= begin:
             return super().epoch(state, data, row_order, batch_size, learning_rates)
 

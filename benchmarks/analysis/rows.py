@@ -129,17 +129,28 @@ def make_row(lane: LaneSamples, verdict: Verdict) -> Row:
 
 
 def with_over_fastest(rows: Sequence[Row]) -> tuple[Row, ...]:
-    """The rows with times over the least time of their task, where something may be claimed of both."""
+    """The rows with times over the least time of their task, where something may be claimed of both.
+
+    A task has no fastest lane where one of which nothing is claimed may be faster: no other time is so short, or
+    it did the work and has no time.
+    """
     least: dict[str, float] = {}
-    times = {(row.task, row.lane): row.time for row in rows if row.time and not row.is_unstable}
-    for (task, _), time in times.items():
-        least[task] = min(time.value, least.get(task, math.inf))
+    for task in dict.fromkeys(row.task for row in rows):
+        of_task = [row for row in rows if row.task == task and row.proof == "pass"]
+        times = [row.time.value if row.time else 0.0 for row in of_task if not _is_claimed(row)]
+        claimed = [row.time.value for row in of_task if row.time and _is_claimed(row)]
+        if claimed and min(claimed) < min(times, default=math.inf):
+            least[task] = min(claimed)
     return tuple(
-        row.model_copy(update={"over_fastest": of_lane.value / least[row.task]})
-        if (of_lane := times.get((row.task, row.lane)))
+        row.model_copy(update={"over_fastest": row.time.value / least[row.task]})
+        if row.time and _is_claimed(row) and row.task in least
         else row
         for row in rows
     )
+
+
+def _is_claimed(row: Row) -> bool:
+    return row.time is not None and not row.is_unstable
 
 
 def _cold(lane: LaneSamples) -> dict[str, float | int | None]:

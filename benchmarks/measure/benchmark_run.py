@@ -131,7 +131,7 @@ class BenchmarkRun:
         """Measure one block and keep it."""
 
         def report(part: float, text: str) -> None:
-            self.progress("race", round(100 * (index + part)), 100 * until, f"block {index + 1}: {text}")
+            self.progress("race", int(100 * (index + part)), 100 * until, f"block {index + 1}: {text}")
 
         report(0, "starting workers")
         race = BlockRace(

@@ -44,7 +44,7 @@ def differences(seconds_of: Mapping[str, float]) -> tuple[float, float, float, f
 def indivisible(backend: Backend) -> str:
     """Why a lane's run is not a loop over batches and steps, or nothing."""
     if backend.tier == "fused":
-        return "many steps are one call"
+        return "many steps share a call or a gather"
     if type(backend).steps is not Backend.steps or type(backend).epoch is not Backend.epoch:
         return "rows are gathered inside the compiled step"
     return ""

@@ -50,6 +50,10 @@ def _no_claim(row: Row) -> str:
     return "no claim" if row.is_unstable else ""
 
 
+def _no_fastest(row: Row) -> str:
+    return no_time(row) or _no_claim(row) or "fastest unknown"
+
+
 def _no_break_even(row: Row) -> str:
     if row.break_even:
         return row.break_even.reason
@@ -188,7 +192,7 @@ _ENTRIES = (  # in the order of CSV
     Column("peak_memory_bytes", "row.peak_memory", "memory", _as(fmt.memory), _or("no cold call")),
     Column("floor_s", "row.floor", "floor", _as(fmt.duration), _no_floor),
     Column("above_floor", "row.above_floor", "over floor", _times, _no_floor),
-    Column("over_fastest", "row.over_fastest", "over fastest", _times, _or("no claim")),
+    Column("over_fastest", "row.over_fastest", "over fastest", _times, _no_fastest),
     Column("parity_share", "row.parity_share", "bound used", _as(fmt.percent), _no_bound),
     Column("loss", "row.accuracy.loss", "loss", _as(fmt.loss), _not_reached("")),
     Column("best_loss", "row.accuracy.best_loss"),

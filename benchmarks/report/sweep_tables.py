@@ -147,7 +147,7 @@ def row_memory(scaling: Sequence[RowScaling]) -> TextTable:
         left=("lane",),
     )
     for lane in scaling:
-        beyond = "" if lane.beyond is None else f"{lane.beyond:.1f} B a row"
+        beyond = "" if lane.beyond is None else f"{round(lane.beyond, 1) + 0.0:.1f} B a row"  # no -0.0
         table.rows.append((lane.lane, *map(fmt.memory, lane.memory), beyond))
     return table
 

@@ -12,7 +12,7 @@ from samestep.benchmarks.record.files import load
 from samestep.benchmarks.report import columns, glossary
 
 ROOT = Path(__file__).parents[2]
-REFERENCE, SWEEP = ROOT / "results" / "reference", ROOT / "results" / "sweep"
+REFERENCE, SWEEP, ROW_SWEEP = (ROOT / "results" / name for name in ("reference", "sweep", "sweep-rows"))
 SCHEMA = ROOT / "docs" / "record.schema.json"
 FORMER_SCHEMA = ROOT / "docs" / "record-1.schema.json"
 SHOWN = ("examples/packed/samestep_packed.py", "examples/packed/pyproject.toml")
@@ -43,7 +43,7 @@ def parts() -> dict[str, dict[str, str]]:
             "sizes": reference.sizes(),
             "time": reference.duration(REFERENCE),
         },
-        "docs/sizes.md": sweep_parts.parts(load(SWEEP)),
+        "docs/sizes.md": {**sweep_parts.of_grid(load(SWEEP)), **sweep_parts.of_rows(load(ROW_SWEEP))},
         "docs/new-lane.md": {name: code_parts.fenced(ROOT / name) for name in SHOWN},
         "docs/record.md": {"settings": code_parts.settings(), "reading": reference.reading()},
         "docs/rosetta.md": {"losses": code_parts.losses()},

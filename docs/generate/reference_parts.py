@@ -23,7 +23,7 @@ EXAMPLE = "jax:tuned"  # the row that is told in sentences: it has every figure
 TIERS = {
     "documented": "as the framework's own guide, or the book, writes it",
     "tuned": "the best known form of one step",
-    "fused": "many steps in one call",
+    "fused": "many steps for each call or each gather",
 }
 SOME_LANES = ("numpy", "torch", "jax", "numpy:tuned", "torch:tuned", "jax:tuned", "torch:fused", "jax:fused")
 
@@ -91,8 +91,9 @@ class Reference:
         )
         yield f"**verdict** {explained([row.verdict.word])}"
         yield f"**samples/s** {samples}: rows of data for each second."
-        best = next(other.lane for other in self.of(row.task) if other.over_fastest == 1)
-        yield f"**over fastest** {fastest}: so many times the time of `{best}`, the fastest lane of the task."
+        best = next((other.lane for other in self.of(row.task) if other.over_fastest == 1), None)
+        if best:
+            yield f"**over fastest** {fastest}: so many times the time of `{best}`, the fastest lane of the task."
         if row.floor:
             yield f"**over floor** {above}: the floor of this machine is {fmt.duration(row.floor)}."
         first = fmt.duration(row.first_call_s)

@@ -1,9 +1,10 @@
-"""What comes from the committed sweep: the map of the fastest lanes, their times, and what a step costs."""
+"""What comes from the committed sweeps: the fastest lanes, their times, what a step costs, and times by rows."""
 
 from __future__ import annotations
 
 from docs.generate.markdown import bullets, quoted
 from samestep.benchmarks.analysis import RecordAnalysis
+from samestep.benchmarks.analysis.row_scaling import row_scaling
 from samestep.benchmarks.analysis.step_cost import step_costs
 from samestep.benchmarks.record import AnyRecord
 from samestep.benchmarks.report import sweep_tables as sweep
@@ -11,8 +12,8 @@ from samestep.benchmarks.report.page import overview
 from samestep.benchmarks.report.text_table import markdown_rows
 
 
-def parts(record: AnyRecord) -> dict[str, str]:
-    """The parts of sizes.md.
+def of_grid(record: AnyRecord) -> dict[str, str]:
+    """The parts of sizes.md that a grid of sizes gives.
 
     Raises:
         ValueError: the record is of no sweep.
@@ -30,4 +31,20 @@ def parts(record: AnyRecord) -> dict[str, str]:
         "times": markdown_rows(sweep.times_table(grid)).rstrip(),
         "cost": "\n".join([markdown_rows(costs), *bullets(misses)]),
         "scope": quoted(sweep.scope(record)),
+    }
+
+
+def of_rows(record: AnyRecord) -> dict[str, str]:
+    """The parts of sizes.md that growing numbers of rows give.
+
+    Raises:
+        ValueError: the record is of no such sweep.
+    """
+    scaling = row_scaling(RecordAnalysis(record))
+    if not scaling:
+        raise ValueError("the record is of no sweep over numbers of rows")
+    return {
+        "row-times": markdown_rows(sweep.row_times(scaling)).rstrip(),
+        "row-memory": markdown_rows(sweep.row_memory(scaling)).rstrip(),
+        "row-scope": quoted(sweep.scope(record)),
     }

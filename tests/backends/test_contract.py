@@ -177,6 +177,16 @@ def test_batches_follow_the_order_and_keep_the_partial_one(lane: backends.Backen
     np.testing.assert_array_equal(np.concatenate([b for _, b in pairs]), y[order])
 
 
+@pytest.mark.parametrize("rates", [-1, 1])
+def test_another_number_of_learning_rates_than_batches_is_refused(lane: backends.Backend, rates: int) -> None:
+    x, y, start = numbers(PLAIN)
+    order, given = PLAIN.row_order(ROWS, 0), np.full(-(-ROWS // BATCH) + rates, 0.01)
+    with lane.precision("float32"):
+        state, data = lane.init(PLAIN, params=start), (lane.put(x), lane.put(y))
+        with pytest.raises(ValueError, match=r"learning rates for|zip\(\) argument"):
+            lane.epoch(state, data, order, BATCH, given)
+
+
 def test_the_native_shuffler_covers_every_row_once_paired_and_differs_by_seed(lane: backends.Backend) -> None:
     x = np.arange(ROWS, dtype=np.float32)[:, None]
     with lane.precision("float32"):

@@ -162,7 +162,7 @@ def test_the_calls_copy_what_they_are_given() -> None:
     from samestep.backends.jax_modes import step_inputs
 
     order, rates = np.arange(4), np.ones(2, np.float32)
-    rows, learning_rates = step_inputs(order.astype(np.int32), rates)
+    rows, learning_rates = step_inputs(order.astype(np.int32), 2, rates)
     assert rows.dtype == np.int32
     assert learning_rates.dtype == np.float32
     for copied, given in ((rows, order), (learning_rates, rates)):

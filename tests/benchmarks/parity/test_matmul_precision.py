@@ -272,13 +272,19 @@ def test_precision_lets_tf32_in_only_where_it_is_declared() -> None:
     if "torch" in LANES:
         import torch
 
-        matmul = torch.backends.cuda.matmul
-        before = matmul.fp32_precision
-        for lane, words in (("torch", "ieee"), ("torch:tf32", "tf32")):
-            with warnings.catch_warnings(), backends.lane_class(lane)("cpu").precision("float32"):
-                warnings.simplefilter("error")
-                assert matmul.fp32_precision == words
-            assert matmul.fp32_precision == before
+        gpu = torch.backends.cuda.matmul
+        cpu = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+        torch.set_float32_matmul_precision("medium")  # bfloat16, where a machine has it
+        try:
+            before = gpu.fp32_precision, cpu.fp32_precision
+            for lane, words in (("torch", "ieee"), ("torch:tf32", "tf32")):
+                with warnings.catch_warnings(), backends.lane_class(lane)("cpu").precision("float32"):
+                    warnings.simplefilter("error")
+                    assert (gpu.fp32_precision, cpu.fp32_precision) == (words, "ieee")
+                assert (gpu.fp32_precision, cpu.fp32_precision) == before
+            assert before[1] == "bf16"
+        finally:
+            torch.set_float32_matmul_precision("highest")
     if "jax" in LANES:
         import jax
 

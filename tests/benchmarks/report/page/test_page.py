@@ -109,7 +109,8 @@ def embedded(text: str, name: str) -> dict[str, object]:
 
 
 def test_the_committed_pages_are_current(text: str, swept: str) -> None:
-    for folder, made in ((REFERENCE, text), (SWEEP, swept)):
+    by_rows = RESULTS / "sweep-rows"
+    for folder, made in ((REFERENCE, text), (SWEEP, swept), (by_rows, page(load(by_rows)))):
         assert settled((folder / NAME).read_text(encoding="utf-8")) == settled(made)
 
 
