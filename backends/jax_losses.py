@@ -270,6 +270,26 @@ def function(name: str, arguments: Mapping[str, Any]) -> Callable[..., Array]:
     return lambda *arrays: _reduced(elements(*arrays), reduction)
 
 
+def gradient_function(
+    name: str, arrays: Sequence[NDArray[Any]], arguments: Mapping[str, Any]
+) -> Callable[..., tuple[tuple[Array, ...], Array]]:
+    """The gradients (of the sum, with reduction "none") and the value, as a pure function of such arrays.
+
+    Raises:
+        ValueError: what `LossSpec.check` refuses.
+    """
+    spec = losses.get(name)
+    spec.check(arrays, arguments)
+    loss = function(name, arguments)
+
+    def total(*inputs: Array) -> tuple[Array, Array]:
+        value = loss(*inputs)
+        return value.sum(), value
+
+    positions = tuple(spec.inputs.index(key) for key in spec.gradients(arrays))
+    return jax.grad(total, argnums=positions, has_aux=True)
+
+
 def loss_and_gradient(
     name: str, arrays: Sequence[NDArray[Any]], arguments: Mapping[str, Any]
 ) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
@@ -278,18 +298,9 @@ def loss_and_gradient(
     Raises:
         ValueError: what `LossSpec.check` refuses.
     """
-    spec = losses.get(name)
-    spec.check(arrays, arguments)
-    keys = spec.gradients(arrays)
-    loss = function(name, arguments)
-
-    def total(*inputs: Array) -> tuple[Array, Array]:
-        value = loss(*inputs)
-        return value.sum(), value
-
-    positions = tuple(spec.inputs.index(key) for key in keys)
+    derivative = jax.jit(gradient_function(name, arrays, arguments))  # else each operation is a program
     x64: Any = jax.enable_x64(True) if arrays[0].dtype == np.float64 else nullcontext()
     with x64:
-        inputs = [jnp.asarray(array) for array in arrays]
-        gradients, value = jax.grad(total, argnums=positions, has_aux=True)(*inputs)
+        gradients, value = derivative(*arrays)
+        keys = losses.get(name).gradients(arrays)
         return np.array(value), {key: np.array(g) for key, g in zip(keys, gradients, strict=True)}

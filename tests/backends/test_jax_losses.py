@@ -1,4 +1,4 @@
-"""What is JAX's own about its losses: they are pure functions under jit and grad, and dtypes are kept."""
+"""What is JAX's own about its losses: dtypes are kept, and formulas are not the nearest function at hand."""
 
 from __future__ import annotations
 
@@ -9,31 +9,10 @@ import numpy as np
 import pytest
 
 from samestep.backends import losses
-from tests.helpers.loss_bounds import assert_within, bound
-from tests.helpers.loss_cases import Case, cases, reference
 
 jax = pytest.importorskip("jax")
 optax = pytest.importorskip("optax")
 jax_losses = pytest.importorskip("samestep.backends.jax_losses")
-
-
-def first_case(name: str) -> Case:
-    """The loss on its first shape with all its options."""
-    found = [case for case in cases() if case.name == name and case.arguments["reduction"] == "mean"]
-    return max(found, key=lambda case: (len(case.dtypes), len(case.arguments)))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", losses.names())
-def test_under_jit_and_grad(name: str) -> None:
-    case = first_case(name)
-    function = jax.jit(jax.value_and_grad(jax_losses.function(name, case.arguments)))
-    value, gradient = function(*case.call(np.float32))
-    want, gradients = reference(case)
-    allowed, allowed_gradients = bound(name, case.arrays, case.arguments, "float32")
-    first = losses.get(name).inputs[0]
-    assert_within(np.asarray(value), want, allowed, "float32", "value")
-    assert_within(np.asarray(gradient), gradients[first], allowed_gradients[first], "float32", first)
 
 
 @pytest.mark.slow

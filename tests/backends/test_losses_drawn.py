@@ -7,9 +7,10 @@ by chance alone: logits of +-1e4 throughout (probabilities of 0 and 1), and targ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import nullcontext
-from typing import Any
+import pickle
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from hypothesis.extra.numpy import arrays as drawn
 
 from samestep.backends import losses
 from samestep.backends.losses import LossSpec, class_axis
+from tests.helpers.jax_calls import Call, evaluated
 from tests.helpers.lanes import FRAMEWORKS, lane
 from tests.helpers.loss_bounds import Result, assert_close, kinked
 from tests.helpers.loss_cases import torch_reference
@@ -147,35 +149,64 @@ def reference(
     return value.sum() / divisor, {"prediction": slope / divisor}
 
 
-def evaluated(framework: str, name: str, inputs: Sequence[Any], arguments: dict[str, Any]) -> Result:
-    """Value and gradients; JAX's jitted, as in training: else every operation is compiled for every shape."""
-    if framework != "jax":
-        return lane(framework).loss_and_gradient(name, inputs, arguments)
-    import jax
+class Example(NamedTuple):
+    """A drawn call: the loss, its arrays in float64, its arguments, and the dtype to try it in."""
 
-    from samestep.backends import jax_losses
+    name: str
+    arrays: tuple[Any, ...]
+    arguments: dict[str, Any]
+    dtype: str
 
-    spec, loss = losses.get(name), jax_losses.function(name, arguments)
-    spec.check(inputs, arguments)
-    wanted = spec.gradients(inputs)
-
-    def total(*given: Any) -> Any:
-        value = loss(*given)
-        return value.sum(), value
-
-    places = tuple(spec.inputs.index(key) for key in wanted)
-    with jax.enable_x64(True) if inputs[0].dtype == np.float64 else nullcontext():
-        gradients, value = jax.jit(jax.grad(total, argnums=places, has_aux=True))(*inputs)
-    return np.asarray(value), {key: np.asarray(g) for key, g in zip(wanted, gradients, strict=True)}
+    @property
+    def call(self) -> Call:
+        inputs = [array.astype(self.dtype) if array.dtype.kind == "f" else array for array in self.arrays]
+        return Call(self.name, inputs, self.arguments)
 
 
-def compare(framework: str, name: str, edge: str, data: st.DataObject) -> None:
+def for_each(framework: str, name: str, edge: str, do: Callable[[Example], Any]) -> None:
+    """Draw the examples of a loss, the same ones every time; no gradient jumps where they are taken."""
+
+    @settings(max_examples=count(framework, name, edge), deadline=None, derandomize=True)
+    @given(data=st.data())
+    def each(data: st.DataObject) -> None:
+        arrays, arguments = data.draw(calls(losses.get(name), edge))
+        dtype = data.draw(st.sampled_from(["float64", "float32"]))
+        assume(not kinked(name, arrays, arguments, dtype))
+        do(Example(name, arrays, arguments, dtype))
+
+    each()
+
+
+def count(framework: str, name: str, edge: str) -> int:
+    """How many to draw: more where there are more options; in JAX each has to be compiled."""
+    few = {"": 4 + 2 * len(losses.get(name).options), "extreme": 3, "all ignored": 2}[edge]
+    return few if framework == "jax" else 3 * few
+
+
+class JaxResults:
+    """What JAX gives for examples that were drawn before, from programs of many.
+
+    Others, to which Hypothesis shrinks one that fails, are programs of their own.
+    """
+
+    def __init__(self, examples: Sequence[Example]) -> None:
+        results = evaluated([example.call for example in examples])
+        self.results = {
+            pickle.dumps(example): result for example, result in zip(examples, results, strict=True)
+        }
+
+    def __call__(self, example: Example) -> Result:
+        return self.results.get(pickle.dumps(example)) or in_lane("jax", example)
+
+
+def in_lane(framework: str, example: Example) -> Result:
+    """What a lane gives for an example."""
+    return lane(framework).loss_and_gradient(*example.call)
+
+
+def assert_right(framework: str, edge: str, example: Example, got: Result) -> None:
     """One drawn call, in one dtype, within its bounds."""
-    arrays, arguments = data.draw(calls(losses.get(name), edge))
-    dtype = data.draw(st.sampled_from(["float64", "float32"]))
-    assume(not kinked(name, arrays, arguments, dtype))
-    inputs = [array.astype(dtype) if array.dtype.kind == "f" else array for array in arrays]
-    value, gradients = evaluated(framework, name, inputs, arguments)
+    name, arrays, arguments, dtype = example
     want, want_gradients = reference(framework, name, arrays, arguments, dtype)
     if edge == "all ignored":
         assert np.isnan(want) if arguments["reduction"] == "mean" else not want.any()
@@ -183,14 +214,8 @@ def compare(framework: str, name: str, edge: str, data: st.DataObject) -> None:
         # at probabilities 0 and 1 PyTorch's gradient of the target is infinite or NaN
         known = np.isfinite(want_gradients["target"])
         event("target at 0 or 1" if not known.all() else "target inside")
-        want_gradients["target"] = np.where(known, want_gradients["target"], gradients["target"])
-    assert_close((value, gradients), (want, want_gradients), name, arrays, arguments, dtype)
-
-
-def examples(framework: str, name: str, edge: str) -> int:
-    """How many to draw: more where there are more options; in JAX each is a program to compile."""
-    few = {"": 4 + 2 * len(losses.get(name).options), "extreme": 3, "all ignored": 2}[edge]
-    return few if framework == "jax" else 3 * few
+        want_gradients["target"] = np.where(known, want_gradients["target"], got[1]["target"])
+    assert_close(got, (want, want_gradients), name, arrays, arguments, dtype)
 
 
 @pytest.mark.filterwarnings(
@@ -199,9 +224,9 @@ def examples(framework: str, name: str, edge: str) -> int:
 @pytest.mark.parametrize(("name", "edge"), CALLS)
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_drawn(framework: str, name: str, edge: str) -> None:
-    @settings(max_examples=examples(framework, name, edge), deadline=None, derandomize=True)
-    @given(data=st.data())
-    def check(data: st.DataObject) -> None:
-        compare(framework, name, edge, data)
-
-    check()
+    result: Callable[[Example], Result] = partial(in_lane, framework)
+    if framework == "jax":
+        examples: list[Example] = []
+        for_each(framework, name, edge, examples.append)
+        result = JaxResults(examples)
+    for_each(framework, name, edge, lambda one: assert_right(framework, edge, one, result(one)))
