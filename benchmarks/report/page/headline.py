@@ -31,7 +31,8 @@ def headline(analysis: RecordAnalysis, task: str) -> str:
     else:
         leader, *others = ranked(analysis, task, times)
         text = f"{on} {_leader(analysis, task, leader, others)}{_documented(analysis, task, leader.lane)}"
-    return " ".join([f"{text}.", *_left_out(analysis, rows)])
+    least = min((time.value for time in times.values()), default=0.0)
+    return " ".join([f"{text}.", *_left_out(analysis, rows, least)])
 
 
 def task_name(task: str) -> str:
@@ -109,10 +110,11 @@ def _compared(row: Row, base: str) -> str:
 # --- the others -----------------------------------------------------------------------------------
 
 
-def _left_out(analysis: RecordAnalysis, rows: Sequence[Row]) -> Iterator[str]:
-    """The lanes of which nothing is claimed, and those that did not race."""
+def _left_out(analysis: RecordAnalysis, rows: Sequence[Row], least: float) -> Iterator[str]:
+    """The lanes of which nothing is claimed, though they may take less than `least`; those that did not race."""
     if unstable := no_claims(rows):
-        yield unstable
+        shorter = any(row.is_unstable and row.time and row.time.value < least for row in rows)
+        yield f"{unstable.removesuffix('.')}, which may take less." if shorter else unstable
     if timeless := [row for row in rows if row.verdict.word in TIMELESS]:
         yield f"No time counts for {some([f'{full_name(row)} ({row.verdict.word})' for row in timeless])}."
     raced = {row.lane for row in rows}

@@ -114,6 +114,16 @@ def test_no_claim_is_made_about_an_unstable_lane_and_none_about_one_without_a_ti
     )
 
 
+def test_an_unstable_lane_with_less_time_may_take_less() -> None:
+    def stolen(lane: str, block: int, round: int) -> Mapping[str, int]:
+        return {"steal_ns": 10_000_000} if lane == "jax:tuned" else {}
+
+    for ratio, ends in ((0.1, "jax:tuned (UNSTABLE), which may take less."), (0.6, "jax:tuned (UNSTABLE).")):
+        text = said({"numpy": times(0.5), "jax:tuned": times(ratio)}, change=stolen)
+        assert text.startswith("On the lesson NumPy as documented takes")
+        assert text.endswith(f"No claim is made about {ends}")
+
+
 def test_where_every_lane_is_unstable_nothing_is_said() -> None:
     def stolen(lane: str, block: int, round: int) -> Mapping[str, int]:
         return {"steal_ns": 10_000_000}
