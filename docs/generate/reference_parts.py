@@ -25,7 +25,10 @@ TIERS = {
     "tuned": "the best known form of one step",
     "fused": "many steps for each call or each gather",
 }
-SOME_LANES = ("numpy", "torch", "jax", "numpy:tuned", "torch:tuned", "jax:tuned", "torch:fused", "jax:fused")
+SOME_LANES = (
+    *("numpy", "torch", "jax", "numpy:tuned", "torch:tuned", "jax:tuned"),
+    *("numpy:fused", "torch:fused", "jax:fused", "numba"),
+)
 
 
 class Reference:
