@@ -149,7 +149,8 @@ def misfit(case: Case, one: Observation, predicted: Array, largest: Array | None
     allowed = SLACK * one.tolerance * growth + UNITS * case.arithmetic.unit * size
     with np.errstate(all="ignore"):
         ratio = narrow(abs(one.values - predicted)) / (allowed + case.arithmetic.tiny)
-    return float(np.nan_to_num(ratio, nan=np.inf).max(initial=0.0))
+    worst = float(ratio.max(initial=0.0))
+    return np.inf if np.isnan(worst) else worst  # one NaN makes the maximum NaN
 
 
 def fit(
