@@ -36,6 +36,15 @@ def why_not(lane: str, device: Device) -> str | None:
 
 
 @variables_kept()
+def class_of(lane: str) -> type[backends.Backend] | None:
+    """The class of a lane; None where it is not registered or cannot be imported."""
+    try:
+        return backends.lane_class(lane)
+    except (KeyError, backends.Unavailable):
+        return None
+
+
+@variables_kept()
 def has_device(lane: str) -> bool:
     """Whether a lane has a device here, or lacks more than that: a lane for absent devices is no default."""
     try:

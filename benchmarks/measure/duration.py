@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from samestep import backends
-from samestep.backends.interface import Unavailable
-
 from ..record.plan import Effort
-from .able_lanes import Pair
+from .able_lanes import Pair, class_of
 from .environment import allowed_cpus
 from .request import RunRequest
 
@@ -66,8 +63,7 @@ def _start(lane: str) -> float:
 
 def _kind(lane: str) -> tuple[str, bool]:
     """The framework of a lane, and whether it is a compiled one of torch."""
-    try:
-        kind = backends.lane_class(lane)
-    except (KeyError, Unavailable):  # of a run that goes on elsewhere: it says so itself
+    kind = class_of(lane)
+    if kind is None:  # of a run that goes on elsewhere: it says so itself
         return "", False
     return kind.framework, kind.framework == "torch" and kind.traits.compiled != "no"

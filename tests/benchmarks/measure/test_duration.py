@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
+import pytest
+
+from samestep import backends
 from samestep.benchmarks.measure import duration
 from samestep.benchmarks.measure.efforts import EFFORTS
 from samestep.benchmarks.measure.options import Options
@@ -26,3 +32,23 @@ def test_a_lane_that_is_not_here_has_an_expectation_too() -> None:
     request = resolve(Options(task=["lesson"], lane=["numpy"], baseline="numpy"))
     elsewhere = replace(request, lanes=("numpy", "no.such:Lane"))
     assert sum(duration.expected(elsewhere).values()) > sum(duration.expected(request).values())
+
+
+IMPORTS = """
+import os, sys
+from samestep.benchmarks.measure.duration import of_certificates
+before = dict(os.environ)
+of_certificates([("lesson", lane) for lane in ("torch", "jax")])
+assert {"torch", "jax"} <= set(sys.modules)
+assert dict(os.environ) == before, set(os.environ) ^ set(before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    any(backends.missing(lane) for lane in ("torch", "jax")), reason="both frameworks are imported"
+)
+def test_what_frameworks_set_while_they_are_imported_is_no_setting_of_a_run() -> None:
+    """A run that goes on must find the settings that it began with; JAX sets one of its own."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    subprocess.run([sys.executable, "-c", IMPORTS], env=plain, check=True)
