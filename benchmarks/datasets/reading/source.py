@@ -21,7 +21,7 @@ from .encoding import as_utf8, encoding_of
 from .plain_file import PlainFile, opened
 from .readers import read_arrow, read_parquet, read_text
 from .sql_table import Table
-from .table_layout import Layout, counts_up, layout_of, looks_like_values, rows_alone
+from .table_layout import Layout, counts_up, layout_of, rows_alone
 
 NUMBERED = re.compile(r"column \d+")
 SHOWN = 60  # characters of a line that was left out
@@ -79,8 +79,8 @@ def _read_text(file: PlainFile, reading: Reading, target: str | None) -> Source:
         raise InputError(f"{file.name}: cannot be read (a quote is never closed); close it, or remove it")
     layout = layout_of(lines, dialect, no_header=reading.no_header)
     header = not reading.no_header
-    if header and len(layout.names) > 1 and looks_like_values(layout.names):
-        header = _is_header(file.name, layout.names, target)
+    if header and len(layout.names) > 1 and layout.doubt:
+        header = _is_header(file.name, layout, target)
         layout = layout if header else layout_of(lines, dialect, no_header=True)
     names = tuple(_tidy(name) or f"column {number}" for number, name in enumerate(layout.names, 1))
     table, empty = _rows(file, text, dialect, layout)
@@ -111,18 +111,24 @@ def _tidy(name: str | None) -> str:
     return " ".join((name or "").split())
 
 
-def _is_header(name: str, names: tuple[str, ...], target: str | None) -> bool:
-    """Whether a first line of numbers has the names: the target tells."""
+def _is_header(name: str, layout: Layout, target: str | None) -> bool:
+    """Whether a first line that looks like values has the names: the target tells."""
+    names = layout.names
     if target is not None and target in map(_tidy, names):
         return True
     if target is not None and NUMBERED.fullmatch(target):
         return False
     names_beside = any(name.strip() not in NO_VALUE and not is_number(name) for name in names)
-    if counts_up(names) and names_beside:  # of countries, 1960, 1961 and so on
+    if (
+        counts_up(names) and names_beside and "again" not in layout.doubt
+    ):  # of countries, 1960, 1961 and so on
         return True
     shown = first_names([repr(_tidy(field)) for field in names])
-    ways: tuple[str, ...] = (f"--no-header {as_option('target', [f'column {len(names)}'])}",)
-    text, otherwise = f"the first line is of numbers ({shown})", "another column as --target"
+    last = max(number for number, field in enumerate(names, 1) if is_number(field))
+    ways: tuple[str, ...] = (f"--no-header {as_option('target', [f'column {last}'])}",)
+    text, otherwise = f"line {layout.line} {layout.doubt} ({shown})", "another column as --target"
+    if layout.above:
+        text = f"{layout.above[-1][:SHOWN]!r} stands above the table and is left out; {text}"
     if counts_up(names):
         ways = as_option("target", [_tidy(names[-1])]), *ways
         text += " that count up, so they are probably names"

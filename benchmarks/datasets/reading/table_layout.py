@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 from .dialect import BLANK, NO_VALUE, RECORDS, SEPARATORS, Dialect, is_number, records
 
+COUNT = re.compile(r"\s*\d{1,12}\s*")
 FEWEST_BELOW = 3  # rows of numbers below a row that is taken for one of units
 
 
@@ -25,7 +27,8 @@ class Layout(NamedTuple):
     """The names of the columns, empty where there is none, and how many lines stand before the first values.
 
     `above` are the lines over the names, `units` the fields of a row below them; `other_separator` is that of the
-    names where it is not the one of the values.
+    names where it is not the one of the values. `line` is the number of their line, from 1, and `doubt` what
+    speaks for a row of values there.
     """
 
     names: tuple[str, ...]
@@ -33,6 +36,8 @@ class Layout(NamedTuple):
     above: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
     other_separator: str = ""
+    line: int = 0
+    doubt: str = ""
 
 
 class Names(NamedTuple):
@@ -47,6 +52,7 @@ def layout_of(lines: Sequence[str], dialect: Dialect, *, no_header: bool) -> Lay
     """Where the table stands in a text, from its first lines."""
     rows = list(_rows(lines, dialect))
     place = _first_row(rows, dialect.width)
+    place += _counts_what_is_below([row.fields for row in rows[place:]], dialect.width)
     top, fields = rows[place], [row.fields for row in rows[place:]]
     above = [line.strip() for line in lines[dialect.start : top.begin] if line.strip()]
     if no_header:
@@ -56,15 +62,10 @@ def layout_of(lines: Sequence[str], dialect: Dialect, *, no_header: bool) -> Lay
         other = "" if elsewhere.separator == dialect.separator else elsewhere.separator
         return Layout(elsewhere.names, top.begin, others, other_separator=other)
     names = _names(fields)
+    layout = Layout(names, top.end, tuple(above), line=top.begin + 1, doubt=_doubt(names, fields[1:]))
     if _are_units(fields[1:]):
-        return Layout(names, rows[place + 1].end, tuple(above), tuple(fields[1]))
-    return Layout(names, top.end, tuple(above))
-
-
-def looks_like_values(names: Sequence[str]) -> bool:
-    """Whether at least half of the names, where there is one, are numbers: probably the first row of values."""
-    filled = [name for name in names if name.strip() not in NO_VALUE]
-    return bool(filled) and 2 * sum(map(is_number, filled)) >= len(filled)
+        return layout._replace(first=rows[place + 1].end, units=tuple(fields[1]))
+    return layout
 
 
 def counts_up(names: Sequence[str]) -> bool:
@@ -111,9 +112,46 @@ def _names(fields: Sequence[Sequence[str]]) -> tuple[str, ...]:
     return tuple(header)
 
 
+def _counts_what_is_below(rows: Sequence[Sequence[str]], width: int) -> bool:
+    """Whether the first row has the numbers of rows and of features, then names of classes: scikit-learn's files.
+
+    A file may have been cut, so that it counts more rows than there are; names may follow. Numbers must stand
+    below the words.
+    """
+    first, *below = rows or [[]]
+    words = first[2:]
+    if not words or any(map(is_number, words)) or not all(map(COUNT.fullmatch, first[:2])):
+        return False
+    body = below[1:] if below and not any(map(is_number, below[0])) else below
+    if int(first[0]) < len(body) or int(first[1]) != width - 1:
+        return False
+    pairs = [pair for row in body for pair in zip(row[2:], words, strict=False)]
+    under = [field for field, word in pairs if word.strip() and field.strip() not in NO_VALUE]
+    return bool(under) and all(map(is_number, under))
+
+
+def _doubt(names: Sequence[str], below: Sequence[Sequence[str]]) -> str:
+    """What speaks for a row of values in the place of the names; empty where nothing does.
+
+    Half of them are numbers; or one is, and a word beside it stands again in its column: a row without any number
+    would have no target.
+    """
+    filled = [name for name in names if name.strip() not in NO_VALUE]
+    numbers = sum(map(is_number, filled))
+    if not numbers:
+        return ""
+    others = [row for row in below if list(row) != list(names)]
+    for column, word in enumerate(map(str.strip, names)):
+        if word in NO_VALUE or is_number(word):
+            continue
+        if any(len(row) > column and row[column].strip() == word for row in others):
+            return f"has numbers, and {word!r} stands again below it"
+    return "is of numbers" if 2 * numbers >= len(filled) else ""
+
+
 def _names_above(first: Sequence[str], above: Sequence[str], dialect: Dialect) -> Names | None:
     """Names in a comment above the values, or in a line with another separator than theirs."""
-    if not above or not looks_like_values(first):
+    if not above or not _doubt(first, ()):
         return None
     for line in reversed(above):
         text = line.removeprefix(dialect.comment).strip()

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.helpers.own_files import load, original, refused
+from tests.helpers.own_files import load, original, pasted, refused
 
 A = [0.5, 12.25, -3.0, 7.75, 1.5, 100.0, 2.25, 9.5, 4.0, 6.5, 8.25, 11.0]
 Y = [float(i * i % 11) for i in range(len(A))]
@@ -119,6 +119,67 @@ def test_a_first_line_of_numbers_is_asked_about_and_the_target_tells(tmp_path: P
     assert load(path, "column 2").digest() == load(path, "column 2", no_header=True).digest()
     path.write_text(lines(POINT, "2001,2002"))
     assert load(path, "2002").features == ("2001",)
+
+
+def test_a_line_of_counts_above_the_rows_has_no_names(tmp_path: Path) -> None:
+    """scikit-learn's own files begin with the numbers of rows and features, and the names of the classes."""
+    path = tmp_path / "x.csv"
+    rows = [f"{a:g},{i % 5}.5,{i % 3}" for i, a in enumerate(A)]
+    path.write_text(lines(rows, "12,2,setosa"))
+    line = refused(path, "setosa")
+    assert "'12,2,setosa' stands above the table and is left out; line 2 is of numbers" in line
+    options = pasted(line)
+    assert options == {"no_header": True, "target": "column 3"}
+    np.testing.assert_allclose(original(load(path, **options))["column 1"], A, rtol=1e-12)
+    assert "left out ('12,2,setosa')" in load(path, **options).understood[0]
+    path.write_text(lines(rows, "150,2,setosa"))  # the file has been cut
+    assert load(path, "column 3").digest() == load(path, **options).digest()
+    path.write_text(lines(rows, "12,2,setosa", "a,b,y"))
+    assert load(path).features == ("a", "b")
+
+
+@pytest.mark.parametrize(("name", "rows", "columns"), [("iris", 150, 5), ("wine_data", 178, 14)])
+def test_the_files_of_scikit_learn_are_read(name: str, rows: int, columns: int) -> None:
+    import sklearn.datasets
+
+    path = Path(sklearn.datasets.__file__).parent / "data" / f"{name}.csv"
+    options = pasted(refused(path))
+    assert options == {"no_header": True, "target": f"column {columns}"}
+    split = load(path, **options)
+    assert len(split.x) + len(split.x_test) == rows
+    assert len(split.features) == columns - 1
+
+
+@pytest.mark.parametrize("first", ["12,3,y", "11,2,y", "12.0,2,y", "12,2.0,y"])
+def test_numbers_that_count_nothing_are_asked_about_and_none_of_them_is_left_out(
+    tmp_path: Path, first: str
+) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(lines([f"{a:g},{i % 5}.5,{i % 3}" for i, a in enumerate(A)], first))
+    assert "left out" not in refused(path, "z")
+    assert load(path).features == tuple(first.split(",")[:2])  # the target tells
+
+
+@pytest.mark.parametrize("first", ["12,two,y", "2010,b,y"])
+def test_a_number_among_names_is_a_name(tmp_path: Path, first: str) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(lines([f"{a:g},{i % 5}.5,{i % 3}" for i, a in enumerate(A)], first))
+    assert load(path).features == tuple(first.split(",")[:2])
+
+
+def test_a_first_row_of_values_is_told_by_words_that_stand_again(tmp_path: Path) -> None:
+    path = tmp_path / "adult.data"
+    kinds = ["State-gov, Male, United-States", "Private, Male, Cuba", "Private, Female, United-States"]
+    rows = [f"{i % 5 + 30}, {kinds[i % 3]}" for i in range(12)]
+    path.write_text(lines(rows))
+    line = refused(path)
+    assert "line 1 has numbers, and 'State-gov' stands again below it ('30', 'State-gov'" in line
+    assert "probably no names: `--no-header --target 'column 1'`" in line
+    options = pasted(line) | {"categorical": ("auto",)}
+    split = load(path, **options)
+    assert len(split.x) + len(split.x_test) == 12
+    path.write_text(lines(rows, "age, 2010, sex, country"))  # one number among names is a name
+    assert load(path, "age", categorical=("auto",)).features[0].startswith("2010=")
 
 
 @pytest.mark.parametrize(
