@@ -17,6 +17,8 @@ import typer
 
 from samestep import backends
 
+from .completions import completer
+from .console import completion
 from .console.errors import InputError, cause
 from .console.escapes import visible
 from .console.interrupts import exit_code, interrupts_delivered
@@ -37,10 +39,12 @@ RecordBaseline = Annotated[
         "--baseline",
         metavar="LANE",
         help="The lane that the others are compared with; default the record's own. Another is exploratory.",
+        autocompletion=completer("LANE"),
     ),
 ]
 Result = Annotated[Path, typer.Argument(metavar="RESULT", help="A run's folder, or its benchmark.json.")]
 Json = Annotated[bool, typer.Option("--json", help="Data instead of text.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress: the result alone, and errors.")]
 
 
 def takes(command: str) -> Callable[[F], F]:
@@ -61,7 +65,12 @@ def takes(command: str) -> Callable[[F], F]:
 
 def _parameter(option: Declaration) -> inspect.Parameter:
     """An option as typer reads it."""
-    made = typer.Option(option.flag, metavar=option.metavar or None, help=option.help)
+    made = typer.Option(
+        option.flag,
+        metavar=option.metavar or None,
+        help=option.help,
+        autocompletion=completer(option.metavar),
+    )
     kind: Any = bool if option.is_flag else str if option.default is not None else str | None
     default: Any = option.default
     if option.repeats:  # a list is made anew for every call, so that it is not behind the parameter
@@ -109,7 +118,7 @@ def lesson(
     """The linear-regression lesson, exercises included, in each backend side by side. Exit 1 if a lane fails."""
     from .commands.lesson import lesson as run
 
-    raise typer.Exit(run(options["lane"], batch, json=json))
+    raise typer.Exit(run(options["lane"], batch, json=json, quiet=options["quiet"]))
 
 
 @app.command()
@@ -162,7 +171,12 @@ def sweep(
 def parity(
     *,
     against: Annotated[
-        str | None, typer.Option(metavar="LANE", help="Also show how far the lanes end from this one.")
+        str | None,
+        typer.Option(
+            metavar="LANE",
+            help="Also show how far the lanes end from this one.",
+            autocompletion=completer("LANE"),
+        ),
     ] = None,
     json: Annotated[
         str | None, typer.Option(metavar="FILE", help="Also write the certificates to this file.")
@@ -192,20 +206,28 @@ def verify(
         typer.Option(metavar="FILE", help="The file that was trained on, if it lies elsewhere now."),
     ] = None,
     against_code: Annotated[
-        bool, typer.Option(help="Also certify every lane again that can run here: minutes.")
+        bool,
+        typer.Option("--against-code", help="Also certify every lane again that can run here: minutes."),
     ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Work a record out again: data, order, steps, slices, statistics, verdicts. Exit 1 if any disagrees."""
     from .commands.verify import verify as run
 
-    raise typer.Exit(run(result, data, against_code=against_code))
+    raise typer.Exit(run(result, data, against_code=against_code, json=json, quiet=quiet))
 
 
 @app.command()
 def table(
     result: Result,
     format: Annotated[
-        str, typer.Option(metavar="FORMAT", help="rich, markdown, csv, json or html.")
+        str,
+        typer.Option(
+            metavar="FORMAT",
+            help="rich, markdown, csv, json or html.",
+            autocompletion=completer("FORMAT"),
+        ),
     ] = "rich",
     baseline: RecordBaseline = None,
 ) -> None:
@@ -219,13 +241,18 @@ def table(
 def explain(
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="WORD", help="Such as FASTER, twin, 'bound used' or a column; default all."),
+        typer.Argument(
+            metavar="WORD",
+            help="Such as FASTER, twin, 'bound used' or a column; default all.",
+            autocompletion=completer("WORD"),
+        ),
     ] = None,
+    json: Json = False,
 ) -> None:
     """What a word, a column or a mark of the tables means."""
     from .commands.explain import explain as run
 
-    raise typer.Exit(run(words or []))
+    raise typer.Exit(run(words or [], json=json))
 
 
 @app.command()
@@ -278,17 +305,37 @@ def _run(commands: typer.Typer, arguments: list[str]) -> int:
     """A command's exit code."""
     try:
         with safe_path(), interrupts_delivered():
-            return commands(args=arguments, standalone_mode=False) or 0
+            return commands(args=arguments, prog_name=_program(arguments), standalone_mode=False) or 0
     except (InputError, backends.DuplicateLane) as error:
         return _fail(str(error))
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)  # usage errors have one
-        return _fail(error.format_message() + (f" (see {context.command_path} --help)" if context else ""))
+        see = f" (see {context.command_path} --help)" if context else ""
+        return _fail(error.format_message() + _takers(error, context) + see)
     except (KeyboardInterrupt, typer.Abort) as stop:
         print("samestep: interrupted; nothing more was written", file=sys.stderr)
         return exit_code(stop if isinstance(stop, KeyboardInterrupt) else KeyboardInterrupt())
     except OSError as error:  # a file or a folder that is missing, full, not ours, or has too long a name
         return _fail(f"{error.filename}: {cause(error)}" if error.filename else cause(error))
+
+
+def _program(arguments: list[str]) -> str | None:
+    """The program's name where a shell's completion is concerned, however it was started; else as it was."""
+    if not completion.is_asked_for(arguments):
+        return None
+    completion.use_own_scripts()
+    return completion.PROGRAM
+
+
+def _takers(error: typer.TyperException, context: Any) -> str:
+    """The other commands that take an option that this one does not, as the end of a message."""
+    option = getattr(error, "option_name", None)
+    group = context.find_root().command if context and option else None
+    commands = getattr(group, "commands", {})
+    takers = [
+        name for name, command in commands.items() if any(option in each.opts for each in command.params)
+    ]
+    return f"; {option} is an option of {', '.join(takers)}" if takers else ""
 
 
 def _fail(message: str) -> int:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json as encoder
 from collections.abc import Sequence
 
 from ..report.text_table import prose
-from ..report.words import meaning_of, meanings
+from ..report.words import meanings, name_of, sentences
 
 
-def explain(words: Sequence[str]) -> int:
-    """Print what each of some words means; without any, all of them.
+def explain(words: Sequence[str], *, json: bool = False) -> int:
+    """Print what each of some words means, as text or as JSON by word; without any, all of them.
 
     Raises:
         InputError: a word is none of the tables'.
     """
-    print(prose("\n".join(map(meaning_of, words or meanings()))))
+    chosen = [name_of(word) for word in words or meanings()]
+    if json:
+        print(encoder.dumps({name: sentences(name) for name in chosen}, indent=2))
+    else:
+        print(prose("\n".join(f"{name}: {sentences(name)}" for name in chosen)))
     return 0

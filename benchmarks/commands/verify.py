@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as encoder
 from pathlib import Path
 
 from ..analysis import RecordAnalysis
@@ -21,8 +22,15 @@ from ..verify.remake import small_text
 TABLE = "table.md"
 
 
-def verify(result: str | Path, data: str | None = None, *, against_code: bool = False) -> int:
-    """Verify a run's folder or JSON, print the findings; 1 if anything disagrees.
+def verify(
+    result: str | Path,
+    data: str | None = None,
+    *,
+    against_code: bool = False,
+    json: bool = False,
+    quiet: bool = False,
+) -> int:
+    """Verify a run's folder or JSON, print the findings as text or as JSON; 1 if anything disagrees.
 
     `against_code`: certify again every lane that can run here.
 
@@ -34,7 +42,7 @@ def verify(result: str | Path, data: str | None = None, *, against_code: bool = 
     table = small_text(folder / TABLE) if (folder / TABLE).exists() else None
     record = document.samestep
     rendering = None if table is None else table_rendering(record, table)
-    with progress(lines_in_files=False) as report:
+    with progress(lines_in_files=False, quiet=quiet) as report:
         findings = check(document, table=rendering, data=data, progress=report)
         if (folder / PAGE).exists():
             findings.skip(f"{PAGE}; make your own: samestep report")
@@ -43,7 +51,7 @@ def verify(result: str | Path, data: str | None = None, *, against_code: bool = 
 
             here = MachineFacts.model_validate(machine_info())
             check_against_code(findings, document, here, data=data, progress=report)
-    print(prose(findings.text()))
+    print(encoder.dumps(findings.data(), indent=2) if json else prose(findings.text()))
     return int(bool(findings.wrong))
 
 

@@ -134,7 +134,9 @@ class Options:
         None, "FOLDER", "Go on with the interrupted run in this folder.", "compare", "sweep"
     )
     phases: bool = option(False, "", "Also show where the time of a step goes.", "compare")
-    quiet: bool = option(False, "", "No progress: the tables alone, and errors.", *EVERY_RUN, "sweep")
+    quiet: bool = option(
+        False, "", "No progress: the result alone, and errors.", *EVERY_RUN, "sweep", "lesson"
+    )
 
 
 OF_DATA = (  # how --data is read

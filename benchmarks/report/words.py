@@ -16,7 +16,17 @@ def meanings() -> dict[str, Meaning]:
 
 
 def meaning_of(word: str) -> str:
-    """What a word means, as a paragraph, with what the word that says more says.
+    """What a word means, as a paragraph that begins with it.
+
+    Raises:
+        InputError: it is none of the words of the tables.
+    """
+    name = name_of(word)
+    return f"{name}: {sentences(name)}"
+
+
+def name_of(word: str) -> str:
+    """A word as the tables write it, whatever its case.
 
     Raises:
         InputError: it is none of the words of the tables.
@@ -27,6 +37,11 @@ def meaning_of(word: str) -> str:
         near = nearest(word, words)
         hint = f"did you mean {near!r}? " if near else ""
         raise InputError(f"no word {word!r} in the tables: {hint}the words are {', '.join(words)}")
+    return name
+
+
+def sentences(name: str) -> str:
+    """What one of the words means, with what the word that says more says."""
+    words = meanings()
     meaning = words[name]
-    paragraph = f"{name}: {meaning.text}."
-    return f"{paragraph} {meaning.see}: {words[meaning.see].text}." if meaning.see else paragraph
+    return f"{meaning.text}." + (f" {meaning.see}: {words[meaning.see].text}." if meaning.see else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..console.escapes import visible
 
@@ -43,6 +44,16 @@ class Findings:
         """Note once what cannot be checked."""
         if what not in self.unchecked:
             self.unchecked.append(what)
+
+    def data(self) -> dict[str, Any]:
+        """The findings as plain values, all that disagree among them."""
+        return {
+            "verified": not self.wrong,
+            "worked_out_again": self.counts,
+            "notes": self.notes,
+            "not_checked": self.unchecked,
+            "disagrees": self.wrong,
+        }
 
     def text(self) -> str:
         """The findings as plain text."""

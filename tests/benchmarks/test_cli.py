@@ -185,6 +185,7 @@ def test_compare_takes_a_file_that_was_not_made_for_it(tmp_path: Path, here: InP
         (["compare", "--baseline", "torhc", "--lane", "numpy"], "did you mean 'torch'?"),
         (["compare", "--device", "cuda", "--lane", "numpy", "--baseline", "numpy"], "no device cuda"),
         (["compare", "--tusk", "lesson"], "No such option"),
+        (["lesson", "--data", "x.csv"], "--data is an option of compare, parity, verify"),
         (["compare", "--data", "none.csv", "--target", "y"], "none.csv"),
         (["compare", "--data", "x.csv"], "x.csv: no such file"),
         (["compare", "--target", "y"], "--target: only with --data FILE"),

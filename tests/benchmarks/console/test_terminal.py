@@ -93,6 +93,14 @@ def test_progress_is_plain_lines_where_the_cursor_cannot_move(words: tuple[str, 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("words", [("verify", str(SMALL)), ("lesson", "--lane", "numpy")])
+def test_quiet_shows_no_progress_in_a_terminal(words: tuple[str, ...], tmp_path: Path) -> None:
+    code, text = in_terminal(*words, "--quiet", cwd=tmp_path, term="dumb", out=tmp_path / "out")
+    assert (code, text) == (0, "")
+    assert (tmp_path / "out").read_text()
+
+
+@pytest.mark.slow
 def test_verify_says_which_certificate_it_is_at(tmp_path: Path) -> None:
     record = json.loads(SMALL.read_text())["samestep"]
     _, text = in_terminal("verify", str(SMALL), cwd=tmp_path, term="dumb")

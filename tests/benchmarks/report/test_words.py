@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import get_args
 
 import pytest
 
 from samestep.benchmarks.analysis.verdicts import VerdictWord
+from samestep.benchmarks.commands.explain import explain
 from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.report.columns import ACCURACY, COST, SPEED
 from samestep.benchmarks.report.glossary import group, shown
@@ -39,6 +41,14 @@ def test_words_that_say_more_have_a_section_of_the_page() -> None:
 )
 def test_a_word_is_explained_whatever_its_case(word: str, says: str) -> None:
     assert says in meaning_of(word)
+
+
+def test_the_same_is_there_as_data(capsys: pytest.CaptureFixture[str]) -> None:
+    explain([], json=True)
+    said = json.loads(capsys.readouterr().out)
+    assert [f"{name}: {text}" for name, text in said.items()] == [meaning_of(name) for name in meanings()]
+    explain(["faster", "◆"], json=True)
+    assert list(json.loads(capsys.readouterr().out)) == ["FASTER", "◆"]
 
 
 def test_another_word_is_one_line_with_the_nearest() -> None:

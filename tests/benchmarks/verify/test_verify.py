@@ -432,6 +432,10 @@ def test_the_command(smoke: Any, tmp_path: Path, document: dict[str, Any]) -> No
     done = samestep("verify", "edited.json", cwd=tmp_path)
     assert done.returncode == 1
     assert "DISAGREES" in done.stdout
+    done = samestep("verify", "edited.json", "--json", cwd=tmp_path)
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["verified"]) == (1, False)
+    assert found["disagrees"]
     done = samestep("verify", "absent", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
