@@ -6,7 +6,7 @@ import json as encoder
 from collections.abc import Sequence
 
 from ..report.text_table import prose
-from ..report.words import meanings, name_of, sentences
+from ..report.words import meanings, sentences, table_word
 
 
 def explain(words: Sequence[str], *, json: bool = False) -> int:
@@ -15,7 +15,7 @@ def explain(words: Sequence[str], *, json: bool = False) -> int:
     Raises:
         InputError: a word is none of the tables'.
     """
-    chosen = [name_of(word) for word in words or meanings()]
+    chosen = [table_word(word) for word in words or meanings()]
     if json:
         print(encoder.dumps({name: sentences(name) for name in chosen}, indent=2))
     else:

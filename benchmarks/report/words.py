@@ -21,11 +21,11 @@ def meaning_of(word: str) -> str:
     Raises:
         InputError: it is none of the words of the tables.
     """
-    name = name_of(word)
+    name = table_word(word)
     return f"{name}: {sentences(name)}"
 
 
-def name_of(word: str) -> str:
+def table_word(word: str) -> str:
     """A word as the tables write it, whatever its case.
 
     Raises:
