@@ -21,6 +21,8 @@ from samestep.benchmarks.measure.clock import AGREE, MOST_WARMUPS, TimedWork
 from samestep.benchmarks.measure.drawn_work import DrawnRuns, Ending, drawn_orders, drawn_start, trace_again
 from samestep.benchmarks.record.layout import MOST_REPEATS
 from tests.helpers.sessions import prepared, small_task
+from validation import lazy_lanes
+from validation.trap_lanes import WITHOUT_GAIN
 
 
 @pytest.fixture
@@ -139,6 +141,57 @@ class SlowLosses(NumpyTuned):
     def get(self, value: Any) -> Host:
         time.sleep(0.005)
         return super().get(value)
+
+
+class CountsSteps(NumpyTuned):
+    """Counts the steps that are computed, by whichever lane stands before it."""
+
+    computed = 0
+
+    def epoch(self, state: Any, data: Any, rows: Any, batch_size: int, learning_rates: Host) -> Any:
+        self.computed += len(learning_rates)
+        return super().epoch(state, data, rows, batch_size, learning_rates)
+
+
+def counted(name: str, folder: Path) -> tuple[TimedWork, Any]:
+    """A lane that saves its work for later, and what counts the steps that it computes."""
+    backend = type(name, (getattr(lazy_lanes, name), CountsSteps), {})()
+    return TimedWork(backend, prepared(folder, small_task())), backend
+
+
+@pytest.mark.parametrize("name", WITHOUT_GAIN)
+def test_a_lane_that_saves_its_work_for_later_computes_every_step_under_the_clock(
+    name: str, tmp_path: Path
+) -> None:
+    work, backend = counted(name, tmp_path)
+    at: list[int] = []
+    for number in range(3):  # a lane may remember the slices before
+        piece = work.ready(2 * number, collect=False)
+        work.go(
+            piece,
+            2 * number + 1,
+            3,
+            begins=lambda: at.append(backend.computed),
+            ended=lambda: at.append(backend.computed),
+        )
+        work.report(piece)
+        begun, ended = at[-2:]
+        assert ended - begun == 3 * len(work.files.learning_rates)
+
+
+@pytest.mark.parametrize(
+    ("name", "part"), [("Remembers", 1), ("RemembersLast", 1), ("RemembersAPart", 1 / 4)]
+)
+def test_work_that_it_has_seen_would_cost_it_less(name: str, part: float, tmp_path: Path) -> None:
+    """The same start and order once more: what the drawn ones take from it."""
+    work, backend = counted(name, tmp_path)
+    before = []
+    for _ in range(2):
+        before.append(backend.computed)
+        work.chain(work.reset(), [work.files.row_order])
+    steps = len(work.files.learning_rates)
+    assert before[1] - before[0] == steps
+    assert backend.computed - before[1] == steps - max(1, int(part * steps))
 
 
 def test_losses_that_come_late_are_charged_and_a_slow_copy_buys_nothing(tmp_path: Path) -> None:
