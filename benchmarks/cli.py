@@ -149,7 +149,10 @@ def sweep(
     *,
     compiled: Annotated[
         bool,
-        typer.Option("--compiled", help="Also torch:compile and torch:fused, which compile for each size."),
+        typer.Option(
+            "--compiled",
+            help="Also torch:compile and torch:fused, which compile for each size; the grid has nine.",
+        ),
     ] = False,
     rows: Annotated[
         bool, typer.Option("--rows", help="Instead 1000 to 10 million rows of 8 features, in batches of 10.")

@@ -172,6 +172,13 @@ def test_every_cell_is_small_enough_and_learns() -> None:
 
 
 @NEEDS_TORCH
+def test_lanes_that_compile_for_every_cell_get_every_second_size() -> None:
+    fine, coarse = ({task.name for task in sweep.chosen(Options(), compiled=c).tasks} for c in (False, True))
+    assert len(fine) == 25
+    assert coarse == {f"b{batch}-f{features}" for batch in (1, 64, 4096) for features in (2, 64, 1024)}
+    assert coarse < fine
+
+
 def test_lanes_that_compile_for_every_cell_are_left_out_unless_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
