@@ -52,6 +52,8 @@ def compare(
     device: str = "cpu",
     threads: str = "one",
     effort: str = "quick",
+    until: str | None = None,
+    minutes: float | None = None,
     baseline: str | None = None,
     out: str | Path | None = None,
     resume: str | Path | None = None,
@@ -80,6 +82,8 @@ def compare(
         device=device,
         threads=threads,
         effort=effort,
+        until=until,
+        minutes=None if minutes is None else str(minutes),
         baseline=baseline,
         out=_text(out),
         resume=_text(resume),
@@ -95,7 +99,7 @@ def compare(
 def _measured(request: RunRequest, quiet: bool) -> Result:
     """Measure what was asked for and write the run's folder."""
     with made_folder(request.out):
-        with progress(duration.expected(request), first=request.understood, quiet=quiet) as report:
+        with progress(duration.expected(request), first=request.told_first, quiet=quiet) as report:
             record = measure(request, progress=report)
         result = Result(record)
         write_run(result.analysis, request.out, markdown(record_document(result.analysis)))

@@ -140,8 +140,9 @@ def _against(lane: LaneAnalysis, fastest: LaneAnalysis, time: Interval) -> Ranke
         return RankedLane(lane=lane.lane, time=time, separated=False, reason=reason)
     logs = lane.ratios_to(fastest)
     if len(logs) < 2:
-        planned = lane.record.plan.effort.blocks
+        planned = lane.analysis.blocks_intended
         reason = f"{len(logs)} of {planned} blocks were measured beside {fastest.lane}; a test needs 2"
         return RankedLane(lane=lane.lane, time=time, separated=False, reason=reason)
-    p = claims(Sample.of(logs), margin=MARGIN).slower
-    return RankedLane(lane=lane.lane, time=time, ratio=interval(logs), p=p, separated=False)
+    p = lane.analysis.look.adjusted(claims(Sample.of(logs), margin=MARGIN).slower)
+    ratio = interval(logs, level=lane.analysis.level)
+    return RankedLane(lane=lane.lane, time=time, ratio=ratio, p=p, separated=False)

@@ -27,7 +27,8 @@ from ..record import (
 )
 from ..record.plan import work_pairs
 from ..record.proof import Judgement
-from ..statistics.inference import Interval, interval, t_interval
+from ..statistics.inference import ALPHA, Interval, interval, t_interval
+from ..statistics.sequential import ONLY, Look
 from .lane_times import LogTimes, block_medians, block_ratios, log_times
 
 L = TypeVar("L", bound="LaneSamples")
@@ -83,6 +84,22 @@ class RecordSamples(Generic[L]):
     ) -> list[tuple[int, TimedSlice]]:
         """The slices of one arm, each with the index of its block, in the order of measuring."""
         return self._slices.get((task, lane, twin, kind), [])
+
+    @cached_property
+    def look(self) -> Look:
+        """The look of its run at which the record stands."""
+        return look_of(self.record)
+
+    @property
+    def blocks_intended(self) -> int:
+        """The blocks of a whole run; a run with looks is whole at each of them."""
+        effort, measured = self.record.plan.effort, len(self.record.blocks)
+        return measured if measured in effort.looks else effort.blocks
+
+    @property
+    def level(self) -> float:
+        """Of intervals: together with those of the other looks they hold what they estimate in 95% of runs."""
+        return 1 - self.look.level(ALPHA)
 
     def aa_ratios(self, task: str) -> dict[int, float]:
         """{block: log(t_control / t_lane)} of the lane that ran twice in that block, as an A/A control."""
@@ -168,6 +185,11 @@ class LaneSamples:
         """For each block the median over rounds of log(t / t_baseline)."""
         return self.ratios_to(self.baseline)
 
+    @cached_property
+    def ratio(self) -> Interval:
+        """The ratio to the baseline with its 95% interval, which a run with looks keeps over all of them."""
+        return interval(self.block_ratios, level=self.analysis.level)
+
     @property
     def aa_ratios(self) -> list[float]:
         """For each block log(t_control / t_lane) of the lane that ran twice in it: an A/A control."""
@@ -184,7 +206,7 @@ class LaneSamples:
     def time_per_step(self) -> Interval | None:
         """Geometric mean over blocks of the median over rounds, with its 95% interval."""
         logs = list(block_medians(self.log_times()).values())
-        return interval(logs, scale=1 / self.work.steps) if logs else None
+        return interval(logs, level=self.analysis.level, scale=1 / self.work.steps) if logs else None
 
     @cached_property
     def cpu_per_wall(self) -> float:
@@ -242,6 +264,18 @@ class LaneSamples:
         race, other = block_medians(self.log_times()), block_medians(self.log_times(kind=kind))
         gaps = [other[block] - race[block] for block in race.keys() & other.keys()]
         return t_interval(gaps) if len(gaps) > 1 else None
+
+
+def look_of(record: AnyRecord) -> Look:
+    """The look at which a record stands: at its end, at one of the plan's looks, or where somebody broke it off.
+
+    A run that was broken off showed what it had, and was gone on with: that was a look, too.
+    """
+    effort, blocks = record.plan.effort, len(record.blocks)
+    if not effort.looks or not blocks:
+        return ONLY
+    seen = [resumption.blocks for resumption in record.resumptions]
+    return Look.at(blocks, (*effort.looks, *seen), effort.blocks)
 
 
 def roofline_floor(work: PlannedWork, limits: RooflineLimits) -> float | None:

@@ -15,7 +15,7 @@ from samestep.backends.spec import Number, Spec
 
 from ..record import Accuracy, Kind
 from ..record.proof import not_shown
-from ..statistics.inference import MARGIN, TOO_FEW_BLOCKS, Interval, interval
+from ..statistics.inference import MARGIN, TOO_FEW_BLOCKS, Interval
 from .lane_samples import LaneSamples
 from .verdicts import Verdict
 
@@ -181,7 +181,7 @@ def break_even_steps(lane: LaneSamples) -> BreakEven | None:
     start_up, base_start_up = _start_up(lane), _start_up(lane.baseline)
     if not (ratios and start_up and base_start_up and base):
         return None
-    ratio = interval(ratios)
+    ratio = lane.ratio
     cost = median(start_up) - median(base_start_up)
     if cost <= 0:
         if ratio.value <= 1:
@@ -230,6 +230,6 @@ def _notes(lane: LaneSamples, time: Interval) -> tuple[str, ...]:
     if death := next((failure for failure in lane.failures if failure.died), None):
         block = "" if death.block is None else f" in block {death.block + 1}"
         notes.append(f"its process died once{block} and was started again ({death.phase}: {death.reason})")
-    if lane.blocks_measured < plan.effort.blocks:
-        notes.append(f"{lane.blocks_measured} of {plan.effort.blocks} blocks")
+    if lane.blocks_measured < (intended := lane.analysis.blocks_intended):
+        notes.append(f"{lane.blocks_measured} of {intended} blocks")
     return tuple(notes)

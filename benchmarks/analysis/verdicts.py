@@ -24,7 +24,6 @@ from ..statistics.inference import (
     claims,
     detectable,
     holm,
-    interval,
 )
 from .gates import counted_time, failed, invalid, shaken, unstable
 from .lane_samples import LaneSamples, RecordSamples
@@ -77,7 +76,8 @@ def give_verdicts(analysis: RecordSamples[Any]) -> tuple[Verdict, ...]:
     comparisons = [(lane, _gate(lane)) for lane in analysis]
     family = len(analysis.pairs) - len(analysis.tasks)  # all pairs but the baseline's
     tested = [lane for lane, gate in comparisons if not gate]
-    adjusted = iter(holm([min(_claims(lane)) for lane in tested], family=family))
+    look = analysis.look
+    adjusted = iter(holm([look.adjusted(min(_claims(lane))) for lane in tested], family=family))
     return tuple(
         _barred(lane, gate) if gate else _tested(lane, next(adjusted), family) for lane, gate in comparisons
     )
@@ -97,7 +97,7 @@ def _gate(lane: LaneSamples) -> _Gate | None:
     if reason := invalid(baseline) or failed(baseline):
         return _Gate("UNDECIDED", f"the baseline {baseline.lane} has no times ({reason})")
     if blocks < 2:
-        planned = lane.record.plan.effort.blocks
+        planned = lane.analysis.blocks_intended
         return _Gate("UNDECIDED", f"{blocks} of {planned} blocks were measured; a test needs 2")
     return None
 
@@ -112,7 +112,7 @@ def _names(lane: LaneSamples) -> dict[str, Any]:
 
 def _barred(lane: LaneSamples, gate: _Gate) -> Verdict:
     shown = gate.word == "UNSTABLE" and lane.block_ratios and _is_beside_a_stable_baseline(lane)
-    ratio = interval(lane.block_ratios) if shown else None
+    ratio = lane.ratio if shown else None
     return Verdict(**_names(lane), word=gate.word, reason=gate.reason, ratio=ratio)
 
 
@@ -123,10 +123,10 @@ def _is_beside_a_stable_baseline(lane: LaneSamples) -> bool:
 
 
 def _tested(lane: LaneSamples, p: float, family: int) -> Verdict:
-    ratio = interval(lane.block_ratios)
+    ratio = lane.ratio
     if p <= ALPHA:
         return Verdict(**_names(lane), word=_best_supported(_claims(lane)), ratio=ratio, p=p)
-    least = detectable(Sample.of(lane.block_ratios), family=family)
+    least = detectable(Sample.of(lane.block_ratios), level=lane.analysis.look.level(ALPHA / family))
     reason = _unseen(len(lane.block_ratios), least) + _beside(ratio)
     return Verdict(**_names(lane), word="UNDECIDED", reason=reason, ratio=ratio, p=p, detectable=least)
 

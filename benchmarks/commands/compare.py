@@ -36,14 +36,18 @@ def compare(options: Options) -> int:
     with made_folder(request.out):
         try:
             expected = duration.expected(request)
-            with progress(expected, first=request.understood, quiet=options.quiet) as report:
+            with progress(expected, first=request.told_first, quiet=options.quiet) as report:
                 run = BenchmarkRun.begin(request, progress=report)
                 run.certify()
                 run.race()
-            analysis = RecordAnalysis(run.folder.record())
+            unfinished, analysis = run.lacks(), RecordAnalysis(run.folder.record())
             show(analysis, request.out)
         except KeyboardInterrupt as stop:
             return interrupted(stop, request.out, "compare")
+    if unfinished:
+        done, planned = len(analysis.record.blocks), request.effort.blocks
+        fitted = f"{done} of at most {planned} blocks fitted into {options.minutes} minutes"
+        print(f"samestep: {fitted}; go on with: samestep compare --resume {request.out}", file=sys.stderr)
     return int(any(row.time is None for row in analysis.rows))
 
 

@@ -1,6 +1,6 @@
 """`samestep sweep`: which lane is fastest at which size, over a grid of batch sizes and feature counts.
 
-With `--compiled` every second batch size and feature count is left out, since two lanes compile for each cell.
+With the lanes of `--compiled` every second size is left out, since they compile for each cell.
 With `--rows` the sizes are numbers of rows, and the steps are the same at all of them.
 Each size is a task of its own: linear regression with mse, float32, on synthetic data. The sizes, the
 order of the blocks and the effort are fixed. A time budget decides only how many whole blocks of all cells are
@@ -75,7 +75,7 @@ def chosen(options: Options, compiled: bool, rows: bool = False) -> RunRequest:
     lanes = options.lane or [name for name in names if name not in left_out]
     request = resolve(replace(options, task=["lesson"], lane=lanes))  # the cells take longer to make
     missing = {lane: reason for lane, reason in left_out.items() if lane not in request.lanes}
-    tasks = row_counts() if rows else grid(coarse=compiled)
+    tasks = row_counts() if rows else grid(coarse=not COMPILED.keys().isdisjoint(request.lanes))
     cells = replace(request, tasks=tasks, missing_lanes={**request.missing_lanes, **missing}, effort=SWEEP)
     return supported(cells, options)
 

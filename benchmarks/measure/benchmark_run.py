@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Self
 import numpy as np
 
 from .. import datasets
+from ..analysis import RecordAnalysis
+from ..analysis.looks import reason_to_end
 from ..console.errors import InputError
 from ..console.progress import Progress, silent
 from ..parity.workload import initial_parameters
@@ -48,6 +51,8 @@ class BenchmarkRun:
         self.folder, self.progress, self.limits = RunFolder(folder), progress, limits or WorkerLimits()
         self.plan = self.folder.plan()
         self.is_resumed = True
+        self.seconds: float | None = None  # to go on past a look only as far as this allows
+        self.began = time.monotonic()
 
     @classmethod
     def begin(
@@ -66,6 +71,7 @@ class BenchmarkRun:
                     folder.begin(make_plan(request, folder, progress))
             run = cls(request.out, progress=progress, limits=limits)
             run.is_resumed = request.resumed
+            run.seconds = request.seconds
             return run
 
     def lacks(self, blocks: int | None = None) -> bool:
@@ -83,10 +89,24 @@ class BenchmarkRun:
         return self.plan.phases and not self.folder.piece(PhaseBreakdowns)
 
     def until(self, blocks: int | None) -> int:
-        """How many blocks there are in the end: so many, or the plan's and those that make up for deaths."""
+        """How many blocks there are in the end: so many, or the plan's and those that make up for deaths.
+
+        Or as many as there are, at a look at which everything is decided or cannot be.
+        """
+        measured = len(self.folder.blocks())
+        if measured in self.plan.effort.looks and reason_to_end(RecordAnalysis(self.folder.record())):
+            return measured
         if blocks is not None and blocks < self.plan.effort.blocks:
             return blocks
         return layout.until(self.plan, self.folder.blocks())
+
+    def has_time(self, measured: int, until: int, block_s: float) -> bool:
+        """Whether the blocks up to the next look fit into the time that was given; at no look nobody asks."""
+        looks = self.plan.effort.looks
+        if self.seconds is None or measured not in looks:
+            return True
+        following = min((look for look in looks if look > measured), default=until)
+        return time.monotonic() - self.began + (following - measured) * block_s <= self.seconds
 
     @alone
     def certify(self) -> None:
@@ -111,9 +131,11 @@ class BenchmarkRun:
     def race(self, blocks: int | None = None) -> None:
         """The blocks that are missing, by default all; then phases, where the plan has them."""
         compiler_cache.make(self.folder.cache)
+        begin, first = time.monotonic(), len(self.folder.blocks())
         for index in count():
             until = self.until(blocks)  # a block may add another
-            if index >= until:
+            block_s = (time.monotonic() - begin) / max(index - first, 1)
+            if index >= until or not self.has_time(index, until, block_s):
                 break
             record = self.folder.record()
             lane_tasks = runnable(self.plan, record.certified, record.failures, before=index)

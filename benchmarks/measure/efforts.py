@@ -26,3 +26,5 @@ EFFORTS = {
         Effort(name="rigorous", blocks=24, cold=3, block_seconds=6.0),
     )
 }
+# what a run may go on until: looks at half, three quarters and all of the blocks
+UNTIL = {"decided": Effort(name="until decided", blocks=24, cold=3, block_seconds=6.0, looks=(12, 18))}

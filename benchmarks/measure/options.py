@@ -124,6 +124,15 @@ class Options:
     effort: str = option(
         "quick", "EFFORT", "smoke (to try), quick (6 blocks), standard (12), rigorous (24).", "compare"
     )
+    until: str | None = option(
+        None,
+        "WHAT",
+        "Instead of --effort: decided, 12, 18 or 24 blocks, until every lane is decided or cannot be.",
+        "compare",
+    )
+    minutes: str | None = option(
+        None, "MINUTES", "With --until: end at the last look that this leaves time for.", "compare"
+    )
     baseline: str | None = option(
         None, "LANE", "The lane that the others are compared with; default torch.", "compare", "sweep"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from ..console.errors import InputError
 from ..record import Effort, Threads
 from ..record.plan import work_pairs
 from .able_lanes import Pair, has_device, idle_lanes, unsupported_pairs, why_not
-from .efforts import EFFORTS
+from .efforts import EFFORTS, UNTIL
 from .file_task import task_of_data
 from .folder import RunFolder
 from .options import OF_DATA, Options, is_given, typed
@@ -40,6 +41,7 @@ class RunRequest:
     phases: also measure where the time of a step goes.
     resumed: the run was begun earlier in the folder `out`; its plan decides.
     seed: of everything that is drawn; another one for each run where it is None.
+    seconds: how long a run with looks may take: it ends at one where the next would come too late.
     understood: how the file of --data was read, in a few lines.
     """
 
@@ -56,7 +58,15 @@ class RunRequest:
     phases: bool = False
     resumed: bool = False
     seed: int | None = None
+    seconds: float | None = None
     understood: tuple[str, ...] = ()
+
+    @property
+    def told_first(self) -> tuple[str, ...]:
+        """Lines that a user sees before anything is measured."""
+        looks = " or ".join(map(str, self.effort.looks))
+        sooner = f"ends after {looks} of {self.effort.blocks} blocks where everything is decided by then"
+        return (*self.understood, sooner) if looks else self.understood
 
     @property
     def missing(self) -> dict[str, str]:
@@ -113,7 +123,8 @@ def resolve(options: Options, *, tasks: Sequence[Task] = (), race: bool = True) 
         lanes=able,
         missing_lanes=missing,
         baseline=baseline if baseline in able else able[0],
-        effort=choose_effort(options.effort),
+        effort=choose_effort(options),
+        seconds=choose_seconds(options),
         threads=pick("threads", options.threads, get_args(Threads)),
         device=device,
         out=out,
@@ -167,7 +178,7 @@ def whole_baseline(request: RunRequest, options: Options, unsupported: Mapping[P
 def begun_earlier(options: Options, folder: str) -> RunRequest:
     """The run that was begun in a folder, as it was planned then; no other option goes with it."""
     for option in fields(Options):
-        if option.name not in ("resume", "quiet") and is_given(options, option.name):
+        if option.name not in ("resume", "quiet", "minutes") and is_given(options, option.name):
             raise InputError(
                 f"--resume goes on as {folder} was begun: leave out {typed(option.name)}, or start a new run"
             )
@@ -188,12 +199,40 @@ def begun_earlier(options: Options, folder: str) -> RunRequest:
         phases=plan.phases,
         resumed=True,
         seed=plan.seed,
+        seconds=choose_seconds(options),
     )
 
 
-def choose_effort(effort: str) -> Effort:
-    """The effort of a name."""
-    return EFFORTS[pick("effort", effort, tuple(EFFORTS))]
+def choose_effort(options: Options) -> Effort:
+    """The effort of a name, or that of a run with looks.
+
+    Raises:
+        InputError: there is none of that name, or both were asked for.
+    """
+    if options.until is None:
+        return EFFORTS[pick("effort", options.effort, tuple(EFFORTS))]
+    if is_given(options, "effort"):
+        raise InputError("--until says how many blocks there are: leave out --effort")
+    return UNTIL[pick("end", options.until, tuple(UNTIL))]
+
+
+def choose_seconds(options: Options) -> float | None:
+    """The seconds of --minutes.
+
+    Raises:
+        InputError: it is no number above 0, or the run has no looks at which it could end.
+    """
+    if options.minutes is None:
+        return None
+    try:
+        minutes = float(options.minutes)
+    except ValueError:
+        minutes = math.nan
+    if not 0 < minutes < math.inf:
+        raise InputError(f"--minutes {options.minutes}: name a number of minutes above 0")
+    if options.until is None and options.resume is None:
+        raise InputError("--minutes goes with --until: the other efforts have a fixed number of blocks")
+    return 60 * minutes
 
 
 def choose_device(text: str) -> Device:

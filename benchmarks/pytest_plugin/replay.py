@@ -53,7 +53,7 @@ class Replay:
         capture = self.config.pluginmanager.getplugin("capturemanager")  # None under -p no:capture
         shown = capture.global_and_fixture_disabled() if capture else nullcontext()
         expected, quiet = duration.expected(self.request), self.config.get_verbosity() < 0
-        watched = progress(expected, first=self.request.understood, quiet=quiet)
+        watched = progress(expected, first=self.request.told_first, quiet=quiet)
         with shown, tolerant_streams(), watched as report:
             try:
                 self.folder.enter_context(made_folder(self.request.out))

@@ -39,6 +39,7 @@ class Effort(Spec):
     controls: every how many blocks the control slices (garbage collector on, arm alone) are run.
     jobs: how many processes work side by side while certifying; times taken then say so.
     kept: how many steps of a certified run stay in the record at most, to be judged again by anybody.
+    looks: after how many blocks a run ends if every comparison is decided by then, or cannot be.
     """
 
     name: str = Field(min_length=1)
@@ -50,6 +51,7 @@ class Effort(Spec):
     controls: Count = 2
     jobs: Count = 2
     kept: Count = MOST_STEPS
+    looks: tuple[Count, ...] = Field(default=(), max_length=100)
 
 
 class Facts(Spec):

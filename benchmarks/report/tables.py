@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from samestep.backends.spec import File
 
 from ..analysis import LaneAnalysis, RecordAnalysis
+from ..analysis.looks import reason_to_end
 from ..analysis.throttling import throttled
 from ..console.choices import first_names
 from ..console.errors import InputError
@@ -203,6 +204,7 @@ def scope(analysis: RecordAnalysis, *, explain: bool = True) -> list[str]:
         f"Baseline {analysis.baseline}. Ratios are time over the baseline's, {over_blocks(record)} of fresh "
         f"processes, interleaved{with_twins(record)}.",
         no_intervals(record),
+        looks_line(analysis),
         exploratory(analysis),
         explained(row.verdict.word for row in analysis.rows) if explain else "",
         rank_key() if explain and analysis.tier_ranks else "",
@@ -222,6 +224,7 @@ def brief_scope(analysis: RecordAnalysis) -> list[str]:
         f"Baseline {analysis.baseline}; {over_blocks(analysis.record)}; {fmt.moment(plan.created)}, effort "
         f"{plan.effort.name}, {machine.cpu}, {fmt.processors(machine)}, this boot.",
         no_intervals(analysis.record),
+        looks_line(analysis),
         exploratory(analysis),
         *host_line(analysis.record),
         *settings_lines(plan),
@@ -257,6 +260,20 @@ def no_intervals(record: AnyRecord) -> str:
     if len(record.blocks) >= FEWEST_BLOCKS:
         return ""
     return "An interval needs four blocks: times and ratios have none here (±?, too few blocks)."
+
+
+def looks_line(analysis: RecordAnalysis) -> str:
+    """Of a run with looks: at which one it stands, why it ended there, and what its intervals are."""
+    effort, blocks = analysis.record.plan.effort, len(analysis.record.blocks)
+    if not effort.looks or not blocks:
+        return ""
+    ended = blocks in effort.looks and not analysis.exploratory and reason_to_end(analysis)
+    why = f": {ended}" if ended else ""
+    all_looks = f"{', '.join(map(str, effort.looks))} and {effort.blocks}"
+    return (
+        f"Looks after {all_looks} blocks; this is after {blocks}{why}. "
+        f"Verdicts and intervals hold over all looks together: here an interval is one of {analysis.level:.1%}."
+    )
 
 
 def exploratory(analysis: RecordAnalysis) -> str:

@@ -107,14 +107,14 @@ def holm(p: Sequence[float], *, family: int) -> list[float]:
     return adjusted
 
 
-def detectable(sample: Sample, *, family: int) -> float:
-    """The smallest ratio above 1 that would have been called different with 80% power at this standard error.
+def detectable(sample: Sample, *, level: float) -> float:
+    """The smallest ratio above 1 that a test of this level would have found with 80% power at this error.
 
     Under a true log ratio theta, (d - margin) / se follows the noncentral t with parameter (theta - margin) / se.
     """
     from scipy.optimize import brentq  # slow to import
 
-    critical = -float(special.stdtrit(sample.df, ALPHA / 2 / family))
+    critical = -float(special.stdtrit(sample.df, level / 2))
     # the power passes 1/2 near nc = critical; the bracket is wide enough for one degree of freedom
     shift = brentq(lambda nc: 1 - special.nctdtr(sample.df, nc, critical) - POWER, 0.0, 4 * critical + 10)
     log = MARGIN + float(shift) * sample.error

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from ..analysis import RecordAnalysis
+from ..analysis.looks import reason_to_end
 from ..measure.limits import CALLS
 from ..record import AnyRecord, Certified, Failure, Record, Record1
 from ..record.layout import is_out, repeats_of, runnable, slice_ns, until
@@ -147,6 +148,8 @@ def is_unfinished(record: AnyRecord) -> bool:
     """Whether blocks are missing that a lane could still race in."""
     if isinstance(record, Record1) or not record.blocks:
         return len(record.blocks) < record.plan.effort.blocks
+    if len(record.blocks) in record.plan.effort.looks and reason_to_end(RecordAnalysis(record)):
+        return False
     can_race = bool(runnable(record.plan, record.certified, record.failures))
     return can_race and len(record.blocks) < until(record.plan, record.blocks)
 

@@ -6,7 +6,7 @@ from samestep.backends.interface import Device
 
 from .. import tasks
 from ..datasets import Split
-from ..measure.efforts import EFFORTS
+from ..measure.efforts import EFFORTS, UNTIL
 from ..measure.grid import SWEEP
 from ..measure.limits import working_set
 from ..measure.process import worker_settings
@@ -21,7 +21,8 @@ OF_THE_SYSTEM = "XLA_FLAGS"  # a setting of workers only where processes cannot 
 
 def check_plan(findings: Findings, plan: Plan) -> None:
     """Effort and settings are those declared; nothing that ran is among what is missing."""
-    effort = {**EFFORTS, SWEEP.name: SWEEP}.get(plan.effort.name)
+    declared = (*EFFORTS.values(), *UNTIL.values(), SWEEP)
+    effort = next((effort for effort in declared if effort.name == plan.effort.name), None)
     if effort is not None:
         fault = f"the effort {effort.name!r} is {_differences(plan.effort, effort)}"
         findings.declared("parts of the plan", plan.effort == effort, fault)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..analysis import RecordAnalysis
+from ..analysis.looks import as_at, reason_to_end
 from ..record import Block, Record
 from ..record.layout import (
     arm_name,
@@ -36,6 +37,7 @@ def check_slices(findings: Findings, analysis: RecordAnalysis) -> None:
     for block in record.blocks:
         check_number(findings, record, block)
         check_layout(findings, record, block)
+    check_looks(findings, record)
     check_seeds(findings, record)
     check_readings(findings, record)
     check_audits(findings, analysis, record)
@@ -47,6 +49,14 @@ def check_number(findings: Findings, record: Record, block: Block) -> None:
     count = record.plan.effort.blocks + extra_blocks(record.plan, failures)
     fault = f"block {block.index}: {count} blocks follow from the plan and its failures"
     findings.compare("block numbers", block.index < count, fault)
+
+
+def check_looks(findings: Findings, record: Record) -> None:
+    """A run goes past a look only while something is undecided that the blocks to come could decide."""
+    for look in record.plan.effort.looks:
+        if look < len(record.blocks):
+            ended = reason_to_end(RecordAnalysis(as_at(record, look)))
+            findings.compare("looks", not ended, f"it went on after {look} blocks, at which {ended}")
 
 
 def check_layout(findings: Findings, record: Record, block: Block) -> None:

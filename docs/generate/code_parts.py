@@ -11,7 +11,7 @@ from samestep.backends import losses as registry
 from samestep.benchmarks import tasks
 from samestep.benchmarks.analysis import gates
 from samestep.benchmarks.analysis.rows import BUSY
-from samestep.benchmarks.measure.efforts import EFFORTS
+from samestep.benchmarks.measure.efforts import EFFORTS, UNTIL
 from samestep.benchmarks.measure.settings import RULES
 from samestep.benchmarks.measure.task_files import RUN_STEPS
 from samestep.benchmarks.report import columns, glossary
@@ -69,9 +69,17 @@ def limits() -> str:
 
 
 def efforts() -> str:
+    named = [(f"`{name}`", effort) for name, effort in EFFORTS.items()]
+    named += [(f"`--until {what}`", effort) for what, effort in UNTIL.items()]
     body = [
-        (f"`{e.name}`", str(e.blocks), f"{e.rounds[0]} to {e.rounds[1]}", f"{e.slice_ms:g} ms", str(e.cold))
-        for e in EFFORTS.values()
+        (
+            name,
+            ", ".join(map(str, (*e.looks, e.blocks))),
+            f"{e.rounds[0]} to {e.rounds[1]}",
+            f"{e.slice_ms:g} ms",
+            str(e.cold),
+        )
+        for name, e in named
     ]
     return table(("effort", "blocks", "rounds in a block", "a slice, at least", "cold first calls"), body)
 

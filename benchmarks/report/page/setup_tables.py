@@ -108,7 +108,12 @@ def _compare(record: AnyRecord) -> list[str]:
     if not all(options) or len(dtypes) > 1:
         return []
     arguments = ["compare", *(argument for task in options for argument in task)]
-    arguments += ["--dtype", *dtypes, "--effort", plan.effort.name]
+    effort = plan.effort.name
+    arguments += [
+        "--dtype",
+        *dtypes,
+        *(["--until", "decided"] if plan.effort.looks else ["--effort", effort]),
+    ]
     return arguments + (["--phases"] if plan.phases else [])
 
 

@@ -17,13 +17,16 @@ import pytest
 
 from samestep.backends.spec import Task
 from samestep.benchmarks.analysis import RecordAnalysis
+from samestep.benchmarks.analysis.looks import reason_to_end
 from samestep.benchmarks.console.errors import InputError
-from samestep.benchmarks.measure import RunRequest, certify_lanes, measure, resume
+from samestep.benchmarks.measure import BenchmarkRun, RunRequest, certify_lanes, measure, resume
 from samestep.benchmarks.measure.exclusive import made_folder
 from samestep.benchmarks.measure.folder import RunFolder
 from samestep.benchmarks.record import Record
 from samestep.benchmarks.record.layout import LOST
 from samestep.benchmarks.record.plan import Effort
+from samestep.benchmarks.verify.findings import Findings
+from samestep.benchmarks.verify.slices import check_looks
 from tests.helpers.dying_lanes import DIED
 from tests.helpers.lanes import LANES
 from tests.helpers.sessions import LIMITS, TASKS, TINY, requested, run
@@ -80,6 +83,34 @@ def test_a_finished_session_leaves_no_scratch_and_is_not_measured_again(whole: t
     assert resume(folder) == record
     with pytest.raises(InputError, match="already holds a run"):
         run(folder, "numpy", "numpy:tuned")
+
+
+def test_a_run_with_looks_ends_where_all_is_decided_and_not_where_time_is_up(tmp_path: Path) -> None:
+    """Two blocks decide nothing, four decide between lanes of which one takes a third of the other's time."""
+    effort = TINY.model_copy(update={"blocks": 6, "looks": (2, 4)})
+    lanes, out = ("numpy", "numpy:tuned"), tmp_path / "run"
+    request = requested(out, *lanes, tasks=tuple(TASKS[:1]), effort=effort, seconds=0.1)
+    cut_short = measure(request, limits=LIMITS)
+    assert len(cut_short.blocks) == 2
+    assert RunFolder(out).begun
+    ended = resume(out, limits=LIMITS)
+    assert len(ended.blocks) == 4
+    assert ended.resumptions[0].blocks == 2
+    assert reason_to_end(RecordAnalysis(ended))
+    assert not BenchmarkRun(out).lacks()
+    findings = verified(ended)
+    assert not findings.wrong
+    went_on = ended.model_copy(
+        update={"blocks": (*ended.blocks, ended.blocks[-1].model_copy(update={"index": 4}))}
+    )
+    assert "it went on after 4 blocks" in "".join(verified(went_on).wrong)
+
+
+def verified(record: Record) -> Findings:
+    """What `verify` says of the looks of a record."""
+    findings = Findings()
+    check_looks(findings, record)
+    return findings
 
 
 def test_no_lane_is_below_the_floor(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_the_detectable_difference_is_detected_with_the_stated_power() -> None:
     sd, blocks, family = 0.01, 6, 3
     # a sample whose standard error is exactly the one that the simulation has
     reference = Sample(0.0, sd / math.sqrt(blocks), blocks - 1)
-    least = math.log(detectable(reference, family=family))
+    least = math.log(detectable(reference, level=ALPHA / family))
     seen = share([claims(one).slower <= ALPHA / family for one in samples(least, sd, blocks)])
     assert seen == pytest.approx(POWER, abs=0.035)
 
@@ -92,6 +92,6 @@ def test_drift_is_what_the_halves_moved_at_least() -> None:
 def test_identical_values_and_single_ones_stay_finite() -> None:
     sample = Sample.of([0.0, 0.0, 0.0])
     assert claims(sample).equivalent < 1e-6
-    assert detectable(sample, family=4) == pytest.approx(1.02, abs=1e-3)
-    assert detectable(Sample.of([0.0, 1.0]), family=100) > 1.02
+    assert detectable(sample, level=ALPHA / 4) == pytest.approx(1.02, abs=1e-3)
+    assert detectable(Sample.of([0.0, 1.0]), level=ALPHA / 100) > 1.02
     assert interval([math.log(2)], scale=3.0).value == pytest.approx(6.0)
