@@ -65,15 +65,12 @@ def compare(
 
     The arguments are the options of `samestep compare`, with the same defaults; a task is a name or a Task, and
     one alone needs no list. Progress goes to stderr. After Ctrl-C `resume=FOLDER` goes on with the run in `out`.
-    data: a file's name; a data frame (pandas, polars, Arrow: what narwhals knows), a mapping of names to columns,
-    or arrays (x (n, k), y (n,)), which are kept as data.parquet in the run's folder. reading: separator, decimal,
-    encoding, null, no_header, skip, categorical, missing.
+    data: a file's name; a frame (pandas, polars, Arrow: what narwhals knows), a mapping of names to columns, or
+    arrays (x (n, k), y (n,)), kept as data.parquet in the run's folder. reading: separator, decimal and so on.
 
     Raises:
         InputError: a name is unknown, data cannot be used, or the folder `out` holds another run.
     """
-    if resume is not None and tasks:
-        raise InputError(f"resume goes on as {resume} was begun: leave out tasks")
     options = Options(
         lane=_several(lanes),
         target=target,
@@ -83,7 +80,7 @@ def compare(
         threads=threads,
         effort=effort,
         until=until,
-        minutes=None if minutes is None else str(minutes),
+        minutes=_text(minutes),
         baseline=baseline,
         out=_text(out),
         resume=_text(resume),
@@ -92,7 +89,7 @@ def compare(
         **{name: _as_typed(name, value) for name, value in reading.items()},
     )
     with _in_a_file(data, options) as options:
-        request = resolve(options, tasks=_chosen(tasks, dtype))
+        request = resolve(options, tasks=_chosen(tasks, options))
     return _measured(request, quiet)
 
 
@@ -106,10 +103,16 @@ def _measured(request: RunRequest, quiet: bool) -> Result:
     return result
 
 
-def _chosen(tasks: str | Task | Sequence[str | Task], dtype: str) -> list[Task]:
-    """Tasks by name or as they are."""
+def _chosen(tasks: str | Task | Sequence[str | Task], options: Options) -> list[Task]:
+    """Tasks by name or as they are.
+
+    Raises:
+        InputError: a name is unknown, or a run that is gone on with has its own.
+    """
+    if options.resume is not None and tasks:
+        raise InputError(f"resume goes on as {options.resume} was begun: leave out tasks")
     given = [tasks] if isinstance(tasks, str | Task) else tasks
-    return [task if isinstance(task, Task) else named_tasks.get(task, dtype=dtype) for task in given]
+    return [task if isinstance(task, Task) else named_tasks.get(task, dtype=options.dtype) for task in given]
 
 
 def _as_typed(name: str, value: Any) -> Any:
@@ -117,8 +120,8 @@ def _as_typed(name: str, value: Any) -> Any:
     return _several(value) if name in ("null", "skip", "categorical") else value
 
 
-def _text(path: str | Path | None) -> str | None:
-    return None if path is None else str(path)
+def _text(value: str | Path | float | None) -> str | None:
+    return None if value is None else str(value)
 
 
 def _several(names: str | Sequence[str]) -> Sequence[str]:
