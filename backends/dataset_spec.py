@@ -27,7 +27,7 @@ class Synthetic(Spec):
     @model_validator(mode="after")
     def _one_weight_per_feature(self) -> Self:
         if self.weights is not None and len(self.weights) != self.features:
-            raise ValueError(f"{len(self.weights)} weights for {self.features} features")
+            raise ValueError(f"weights: {len(self.weights)} given, for features: {self.features}")
         return self
 
 

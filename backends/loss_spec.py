@@ -127,7 +127,8 @@ class LossSpec:
         """
         self.check_options(arguments)
         if len(arrays) != len(self.inputs):
-            raise self._error(f"takes {', '.join(self.inputs)}; {len(arrays)} arrays were given")
+            given = "1 array was" if len(arrays) == 1 else f"{len(arrays)} arrays were"
+            raise self._error(f"takes {', '.join(self.inputs)}; {given} given")
         for name, array in zip(self.inputs, arrays, strict=True):
             if not isinstance(array, np.ndarray):
                 raise self._error(f"{name} must be a NumPy array, not {type(array).__name__}")

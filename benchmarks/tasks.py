@@ -32,7 +32,7 @@ from samestep.backends.spec import (
 from samestep.backends.strict_model import LONGEST_NAME
 
 from . import datasets
-from .console.choices import pick
+from .console.choices import counted, pick
 from .console.errors import InputError
 
 BOOK = Synthetic(rows=1000, held_out=250, features=2, weights=(2.0, -3.4), bias=4.2, noise=0.01)
@@ -197,7 +197,7 @@ def describe(name: str) -> str:
     """
     task = get(name)
     layers = ", ".join(layer_names(task))
-    epochs = "1 epoch" if task.epochs == 1 else f"{task.epochs} epochs"
+    epochs = counted(task.epochs, "epoch")
     rate = f"lr {task.optimizer.learning_rate:g}"
     return f"{_NAMED[name][0]}; {layers}; {task.loss.name}, batch {task.batch_size}, {rate}, {epochs}"
 

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from statistics import median
 
+from ..console.choices import counted
 from ..record import Record1, Slice, TimedSlice
 from ..record.layout import is_out
 from ..record.version_1 import Slice1
@@ -205,7 +206,7 @@ def _quota(lane: LaneSamples) -> str | None:
     if stopped <= QUOTA * count:
         return None
     quota = lane.record.plan.environment.quota
-    allowed = f"of {quota:g} CPUs " if quota else ""
+    allowed = f"of {counted(quota, 'CPU')} " if quota else ""
     return f"quota: the cgroup's limit {allowed}stopped it in {stopped} of {count} slices"
 
 

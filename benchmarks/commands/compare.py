@@ -74,7 +74,8 @@ def interrupted(
     else:
         record = folder.record()
         path = show(RecordAnalysis(record), out, document_of)
-        message = f"{len(record.blocks)} of {record.plan.effort.blocks} blocks are in {path}; {again}"
+        done, are = len(record.blocks), "is" if len(record.blocks) == 1 else "are"
+        message = f"{done} of {record.plan.effort.blocks} blocks {are} in {path}; {again}"
     print(f"samestep: interrupted; {message}{scratch_clause(folder)}", file=sys.stderr)
     return exit_code(stop)
 

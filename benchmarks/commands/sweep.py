@@ -17,6 +17,7 @@ from dataclasses import replace
 from samestep import backends
 
 from ..analysis import RecordAnalysis
+from ..console.choices import counted
 from ..console.errors import InputError
 from ..console.progress import Progress, progress
 from ..measure import BenchmarkRun, RunRequest, duration
@@ -53,7 +54,7 @@ def sweep(options: Options, *, compiled: bool = False, rows: bool = False, minut
             return interrupted(stop, request.out, "sweep", sweep_document)
     done, planned = len(analysis.record.blocks), analysis.record.plan.effort.blocks
     if done < planned:
-        fitted = f"{done} of {planned} blocks fitted into {minutes:g} minutes"
+        fitted = f"{done} of {planned} blocks fitted into {counted(float(minutes), 'minute')}"
         print(f"samestep: {fitted}; go on with: samestep sweep --resume {request.out}", file=sys.stderr)
     return int(any(row.time is None for row in analysis.rows))
 

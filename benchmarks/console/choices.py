@@ -33,6 +33,12 @@ def nearest(name: str, choices: Iterable[str]) -> str | None:
     return by_lower[matches[0]] if matches else None
 
 
+def counted(number: float, noun: str) -> str:
+    """A number of things: 1 row, 2,000 rows, 0.5 CPUs."""
+    text = f"{number:g}" if isinstance(number, float) else f"{number:,}"
+    return f"{text} {noun}" if number == 1 else f"{text} {noun}s"
+
+
 def by_reason(reasons: Mapping[str, str]) -> str:
     """Names with the reason against each, those of one reason together."""
     names = {why: [name for name in reasons if reasons[name] == why] for why in reasons.values()}

@@ -40,11 +40,11 @@ def gap_faults(columns: Mapping[str, DataColumn], target: str, missing: Missing)
     if missing == "refuse":
         ways = ["--missing drop", "--missing mean"]
         where = first_names([f"{name!r} ({count:,})" for name, count in counts.items()])
-        text = f"gaps in {where}; {whole:,} of {rows:,} rows have none"
+        text = f"gaps in {where}; {whole:,} of {rows:,} rows {'has' if whole == 1 else 'have'} none"
         faults.append(Fault(text, tuple(ways if 2 * whole >= rows and whole >= MIN_ROWS else ways[::-1])))
     elif missing == "drop" and whole < MIN_ROWS <= rows:
         worst = max(counts, key=lambda name: (name != target, counts[name]))
-        text = f"only {whole} of {rows:,} rows have no gap"
+        text = f"only {whole} of {rows:,} rows {'has' if whole == 1 else 'have'} no gap"
         faults.append(Fault(text, ("--missing mean", as_option("skip", [worst]))))
     return faults
 

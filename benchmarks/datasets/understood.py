@@ -8,7 +8,7 @@ import numpy as np
 
 from samestep.backends.spec import File
 
-from ..console.choices import first_names
+from ..console.choices import counted, first_names
 from .features import TrainingRows
 from .reading.source import Source
 from .word_columns import DataColumn
@@ -42,7 +42,9 @@ def _parts(
     yield "numbers", first_names([_number(columns[name]) for name in numbers])
     for name, words in rows.words.items():
         unseen = (
-            f"; other words in {rows.unseen[name]:,} held-out rows: 0 in all" if rows.unseen[name] else ""
+            f"; other words in {counted(rows.unseen[name], 'held-out row')}: 0 in all"
+            if rows.unseen[name]
+            else ""
         )
         yield "words", f"{name}: 0 or 1 for each of {first_names(words, WORDS_SHOWN)}{unseen}"
     reasons = [f"{name} ({reason})" for name, reason in left_out.items()]

@@ -47,8 +47,3 @@ def difference(equality: Equality) -> str:
     return (
         f"differ by {equality.ulps:.0f} ULP" if math.isfinite(equality.ulps) else "not comparable: diverged"
     )
-
-
-def counted(count: int, unit: str) -> str:
-    """A count with its unit in the singular or the plural."""
-    return f"1 {unit}" if count == 1 else f"{count} {unit}s"

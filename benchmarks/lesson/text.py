@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .figures import counted, difference, loss, small, tensors, vector
+from ..console.choices import counted
+from .figures import difference, loss, small, tensors, vector
 from .models import LaneWalk, Walk
 from .page import NOT_HERE, Page
 from .text_exercise1 import exercise1

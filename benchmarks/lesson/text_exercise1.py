@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from rich.table import Table as RichTable
 
+from ..console.choices import counted
 from .exercises import PAIRS, PARTIAL_BATCH
-from .figures import counted, difference, loss, pair, small
+from .figures import difference, loss, pair, small
 from .models import Exercise1, LaneWalk, LessonSetting, TrainingRun
 from .page import Cell, LaneRow, Page
 

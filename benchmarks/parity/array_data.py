@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from samestep.backends.interface import Host
 
+from ..console.choices import counted
 from ..console.errors import InputError
 from ..datasets.integers import LARGEST_EXACT, rounded_by_float64
 from .array_digest import digest
@@ -49,7 +50,9 @@ class Rows:
         if fault := rounded_integers(self.x):
             raise InputError(f"x {fault}")
         if len(self.x) != len(self.y):
-            raise InputError(f"x has {len(self.x)} rows and y has {len(self.y)}: give one y for each x")
+            raise InputError(
+                f"x has {counted(len(self.x), 'row')} and y has {len(self.y)}: give one y for each x"
+            )
 
     def rounded(self, dtype: str) -> tuple[Host, Host]:
         """x and a floating y in a dtype; classes stay as they are.

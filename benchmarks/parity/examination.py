@@ -9,6 +9,7 @@ import numpy as np
 
 from samestep.backends.interface import Backend, Host, State
 
+from ..console.choices import counted
 from ..record.proof import Diagnosis, Evidence, Judgement, Status, Untraced
 from .array_digest import digest
 from .doctor.lane_faults import of_timed
@@ -100,7 +101,7 @@ class LaneExamination:
         equal = final == digest(traced)
         self.untraced.append(Untraced(steps=steps, equal=equal, distance=far, allowance=allowed, final=final))
         if not far <= allowed:
-            lead = f"the timed program ends {far:.2g} from the traced run after {steps} steps"
+            lead = f"the timed program ends {far:.2g} from the traced run after {counted(steps, 'step')}"
             self.report(f"{lead}, {allowed:.2g} allowed", of_timed(self.workload, ended, allowed, steps))
         elif sentence := self.wrong_losses(losses, steps, equal=equal):
             self.report(sentence, Diagnosis(cause="timed program", sentence=sentence))

@@ -6,6 +6,7 @@ import numpy as np
 
 from samestep.backends.interface import Trace
 
+from ..console.choices import counted
 from ..record.proof import Cause, Diagnosis
 from .reference import Arrays, ReferenceStep
 from .step_comparison import QUANTITIES
@@ -40,7 +41,11 @@ def wrong_count(workload: Workload, steps: int, expected: int) -> Diagnosis:
     dropped = steps == len(workload.x) // workload.task.batch_size
     why = ": the last, partial batch is dropped" if dropped else ""
     cause: Cause = "partial batch" if dropped else "shape"
-    return Diagnosis(cause=cause, sentence=f"{steps} steps were recorded of {expected}{why}")
+    return Diagnosis(cause=cause, sentence=f"{_recorded(steps, expected)}{why}")
+
+
+def _recorded(steps: int, expected: int) -> str:
+    return f"{counted(steps, 'step')} {'was' if steps == 1 else 'were'} recorded of {expected}"
 
 
 def wrong_stream(workload: Workload, trace: Trace) -> Diagnosis | None:
@@ -52,9 +57,7 @@ def wrong_stream(workload: Workload, trace: Trace) -> Diagnosis | None:
         return None
     looks = look_of_count(workload, trace)
     cause: Cause = "partial batch" if "partial" in looks else "shape"
-    return Diagnosis(
-        cause=cause, sentence=f"{steps} steps were recorded of {expected}{looks and ': ' + looks}"
-    )
+    return Diagnosis(cause=cause, sentence=f"{_recorded(steps, expected)}{looks and ': ' + looks}")
 
 
 def begins_at_start(workload: Workload, trace: Trace) -> bool:

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from samestep.backends.spec import Spec
 
+from ..console.choices import counted
 from .machine import Natural
 from .measurements import (
     Arm,
@@ -81,7 +82,7 @@ class MeasuredRecord(Spec, Generic[B, C]):
     def __repr__(self) -> str:
         """One line: a whole record is megabytes of text."""
         plan = self.plan
-        counts = f"{len(self.tasks)} tasks, {len(plan.lanes)} lanes"
+        counts = f"{counted(len(self.tasks), 'task')}, {counted(len(plan.lanes), 'lane')}"
         blocks = f"{len(self.blocks)} of {plan.effort.blocks} blocks"
         return (
             f"Record({counts}, baseline {plan.baseline}, {blocks}, effort {plan.effort.name}, {plan.created})"

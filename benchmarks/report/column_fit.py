@@ -1,12 +1,13 @@
 """Which columns of a table there is room for, and how wide each is.
 
 First headings are wrapped, then columns of prose; then columns are left out, in the order that the table states.
-What is still too wide stands below, beside the first column again. A cell of figures is never broken.
+What is still too wide stands below, beside the first column again. A cell of figures is never broken: where two
+columns have no room side by side, they are a part that is wider than the width.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from rich.cells import cell_len
@@ -50,9 +51,8 @@ def fit_columns(sizes: Sequence[ColumnSizes], drops: Sequence[int], width: int) 
 
 def side_by_side(sizes: Sequence[ColumnSizes], columns: Sequence[int], width: int) -> dict[int, int]:
     """The width of each column within that of all; none where there is not room for all."""
-    room = width - len(columns) - 1  # what stands between columns and at both ends
     widths = {column: sizes[column].least for column in columns}
-    spare = room - sum(widths.values())
+    spare = width - total_width(widths)
     if spare < 0:
         return {}
     for column in columns:  # prose first gets what is left, then headings
@@ -63,6 +63,11 @@ def side_by_side(sizes: Sequence[ColumnSizes], columns: Sequence[int], width: in
         if 0 < more <= spare:
             widths[column], spare = sizes[column].whole, spare - more
     return widths
+
+
+def total_width(widths: Mapping[int, int]) -> int:
+    """Characters of a line of columns, with what stands between them and at both ends."""
+    return sum(widths.values()) + len(widths) + 1
 
 
 def in_parts(sizes: Sequence[ColumnSizes], columns: Sequence[int], width: int) -> list[dict[int, int]]:

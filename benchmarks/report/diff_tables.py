@@ -52,7 +52,7 @@ def environment_table(diff: RecordDiff) -> TextTable:
 
 def _environment(diff: RecordDiff, width: int) -> str:
     if not diff.environment:
-        return f"ENVIRONMENT\n{SAME_ENVIRONMENT}"
+        return f"ENVIRONMENT\n{paragraph(SAME_ENVIRONMENT, width)}"
     return boxed(environment_table(diff), width)
 
 

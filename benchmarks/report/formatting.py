@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
+from ..console.choices import counted
 from ..record.machine import Environment
 from ..statistics.inference import TOO_FEW_BLOCKS, Interval
 
@@ -198,7 +199,7 @@ def processors(machine: Environment) -> str:
     if machine.allowed_cpus < machine.logical_cpus:
         return f"{machine.allowed_cpus} of {machine.logical_cpus} CPUs"
     cores = machine.cores or machine.logical_cpus
-    return f"{cores} core{'' if cores == 1 else 's'}"
+    return counted(cores, "core")
 
 
 def moment(iso: str) -> str:

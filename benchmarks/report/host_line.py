@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..console.choices import counted
 from ..record import AnyRecord, Slice
 
 
@@ -18,7 +19,7 @@ def _facts(record: AnyRecord) -> Iterator[str]:
     slices = [timed for block in record.blocks for timed in block.slices if isinstance(timed, Slice)]
     stopped = sum(timed.throttled > 0 for timed in slices)
     if host.quota or stopped:
-        limit = f"a quota of {host.quota:g} CPUs" if host.quota else "a quota"
+        limit = f"a quota of {counted(host.quota, 'CPU')}" if host.quota else "a quota"
         yield f"{limit} of the cgroup stopped {stopped:,} of {len(slices):,} slices"
     if host.sharing_cpus:
         yield f"{host.sharing_cpus} of the allowed ones are hardware threads that share a core"

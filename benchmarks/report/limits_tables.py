@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..console.choices import counted
 from . import formatting as fmt
 from .settings_lines import set_line, unset_line
 from .text_table import TextTable, boxed, paragraph
@@ -19,7 +20,8 @@ HOLDS = (
 
 def limits_text(limits: dict[str, Any], *, width: int = 100) -> str:
     """Two small tables, and the environment variables that may have bent them."""
-    parts = [f"{limits['cpu']}, {limits['allowed_cpus']} CPUs, threads {limits['threads']}"]
+    cpus = counted(limits["allowed_cpus"], "CPU")
+    parts = [paragraph(f"{limits['cpu']}, {cpus}, threads {limits['threads']}", width)]
     reasons = [f"{name}: {why}" for name, why in {**limits["missing"], **limits["failed"]}.items()]
     for table in (rates_table(limits["tasks"]), calls_table(limits["calls"], reasons)):
         parts += ["", boxed(table, width)]

@@ -8,6 +8,7 @@ from ..analysis import RecordAnalysis
 from ..analysis.crossover import Crossover, RankedLane, SizeCell
 from ..analysis.row_scaling import RowScaling, row_scaling
 from ..analysis.step_cost import StepCost, step_costs
+from ..console.choices import counted
 from ..record import AnyRecord
 from ..statistics.inference import Interval
 from . import formatting as fmt
@@ -53,7 +54,7 @@ def scope(record: AnyRecord) -> list[str]:
     """What was measured, and what it holds for."""
     plan, machine = record.plan, record.plan.environment
     sentences = [
-        f"{len(record.blocks)} blocks of fresh processes, interleaved{with_twins(record)}; a "
+        f"{counted(len(record.blocks), 'block')} of fresh processes, interleaved{with_twins(record)}; a "
         f"lane without proof at a size has no time there. {plan.device}, threads {plan.threads}.",
         f"Measured {fmt.moment(plan.created)} at effort {plan.effort.name} on {machine.cpu}, "
         f"{fmt.processors(machine)}. It holds for this host, this boot and these caches.",

@@ -17,7 +17,7 @@ from samestep.backends.spec import File
 from ..analysis import LaneAnalysis, RecordAnalysis
 from ..analysis.looks import reason_to_end
 from ..analysis.throttling import throttled
-from ..console.choices import first_names
+from ..console.choices import counted, first_names
 from ..console.errors import InputError
 from ..console.escapes import visible
 from ..record import AnyRecord, PhaseBreakdown, PlannedWork
@@ -123,7 +123,7 @@ def heading(record: AnyRecord, work: PlannedWork) -> str:
     task, plan = work.task, record.plan
     last = work.rows % task.batch_size
     partial = f", last batch {last}" if last else ""
-    epochs = "1 epoch" if task.epochs == 1 else f"{task.epochs} epochs"
+    epochs = counted(task.epochs, "epoch")
     return (
         f"{task.name}: {work.rows:,} x {work.features}, batch {task.batch_size}{partial}, {task.loss.name} "
         f"({task.loss.reduction}), {task.dtype}, {epochs}; {plan.device}, threads {plan.threads}"
@@ -138,12 +138,12 @@ def data_facts(work: PlannedWork) -> list[str]:
     scaled = any(scale != 1 for scale in (*facts.transform.feature_scale, facts.transform.target_scale))
     parts = [facts.source.rstrip(".")]
     if isinstance(work.task.dataset, File):
-        noun = "column" if len(facts.columns) == 1 else "columns"
-        parts.append(f"{facts.target} from {len(facts.columns):,} {noun}: {first_names(facts.columns)}")
+        columns = counted(len(facts.columns), "column")
+        parts.append(f"{facts.target} from {columns}: {first_names(facts.columns)}")
     parts += [] if facts.rank is None else [f"rank {facts.rank} of {work.features}"]
     parts += ["standardized on the training rows"] if scaled else []
     parts += [f"constant columns dropped: {first_names(facts.dropped)}"] if facts.dropped else []
-    parts += [f"{facts.skipped_rows:,} rows with gaps dropped"] if facts.skipped_rows else []
+    parts += [f"{counted(facts.skipped_rows, 'row')} with gaps dropped"] if facts.skipped_rows else []
     return ["; ".join(parts) + "."]
 
 

@@ -15,7 +15,7 @@ from rich.text import Text
 from ..console.escapes import visible
 from ..console.terminal import terminal_columns, text_console, within_limits
 from . import html
-from .column_fit import ColumnSizes, fit_columns
+from .column_fit import ColumnSizes, fit_columns, total_width
 
 
 @dataclass
@@ -87,11 +87,16 @@ def boxed(table: TextTable, width: int) -> str:
     ]
     drops = [table.columns.index(name) for name in table.drops if name in table.columns]
     fitted = fit_columns(sizes, drops, width)
-    grids = [_printed(_grid(table, rows, widths), max(width, _total(widths))) for widths in fitted.parts]
+    grids = [
+        _printed(_grid(table, rows, widths), width)
+        if total_width(widths) <= width
+        else _stacked(table, rows, widths, width)
+        for widths in fitted.parts
+    ]
     names = ", ".join(table.columns[column] for column in fitted.left_out)
     left_out = [f"not shown in {width} columns: {names}"] if names else []
     notes = [paragraph(note, width, indent=2) for note in (*table.notes, *left_out)]
-    return "\n".join([visible(table.title), *grids, *notes])
+    return "\n".join([paragraph(table.title, width), *grids, *notes])
 
 
 def _grid(table: TextTable, rows: Sequence[tuple[str, ...]], widths: Mapping[int, int]) -> RichTable:
@@ -105,9 +110,15 @@ def _grid(table: TextTable, rows: Sequence[tuple[str, ...]], widths: Mapping[int
     return grid
 
 
-def _total(widths: Mapping[int, int]) -> int:
-    """Characters of a line, with what stands between columns and at both ends."""
-    return sum(widths.values()) + len(widths) + 1
+def _stacked(table: TextTable, rows: Sequence[tuple[str, ...]], columns: Collection[int], width: int) -> str:
+    """Columns that are too wide to stand side by side: each cell of a row below the one before it."""
+    first, *others = columns
+    lines = ["", *(paragraph(table.columns[column], width, indent=1) for column in columns)]
+    lines.append(" " + "─" * (width - 2))
+    for row in rows:
+        lines.append(paragraph(row[first], width, indent=1))
+        lines += [paragraph(row[column], width, indent=3) for column in others if row[column]]
+    return "\n".join([*lines, ""])
 
 
 def paragraph(text: str, width: int, *, indent: int = 0) -> str:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from samestep.backends.interface import MatmulPrecision
 from samestep.backends.spec import Dtype, Task
 
+from ..console.choices import counted
 from ..console.errors import InputError
 from ..parity.array_data import Data
 from ..parity.array_digest import digest
@@ -84,7 +85,8 @@ def of_evidence(evidence: Evidence, work: Workload, run_steps: int) -> Iterator[
     unkept = judgement.status in ("fail", "diverged") and expected[-1:] == [judgement.steps]
     must_keep = judgement.kept or judgement.status == "pass"
     if must_keep and present != expected and not (unkept and present == expected[:-1]):
-        yield f"{len(judgement.kept)} steps are kept, not the {len(expected)} that should be"
+        are = "is" if len(judgement.kept) == 1 else "are"
+        yield f"{counted(len(judgement.kept), 'step')} {are} kept, not the {len(expected)} that should be"
         return  # a step whose numbers grow past the dtype's range is counted, and not kept
     try:
         again = judge_kept_steps(work, judgement.kept)

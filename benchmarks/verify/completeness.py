@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from ..analysis import RecordAnalysis
 from ..analysis.looks import reason_to_end
+from ..console.choices import counted
 from ..measure.limits import CALLS
 from ..record import AnyRecord, Certified, Failure, Record, Record1
 from ..record.layout import is_out, repeats_of, runnable, slice_ns, until
@@ -42,7 +43,7 @@ class ExpectedPieces:
             expected = {(*pair, repeat): 1 for repeat in range(count)}
             present = {key: held[key] for key in held if key[:2] == pair}
             if pair not in self.out and present != expected:
-                yield _of(pair, f"{count} cold calls")
+                yield _of(pair, counted(count, "cold call"))
             elif isinstance(self.record, Record) and not present.items() <= expected.items():
                 yield f"{pair[1]} on {pair[0]}: cold calls that were not planned"
 
@@ -62,7 +63,8 @@ class ExpectedPieces:
         slices = {(s.task, s.lane, s.repeats) for block in self.record.blocks for s in block.slices}
         for task, lane, count in sorted(slices):
             if repeats.get((task, lane)) != count:
-                yield f"{lane} on {task}: slices of {count} runs, calibrated to {repeats.get((task, lane))}"
+                runs = counted(count, "run")
+                yield f"{lane} on {task}: slices of {runs}, calibrated to {repeats.get((task, lane))}"
         raced = {(task, lane) for task, lane, _ in slices}
         yield from (_of(pair, "slices") for pair in repeats if pair not in {*raced, *self.failed})
         if isinstance(self.record, Record):
@@ -76,7 +78,7 @@ class ExpectedPieces:
             count = repeats_of(each.run_ns, target)
             if each.repeats != count:
                 yield (
-                    f"{each.lane} on {each.task}: calibrated to {each.repeats} runs; "
+                    f"{each.lane} on {each.task}: calibrated to {counted(each.repeats, 'run')}; "
                     f"of {each.run_ns} ns they are {count}"
                 )
             if each.task not in lane_tasks.get(each.lane, ()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from ..console.choices import counted
 from ..measure.clock import MOST_WARMUPS
 from ..record import AnyRecord, Record, Slice
 from ..record.layout import arm_name, block_cpu
@@ -31,7 +32,7 @@ def check_readings(findings: Findings, record: Record) -> None:
             faults = {
                 "its fetches took longer than all of it": timed.fetch_ns <= ran,
                 "its span is shorter than what was timed in it": ran <= timed.span_ns,
-                f"{timed.warmups} runs warmed it up": 1 <= timed.warmups <= MOST_WARMUPS,
+                f"{counted(timed.warmups, 'run')} warmed it up": 1 <= timed.warmups <= MOST_WARMUPS,
             }
             for fault, agrees in faults.items():
                 findings.compare("readings of slices", agrees, f"{where}: {fault}")
@@ -42,7 +43,8 @@ def check_cpus(findings: Findings, record: AnyRecord) -> None:
     plan, count = record.plan, record.plan.environment.allowed_cpus
     if plan.threads == "all":
         for block in record.blocks:
-            fault = f"block {block.index}: it raced on {len(block.cpus)} CPUs, and {count} were allowed"
+            raced = counted(len(block.cpus), "CPU")
+            fault = f"block {block.index}: it raced on {raced}, and {count} were allowed"
             findings.compare("CPUs of blocks", block.cpus == tuple(sorted(set(block.cpus))), fault)
             findings.compare("CPUs of blocks", len(block.cpus) == count, fault)
         return
@@ -50,11 +52,11 @@ def check_cpus(findings: Findings, record: AnyRecord) -> None:
     findings.compare(
         "CPUs of blocks",
         len(cpus) == min(count, len(record.blocks)) or bool(record.resumptions),
-        f"the blocks raced on {len(cpus)} CPUs, and {count} were allowed",
+        f"the blocks raced on {counted(len(cpus), 'CPU')}, and {count} were allowed",
     )
     for block in record.blocks:
         alone = len(block.cpus) == 1
-        fault = f"block {block.index}: it raced on {len(block.cpus)} CPUs under --threads one"
+        fault = f"block {block.index}: it raced on {counted(len(block.cpus), 'CPU')} under --threads one"
         findings.compare("CPUs of blocks", alone, fault)
         if alone and cpus and not record.resumptions:  # a run may be gone on with on other CPUs
             turn = block_cpu(cpus, block.index)

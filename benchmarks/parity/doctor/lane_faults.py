@@ -10,6 +10,7 @@ import numpy as np
 
 from samestep.backends.interface import Backend, Host
 
+from ...console.choices import counted
 from ...record.proof import Diagnosis
 from ..reference import Arithmetic, Arrays, Reference, StepStart, narrow
 from ..reference.drift import distance
@@ -61,7 +62,8 @@ def of_prediction(workload: Workload, params: Arrays, output: Host, x: Host, rat
     rows = output.shape[0]
     wrong = np.flatnonzero(abs(given - correct) > tolerance) // max(1, output[0].size)
     count, first = len(set(wrong.tolist())), wrong.min(initial=rows)
-    sentence = f"{lead}: {count} of {rows} rows are wrong, the first of them row {first}"
+    wrong_rows = f"{count} of {counted(rows, 'row')} {'is' if count == 1 else 'are'} wrong"
+    sentence = f"{lead}: {wrong_rows}, the first of them row {first}"
     return Diagnosis(cause="prediction", sentence=sentence)
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ...analysis.diff import ChangeWord, LaneChange, RecordDiff
 from ...analysis.diff import diff as compare_records
+from ...console.choices import counted
 from ...record import AnyRecord
 from .. import diff_tables, tables
 from ..glossary import listed
@@ -86,11 +87,11 @@ def findings(diff: RecordDiff) -> Iterator[str]:
     for task, changes in tasks.items():
         if changed := _changed(changes):
             names = some([_moved(change, changed[0]) for change in changed], "more in the table")
-            text = f"{len(changed)} of {len(changes)} lanes changed: {names}"
+            text = f"{len(changed)} of {counted(len(changes), 'lane')} changed: {names}"
             yield f"On {task_name(task)}, beside {diff.baseline}, {text}{_counted(changes, '; ')}."
     if others:
         still = [change for task in others for change in tasks[task]]
-        names = some(list(map(task_name, others)), "more tasks")
+        names = some(list(map(task_name, others)), "more task", "more tasks")
         yield f"On {names} no lane was shown to change{_counted(still, ': ')}."
     if not tasks:
         yield "Nothing can be compared: no task and lane beside the baseline is in both."

@@ -135,6 +135,8 @@ def marked(row: Row, text: str) -> str:
     return f"{text}, UNSTABLE" if row.is_unstable else text
 
 
-def some(names: Sequence[str], more: str = "more") -> str:
-    """Names, or the first of many and how many more there are."""
-    return listed([*names[:MOST], *([f"{len(names) - MOST} {more}"] if len(names) > MOST else [])])
+def some(names: Sequence[str], one_more: str = "more", more: str = "") -> str:
+    """Names, or the first of many and how many more there are, in words for one and for several."""
+    rest = len(names) - MOST
+    last = f"{rest} {one_more if rest == 1 else more or one_more}"
+    return listed([*names[:MOST], *([last] if rest > 0 else [])])

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ... import tasks
 from ...analysis import RecordAnalysis
 from ...analysis.crossover import SizeCell
+from ...console.choices import counted
 from ...record import AnyRecord
 from .. import formatting as fmt
 from ..glossary import listed
@@ -33,9 +34,9 @@ def findings(analysis: RecordAnalysis) -> list[Finding]:
 
 def title(analysis: RecordAnalysis) -> str:
     """How many lanes on what."""
-    lanes = f"{len(analysis.lanes)} lane{'' if len(analysis.lanes) == 1 else 's'}"
+    lanes = counted(len(analysis.lanes), "lane")
     if analysis.crossover:
-        return f"{lanes} at {len(analysis.tasks)} sizes"
+        return f"{lanes} at {counted(len(analysis.tasks), 'size')}"
     names = listed(analysis.tasks) if len(analysis.tasks) <= MOST else f"{len(analysis.tasks)} tasks"
     return f"{lanes} on {names}"
 
@@ -64,7 +65,7 @@ def over_sizes(analysis: RecordAnalysis) -> str:
     ends = (f"{grid.batches[end]:,} x {grid.features[end]:,}" for end in (0, -1))
     missing = list(analysis.record.plan.missing)
     absent = f" ({listed(missing)} did not)" if missing else ""
-    sizes = f"at {len(cells)} sizes of a batch, {' to '.join(ends)} values"
+    sizes = f"at {counted(len(cells), 'size')} of a batch, {' to '.join(ends)} values"
     return f"Of the {len(analysis.lanes)} lanes that raced{absent}, {sizes}, {listed(counts)}."
 
 

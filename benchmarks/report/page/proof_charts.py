@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from ...analysis import RecordAnalysis, curves
+from ...console.choices import counted
 from .. import formatting as fmt
 from ..text_table import TextTable
 from .chart_parts import (
@@ -41,7 +42,7 @@ def training(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figure 
         return None
     close = any(end.close for end in ends)
     names = ("lane", "steady", "with first call", *(("within 1%", "stays so") if close else ()))
-    table = TextTable(f"{ends[0].steps:,} steps", names)
+    table = TextTable(counted(ends[0].steps, "step"), names)
     for end in ends:
         steady = marked(analysis.row_of[task, end.lane], fmt.duration(end.steady_s))
         times = steady, fmt.duration(end.cold_s) or "not measured"

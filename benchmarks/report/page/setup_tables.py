@@ -8,6 +8,7 @@ from pathlib import PurePath
 from samestep.backends.spec import File, Task
 
 from ... import tasks
+from ...console.choices import counted
 from ...console.errors import InputError
 from ...datasets.spelling import arguments_of
 from ...record import AnyRecord
@@ -36,7 +37,10 @@ def _host(record: AnyRecord) -> TextTable:
         ("memory", f"{host.memory / 2**30:.1f} GiB"),
         ("system", f"{host.system}, {host.machine}"),
         ("device, threads", f"{plan.device}, {plan.threads}"),
-        ("effort", f"{plan.effort.name}: {plan.effort.blocks} blocks, {plan.effort.cold} cold calls"),
+        (
+            "effort",
+            f"{plan.effort.name}: {plan.effort.blocks} blocks, {counted(plan.effort.cold, 'cold call')}",
+        ),
         ("order drawn from seed", str(plan.seed)),
         ("boot", host.boot),
     ]

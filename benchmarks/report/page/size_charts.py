@@ -12,6 +12,7 @@ import altair as alt
 from ...analysis import RecordAnalysis
 from ...analysis.crossover import Crossover, RankedLane, SizeCell
 from ...analysis.step_cost import StepCost, step_costs
+from ...console.choices import counted
 from .. import formatting as fmt
 from ..glossary import listed
 from ..sweep_tables import lead, runner_up
@@ -124,7 +125,7 @@ def _marks(cell: SizeCell, place: dict[str, Any]) -> Values:
 def _tips(cell: SizeCell) -> dict[str, str]:
     following = runner_up(cell)
     return {
-        "cell": f"batch {cell.batch:,}, {cell.features:,} features",
+        "cell": f"batch {cell.batch:,}, {counted(cell.features, 'feature')}",
         "fastest": cell.fastest or f"not known: {cell.reason}",
         BESIDE: ", ".join(_beside(lane) for lane in cell.entries if lane.lane in cell.not_separated)
         or "none",
@@ -185,7 +186,8 @@ def lines(analysis: RecordAnalysis, styles: LaneStyles) -> Figure:
         "Each lane's time for a step as overhead plus work over rate, fitted over all sizes by relative errors. "
         "A flat part is overhead, a slope is the rate; the table says how well the line describes the lane."
     )
-    says += f" {len(hollow)} of {len(values)} times are UNSTABLE: hollow, and in no line." if hollow else ""
+    are = "is" if len(hollow) == 1 else "are"
+    says += f" {len(hollow)} of {len(values)} times {are} UNSTABLE: hollow, and in no line." if hollow else ""
     legend = styles.some({value["lane"] for value in values})
     spec = specification([line, *(point.encode(x=x, y=y) for point in points)], 340, says)
     return Figure("cost", "Overhead and rate", says, spec, cost_table(costs), legend, wide=True)

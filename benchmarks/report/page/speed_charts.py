@@ -11,6 +11,7 @@ import altair as alt
 from ...analysis import RecordAnalysis, Row
 from ...analysis.curves import whole_steps
 from ...analysis.rows import BreakEven
+from ...console.choices import counted
 from ...statistics.inference import MARGIN, TOO_FEW_BLOCKS, Interval
 from .. import formatting as fmt
 from ..text_table import TextTable
@@ -124,7 +125,7 @@ def break_even(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figur
         values.append({"lane": lane, "value": even.steps.value, **reach, **text})
     x = log_x("value", ends, "steps", label="format(datum.value, '~s')")
     y = lanes_y([lane for lane, _ in evens])
-    layers = [at(training, x, f"the whole training has {training:,} steps")]
+    layers = [at(training, x, f"the whole training has {counted(training, 'step')}")]
     tips = tooltips("lane", "break-even")
     layers += [_bar(values, x, y, styles), marker(values, styles, tips).encode(x=x, y=y)]
     layers += labels(values, x, y, ends)
@@ -132,7 +133,8 @@ def break_even(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figur
     layers += [text_mark.encode(x=x, y=y, text="label:N")] if kinds else []
     says = (
         "Steps after which a lane has paid for its first call against the baseline. The dashed line is the whole "
-        f"training, {training:,} steps. Bars take the ratio's interval and the extremes of the cold calls."
+        f"training, {counted(training, 'step')}. Bars take the ratio's interval and the extremes of the cold "
+        "calls."
     )
     says = f"{says} {no_claims(analysis.rows_of(task))}".rstrip()
     table = TextTable("Break-even", ("lane", "steps"))

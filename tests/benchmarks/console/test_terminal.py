@@ -6,17 +6,22 @@ import io
 import json
 import sys
 import types
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.cells import cell_len
 
 from samestep.benchmarks.analysis import RecordAnalysis
+from samestep.benchmarks.analysis.diff import diff
 from samestep.benchmarks.console import terminal
+from samestep.benchmarks.record.files import load
+from samestep.benchmarks.report import certificate_tables, diff_tables, limits_tables, tables
 from samestep.benchmarks.report import formatting as fmt
-from samestep.benchmarks.report import tables
 from tests.helpers.page_records import awkward, grid
-from tests.helpers.paths import DATA
+from tests.helpers.paths import DATA, ROOT
 from tests.helpers.processes import in_terminal
 
 SMALL = DATA / "record-2.json"
@@ -62,6 +67,44 @@ def test_no_line_of_a_table_is_longer_than_its_width_or_cut(make: types.Function
     for row in analysis.rows:
         if row.verdict.ratio:
             assert fmt.between(row.verdict.ratio) in text
+
+
+def wide_tables() -> Iterator[Callable[..., str]]:
+    """What each command that prints tables makes of a width."""
+    reference = load(ROOT / "results" / "reference")
+    for record in (awkward(), grid(), reference):
+        yield partial(render_of, RecordAnalysis(record))
+    yield lambda width: diff_tables.plain(diff(reference, reference), reference, reference, width=width)
+    other = reference.model_copy(update={"plan": awkward().plan})
+    yield lambda width: diff_tables.plain(diff(reference, other), reference, other, width=width)
+    certified, absent = reference.certified, {"torch:tf32": "no GPU is visible to this framework here"}
+    for against in (None, "torch"):
+        yield partial(certificates, certified, absent, unsupported={}, against=against)
+    rates = [{**rate.as_json(), **STEP} for rate in reference.ceilings]
+    limits = {
+        "cpu": "Processor of a name that is as long as those of processors are",
+        **{"allowed_cpus": 1, "threads": "one", "tasks": rates, "missing": absent, "failed": {}},
+        **{"calls": [call.as_json() for call in reference.dispatches], "settings": {}, "unset": {}},
+    }
+    yield lambda width: limits_tables.limits_text(limits, width=width)
+
+
+STEP = {"row_bytes_per_step": 80, "flops_per_step": 100, "floor_s": 1e-8}
+
+
+def render_of(analysis: RecordAnalysis, width: int) -> str:
+    return tables.render(analysis, "rich", width=width)
+
+
+def certificates(*given: Any, width: int = 0, **more: Any) -> str:
+    return certificate_tables.parity(*given, width=width, **more)
+
+
+def test_no_table_is_wider_than_any_terminal() -> None:
+    for make in wide_tables():
+        for width in (40, 41, 42, 43, 45, 48, 52, 57, 63, 71, 80, 100, 120):
+            for line in make(width=width).splitlines():
+                assert cell_len(line) <= width, line
 
 
 @pytest.mark.slow

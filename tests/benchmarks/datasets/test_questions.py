@@ -61,7 +61,7 @@ def test_the_words_are_those_of_the_training_rows(tmp_path: Path) -> None:
     assert "kind=white" not in split.features
     columns = original(split)
     assert abs(sum(columns[f"kind={word}"][lonely] for word in KIND)) < 1e-12
-    assert any("other words in 1 held-out rows: 0 in all" in line for line in split.understood)
+    assert any("other words in 1 held-out row: 0 in all" in line for line in split.understood)
 
 
 def test_columns_of_too_many_words_are_left_out_by_what_is_proposed(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ class UpdatesTwice(NumpyBackend):
         (HidesBuffers, {"optimizer": SGD(momentum=0.9)}, "float64: the trace does not record buffers"),
         (TimesAnotherProgram, {}, "float32: the timed program ends "),
         (ForgetsTheStart, {}, "float64: step 1 of 8: "),
-        (StopsEarly, {}, "float64: 1 steps were recorded of 4"),
+        (StopsEarly, {}, "float64: 1 step was recorded of 4"),
     ],
 )
 def test_a_broken_lane_fails_and_says_why(lane, fields, reason):

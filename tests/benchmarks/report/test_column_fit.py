@@ -43,6 +43,14 @@ def test_columns_are_left_out_in_the_order_that_the_table_states(width: int, lef
     assert any("7.21 us ±0.6%" in line and "numpy:tuned" in line and "126 ms" in line for line in lines)
 
 
+def test_a_figure_that_has_no_room_beside_its_lane_stands_below_it() -> None:
+    table = TextTable("T", ("lane", "time per step"), [("numpy:tuned", "0.00065 [0.00062, 0.00069]")])
+    beside, below = boxed(table, 40), boxed(table, 39)
+    assert " numpy:tuned 0.00065 [0.00062, 0.00069]" in beside.splitlines()
+    assert below.splitlines()[-2:] == [" numpy:tuned", "   0.00065 [0.00062, 0.00069]"]
+    assert [line.strip() for line in below.splitlines()[1:4]] == ["", "lane", "time per step"]
+
+
 def test_headings_are_wrapped_before_anything_is_left_out() -> None:
     sizes = [ColumnSizes.of("a b c", ["1"], prose=False), ColumnSizes.of("long heading", ["22"], prose=False)]
     assert fit_columns(sizes, [1], 20).parts == [{0: 5, 1: 12}]

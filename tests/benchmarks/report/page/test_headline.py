@@ -10,7 +10,7 @@ from samestep.benchmarks import tasks
 from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.record import Failure, Record
 from samestep.benchmarks.record.files import load
-from samestep.benchmarks.report.page.headline import headline
+from samestep.benchmarks.report.page.headline import headline, some
 from tests.helpers.page_records import EVEN, awkward
 from tests.helpers.paths import REFERENCE
 from tests.helpers.records import record
@@ -179,3 +179,10 @@ def test_every_named_task_has_a_meaning_and_no_other_has_its(name: str) -> None:
     assert "\n" not in meaning
     assert tasks.meaning(task.model_copy(update={"epochs": 99})) == ""
     assert tasks.meaning(task.model_copy(update={"name": "mine"})) == ""
+
+
+def test_one_more_is_one() -> None:
+    names = ["a", "b", "c", "d", "e", "f"]
+    assert some(names[:5], "more task", "more tasks") == "a, b, c, d and 1 more task"
+    assert some(names, "more task", "more tasks") == "a, b, c, d and 2 more tasks"
+    assert some(names) == "a, b, c, d and 2 more"
