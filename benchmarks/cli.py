@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
+from typer.core import TyperGroup
 
 from samestep import backends
 
@@ -28,7 +29,25 @@ from .measure.options import Declaration, Options, declared
 
 F = TypeVar("F", bound=Callable[..., Any])
 HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+
+
+class StoppedCommand(BaseException):
+    """A command that was interrupted, with the KeyboardInterrupt as its cause."""
+
+
+class CommandGroup(TyperGroup):
+    """Commands whose interrupt comes out to `main`: typer makes an exit code of it, whatever the signal was."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was typed."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            raise StoppedCommand from stop
+
+
 app = typer.Typer(
+    cls=CommandGroup,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings=HELP,
@@ -315,9 +334,12 @@ def _run(commands: typer.Typer, arguments: list[str]) -> int:
         context = getattr(error, "ctx", None)  # usage errors have one
         see = f" (see {context.command_path} --help)" if context else ""
         return _fail(error.format_message() + _takers(error, context) + see)
-    except (KeyboardInterrupt, typer.Abort) as stop:
+    except (KeyboardInterrupt, StoppedCommand) as stop:
         print("samestep: interrupted; nothing more was written", file=sys.stderr)
-        return exit_code(stop if isinstance(stop, KeyboardInterrupt) else KeyboardInterrupt())
+        cause_of_stop = stop if isinstance(stop, KeyboardInterrupt) else stop.__cause__
+        return exit_code(
+            cause_of_stop if isinstance(cause_of_stop, KeyboardInterrupt) else KeyboardInterrupt()
+        )
     except OSError as error:  # a file or a folder that is missing, full, not ours, or has too long a name
         return _fail(f"{error.filename}: {cause(error)}" if error.filename else cause(error))
 

@@ -24,7 +24,10 @@ def leave(number: int, frame: object) -> None:
 
 
 def command_line() -> None:
-    """The command line; a signal while nothing has been begun is one line and the exit code."""
+    """The command line; a signal while nothing has been begun is one line and the exit code.
+
+    Ctrl-C while Python ends is too late for anything, and would kill a command that is done.
+    """
     for number, default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
         if signal.getsignal(number) is default:  # a shell has programs in the background ignore Ctrl-C
             signal.signal(number, leave)
@@ -33,7 +36,10 @@ def command_line() -> None:
     interrupts.at_once = leave
     from samestep.benchmarks import cli
 
-    cli.main()
+    try:
+        cli.main()
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

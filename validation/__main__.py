@@ -12,13 +12,14 @@ from typing import Annotated, Any
 import typer
 
 from samestep.benchmarks import tasks
-from samestep.benchmarks.cli import main
+from samestep.benchmarks.cli import CommandGroup, main
 from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.console.progress import progress
 from validation import aa, alarms, cpu_lanes, float32, packed, power, slack, store, traps
 from validation.mutants import experiment as seeded_bugs
 
 app = typer.Typer(
+    cls=CommandGroup,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

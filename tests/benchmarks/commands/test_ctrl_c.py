@@ -1,0 +1,79 @@
+"""Ctrl-C, as a terminal sends it to all processes of a command, at any moment of every command."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.helpers.paths import DATA
+from tests.helpers.processes import side_by_side, without_progress
+
+SMALL = str(DATA / "record-2.json")
+LANES = ("--lane", "numpy", "--lane", "numpy:tuned")
+JOBS = {
+    "sweep": (*LANES, "--baseline", "numpy", "--minutes", "0.3", "--out", "run"),
+    "parity": (*LANES, "--task", "lesson", "--json", "proof.json"),
+    "ceilings": ("--task", "lesson"),
+    "verify": (SMALL,),
+    "report": (SMALL, "--out", "page.html"),
+}
+MOMENTS = (0.3, 0.8, 1.6, 3.0, 6.0)  # seconds from the start: imports, certificates, workers, or the end
+
+
+def pressed(command: str, after: float, folder: Path) -> tuple[int, str, str, list[int]]:
+    """Exit code, output, and the processes that are left of a command that hears Ctrl-C after some seconds."""
+    folder.mkdir()
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    words = [sys.executable, "-m", "samestep", command, *JOBS[command]]
+    with subprocess.Popen(words, cwd=folder, text=True, start_new_session=True, **pipes) as process:
+        time.sleep(after)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=120)
+    return process.returncode, out, err, left_of(process.pid)
+
+
+def left_of(session: int) -> list[int]:
+    """The processes of a session that still run."""
+    left = []
+    for process in psutil.process_iter():
+        try:
+            if os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE:
+                left.append(process.pid)
+        except (ProcessLookupError, psutil.NoSuchProcess):
+            continue
+    return left
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", JOBS)
+def test_ctrl_c_is_one_line_and_leaves_nothing_half_done(command: str, tmp_path: Path) -> None:
+    runs = [(command, after, tmp_path / f"after {after}") for after in MOMENTS]
+    stopped = 0
+    for (_, after, folder), (code, out, err, left) in zip(runs, side_by_side(pressed, runs), strict=True):
+        assert left == [], after
+        assert "Traceback" not in err, (after, err)
+        for file in folder.rglob("*.json"):
+            json.loads(file.read_text())
+        for page in folder.glob("*.html"):
+            assert page.read_text().rstrip().endswith("</html>")
+        if code in (0, 1):  # it was done before, and said all
+            assert out.endswith("\n")
+            continue
+        if "site.py" in err or (not err and after == MOMENTS[0]):  # Python itself had not started yet
+            continue
+        stopped += 1
+        assert code == 130, (after, err)
+        said = without_progress(err)
+        assert len(said) == 1, (after, err)
+        assert said[0].startswith("samestep: interrupted; "), (after, err)
+    assert stopped
