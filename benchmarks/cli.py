@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
-from typer.core import TyperGroup
 
 from samestep import backends
 
 from .completions import completer
 from .console import completion
+from .console.command_group import CommandGroup, StoppedCommand, usage_message
 from .console.errors import InputError, cause
 from .console.escapes import visible
 from .console.interrupts import exit_code, interrupts_delivered
@@ -29,23 +29,6 @@ from .measure.options import Declaration, Options, declared
 
 F = TypeVar("F", bound=Callable[..., Any])
 HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
-
-
-class StoppedCommand(BaseException):
-    """A command that was interrupted, with the KeyboardInterrupt as its cause."""
-
-
-class CommandGroup(TyperGroup):
-    """Commands whose interrupt comes out to `main`: typer makes an exit code of it, whatever the signal was."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command that was typed."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as stop:
-            raise StoppedCommand from stop
-
-
 app = typer.Typer(
     cls=CommandGroup,
     rich_markup_mode=None,
@@ -331,15 +314,10 @@ def _run(commands: typer.Typer, arguments: list[str]) -> int:
     except (InputError, backends.DuplicateLane) as error:
         return _fail(str(error))
     except typer.TyperException as error:
-        context = getattr(error, "ctx", None)  # usage errors have one
-        see = f" (see {context.command_path} --help)" if context else ""
-        return _fail(error.format_message() + _takers(error, context) + see)
+        return _fail(usage_message(error))
     except (KeyboardInterrupt, StoppedCommand) as stop:
         print("samestep: interrupted; nothing more was written", file=sys.stderr)
-        cause_of_stop = stop if isinstance(stop, KeyboardInterrupt) else stop.__cause__
-        return exit_code(
-            cause_of_stop if isinstance(cause_of_stop, KeyboardInterrupt) else KeyboardInterrupt()
-        )
+        return exit_code(stop.stop if isinstance(stop, StoppedCommand) else stop)
     except OSError as error:  # a file or a folder that is missing, full, not ours, or has too long a name
         return _fail(f"{error.filename}: {cause(error)}" if error.filename else cause(error))
 
@@ -350,17 +328,6 @@ def _program(arguments: list[str]) -> str | None:
         return None
     completion.use_own_scripts()
     return completion.PROGRAM
-
-
-def _takers(error: typer.TyperException, context: Any) -> str:
-    """The other commands that take an option that this one does not, as the end of a message."""
-    option = getattr(error, "option_name", None)
-    group = context.find_root().command if context and option else None
-    commands = getattr(group, "commands", {})
-    takers = [
-        name for name, command in commands.items() if any(option in each.opts for each in command.params)
-    ]
-    return f"; {option} is an option of {', '.join(takers)}" if takers else ""
 
 
 def _fail(message: str) -> int:

@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from samestep.benchmarks import tasks
-from samestep.benchmarks.cli import CommandGroup, main
+from samestep.benchmarks.cli import main
+from samestep.benchmarks.console.command_group import CommandGroup
 from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.console.progress import progress
 from validation import aa, alarms, cpu_lanes, float32, packed, power, slack, store, traps

@@ -16,7 +16,7 @@ import pytest
 
 from samestep.benchmarks import cli
 from samestep.benchmarks.commands import list as listing
-from samestep.benchmarks.console.interrupts import interrupts_delivered
+from samestep.benchmarks.console.interrupts import Terminated, interrupts_delivered
 from samestep.benchmarks.console.progress import progress
 from tests.helpers.processes import side_by_side, without_progress
 
@@ -69,6 +69,20 @@ def test_it_is_looked_for_in_every_command(monkeypatch: pytest.MonkeyPatch) -> N
         cli.main(["list"])
     assert len(seen) == 1
     assert seen[0] is not before
+
+
+@pytest.mark.parametrize(("kind", "code"), [(KeyboardInterrupt, 130), (Terminated, 143)])
+def test_an_interrupted_command_is_one_line_and_the_code_of_its_signal(
+    kind: type[BaseException], code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def text() -> str:
+        raise kind
+
+    monkeypatch.setattr(listing, "text", text)
+    with pytest.raises(SystemExit) as end:
+        cli.main(["list"])
+    assert end.value.code == code
+    assert capsys.readouterr() == ("", "samestep: interrupted; nothing more was written\n")
 
 
 DROPPED_WHILE_COLLECTING = """
