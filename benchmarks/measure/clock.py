@@ -26,7 +26,7 @@ from .task_files import TaskFiles, drop_pages
 
 AGREE = 0.10  # two runs agree when their times differ by at most this part
 MOST_WARMUPS = 5
-LONG_NS = 100_000_000  # above this a run is its own warm-up
+WARM_NS = 30_000_000  # of runs that warm up: after as long as a slice takes, another one changes little
 PLAIN_COPIES = 3  # times a plain copy that the losses' fetch may take
 SAMPLED = 50  # arrays of the plain copy
 MOST_COPY_NS = 60_000  # of one array in it, and a nanosecond a byte: a slow `get` buys nothing
@@ -223,10 +223,15 @@ class TimedWork:
         return self.chain(state, drawn_orders(self.files, 1, new_seed()))
 
     def rewarm(self) -> int:
-        """Untimed runs until two agree, the last one before being one of them; at most a few."""
+        """Untimed runs until two agree, the last before being one of them, or they took as long as a slice.
+
+        At least one and at most a few.
+        """
+        whole_ns = 0
         for count in range(1, MOST_WARMUPS + 1):
             last, self.typical = self.typical, self.unseen_run().elapsed_ns
-            if self.typical > LONG_NS or (last and abs(self.typical - last) <= AGREE * last):
+            whole_ns += self.typical
+            if whole_ns > WARM_NS or (last and abs(self.typical - last) <= AGREE * last):
                 return count
         return MOST_WARMUPS
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..record.layout import CONTROLS
 from ..record.plan import Effort
 from .able_lanes import Pair, class_of
 from .environment import allowed_cpus
@@ -14,7 +15,9 @@ OTHERS_S = 12.0  # of frameworks that have no line
 TORCH_COMPILED_S = 25.0
 START_S = {"numpy": 0.5, "torch": 2.5, "jax": 2.5, "numba": 1.5}  # in a block: compiled programs are kept
 TORCH_COMPILED_START_S = 6.0
+ANOTHER = 1 / 3  # of a start: what a further task adds to it
 SLICE_S = 0.12  # with what surrounds the timed part
+AUDIT_S = 0.4
 LIMITS_S = 10.0  # measuring what the machine can do
 JOBS = Effort(name="default", blocks=1).jobs
 PHASES_S = 10.0  # of a task and lane
@@ -39,16 +42,19 @@ def of_certificates(pairs: Sequence[Pair]) -> dict[str, float]:
 
 
 def block(request: RunRequest) -> float:
-    """Seconds of one block: the start of its workers, then rounds of a slice for each lane and the twin."""
+    """Seconds of one block: the start of its workers, rounds of a slice for each lane and the twin, audits."""
     cpus = len(allowed_cpus())
-    starts = sum(_start(lane) for lane in request.lanes) / cpus + OTHERS_S / cpus
+    starts = sum(map(start_s, request.lanes)) / cpus + OTHERS_S / cpus
     slots = {task.name: 1 + sum(name == task.name for name, _ in request.pairs) for task in request.tasks}
     fewest, most = request.effort.rounds
     rounds = {
         task: min(max(request.effort.block_seconds / (SLICE_S * count), fewest), most)
         for task, count in slots.items()
     }
-    return starts + sum(rounds[task] * count * SLICE_S for task, count in slots.items())
+    starts *= 1 + ANOTHER * (len(request.tasks) - 1)
+    controls = len(CONTROLS) / request.effort.controls  # of each lane, on average
+    slices = sum(count * (rounds[task] + controls) for task, count in slots.items())
+    return starts + slices * SLICE_S + sum(slots.values()) * AUDIT_S / min(request.effort.jobs, cpus)
 
 
 def _cold(lane: str) -> float:
@@ -56,7 +62,8 @@ def _cold(lane: str) -> float:
     return TORCH_COMPILED_S if torch_compiled else COLD_S.get(framework, OTHERS_S)
 
 
-def _start(lane: str) -> float:
+def start_s(lane: str) -> float:
+    """Seconds of CPU time until a lane's worker is ready for a block."""
     framework, torch_compiled = _kind(lane)
     return TORCH_COMPILED_START_S if torch_compiled else START_S.get(framework, OTHERS_S)
 

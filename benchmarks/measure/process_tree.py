@@ -42,6 +42,7 @@ class ProcessTree:
                 start_new_session=True,  # Ctrl-C reaches the coordinator alone
             )
         self.messages = b""
+        self.stopped: set[int] = set()  # what `pause` has stopped
         self.lock = threading.Lock()  # one reader of the channel at a time
 
     def numbers(self, count: int, limit: float) -> list[int]:
@@ -109,16 +110,16 @@ class ProcessTree:
 
     def pause(self) -> None:
         """Stop the process and all that it has started."""
-        stopped: set[int] = set()
         for _ in range(TRIES):  # one that was running may have started another
-            if not (running := {process.pid for process in self.processes()} - stopped):
+            if not (running := {process.pid for process in self.processes()} - self.stopped):
                 break
             self._signal(running, signal.SIGSTOP)
-            stopped |= running
+            self.stopped |= running
 
     def resume(self) -> None:
-        """Let all of it go on."""
-        self._signal({process.pid for process in self.processes()}, signal.SIGCONT)
+        """Let all of it go on; what is stopped starts nothing meanwhile."""
+        self._signal(self.stopped, signal.SIGCONT)
+        self.stopped = set()
 
     def _signal(self, pids: set[int], number: signal.Signals) -> None:
         for pid in pids:

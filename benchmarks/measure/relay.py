@@ -4,16 +4,18 @@ Whoever does not hold it is stopped, with all that it has started: nothing of a 
 
 In a round every slot runs one slice, in an order balanced for position and predecessor. One slot is an A/A
 control: a second worker with the same lane as another slot, another lane in each block. In records and for
-readers it is the twin. After the slices of a task some are chosen at random, one for each slot, and audited.
+readers it is the twin. After the slices of a task some are chosen at random, one for each slot, and audited, two
+at a time: nothing is timed then.
 """
 
 from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -39,6 +41,7 @@ from ..record.machine import Accelerator
 from . import accelerator
 from .audit import Auditor, refused
 from .drawn_work import DrawnRuns, Ending, new_seed
+from .duration import start_s
 from .efforts import WorkerLimits
 from .environment import allowed_cpus
 from .folder import Calibrations, RunFolder
@@ -71,7 +74,6 @@ class Slot:
 class TaskRace:
     """The slices of a task in this block; which of each slot is audited is chosen before, and told nobody."""
 
-    auditor: Auditor
     audited: dict[str, PlannedSlice]
     slices: dict[str, int] = field(default_factory=dict)  # of each slot, where the audited one stands
 
@@ -136,11 +138,13 @@ class BlockRace:
 
     def start(self, pool: WorkerPool, cpus: tuple[int, ...]) -> list[Slot]:
         """A worker for every lane and the control, in random order, spread over the CPUs while they start."""
-        slots = []
-        for place, (lane, is_control) in enumerate(start_order(self.plan, self.index, self.lane_tasks)):
+        slots, arms = [], start_order(self.plan, self.index, self.lane_tasks)
+        for (lane, is_control), cpu in zip(
+            arms, spread([start_s(lane) for lane, _ in arms], cpus), strict=True
+        ):
             environment = worker_environment(
                 threads=self.plan.threads,
-                cpus=[cpus[place % len(cpus)]],
+                cpus=[cpu],
                 device=Device.parse(self.plan.device),
                 cache=self.folder.warm,
                 rng=self.rng,
@@ -244,22 +248,20 @@ class BlockRace:
                 part = (self.place + 1) / len(planned)
                 self.progress(STARTING + (1 - STARTING) * part, f"{task}, round {piece.round + 1}")
             self.place = of_task[-1][0] + 1
-            for slot in self.slots:
-                self.audit(slot, task, race)
-                slot.worker.pause()
+            with ThreadPoolExecutor(min(self.plan.effort.jobs, len(allowed_cpus()))) as threads:
+                lanes = dict.fromkeys(slot.lane for slot in self.slots)
+                list(threads.map(partial(self.audits, task=task, race=race), lanes))
             self.raced.add(task)
 
     def task_race(self, task: str, planned: list[PlannedSlice]) -> TaskRace:
         """Choose which slice of each slot will be audited."""
-        place = self.tasks.index(task)
         audited: dict[str, PlannedSlice] = {}
         for slot in self.slots:
             arm = slot.lane, slot.is_control
             of_slot = [piece for piece in planned if (piece.lane, piece.twin) == arm and piece.kind == "race"]
             if of_slot:
                 audited[slot.name] = secrets.choice(of_slot)
-        scratch = self.folder.audits() / f"{self.index}-{place}"
-        return TaskRace(Auditor(self.folder.work(place), scratch), audited)
+        return TaskRace(audited)
 
     def has_failed(self, lane: str, task: str) -> bool:
         """Whether the lane has failed on this task in this block, in its own slot or in the control's."""
@@ -293,24 +295,41 @@ class BlockRace:
         if timed := self.piece(Slice, slot, "report", reply):
             self.slices.append(timed)
 
+    def audits(self, lane: str, task: str, race: TaskRace) -> None:
+        """The audits of a lane, and then of its A/A control, unless the first came to nothing."""
+        for slot in self.slots:
+            if slot.lane == lane:
+                self.audit(slot, task, race)
+
     def audit(self, slot: Slot, task: str, race: TaskRace) -> None:
-        """Have the chosen slice of a slot done once more."""
+        """Have the chosen slice of a slot done once more; then its worker is stopped again."""
         number = race.slices.get(slot.name)
         if number is None or self.has_failed(slot.lane, task):
             return
-        timed = self.slices[number]
+        timed, losses = self.slices[number], self.losses_path(slot, task)
+        auditor = Auditor(self.folder.work(self.tasks.index(task)), losses.with_suffix(""))
 
         def ask(verb: str, **arguments: Any) -> Reply | None:
             return self.ask(slot, self.limits.certify, verb, task=task, **arguments)
 
-        audit: Audit | None = race.auditor.audit(
+        audit: Audit | None = auditor.audit(
             ask,
             DrawnRuns(timed.start_seed, timed.order_seed, timed.repeats),
             Ending(timed.final, timed.losses),
-            chosen(self.losses_path(slot, task)),
+            chosen(losses),
             slot.products,
         )
         self.slices[number] = timed.model_copy(update={"audit": audit})
+        slot.worker.pause()
+
+
+def spread(seconds: Sequence[float], cpus: Sequence[int]) -> list[int]:
+    """A CPU for each of some jobs: the longest first, each to the CPU with the least to do (Graham, 1969)."""
+    load, given = dict.fromkeys(cpus, 0.0), list(cpus[:1]) * len(seconds)
+    for place in sorted(range(len(seconds)), key=seconds.__getitem__, reverse=True):
+        cpu = min(cpus, key=load.__getitem__)
+        given[place], load[cpu] = cpu, load[cpu] + seconds[place]
+    return given
 
 
 def chosen(losses: Path) -> Path:
