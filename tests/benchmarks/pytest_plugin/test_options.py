@@ -18,7 +18,7 @@ from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.pytest_plugin.adapter import document
 from samestep.benchmarks.record.files import load
 from tests.helpers.outside_lanes import BROKEN, install, python_path
-from tests.helpers.paths import RESULTS
+from tests.helpers.paths import DATA
 from tests.helpers.processes import ONLY, InProcess, run_pytest
 from tests.helpers.raced import PLUGIN, Raced
 
@@ -62,10 +62,9 @@ def test_pytest_benchmark_would_write_every_entry_as_the_command_does(raced: Rac
 @pytest.mark.parametrize("is_former", [False, True])
 def test_a_run_is_compared_with_the_files_of_any_run(raced: Raced, is_former: bool, tmp_path: Path) -> None:
     """A sweep's among them, and one of a version that wrote fewer keys."""
-    swept = RESULTS / "sweep" / "benchmark.json"
-    if not is_former:
-        swept = tmp_path / "sweep.json"
-        swept.write_text(json.dumps(document(RecordAnalysis(load(RESULTS / "sweep")))))
+    whole, swept = document(RecordAnalysis(load(DATA / "sweep-1.json"))), tmp_path / "sweep.json"
+    fewer = ("benchmarks", "samestep") if is_former else tuple(whole)
+    swept.write_text(json.dumps({key: whole[key] for key in fewer}))
     compared = ("--benchmark-compare", str(raced.saved)), ("--benchmark-compare", str(swept))
     for number, words in enumerate(compared):
         done = raced.again(tmp_path / str(number), *words)
