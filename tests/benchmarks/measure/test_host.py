@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -54,6 +57,47 @@ def test_a_quota_is_the_least_of_all_cgroups_above(
     root = tree(tmp_path, files)
     assert host.cpu_quota(root) == quota
     assert host.throttled_periods(root) == throttled
+
+
+BUSY = """
+import sys, time
+from samestep.benchmarks.measure import host
+open(sys.argv[1], "w").write("0")  # this process
+before, end = host.throttled_periods(), time.monotonic() + 0.6
+while time.monotonic() < end:
+    pass
+print(host.cpu_quota(), host.throttled_periods() - before)
+"""
+
+
+@pytest.fixture
+def half_a_cpu() -> Iterator[Path]:
+    """A cgroup of this system with half a CPU, in the hierarchy of the first version or the second."""
+    first, second = Path("/sys/fs/cgroup/cpu"), Path("/sys/fs/cgroup")
+    group = (first if first.is_dir() else second) / f"samestep-test-{os.getpid()}"
+    try:
+        group.mkdir()
+        if first.is_dir():
+            (group / "cpu.cfs_quota_us").write_text("50000")
+        else:
+            (group / "cpu.max").write_text("50000 100000")
+    except OSError as error:
+        if group.is_dir():
+            group.rmdir()
+        pytest.skip(f"no cgroup with a CPU quota can be made here: {error.strerror}")
+    yield group
+    group.rmdir()
+
+
+@pytest.mark.slow
+def test_a_real_quota_is_seen_and_what_it_stops_is_counted(half_a_cpu: Path) -> None:
+    """A loop of 0.6 s in periods of 0.1 s, each of which ends early: the kernel counts five or six."""
+    command = [sys.executable, "-c", BUSY, str(half_a_cpu / "cgroup.procs")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    quota, throttled = done.stdout.split()
+    assert float(quota) == 0.5
+    assert 1 <= int(throttled) <= 8
 
 
 def test_periods_are_read_anew(tmp_path: Path) -> None:
