@@ -11,7 +11,6 @@ from samestep import backends
 from .. import tasks
 from ..console.terminal import terminal_columns, within_limits
 from ..datasets.libraries import INSTALL, PIP
-from ..measure.lane_facts import lane_facts
 from ..measure.request import by_tier
 
 HANGING = 18  # characters before what is said of a name
@@ -35,10 +34,18 @@ def shown() -> str:
 def data() -> dict[str, Any]:
     """Lanes, tasks and packages for data as plain values."""
     return {
-        "lanes": lane_facts(by_tier(backends.names())),
+        "lanes": [_lane(name) for name in by_tier(backends.names())],
         "tasks": [{"name": name, "is": tasks.describe(name)} for name in tasks.names()],
         "data": {PIP.get(package, package): bool(find_spec(package)) for package in DATA_PACKAGES},
     }
+
+
+def _lane(name: str) -> dict[str, Any]:
+    reason = backends.missing(name)
+    if reason:
+        return {"lane": name, "missing": reason}
+    lane = backends.lane_class(name)
+    return {"lane": name, "tier": lane.tier, "devices": lane.devices(), "versions": lane.versions()}
 
 
 def text() -> str:
@@ -48,15 +55,14 @@ def text() -> str:
 
 def _lanes() -> list[str]:
     lines, devices = [], set[str]()
-    for facts in lane_facts(by_tier(backends.names())):
-        if "missing" in facts:
-            lines.append(f"  {facts['lane']:15} cannot run here: {facts['missing']}")
+    for name in by_tier(backends.names()):
+        if reason := backends.missing(name):
+            lines.append(f"  {name:15} cannot run here: {reason}")
             continue
-        devices.update(facts["devices"])
-        versions = ", ".join(f"{package} {version}" for package, version in facts["versions"].items())
-        lines.append(
-            f"  {facts['lane']:15} {facts['tier']:11} on {', '.join(facts['devices']):10} {versions}"
-        )
+        lane = backends.lane_class(name)
+        devices.update(lane.devices())
+        versions = ", ".join(f"{package} {version}" for package, version in lane.versions().items())
+        lines.append(f"  {name:15} {lane.tier:11} on {', '.join(lane.devices()):10} {versions}")
     only_cpu = devices <= {"cpu"}
     return [*lines, "  no GPU is visible to any framework here: --device cpu only"] if only_cpu else lines
 
