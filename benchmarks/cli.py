@@ -17,7 +17,6 @@ import typer
 
 from samestep import backends
 
-from .completions import completer
 from .console import completion
 from .console.command_group import CommandGroup, StoppedCommand, usage_message
 from .console.errors import InputError, cause
@@ -26,6 +25,7 @@ from .console.interrupts import exit_code, interrupts_delivered
 from .console.safe_path import safe_path
 from .console.streams import failure, tolerant_streams
 from .measure.options import Declaration, Options, declared
+from .proposals import completer
 
 F = TypeVar("F", bound=Callable[..., Any])
 HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"]}

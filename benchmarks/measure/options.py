@@ -126,7 +126,7 @@ class Options:
     )
     until: str | None = option(
         None,
-        "WHAT",
+        "END",
         "Instead of --effort: decided, 12, 18 or 24 blocks, until every lane is decided or cannot be.",
         "compare",
     )

@@ -115,7 +115,7 @@ def resolve(options: Options, *, tasks: Sequence[Task] = (), race: bool = True) 
     RunFolder(out).check_free()
     if race:
         RunFolder(out).check_writable()
-    chosen = choose_tasks(options, tasks)
+    chosen, effort = choose_tasks(options, tasks), choose_effort(options)
     request = RunRequest(
         tasks=chosen.tasks,
         left_out_tasks=chosen.left_out,
@@ -123,8 +123,8 @@ def resolve(options: Options, *, tasks: Sequence[Task] = (), race: bool = True) 
         lanes=able,
         missing_lanes=missing,
         baseline=baseline if baseline in able else able[0],
-        effort=choose_effort(options),
-        seconds=choose_seconds(options),
+        effort=effort,
+        seconds=choose_seconds(options, effort),
         threads=pick("threads", options.threads, get_args(Threads)),
         device=device,
         out=out,
@@ -199,7 +199,7 @@ def begun_earlier(options: Options, folder: str) -> RunRequest:
         phases=plan.phases,
         resumed=True,
         seed=plan.seed,
-        seconds=choose_seconds(options),
+        seconds=choose_seconds(options, plan.effort),
     )
 
 
@@ -216,7 +216,7 @@ def choose_effort(options: Options) -> Effort:
     return UNTIL[pick("end", options.until, tuple(UNTIL))]
 
 
-def choose_seconds(options: Options) -> float | None:
+def choose_seconds(options: Options, effort: Effort) -> float | None:
     """The seconds of --minutes.
 
     Raises:
@@ -230,7 +230,7 @@ def choose_seconds(options: Options) -> float | None:
         minutes = math.nan
     if not 0 < minutes < math.inf:
         raise InputError(f"--minutes {options.minutes}: name a number of minutes above 0")
-    if options.until is None and options.resume is None:
+    if not effort.looks:
         raise InputError("--minutes goes with --until: the other efforts have a fixed number of blocks")
     return 60 * minutes
 

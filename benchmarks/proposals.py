@@ -41,6 +41,12 @@ def _efforts() -> Iterable[tuple[str, str]]:
     return [(name, f"{effort.blocks} blocks") for name, effort in EFFORTS.items()]
 
 
+def _ends() -> Iterable[tuple[str, str]]:
+    from .measure.efforts import UNTIL
+
+    return [(name, f"{effort.looks[0]} to {effort.blocks} blocks") for name, effort in UNTIL.items()]
+
+
 def _devices() -> Iterable[tuple[str, str]]:
     from .measure.request import DEVICES
 
@@ -79,6 +85,7 @@ PROPOSED: dict[str | None, Callable[[], Iterable[tuple[str, str]]]] = {
     "LANE": _lanes,
     "TASK": _tasks,
     "EFFORT": _efforts,
+    "END": _ends,
     "DEVICE": _devices,
     "THREADS": _threads,
     "DTYPE": _dtypes,

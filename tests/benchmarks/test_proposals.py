@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from samestep import backends
-from samestep.benchmarks import completions, tasks
+from samestep.benchmarks import proposals, tasks
 
 PROGRAM = [sys.executable, "-m", "samestep"]
 
@@ -59,14 +59,14 @@ def test_the_script_of_typer_that_somebody_has_installed_is_still_answered(tmp_p
 
 
 def test_every_value_that_is_proposed_is_one_that_is_taken() -> None:
-    for metavar in completions.PROPOSED:
-        complete = completions.completer(metavar)
+    for metavar in proposals.PROPOSED:
+        complete = proposals.completer(metavar)
         assert complete is not None
         assert complete("")
         assert complete("no such value") == []
-    assert [name for name, _ in completions.PROPOSED["LANE"]()] == list(backends.names())
-    assert [name for name, _ in completions.PROPOSED["TASK"]()] == list(tasks.names())
-    assert completions.completer("FILE") is None
+    assert [name for name, _ in proposals.PROPOSED["LANE"]()] == list(backends.names())
+    assert [name for name, _ in proposals.PROPOSED["TASK"]()] == list(tasks.names())
+    assert proposals.completer("FILE") is None
 
 
 # --- the scripts ----------------------------------------------------------------------------------------------
