@@ -16,7 +16,7 @@ from samestep.benchmarks.cli import main
 from samestep.benchmarks.console.command_group import CommandGroup
 from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.console.progress import progress
-from validation import aa, alarms, cpu_lanes, float32, packed, power, slack, store, traps
+from validation import aa, alarms, cpu_lanes, float32, packed, permuted, power, slack, store, traps
 from validation.mutants import experiment as seeded_bugs
 
 app = typer.Typer(
@@ -71,6 +71,12 @@ def float32_(out: Out = None) -> None:
 def aa_(minutes: Minutes = aa.MINUTES, out: Out = None) -> None:
     """Identical copies: how often is one called faster or slower? Resumes by itself. docs/trust.md"""
     race("aa", aa, minutes, out)
+
+
+@app.command("permuted")
+def permuted_(out: Out = None) -> None:
+    """The copies of aa with their arms permuted: how often is one called different? A minute. docs/trust.md"""
+    finish("permuted", permuted.run(), permuted.faults, out)
 
 
 @app.command("power")

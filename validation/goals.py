@@ -63,6 +63,19 @@ def aa(rows: Sequence[Row]) -> Iterator[Goal]:
         yield none_of(text, barred, f"{barred} of {verdicts.total():,}")
 
 
+def permuted(rows: Sequence[Row]) -> Iterator[Goal]:
+    """Copies whose arms are permuted within blocks, by design, frameworks pooled."""
+    for design in dict.fromkeys(row["design"] for row in rows):
+        of_design = [row for row in rows if row["design"] == design]
+        false, decided = (sum(row[key] for row in of_design) for key in ("false", "decided"))
+        rate = f"{1000 * false / max(1, decided):.2g} in 1,000"
+        yield Goal(
+            f"permuted copies, {design}: at most 1 false FASTER or SLOWER in 1,000 decided verdicts",
+            f"{false} in {decided:,} ({rate})",
+            false <= FALSE_PER_DECIDED * decided,
+        )
+
+
 def coverage(copies: str, rows: Iterable[Row]) -> Goal:
     """How often the intervals hold the true ratio: neither too seldom nor too often."""
     covered, intervals = map(sum, zip(*((row["covered"], row["intervals"]) for row in rows), strict=True))

@@ -12,7 +12,7 @@ from samestep.benchmarks.record.files import json_text, write_text
 
 PARITY, TRUST = Path("results", "parity"), Path("results", "trust")
 FOLDERS = dict.fromkeys(("mutants", "alarms", "slack", "float32"), PARITY) | dict.fromkeys(
-    ("aa", "power", "traps"), TRUST
+    ("aa", "permuted", "power", "traps"), TRUST
 )
 PACKAGES = ("numpy", "torch", "jax", "flax", "optax", "hypothesis")
 

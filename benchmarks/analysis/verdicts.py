@@ -125,7 +125,7 @@ def _is_beside_a_stable_baseline(lane: LaneSamples) -> bool:
 def _tested(lane: LaneSamples, p: float, family: int) -> Verdict:
     ratio = lane.ratio
     if p <= ALPHA:
-        return Verdict(**_names(lane), word=_best_supported(_claims(lane)), ratio=ratio, p=p)
+        return Verdict(**_names(lane), word=best_supported(_claims(lane)), ratio=ratio, p=p)
     least = detectable(Sample.of(lane.block_ratios), level=lane.analysis.look.level(ALPHA / family))
     reason = _unseen(len(lane.block_ratios), least) + _beside(ratio)
     return Verdict(**_names(lane), word="UNDECIDED", reason=reason, ratio=ratio, p=p, detectable=least)
@@ -148,7 +148,8 @@ def _beside(ratio: Interval) -> str:
     return ""
 
 
-def _best_supported(claims: Claims) -> VerdictWord:
+def best_supported(claims: Claims) -> VerdictWord:
+    """The claim with the least p, as a word."""
     if claims.equivalent <= min(claims.faster, claims.slower):
         return "EQUIVALENT"
     return "FASTER" if claims.faster < claims.slower else "SLOWER"

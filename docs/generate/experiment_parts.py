@@ -34,9 +34,10 @@ def parity(root: Path) -> dict[str, str]:
 
 def trust(root: Path) -> dict[str, str]:
     """The parts of trust.md; `root` is the checkout's."""
-    results = {name: store.read(name, root) for name in ("aa", "power", "traps")}
+    results = {name: store.read(name, root) for name in ("aa", "permuted", "power", "traps")}
     aa, power = results["aa"]["rows"], results["power"]["rows"]
-    reached = [*goals.aa(aa), *goals.power(power), *goals.traps(results["traps"])]
+    rows = results["permuted"]["rows"]
+    reached = [*goals.aa(aa), *goals.permuted(rows), *goals.power(power), *goals.traps(results["traps"])]
     body = [(goal.text, goal.reached, "met" if goal.met else "**not met**") for goal in reached]
     return {
         "versions": versions(results),
@@ -44,6 +45,7 @@ def trust(root: Path) -> dict[str, str]:
         "goals": table(("goal", "reached", ""), body),
         "aa": identical(aa),
         "readings": readings(aa),
+        "permuted": permuted_copies(rows),
         "power": more_work(power),
         "traps": traps(results["traps"]["traps"]),
     }
@@ -168,6 +170,23 @@ def identical(rows: Sequence[Json]) -> str:
         body.append((*place, *(f"{count:,}" for count in counts), str(barred), covered))
     head = ("copies of", "machine", "blocks", "comparisons", "decided", "called different", "undecided")
     return table((*head, "UNSTABLE", "INVALID, FAILED", "intervals that hold 1"), body)
+
+
+def permuted_copies(rows: Sequence[Json]) -> str:
+    """A row for every framework and design: what was said of copies whose arms were permuted."""
+    body = [
+        (
+            row["framework"],
+            row["design"],
+            str(row["sessions"]),
+            f"{row['comparisons']:,}",
+            f"{row['decided']:,}",
+            f"{row['false']:,}",
+        )
+        for row in rows
+    ]
+    head = ("copies of", "design", "sessions", "comparisons", "decided", "called different")
+    return table(head, body)
 
 
 def readings(rows: Sequence[Json]) -> str:
