@@ -17,7 +17,7 @@ def explain(words: Sequence[str], *, json: bool = False) -> int:
     """
     chosen = [table_word(word) for word in words or meanings()]
     if json:
-        print(encoder.dumps({name: sentences(name) for name in chosen}, indent=2))
+        print(encoder.dumps({name: sentences(name) for name in chosen}, indent=2, allow_nan=False))
     else:
         print(prose("\n".join(f"{name}: {sentences(name)}" for name in chosen)))
     return 0

@@ -51,7 +51,7 @@ def verify(
 
             here = MachineFacts.model_validate(machine_info())
             check_against_code(findings, document, here, data=data, progress=report)
-    print(encoder.dumps(findings.data(), indent=2) if json else prose(findings.text()))
+    print(encoder.dumps(findings.data(), indent=2, allow_nan=False) if json else prose(findings.text()))
     return int(bool(findings.wrong))
 
 

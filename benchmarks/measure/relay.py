@@ -140,7 +140,7 @@ class BlockRace:
         """A worker for every lane and the control, in random order, spread over the CPUs while they start."""
         slots, arms = [], start_order(self.plan, self.index, self.lane_tasks)
         for (lane, is_control), cpu in zip(
-            arms, spread([start_s(lane) for lane, _ in arms], cpus), strict=True
+            arms, longest_first([start_s(lane) for lane, _ in arms], cpus), strict=True
         ):
             environment = worker_environment(
                 threads=self.plan.threads,
@@ -323,7 +323,7 @@ class BlockRace:
         slot.worker.pause()
 
 
-def spread(seconds: Sequence[float], cpus: Sequence[int]) -> list[int]:
+def longest_first(seconds: Sequence[float], cpus: Sequence[int]) -> list[int]:
     """A CPU for each of some jobs: the longest first, each to the CPU with the least to do (Graham, 1969)."""
     load, given = dict.fromkeys(cpus, 0.0), list(cpus[:1]) * len(seconds)
     for place in sorted(range(len(seconds)), key=seconds.__getitem__, reverse=True):

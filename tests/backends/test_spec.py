@@ -71,7 +71,7 @@ def test_a_task_cannot_be_edited_or_extended() -> None:
         ({"dtype": "float16"}, "dtype"),
         (
             {"dataset": {"kind": "synthetic", "rows": 5, "held_out": 1, "features": 2, "weights": (1.0,)}},
-            "1 weights",
+            "weights: 1 given",
         ),
     ],
 )

@@ -121,8 +121,9 @@ def test_no_lane_is_below_the_floor(tmp_path: Path) -> None:
     for row in (row for row in rows if row.time):
         assert row.above_floor is not None, row.no_floor
         assert row.above_floor > 1
-        assert row.over_fastest is not None
-        assert row.over_fastest >= 1
+        assert (row.over_fastest or 1) >= 1
+    if not any(row.is_unstable for row in rows):  # beside one that may be faster no lane is the fastest
+        assert {row.over_fastest for row in rows} >= {1.0}
 
 
 def cells(found: Record) -> set[tuple[object, ...]]:

@@ -13,7 +13,7 @@ from samestep import backends
 from samestep.benchmarks.measure import duration
 from samestep.benchmarks.measure.efforts import EFFORTS
 from samestep.benchmarks.measure.options import Options
-from samestep.benchmarks.measure.relay import spread
+from samestep.benchmarks.measure.relay import longest_first
 from samestep.benchmarks.measure.request import resolve
 
 
@@ -57,6 +57,6 @@ def test_what_frameworks_set_while_they_are_imported_is_no_setting_of_a_run() ->
 
 def test_jobs_are_spread_so_that_none_waits_for_a_long_one() -> None:
     """Sums of 10 on each of two CPUs; by turns, as they come, they would be 16 and 4."""
-    assert spread([8.0, 1.0, 6.0, 1.0, 2.0, 2.0], [0, 1]) == [0, 1, 1, 1, 1, 0]
-    assert spread([3.0, 1.0], [5]) == [5, 5]
-    assert spread([], [0, 1]) == []
+    assert longest_first([8.0, 1.0, 6.0, 1.0, 2.0, 2.0], [0, 1]) == [0, 1, 1, 1, 1, 0]
+    assert longest_first([3.0, 1.0], [5]) == [5, 5]
+    assert longest_first([], [0, 1]) == []

@@ -236,7 +236,7 @@ FOUND: dict[str, tuple[Edit, str]] = {
     # what is missing
     "a lane's description": (drop(record, "arms"), "its description is missing"),
     "a certificate": (drop(record, "certified"), "numpy on lesson: certificate missing"),
-    "a cold call": (drop(record, "colds"), "1 cold calls missing"),
+    "a cold call": (drop(record, "colds"), "1 cold call missing"),
     "rates": (drop(record, "ceilings"), "the limits of lesson are missing"),
     "a cheapest call": (drop(record, "dispatches"), "the limits of numpy are missing"),
     "a calibration": (drop(record, "calibrations"), "calibrated to None"),
@@ -249,7 +249,7 @@ FOUND: dict[str, tuple[Edit, str]] = {
     ),
     "a second cold call": (
         lambda d: record(d)["colds"].append({**record(d)["colds"][0], "repeat": 1}),
-        "1 cold calls missing",
+        "1 cold call missing",
     ),
     "phases": (
         lambda d: record(d)["ledgers"].append(

@@ -274,7 +274,7 @@ FOUND: dict[str, tuple[Edit, str]] = {
     "span": (put(0, span_ns=1), "its span is shorter"),
     "warm-ups": (put(0, warmups=99), "99 runs warmed it up"),
     # calibrations
-    "runs of a slice": (put(0, repeats=10**6), "slices of 1000000 runs, calibrated to"),
+    "runs of a slice": (put(0, repeats=10**6), "slices of 1,000,000 runs, calibrated to"),
     "time of a calibrated run": (calibration(run_ns=10**9), "of 1000000000 ns they are 1"),
     "all runs": (other_repeats, "calibrated to"),
     "least work of a slice": (
@@ -285,7 +285,7 @@ FOUND: dict[str, tuple[Edit, str]] = {
     "a calibration of a lane that is not proven": (stranger, "calibrated, and could not race"),
     "a cold call that was not planned": (
         lambda d: d["samestep"]["colds"].append(d["samestep"]["colds"][0] | {"repeat": 7}),
-        "1 cold calls missing",
+        "1 cold call missing",
     ),
 }
 
@@ -359,7 +359,7 @@ DEATHS: dict[str, tuple[Edit, str]] = {
         "a failure where there can be none",
     ),
     "its certificate": (lambda d: d["samestep"]["certified"].pop(0), "certificate missing"),
-    "its cold call": (lambda d: d["samestep"]["colds"].pop(0), "1 cold calls missing"),
+    "its cold call": (lambda d: d["samestep"]["colds"].pop(0), "1 cold call missing"),
     "its accuracy": (lambda d: d["samestep"]["certified"][0].update(accuracy=None), "accuracy missing"),
     "its calibration": (
         lambda d: d["samestep"].update(
