@@ -140,7 +140,7 @@ def _against(lane: LaneAnalysis, fastest: LaneAnalysis, time: Interval) -> Ranke
         return RankedLane(lane=lane.lane, time=time, separated=False, reason=reason)
     logs = lane.ratios_to(fastest)
     if len(logs) < 2:
-        planned = lane.analysis.blocks_intended
+        planned = lane.record.blocks_intended
         reason = f"{len(logs)} of {planned} blocks were measured beside {fastest.lane}; a test needs 2"
         return RankedLane(lane=lane.lane, time=time, separated=False, reason=reason)
     p = lane.analysis.look.adjusted(claims(Sample.of(logs), margin=MARGIN).slower)

@@ -73,7 +73,7 @@ def untested(lane: LaneSamples) -> str:
     if reason := failed(lane):
         return f"FAILED: {reason}"
     if lane.blocks_measured < 2:
-        planned = lane.analysis.blocks_intended
+        planned = lane.record.blocks_intended
         return f"{lane.blocks_measured} of {planned} blocks were measured; a test needs 2"
     return ""
 

@@ -91,12 +91,6 @@ class RecordSamples(Generic[L]):
         return look_of(self.record)
 
     @property
-    def blocks_intended(self) -> int:
-        """The blocks of a whole run; a run with looks is whole at each of them."""
-        effort, measured = self.record.plan.effort, len(self.record.blocks)
-        return measured if measured in effort.looks else effort.blocks
-
-    @property
     def level(self) -> float:
         """Of intervals: together with those of the other looks they hold what they estimate in 95% of runs."""
         return 1 - self.look.level(ALPHA)
@@ -274,7 +268,7 @@ def look_of(record: AnyRecord) -> Look:
     effort, blocks = record.plan.effort, len(record.blocks)
     if not effort.looks or not blocks:
         return ONLY
-    seen = [resumption.blocks for resumption in record.resumptions]
+    seen = [gone_on.blocks for gone_on in record.resumptions if gone_on.blocks < effort.blocks]
     return Look.at(blocks, (*effort.looks, *seen), effort.blocks)
 
 

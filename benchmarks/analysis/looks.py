@@ -9,6 +9,7 @@ from scipy import special
 from ..record import Record
 from ..statistics.inference import ALPHA, MARGIN, Sample
 from ..statistics.sequential import Look
+from .gates import failed, invalid
 from .record_analysis import RecordAnalysis
 from .verdicts import COMPARED
 
@@ -30,7 +31,10 @@ def reason_to_end(analysis: RecordAnalysis) -> str:
     planned, looks = plan.effort.blocks, plan.effort.looks
     level = Look.at(planned, looks, planned).level(ALPHA / left)
     for verdict in undecided:
-        ratios = analysis[verdict.task, verdict.lane].block_ratios
+        lane = analysis[verdict.task, verdict.lane]
+        if invalid(lane.baseline) or failed(lane.baseline):
+            continue  # there is nothing to compare with, and there will be nothing
+        ratios = lane.block_ratios
         if len(ratios) < 2 or conditional_power(Sample.of(ratios), planned, level) >= HOPE:
             return ""
     return "no comparison that is undecided would be decided by the blocks that are left"

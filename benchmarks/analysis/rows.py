@@ -230,6 +230,6 @@ def _notes(lane: LaneSamples, time: Interval) -> tuple[str, ...]:
     if death := next((failure for failure in lane.failures if failure.died), None):
         block = "" if death.block is None else f" in block {death.block + 1}"
         notes.append(f"its process died once{block} and was started again ({death.phase}: {death.reason})")
-    if lane.blocks_measured < (intended := lane.analysis.blocks_intended):
+    if lane.blocks_measured < (intended := lane.record.blocks_intended):
         notes.append(f"{lane.blocks_measured} of {intended} blocks")
     return tuple(notes)

@@ -31,6 +31,7 @@ from .lane_samples import LaneSamples, RecordSamples
 VerdictWord = Literal[
     "BASELINE", "INVALID", "UNSTABLE", "FASTER", "SLOWER", "EQUIVALENT", "UNDECIDED", "FAILED"
 ]
+LARGEST_RATIO = 1_000.0  # of what would not have been seen: above it nothing would
 COMPARED: tuple[VerdictWord, ...] = ("FASTER", "SLOWER", "EQUIVALENT", "UNDECIDED")
 NO_CLAIM: tuple[VerdictWord, ...] = ("INVALID", "FAILED", "UNSTABLE")  # of the lane on its task at all
 
@@ -97,7 +98,7 @@ def _gate(lane: LaneSamples) -> _Gate | None:
     if reason := invalid(baseline) or failed(baseline):
         return _Gate("UNDECIDED", f"the baseline {baseline.lane} has no times ({reason})")
     if blocks < 2:
-        planned = lane.analysis.blocks_intended
+        planned = lane.record.blocks_intended
         return _Gate("UNDECIDED", f"{blocks} of {planned} blocks were measured; a test needs 2")
     return None
 
@@ -133,7 +134,7 @@ def _tested(lane: LaneSamples, p: float, family: int) -> Verdict:
 
 def _unseen(blocks: int, least: float) -> str:
     """Which ratios would not have been seen."""
-    if blocks < FEWEST_BLOCKS:
+    if blocks < FEWEST_BLOCKS or least > LARGEST_RATIO:
         return TOO_FEW_BLOCKS
     return f"a ratio between {1 / least:.3g} and {least:.3g} would not have been seen"
 

@@ -44,10 +44,9 @@ def compare(options: Options) -> int:
             show(analysis, request.out)
         except KeyboardInterrupt as stop:
             return interrupted(stop, request.out, "compare")
-    if unfinished:
-        done, planned = len(analysis.record.blocks), request.effort.blocks
-        fitted = f"{done} of at most {planned} blocks fitted into {options.minutes} minutes"
-        print(f"samestep: {fitted}; go on with: samestep compare --resume {request.out}", file=sys.stderr)
+    if unfinished and request.seconds and analysis.record.blocks:
+        ended = f"ended after {len(analysis.record.blocks)} blocks: the next look would come too late"
+        print(f"samestep: {ended}; go on with: samestep compare --resume {request.out}", file=sys.stderr)
     return int(any(row.time is None for row in analysis.rows))
 
 

@@ -19,7 +19,7 @@ from ..console.progress import Progress, silent
 from ..parity.workload import initial_parameters
 from ..record import Comparison, Plan, Record, Unsupported, layout
 from ..record.layout import runnable
-from . import compiler_cache, environment, settings, task_files
+from . import compiler_cache, duration, environment, settings, task_files
 from .efforts import WorkerLimits
 from .exclusive import alone, made_folder
 from .folder import MachineLimits, PhaseBreakdowns, RunFolder
@@ -52,6 +52,7 @@ class BenchmarkRun:
         self.plan = self.folder.plan()
         self.is_resumed = True
         self.seconds: float | None = None  # to go on past a look only as far as this allows
+        self.block_s = 0.0  # what a block is expected to take
         self.began = time.monotonic()
 
     @classmethod
@@ -71,7 +72,7 @@ class BenchmarkRun:
                     folder.begin(make_plan(request, folder, progress))
             run = cls(request.out, progress=progress, limits=limits)
             run.is_resumed = request.resumed
-            run.seconds = request.seconds
+            run.seconds, run.block_s = request.seconds, duration.block(request)
             return run
 
     def lacks(self, blocks: int | None = None) -> bool:
@@ -132,10 +133,12 @@ class BenchmarkRun:
         """The blocks that are missing, by default all; then phases, where the plan has them."""
         compiler_cache.make(self.folder.cache)
         begin, first = time.monotonic(), len(self.folder.blocks())
-        for index in count():
+        for index in count(first):
             until = self.until(blocks)  # a block may add another
-            block_s = (time.monotonic() - begin) / max(index - first, 1)
-            if index >= until or not self.has_time(index, until, block_s):
+            block_s = (time.monotonic() - begin) / (index - first) if index > first else self.block_s
+            if not self.has_time(index, until, block_s):
+                return
+            if index >= until:
                 break
             record = self.folder.record()
             lane_tasks = runnable(self.plan, record.certified, record.failures, before=index)

@@ -131,7 +131,10 @@ class Options:
         "compare",
     )
     minutes: str | None = option(
-        None, "MINUTES", "With --until: end at the last look that this leaves time for.", "compare"
+        None,
+        "MINUTES",
+        "With --until: end at the last look that this leaves time for; the first comes in any case.",
+        "compare",
     )
     baseline: str | None = option(
         None, "LANE", "The lane that the others are compared with; default torch.", "compare", "sweep"

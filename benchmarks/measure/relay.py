@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Container, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
@@ -35,11 +35,12 @@ from ..record.layout import (
     control_lane,
     layout,
     slice_ns,
+    start_cpus,
     start_order,
 )
 from ..record.machine import Accelerator
 from . import accelerator
-from .audit import Auditor, refused
+from .audit import Auditor, refused, workload_of
 from .drawn_work import DrawnRuns, Ending, new_seed
 from .duration import start_s
 from .efforts import WorkerLimits
@@ -118,7 +119,7 @@ class BlockRace:
             for slot in self.slots:
                 slot.worker.pause()
             self.progress(STARTING, "workers are ready")
-            self.race()
+            self.race(threads)
         return Block(
             index=self.index,
             cpus=tuple(racing_cpus or cpus),
@@ -139,6 +140,7 @@ class BlockRace:
     def start(self, pool: WorkerPool, cpus: tuple[int, ...]) -> list[Slot]:
         """A worker for every lane and the control, in random order, spread over the CPUs while they start."""
         slots, arms = [], start_order(self.plan, self.index, self.lane_tasks)
+        cpus = start_cpus(self.plan, self.index, cpus)
         for (lane, is_control), cpu in zip(
             arms, longest_first([start_s(lane) for lane, _ in arms], cpus), strict=True
         ):
@@ -233,8 +235,11 @@ class BlockRace:
 
     # --- the slices
 
-    def race(self) -> None:
-        """Every slice of the block as it is laid out, but for lanes that have failed; audits after each task."""
+    def race(self, threads: Executor) -> None:
+        """Every slice of the block as it is laid out, but for lanes that have failed; audits after each task.
+
+        `threads` outlive the workers, so that an interrupt does not wait for audits.
+        """
         planned = list(layout(self.plan, self.index, self.lane_tasks, self.failures, self.calibrations))
         slots = {(slot.lane, slot.is_control): slot for slot in self.slots}
         numbered = enumerate(planned)
@@ -248,9 +253,10 @@ class BlockRace:
                 part = (self.place + 1) / len(planned)
                 self.progress(STARTING + (1 - STARTING) * part, f"{task}, round {piece.round + 1}")
             self.place = of_task[-1][0] + 1
-            with ThreadPoolExecutor(min(self.plan.effort.jobs, len(allowed_cpus()))) as threads:
-                lanes = dict.fromkeys(slot.lane for slot in self.slots)
-                list(threads.map(partial(self.audits, task=task, race=race), lanes))
+            workload_of(self.folder.work(self.tasks.index(task)))  # read once for all audits
+            lanes, jobs = list(self.lane_tasks), min(self.plan.effort.jobs, len(allowed_cpus()))
+            groups = [lanes[first::jobs] for first in range(jobs)]
+            list(threads.map(partial(self.audits, task=task, race=race), groups))
             self.raced.add(task)
 
     def task_race(self, task: str, planned: list[PlannedSlice]) -> TaskRace:
@@ -295,10 +301,10 @@ class BlockRace:
         if timed := self.piece(Slice, slot, "report", reply):
             self.slices.append(timed)
 
-    def audits(self, lane: str, task: str, race: TaskRace) -> None:
-        """The audits of a lane, and then of its A/A control, unless the first came to nothing."""
+    def audits(self, lanes: Container[str], task: str, race: TaskRace) -> None:
+        """The audits of some lanes, each with its A/A control if that raced."""
         for slot in self.slots:
-            if slot.lane == lane:
+            if slot.lane in lanes:
                 self.audit(slot, task, race)
 
     def audit(self, slot: Slot, task: str, race: TaskRace) -> None:

@@ -113,7 +113,12 @@ def control_lane(plan: Plan, index: int, lane_tasks: LaneTasks) -> str:
 def start_order(plan: Plan, index: int, lane_tasks: LaneTasks) -> list[tuple[str, bool]]:
     """The arms of a block in the order in which their workers are started."""
     arms = [*((lane, False) for lane in lane_tasks), (control_lane(plan, index, lane_tasks), True)]
-    return [arms[place] for place in permutation(len(arms), f"{plan.seed}/{index}/start")]
+    return [arms[place] for place in permutation(len(arms), f"{plan.layout_seed}/{index}/start")]
+
+
+def start_cpus(plan: Plan, index: int, cpus: Sequence[int]) -> tuple[int, ...]:
+    """The CPUs on which the workers of a block start, in another order for each, so that no lane has its own."""
+    return tuple(cpus[place] for place in permutation(len(cpus), f"{plan.layout_seed}/{index}/cpus"))
 
 
 def rounds(effort: Effort, calibrations: Iterable[Calibration]) -> int:
@@ -137,7 +142,7 @@ def layout(
     """
     lost = {(failure.task, failure.lane) for failure in failures if failure.place is None}
     twin, tasks = control_lane(plan, index, lane_tasks), [work.task.name for work in plan.works]
-    for place in permutation(len(tasks), f"{plan.seed}/{index}/tasks"):
+    for place in permutation(len(tasks), f"{plan.layout_seed}/{index}/tasks"):
         task = tasks[place]
         lanes = [lane for lane in lane_tasks if task in lane_tasks[lane] and (task, lane) not in lost]
         if not lanes:
@@ -145,11 +150,11 @@ def layout(
         arms = [(lane, False) for lane in sorted(lanes)] + [(twin, True)] * (twin in lanes)
         count = rounds(plan.effort, (calibrations[task, lane] for lane in lanes))
         first = index * count  # squares go on from block to block
-        squares = orders(len(arms), f"{plan.seed}/{task}/{len(arms)}")
+        squares = orders(len(arms), f"{plan.layout_seed}/{task}/{len(arms)}")
         for number, order in enumerate(islice(squares, first, first + count)):
             yield from _in_order(task, [(*arms[at], "race", number) for at in order])
         if index % plan.effort.controls == 0:
-            shuffled = permutation(len(lanes), f"{plan.seed}/{index}/{task}/controls")
+            shuffled = permutation(len(lanes), f"{plan.layout_seed}/{index}/{task}/controls")
             yield from _in_order(
                 task,
                 [

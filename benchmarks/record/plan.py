@@ -138,6 +138,11 @@ class Plan(Spec):
     phases: bool = False
 
     @property
+    def layout_seed(self) -> str:
+        """What the order of slices follows from; the looks are in it, so that nobody leaves them out later."""
+        return "/".join(map(str, (self.seed, *self.effort.looks)))
+
+    @property
     def unsupported_pairs(self) -> dict[tuple[str, str], str]:
         """By task and lane why that lane cannot do that task."""
         return {(one.task, one.lane): one.reason for one in self.unsupported}

@@ -83,7 +83,7 @@ class MeasuredRecord(Spec, Generic[B, C]):
         """One line: a whole record is megabytes of text."""
         plan = self.plan
         counts = f"{counted(len(self.tasks), 'task')}, {counted(len(plan.lanes), 'lane')}"
-        blocks = f"{len(self.blocks)} of {plan.effort.blocks} blocks"
+        blocks = f"{len(self.blocks)} of {self.blocks_intended} blocks"
         return (
             f"Record({counts}, baseline {plan.baseline}, {blocks}, effort {plan.effort.name}, {plan.created})"
         )
@@ -110,6 +110,12 @@ class MeasuredRecord(Spec, Generic[B, C]):
     def tasks(self) -> tuple[str, ...]:
         """Names of the tasks, in the plan's order."""
         return tuple(work.task.name for work in self.plan.works)
+
+    @property
+    def blocks_intended(self) -> int:
+        """The blocks of a whole run; a run with looks is whole at each of them."""
+        effort, measured = self.plan.effort, len(self.blocks)
+        return measured if measured in effort.looks else effort.blocks
 
     def work(self, task: str) -> PlannedWork:
         """The description of a task."""

@@ -36,7 +36,7 @@ def sides(diff: RecordDiff, a: AnyRecord, b: AnyRecord) -> Iterator[str]:
     """When and how much each record was measured, and whether their times were taken in the same way."""
     for name, record in (("A", a), ("B", b)):
         plan = record.plan
-        blocks = f"{len(record.blocks)} of {plan.effort.blocks} blocks"
+        blocks = f"{len(record.blocks)} of {record.blocks_intended} blocks"
         yield f"{name}: measured {fmt.moment(plan.created)} at effort {plan.effort.name}, {blocks}"
     if diff.other_timing:
         yield f"Attention: {diff.other_timing}."

@@ -170,6 +170,11 @@ def percent(ratio: float | None) -> str:
     return f"{100 * ratio:,.0f}%" if ratio >= 0.0995 else f"{100 * ratio:.2g}%"
 
 
+def level(value: float) -> str:
+    """The level of intervals: 95%, or 99.44% at an early look."""
+    return f"{100 * value:.4g}%"
+
+
 def small(value: float | None) -> str:
     """A loss or an error: four digits, with an exponent where it is small."""
     return BLANK if value is None else digits(value, 4) if value else "0"

@@ -251,7 +251,8 @@ def throttled_lines(record: AnyRecord) -> list[str]:
 def over_blocks(record: AnyRecord) -> str:
     """What the estimates of a record are, and over how many blocks."""
     blocks = len(record.blocks)
-    what = "medians" if blocks < FEWEST_BLOCKS else "95% intervals"
+    level = "" if record.plan.effort.looks else "95% "
+    what = "medians" if blocks < FEWEST_BLOCKS else f"{level}intervals"
     return f"{what} over {blocks} block{'' if blocks == 1 else 's'}"
 
 
@@ -271,8 +272,9 @@ def looks_line(analysis: RecordAnalysis) -> str:
     why = f": {ended}" if ended else ""
     all_looks = f"{', '.join(map(str, effort.looks))} and {effort.blocks}"
     return (
-        f"Looks after {all_looks} blocks; this is after {blocks}{why}. "
-        f"Verdicts and intervals hold over all looks together: here an interval is one of {analysis.level:.1%}."
+        f"Looks after {all_looks} blocks; this is after {blocks}{why}. Verdicts and intervals hold over all "
+        f"looks together: an interval here is one of {fmt.level(analysis.level)}, so that all hold in 95% of "
+        "runs."
     )
 
 

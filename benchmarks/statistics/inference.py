@@ -21,6 +21,7 @@ ALPHA = 0.05
 POWER = 0.80
 FEWEST_BLOCKS = 4  # for an interval: of fewer, Student's t says more than the lane does
 TOO_FEW_BLOCKS = "too few blocks"  # what stands in the place of such an interval
+LARGEST_LOG = 700.0
 RESOLUTION = 1e-6  # of a log time: tens of nanoseconds over a slice of tens of milliseconds
 
 
@@ -80,9 +81,12 @@ def t_interval(logs: Sequence[float], *, level: float = 0.95, scale: float = 1.0
     """Geometric mean of exp(logs) times `scale` with its t interval, for two values or more."""
     sample = Sample.of(logs)
     low, high = sample.ends(level)
-    return Interval(
-        value=scale * math.exp(sample.mean), low=scale * math.exp(low), high=scale * math.exp(high)
-    )
+    return Interval(value=scale * _exp(sample.mean), low=scale * _exp(low), high=scale * _exp(high))
+
+
+def _exp(log: float) -> float:
+    """The number of a logarithm; infinity above all numbers."""
+    return math.exp(log) if log < LARGEST_LOG else math.inf
 
 
 def claims(sample: Sample, *, margin: float = MARGIN) -> Claims:
@@ -111,14 +115,17 @@ def detectable(sample: Sample, *, level: float) -> float:
     """The smallest ratio above 1 that a test of this level would have found with 80% power at this error.
 
     Under a true log ratio theta, (d - margin) / se follows the noncentral t with parameter (theta - margin) / se.
+    Infinity where SciPy has no numbers for so small a level, as at an early look.
     """
     from scipy.optimize import brentq  # slow to import
 
     critical = -float(special.stdtrit(sample.df, level / 2))
-    # the power passes 1/2 near nc = critical; the bracket is wide enough for one degree of freedom
-    shift = brentq(lambda nc: 1 - special.nctdtr(sample.df, nc, critical) - POWER, 0.0, 4 * critical + 10)
-    log = MARGIN + float(shift) * sample.error
-    return math.exp(log) if log < 700 else math.inf
+    try:
+        # the power passes 1/2 near nc = critical; the bracket is wide enough for one degree of freedom
+        shift = brentq(lambda nc: 1 - special.nctdtr(sample.df, nc, critical) - POWER, 0.0, 4 * critical + 10)
+    except ValueError:
+        return math.inf
+    return _exp(MARGIN + float(shift) * sample.error)
 
 
 def drift(values: Sequence[float], *, level: float = 0.99) -> float:

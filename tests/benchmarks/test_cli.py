@@ -291,6 +291,17 @@ def test_a_lane_that_fails_its_proof_is_exit_1_and_shown_beside_the_others(tmp_p
 
 
 @pytest.mark.slow
+def test_where_every_lane_fails_there_is_nothing_to_go_on_with(tmp_path: Path) -> None:
+    install(tmp_path, "numpy:broken", "Broken", BROKEN)
+    words = ("--effort", "smoke", "--task", "lesson", "--lane", "numpy:broken", "--baseline", "numpy:broken")
+    command = [sys.executable, "-m", "samestep", "compare", *words, "--out", "run", "--quiet"]
+    env = os.environ | {"PYTHONPATH": python_path(tmp_path)}
+    done = run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "INVALID" in done.stdout
+
+
+@pytest.mark.slow
 def test_interrupted_is_130_and_what_was_measured_is_kept(tmp_path: Path) -> None:
     """Ctrl-C once the first block is done: the terminal sends SIGINT to the whole group, and so do we."""
     words = ["compare", "--effort", "smoke", "--task", "lesson", "--lane", "numpy", "--baseline", "numpy"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ...analysis import RecordAnalysis
 from ...record import AnyRecord
 from ...record.plan import PlannedWork
+from .. import formatting as fmt
 from .. import html, tables
 from ..glossary import RANK_SIGNS, by_meaning, group, rank_key
 from ..html import Anchors
@@ -55,7 +56,7 @@ def page(record: AnyRecord, *, baseline: str | None = None) -> str:
         table=RowsTable(analysis, anchors),
         meanings=by_meaning(group("verdicts")),
         signs=RANK_SIGNS,
-        intervals=_intervals(record),
+        intervals=_intervals(analysis),
         key=rank_key() if analysis.tier_ranks else "",
         styles=styles,
         tasks=parts,
@@ -82,9 +83,12 @@ def file_name(record: AnyRecord, baseline: str | None, name: str = NAME) -> str:
     return f"{name.removesuffix('.html')}-{re.sub(r'[^A-Za-z0-9_.-]', '-', baseline)}.html"
 
 
-def _intervals(record: AnyRecord) -> str:
+def _intervals(analysis: RecordAnalysis) -> str:
     """What the intervals of the table are."""
-    return tables.no_intervals(record).rstrip(".") or f"Intervals are 95% over {len(record.blocks)} blocks"
+    level, record = fmt.level(analysis.level), analysis.record
+    return (
+        tables.no_intervals(record).rstrip(".") or f"Intervals are {level} over {len(record.blocks)} blocks"
+    )
 
 
 @dataclass

@@ -50,7 +50,9 @@ def times(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figure | N
     x, y = log_x("value", ends, "time per step", label=SECONDS), lanes_y([row.lane for row, _ in timed])
     layers = [at(floor, x, f"floor {fmt.duration(floor)}")] if floor else []
     layers += [*_ranges(values, x, y, styles), *labels(values, x, y, ends)]
-    bars = _bars([time for _, time in timed], "intervals over blocks, often narrower than their mark")
+    bars = _bars(
+        analysis, [time for _, time in timed], "intervals over blocks, often narrower than their mark"
+    )
     says = f"{_from_to([row for row, _ in timed if not row.is_unstable])}{bars}"
     says += f" The dashed line is this machine's floor, {fmt.duration(floor)}." if floor else ""
     says = f"{says} {no_claims(analysis.rows_of(task))}".rstrip()
@@ -84,7 +86,7 @@ def ratios(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figure | 
     says = (
         f"Time per step on {task_name(task)} over that of {full_name(base)}: left of the line a lane takes less, "
         "right of it more; within the band of ±2% a difference does not count. "
-        f"{_bars([ratio for _, ratio in compared], 'intervals')}"
+        f"{_bars(analysis, [ratio for _, ratio in compared], 'intervals')}"
     )
     says = f"{says} {no_claims(analysis.rows_of(task))}".rstrip()
     names = ("lane", "ratio", "in words", "verdict")
@@ -145,10 +147,12 @@ def break_even(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figur
     return Figure("break-even", "Break-even", says, spec, table)
 
 
-def _bars(spans: Sequence[Interval], what: str) -> str:
+def _bars(analysis: RecordAnalysis, spans: Sequence[Interval], what: str) -> str:
     """What the bars of a chart are, if it has any."""
     some = any(math.isfinite(span.high) for span in spans)
-    return f"Bars are 95% {what}." if some else "There are too few blocks for intervals."
+    return (
+        f"Bars are {fmt.level(analysis.level)} {what}." if some else "There are too few blocks for intervals."
+    )
 
 
 def _reach(even: BreakEven, steps: Interval, ends: tuple[float, float]) -> dict[str, float]:

@@ -11,10 +11,13 @@ import pytest
 from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.analysis.looks import HOPE, as_at, conditional_power, reason_to_end
 from samestep.benchmarks.measure.efforts import UNTIL
-from samestep.benchmarks.record import Record, Resumption
-from samestep.benchmarks.report.tables import looks_line
+from samestep.benchmarks.record import Failure, Record, Resumption
+from samestep.benchmarks.report.tables import looks_line, record_document
+from samestep.benchmarks.report.text_table import plain
 from samestep.benchmarks.statistics.inference import ALPHA, MARGIN, Sample, claims
 from samestep.benchmarks.statistics.sequential import Look
+from samestep.benchmarks.verify.findings import Findings
+from samestep.benchmarks.verify.slices import check_looks
 from tests.helpers import records
 
 EFFORT = UNTIL["decided"]
@@ -56,6 +59,45 @@ def test_a_lane_at_the_margin_keeps_nobody_waiting() -> None:
     record = with_looks({"numpy": [0.5] * 12, "jax": [1.02 * each for each in off]})
     assert {row.lane: row.verdict.word for row in RecordAnalysis(record).rows}["jax"] == "UNDECIDED"
     assert "would be decided by the blocks that are left" in ended(record)
+
+
+def test_where_the_baseline_has_failed_nothing_is_waited_for() -> None:
+    record = drawn({"numpy": 0.5}, blocks=12)
+    failed = Failure(
+        task="lesson", lane="torch", phase="slice", reason="raised", died=False, block=11, place=0
+    )
+    record = record.model_copy(update={"failures": (failed,)})
+    assert {verdict.word for verdict in RecordAnalysis(record).verdicts} == {"FAILED", "UNDECIDED"}
+    assert ended(record)
+
+
+def test_a_record_that_went_past_its_end_is_found() -> None:
+    for blocks, wrong in ((12, 0), (15, 1), (24, 2)):
+        findings = Findings()
+        check_looks(findings, drawn({"numpy": 0.5}, blocks=blocks))
+        assert len(findings.wrong) == wrong
+    assert findings.wrong[0].startswith("it went on after 12 blocks, at which every comparison is decided")
+
+
+@pytest.mark.parametrize("others", [0, 8, 40])
+def test_a_record_can_be_judged_and_shown_after_any_block(others: int) -> None:
+    """As after Ctrl-C: at an early look hardly any level has been spent."""
+    ratios = {"numpy": 1.02, **{f"lane {number}": 1.0 for number in range(others)}}
+    whole = drawn(ratios, blocks=26, noise=0.3)
+    for blocks in range(1, 27):
+        analysis = RecordAnalysis(as_at(whole, blocks))
+        assert analysis.verdict_of["lesson", "numpy"].word == "UNDECIDED"
+        assert plain(record_document(analysis), width=100)
+        if blocks >= 12:
+            assert "too few blocks" not in analysis.verdict_of["lesson", "numpy"].reason
+
+
+def test_blocks_beyond_the_plan_belong_to_its_last_look() -> None:
+    """They make up for deaths; a run that was broken off before them has not looked twice."""
+    record = drawn({"numpy": 0.9}, blocks=25)
+    broken = Resumption(when="2026-01-01T00:00:00+00:00", cold_results=0, blocks=24)
+    again = record.model_copy(update={"resumptions": (broken,)})
+    assert RecordAnalysis(again).look == RecordAnalysis(record).look == Look(1.0, 18 / 24)
 
 
 def test_an_interval_beside_a_verdict_never_contradicts_it() -> None:
@@ -121,11 +163,17 @@ def test_a_certain_and_a_hopeless_case() -> None:
 def test_the_tables_say_at_which_look_a_record_stands() -> None:
     line = looks_line(RecordAnalysis(drawn({"numpy": 0.5}, blocks=12)))
     assert "Looks after 12, 18 and 24 blocks; this is after 12: every comparison is decided" in line
-    assert "one of 99.4%" in line
+    assert "one of 99.44%" in line
     assert not looks_line(RecordAnalysis(records.record({"numpy": [1.0] * 6})))
 
 
 def test_a_record_as_it_was_has_the_failures_of_that_time() -> None:
+    died = Failure(task="lesson", lane="numpy", phase="slice", reason="died", died=True, block=15, place=0)
     record = drawn({"numpy": 0.5}, blocks=18)
+    late = record.blocks[15].model_copy(update={"failures": (died,)})
+    blocks = (*record.blocks[:15], late, *record.blocks[16:])
+    record = record.model_copy(update={"blocks": blocks, "failures": (died,)})
+    assert as_at(record, 16).failures == (died,)
+    assert as_at(record, 12).failures == ()
     assert len(as_at(record, 12).blocks) == 12
     assert as_at(record, 12).plan == record.plan

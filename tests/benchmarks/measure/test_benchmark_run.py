@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from samestep.benchmarks.record import Record
 from samestep.benchmarks.record.layout import LOST
 from samestep.benchmarks.record.plan import Effort
 from samestep.benchmarks.verify.findings import Findings
-from samestep.benchmarks.verify.slices import check_looks
+from samestep.benchmarks.verify.slices import check_slices
 from tests.helpers.dying_lanes import DIED
 from tests.helpers.lanes import LANES
 from tests.helpers.sessions import LIMITS, TASKS, TINY, requested, run
@@ -85,32 +86,44 @@ def test_a_finished_session_leaves_no_scratch_and_is_not_measured_again(whole: t
         run(folder, "numpy", "numpy:tuned")
 
 
-def test_a_run_with_looks_ends_where_all_is_decided_and_not_where_time_is_up(tmp_path: Path) -> None:
-    """Two blocks decide nothing, four decide between lanes of which one takes a third of the other's time."""
+def test_a_run_with_looks_ends_at_one_and_not_past_its_time(tmp_path: Path) -> None:
+    """At which look depends on the machine: by the rule it has to end there, and had to go on before."""
     effort = TINY.model_copy(update={"blocks": 6, "looks": (2, 4)})
     lanes, out = ("numpy", "numpy:tuned"), tmp_path / "run"
     request = requested(out, *lanes, tasks=tuple(TASKS[:1]), effort=effort, seconds=0.1)
-    cut_short = measure(request, limits=LIMITS)
-    assert len(cut_short.blocks) == 2
-    assert RunFolder(out).begun
+    broken_off = measure(request, limits=LIMITS, blocks=1)
+    assert len(broken_off.blocks) == 1
+    late = measure(replace(request, resumed=True), limits=LIMITS)
+    assert len(late.blocks) == 2  # the first look comes in any case
     ended = resume(out, limits=LIMITS)
-    assert len(ended.blocks) == 4
-    assert ended.resumptions[0].blocks == 2
-    assert reason_to_end(RecordAnalysis(ended))
+    assert len(ended.blocks) == 6 or reason_to_end(RecordAnalysis(ended))
     assert not BenchmarkRun(out).lacks()
-    findings = verified(ended)
-    assert not findings.wrong
-    went_on = ended.model_copy(
-        update={"blocks": (*ended.blocks, ended.blocks[-1].model_copy(update={"index": 4}))}
-    )
-    assert "it went on after 4 blocks" in "".join(verified(went_on).wrong)
+    assert not faults_of(ended)
+    hidden = ended.plan.model_copy(update={"effort": effort.model_copy(update={"looks": ()})})
+    assert faults_of(
+        ended.model_copy(update={"plan": hidden})
+    )  # its slices are in another order without looks
 
 
-def verified(record: Record) -> Findings:
-    """What `verify` says of the looks of a record."""
+def faults_of(record: Record) -> list[str]:
+    """What `verify` says of the slices of a record."""
     findings = Findings()
-    check_looks(findings, record)
-    return findings
+    check_slices(findings, RecordAnalysis(record))
+    return findings.wrong
+
+
+def test_a_run_has_time_for_the_next_look_or_ends(tmp_path: Path) -> None:
+    effort = TINY.model_copy(update={"blocks": 24, "looks": (12, 18)})
+    run = BenchmarkRun.begin(
+        requested(tmp_path, "numpy", tasks=tuple(TASKS[:1]), effort=effort, seconds=100.0)
+    )
+    assert run.has_time(12, 24, block_s=10.0)  # six blocks to 18
+    assert not run.has_time(12, 24, block_s=20.0)
+    assert run.has_time(18, 26, block_s=10.0)  # eight, of which two make up for deaths
+    assert not run.has_time(18, 26, block_s=15.0)
+    assert run.has_time(13, 24, block_s=1e9)  # at no look nobody asks
+    run.seconds = None
+    assert run.has_time(12, 24, block_s=1e9)
 
 
 def test_no_lane_is_below_the_floor(tmp_path: Path) -> None:
