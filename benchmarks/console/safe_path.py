@@ -18,6 +18,6 @@ def safe_path() -> Iterator[None]:
         yield
     finally:
         if before is None:
-            del os.environ[VARIABLE]
+            os.environ.pop(VARIABLE, None)
         else:
             os.environ[VARIABLE] = before

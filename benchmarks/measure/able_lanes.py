@@ -22,8 +22,11 @@ def variables_kept() -> Iterator[None]:
     try:
         yield
     finally:
-        os.environ.clear()
-        os.environ.update(before)
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        for name, value in before.items():
+            if os.environ.get(name) != value:  # an interrupt may come at any place: nothing else is touched
+                os.environ[name] = value
 
 
 @variables_kept()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -17,8 +18,8 @@ from ..analysis.looks import reason_to_end
 from ..console.errors import InputError
 from ..console.progress import Progress, silent
 from ..parity.workload import initial_parameters
-from ..record import Comparison, Plan, Record, Unsupported, layout
-from ..record.layout import runnable
+from ..record import Arm, Comparison, Plan, Record, Unsupported, layout
+from ..record.layout import LaneTasks, runnable
 from . import compiler_cache, duration, environment, settings, task_files
 from .efforts import WorkerLimits
 from .exclusive import alone, made_folder
@@ -72,7 +73,8 @@ class BenchmarkRun:
                     folder.begin(make_plan(request, folder, progress))
             run = cls(request.out, progress=progress, limits=limits)
             run.is_resumed = request.resumed
-            run.seconds, run.block_s = request.seconds, duration.block(request)
+            if request.seconds is not None:
+                run.seconds, run.block_s = request.seconds, duration.block(request)
             return run
 
     def lacks(self, blocks: int | None = None) -> bool:
@@ -143,7 +145,7 @@ class BenchmarkRun:
             record = self.folder.record()
             lane_tasks = runnable(self.plan, record.certified, record.failures, before=index)
             if lane_tasks and not self.folder.block_path(index).exists():
-                self.block(index, until, lane_tasks)
+                self.block(index, until, lane_tasks, record.arms)
         self.progress("race", 100 * until, 100 * until, "done")
         if self.lacks_phases:
             measure_phases(
@@ -152,7 +154,7 @@ class BenchmarkRun:
         if not self.lacks():
             self.folder.remove_scratch()
 
-    def block(self, index: int, until: int, lane_tasks: dict[str, list[str]]) -> None:
+    def block(self, index: int, until: int, lane_tasks: LaneTasks, arms: Sequence[Arm]) -> None:
         """Measure one block and keep it."""
 
         def report(part: float, text: str) -> None:
@@ -160,7 +162,13 @@ class BenchmarkRun:
 
         report(0, "starting workers")
         race = BlockRace(
-            self.folder, self.plan, self.limits, index=index, lane_tasks=lane_tasks, progress=report
+            self.folder,
+            self.plan,
+            self.limits,
+            index=index,
+            lane_tasks=lane_tasks,
+            arms=arms,
+            progress=report,
         )
         self.folder.write(self.folder.block_path(index), race.run())
 

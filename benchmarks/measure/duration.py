@@ -44,7 +44,7 @@ def of_certificates(pairs: Sequence[Pair]) -> dict[str, float]:
 def block(request: RunRequest) -> float:
     """Seconds of one block: the start of its workers, rounds of a slice for each lane and the twin, audits."""
     cpus = len(allowed_cpus())
-    starts = sum(map(start_s, request.lanes)) / cpus + OTHERS_S / cpus
+    starts = sum(start_s(*_kind(lane)) for lane in request.lanes) / cpus + OTHERS_S / cpus
     slots = {task.name: 1 + sum(name == task.name for name, _ in request.pairs) for task in request.tasks}
     fewest, most = request.effort.rounds
     rounds = {
@@ -62,9 +62,8 @@ def _cold(lane: str) -> float:
     return TORCH_COMPILED_S if torch_compiled else COLD_S.get(framework, OTHERS_S)
 
 
-def start_s(lane: str) -> float:
-    """Seconds of CPU time until a lane's worker is ready for a block."""
-    framework, torch_compiled = _kind(lane)
+def start_s(framework: str, torch_compiled: bool) -> float:
+    """Seconds of CPU time until the worker of a lane of such a kind is ready for a block."""
     return TORCH_COMPILED_START_S if torch_compiled else START_S.get(framework, OTHERS_S)
 
 

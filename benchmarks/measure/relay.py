@@ -25,7 +25,7 @@ from pydantic import BaseModel
 
 from samestep.backends.interface import Device
 
-from ..record import Audit, Block, Calibration, Failure, Plan, Slice
+from ..record import Arm, Audit, Block, Calibration, Failure, Plan, Slice
 from ..record.layout import (
     LOST,
     LaneTasks,
@@ -80,7 +80,7 @@ class TaskRace:
 
 
 class BlockRace:
-    """One block of a run: `lane_tasks` are the tasks that each lane may run; `progress` hears of every round."""
+    """One block of a run: `lane_tasks` that each lane may run, and `arms`, what lanes said of themselves."""
 
     def __init__(
         self,
@@ -90,10 +90,12 @@ class BlockRace:
         *,
         index: int,
         lane_tasks: LaneTasks,
+        arms: Sequence[Arm],
         progress: BlockProgress,
     ) -> None:
         self.folder, self.plan, self.limits, self.index = folder, plan, limits, index
         self.lane_tasks, self.progress = lane_tasks, progress
+        self.arms = {arm.lane: arm for arm in arms}
         self.raced: set[str] = set()  # tasks that are done in this block
         self.rng = np.random.default_rng([plan.seed, BLOCK_SEEDS + index])
         self.tasks = [work.task.name for work in plan.works]
@@ -142,7 +144,7 @@ class BlockRace:
         slots, arms = [], start_order(self.plan, self.index, self.lane_tasks)
         cpus = start_cpus(self.plan, self.index, cpus)
         for (lane, is_control), cpu in zip(
-            arms, longest_first([start_s(lane) for lane, _ in arms], cpus), strict=True
+            arms, longest_first([self.start_s(lane) for lane, _ in arms], cpus), strict=True
         ):
             environment = worker_environment(
                 threads=self.plan.threads,
@@ -153,6 +155,11 @@ class BlockRace:
             )
             slots.append(Slot(lane, is_control, list(self.lane_tasks[lane]), pool.start(environment)))
         return slots
+
+    def start_s(self, lane: str) -> float:
+        """About how long a lane takes to start, by what its own process said of it: nothing is imported here."""
+        arm = self.arms[lane]
+        return start_s(arm.framework, arm.framework == "torch" and arm.compiled != "no")
 
     def open(self, slot: Slot) -> None:
         """Import, load every task, and let it compile what it compiles."""
