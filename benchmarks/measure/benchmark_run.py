@@ -96,12 +96,12 @@ class BenchmarkRun:
 
         Or as many as there are, at a look at which everything is decided or cannot be.
         """
-        measured = len(self.folder.blocks())
-        if measured in self.plan.effort.looks and reason_to_end(RecordAnalysis(self.folder.record())):
-            return measured
+        measured = self.folder.blocks()
+        if len(measured) in self.plan.effort.looks and reason_to_end(RecordAnalysis(self.folder.record())):
+            return len(measured)
         if blocks is not None and blocks < self.plan.effort.blocks:
             return blocks
-        return layout.until(self.plan, self.folder.blocks())
+        return layout.until(self.plan, measured)
 
     def has_time(self, measured: int, until: int, block_s: float) -> bool:
         """Whether the blocks up to the next look fit into the time that was given; at no look nobody asks."""
