@@ -9,7 +9,6 @@ measured, by how long the first one took and by nothing that it showed.
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from dataclasses import replace
@@ -25,7 +24,7 @@ from ..measure.able_lanes import has_device
 from ..measure.exclusive import made_folder
 from ..measure.grid import SWEEP, grid, row_counts
 from ..measure.options import Options
-from ..measure.request import begun_earlier, by_tier, resolve, supported
+from ..measure.request import begun_earlier, by_tier, resolve, seconds_of, supported
 from ..record import Record
 from ..report.sweep_tables import sweep_document
 from .compare import interrupted, show
@@ -42,13 +41,12 @@ def sweep(options: Options, *, compiled: bool = False, rows: bool = False, minut
     Raises:
         InputError: the options cannot be used.
     """
-    if not 0 < minutes < math.inf:
-        raise InputError(f"--minutes {minutes:g}: name a number of minutes above 0")
+    seconds = seconds_of(minutes, f"{minutes:g}")
     request = resumed(options, compiled, rows) if options.resume else chosen(options, compiled, rows)
     with made_folder(request.out):
         try:
-            with progress(sweep_expected(request, 60 * minutes), quiet=options.quiet) as report:
-                analysis = RecordAnalysis(within(request, 60 * minutes, report))
+            with progress(sweep_expected(request, seconds), quiet=options.quiet) as report:
+                analysis = RecordAnalysis(within(request, seconds, report))
             show(analysis, request.out, sweep_document)
         except KeyboardInterrupt as stop:
             return interrupted(stop, request.out, "sweep", sweep_document)

@@ -228,10 +228,20 @@ def choose_seconds(options: Options, effort: Effort) -> float | None:
         minutes = float(options.minutes)
     except ValueError:
         minutes = math.nan
-    if not 0 < minutes < math.inf:
-        raise InputError(f"--minutes {options.minutes}: name a number of minutes above 0")
+    seconds = seconds_of(minutes, options.minutes)
     if not effort.looks:
         raise InputError("--minutes goes with --until: the other efforts have a fixed number of blocks")
+    return seconds
+
+
+def seconds_of(minutes: float, typed: str) -> float:
+    """The seconds of a number of minutes.
+
+    Raises:
+        InputError: it is none above 0, as it was typed.
+    """
+    if not 0 < minutes < math.inf:
+        raise InputError(f"--minutes {typed}: name a number of minutes above 0")
     return 60 * minutes
 
 
