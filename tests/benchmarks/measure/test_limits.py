@@ -29,6 +29,26 @@ def test_a_rate_is_free_of_the_cost_of_calls() -> None:
     assert limits.rate_without_calls(operation, pairs) == pytest.approx(rate, rel=0.02)
 
 
+def busy_at_first(monkeypatch: pytest.MonkeyPatch, answers: list[list[float]]) -> None:
+    """The machine as it looks in these answers, (whole, calls) in turn."""
+    monkeypatch.setattr(limits, "best_times", lambda *_: answers.pop(0) if len(answers) > 1 else answers[0])
+
+
+def test_a_call_that_seems_to_take_longer_than_its_bytes_is_measured_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    busy_at_first(monkeypatch, [[2.0, 3.0], [2.5, 2.0], [4.0, 1.0]])
+    pairs = [(np.ones(1000, np.float32), np.ones(1000, np.float32))]
+    assert limits.rate_without_calls(np.copyto, pairs) == 8000.0  # the least of each: 2 s and 1 s
+
+
+def test_a_machine_that_stays_too_busy_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SECONDS", 0.01)
+    busy_at_first(monkeypatch, [[2.0, 2.0]])
+    with pytest.raises(RuntimeError, match="too busy to tell a call from the bytes"):
+        limits.rate_without_calls(np.copyto, [(np.ones(8), np.ones(8))])
+
+
 @pytest.mark.parametrize("size", [5_000, 12_345, 1_000_000])
 def test_reading_is_no_slower_than_one_product_with_its_call(size: int) -> None:
     a = np.ones(size, np.float32)
