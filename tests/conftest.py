@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from threadpoolctl import threadpool_limits
 
 from tests.helpers.processes import SMOKE, samestep
@@ -21,6 +22,9 @@ def pytest_configure() -> None:
     """A shell starts what it runs in the background with Ctrl-C ignored, and so would be all that tests start."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     keep_bytecode()
+    # how long an example takes says nothing on a machine that does other things
+    settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("untimed")
     # pytest-benchmark switches itself off where it sees these; the sessions of tests are to see nothing of ours
     if worker := os.environ.pop("PYTEST_XDIST_WORKER", None):
         take_cpus(int(worker.removeprefix("gw")), int(os.environ.pop("PYTEST_XDIST_WORKER_COUNT")))

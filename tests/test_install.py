@@ -66,7 +66,7 @@ def test_an_install_that_fails_shows_the_last_lines_and_names_the_log(tmp_path: 
     shutil.copy(ROOT / "install.py", tmp_path)
     (tmp_path / "requirements.lock").write_text("no-such-package ==1 ; nonsense\n", encoding="utf-8")
     command = [sys.executable, "install.py", "--next", "compare"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=900)
     assert done.returncode == 2
     assert "then come the certificates" in done.stdout
     assert "nonsense" in done.stderr

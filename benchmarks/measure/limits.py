@@ -23,8 +23,8 @@ SMALLEST = 16 * 1024  # bytes: less lies in the same cache, and takes too short 
 PIECES = 16
 SQUARES = (512, 1024)  # rows of the matrices whose product is the machine's fastest arithmetic
 SPELL_S = 0.001  # a busy CPU changes hands every few milliseconds: some of so short a time are nobody else's
-SPELLS = 100
-SECONDS = 5.0  # for a cost and what it holds, until they can be told apart
+SPELLS, SPELLS_S = 20, 0.1  # of each call: so many, and more until so many seconds have passed
+SECONDS = 30.0  # for a cost and what it holds, until they can be told apart
 
 
 def roofline_limits(files: TaskFiles) -> dict[str, Any]:
@@ -159,7 +159,10 @@ def best_time(call: Callable[[], Any]) -> float:
 def best_times(*calls: Callable[[], Any]) -> list[float]:
     """Seconds per call of each; their spells take turns, so that what slows the machine meets all of them."""
     counts = [_calls_of_a_spell(call) for call in calls]
-    spells = [[_spell(call, count) for call, count in zip(calls, counts, strict=True)] for _ in range(SPELLS)]
+    spells = list[list[float]]()
+    end = time.perf_counter() + SPELLS_S * len(calls)
+    while len(spells) < SPELLS or time.perf_counter() < end:
+        spells.append([_spell(call, count) for call, count in zip(calls, counts, strict=True)])
     return [min(times) for times in zip(*spells, strict=True)]
 
 

@@ -134,10 +134,12 @@ class ProcessTree:
             if self.guard.wait(GUARD_S) == 0:
                 return  # nothing is left below it
         deadline = time.monotonic() + GUARD_S
-        while (alive := self._marked()) and time.monotonic() < deadline:
+        while alive := self._marked():
             for process in alive:
                 with contextlib.suppress(psutil.Error):
                     process.kill()
+            if time.monotonic() > deadline:  # after the first time in any case: a scan may take long
+                break
             time.sleep(RESCAN_S)
         self.guard.kill()
         self.guard.wait()

@@ -238,7 +238,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 def run(arguments: list[str], cwd: Path, env: dict[str, str]) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", *arguments], cwd=cwd, env=env, capture_output=True, text=True, timeout=240
+        [sys.executable, "-m", *arguments], cwd=cwd, env=env, capture_output=True, text=True, timeout=900
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout

@@ -33,7 +33,7 @@ def pip_install(example: Path, folder: Path) -> Path:
     shutil.copytree(example, source)  # pip leaves build files behind
     words = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target"]
     command = [sys.executable, *words, str(site), str(source)]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    subprocess.run(command, check=True, capture_output=True, timeout=900)
     return site
 
 

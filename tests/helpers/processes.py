@@ -41,11 +41,20 @@ def side_by_side(call: Callable[..., T], arguments: Iterable[tuple[Any, ...]]) -
         return list(threads.map(lambda one: call(*one), arguments))
 
 
-def samestep(*words: str, cwd: Path, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+def samestep(*words: str, cwd: Path, timeout: float = 900) -> subprocess.CompletedProcess[str]:
     """The command line in a process of its own."""
     command = [sys.executable, "-m", "samestep", *words]
     env = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout)
+
+
+def hears(pid: int, number: signal.Signals) -> bool:
+    """Whether a process of Linux has a handler for a signal: before, Python itself has not started yet."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("SigCgt:"):
+                return bool(int(line.split()[1], 16) >> (number - 1) & 1)
+    return False
 
 
 def without_progress(said: str) -> list[str]:
@@ -84,7 +93,7 @@ def interrupted(command: Sequence[str], cwd: Path) -> tuple[int, str, str]:
         while not (blocks.is_dir() and any(blocks.glob("*.json"))) and time.monotonic() < end:
             time.sleep(0.02)
         os.killpg(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     return process.returncode, out, err
 
 
@@ -111,4 +120,4 @@ def run_pytest(
         "no:hypothesispytest",
     ]  # neither is needed; the second costs a second
     command = [sys.executable, "-m", "pytest", *plain, *which, *words]
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=900)

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from tests.helpers.paths import DATA
-from tests.helpers.processes import side_by_side, without_progress
+from tests.helpers.processes import hears, side_by_side, without_progress
 
 SMALL = str(DATA / "record-2.json")
 LANES = ("--lane", "numpy", "--lane", "numpy:tuned")
@@ -29,17 +29,18 @@ JOBS = {
 MOMENTS = (0.3, 0.8, 1.6, 3.0, 6.0)  # seconds from the start: imports, certificates, workers, or the end
 
 
-def pressed(command: str, after: float, folder: Path) -> tuple[int, str, str, list[int]]:
-    """Exit code, output, and the processes that are left of a command that hears Ctrl-C after some seconds."""
+def pressed(command: str, after: float, folder: Path) -> tuple[bool, int, str, str, list[int]]:
+    """Whether the command line had started when Ctrl-C came; exit code, output, the processes that are left."""
     folder.mkdir()
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     words = [sys.executable, "-m", "samestep", command, *JOBS[command]]
     with subprocess.Popen(words, cwd=folder, text=True, start_new_session=True, **pipes) as process:
         time.sleep(after)
+        started = hears(process.pid, signal.SIGTERM)  # Python itself has no handler for that
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=120)
-    return process.returncode, out, err, left_of(process.pid)
+    return started, process.returncode, out, err, left_of(process.pid)
 
 
 def left_of(session: int) -> list[int]:
@@ -59,7 +60,8 @@ def left_of(session: int) -> list[int]:
 def test_ctrl_c_is_one_line_and_leaves_nothing_half_done(command: str, tmp_path: Path) -> None:
     runs = [(command, after, tmp_path / f"after {after}") for after in MOMENTS]
     stopped = 0
-    for (_, after, folder), (code, out, err, left) in zip(runs, side_by_side(pressed, runs), strict=True):
+    ended = side_by_side(pressed, runs)
+    for (_, after, folder), (started, code, out, err, left) in zip(runs, ended, strict=True):
         assert left == [], after
         for file in folder.rglob("*.json"):
             json.loads(file.read_text())
@@ -68,9 +70,7 @@ def test_ctrl_c_is_one_line_and_leaves_nothing_half_done(command: str, tmp_path:
         if code in (0, 1):  # it was done before, and said all
             assert out.endswith("\n")
             continue
-        if not err and after == MOMENTS[0]:  # Python itself had not started yet
-            continue
-        if "Traceback" in err and "benchmarks/" not in err:  # nor had the command line
+        if not started:
             continue
         assert "Traceback" not in err, (after, err)
         stopped += 1

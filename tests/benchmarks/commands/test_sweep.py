@@ -43,7 +43,7 @@ CELLS = ("b1-f2", "b1-f8", "b8-f2", "b8-f8")
 def small(*words: str, cwd: Path, code: str) -> CompletedProcess[str]:
     """The command in a process of its own, on the sizes of a program."""
     command = [sys.executable, "-c", code, *words]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=900)
 
 
 @pytest.fixture(scope="module")

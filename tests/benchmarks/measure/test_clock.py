@@ -38,6 +38,11 @@ def sliced(work: TimedWork, repeats: int = 3, collect: bool = False) -> tuple[di
     return work.report(piece)
 
 
+def least_charge(work: TimedWork) -> float:
+    """Nanoseconds charged for fetching losses, the least of a few slices: others may have had the CPU."""
+    return min(float(sliced(work)[0]["charged_ns"]) for _ in range(5))
+
+
 def test_a_slice_is_a_chain_of_drawn_runs_that_can_be_done_again(work: TimedWork, tmp_path: Path) -> None:
     piece = work.ready(7, collect=False)
     run = work.go(piece, 8, 3)
@@ -45,7 +50,6 @@ def test_a_slice_is_a_chain_of_drawn_runs_that_can_be_done_again(work: TimedWork
     fields, losses = work.report(piece)
     assert fields["repeats"] == 3
     assert fields["compilations"] == 0
-    assert fields["charged_ns"] < 1e6
     timed = fields["elapsed_ns"] - fields["charged_ns"]  # losses are charged after the span
     assert 0 < fields["fetch_ns"] < timed < fields["span_ns"]
     assert losses.shape == (3 * len(work.files.learning_rates),)
@@ -53,6 +57,7 @@ def test_a_slice_is_a_chain_of_drawn_runs_that_can_be_done_again(work: TimedWork
     assert again == Ending.of(run.params, run.buffers, losses)
     assert again != trace_again(work, DrawnRuns(7, 9, 3), 1, 0, tmp_path / "traced.npz")
     assert again != trace_again(work, DrawnRuns(6, 8, 3), 1, 0, tmp_path / "traced.npz")
+    assert least_charge(work) < 1e6
 
 
 def test_starts_and_orders_follow_from_their_seeds(work: TimedWork) -> None:
@@ -213,9 +218,10 @@ class LossesByGet(NumpyTuned):
 
 
 def test_losses_are_fetched_by_the_documented_lane(tmp_path: Path) -> None:
-    fields, losses = sliced(TimedWork(LossesByGet(), prepared(tmp_path, small_task())), repeats=2)
+    work = TimedWork(LossesByGet(), prepared(tmp_path, small_task()))
+    _, losses = sliced(work, repeats=2)
     assert not losses.any()
-    assert fields["charged_ns"] < 5e6
+    assert least_charge(work) < 5e6
 
 
 @pytest.mark.parametrize("value", [object(), [object()], (x for x in "ab"), "text", None, {}])

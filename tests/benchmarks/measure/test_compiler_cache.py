@@ -70,6 +70,7 @@ def test_temporary_files_of_workers_have_no_space_either(
             threads="one", cpus=[0], device=Device("cpu"), cache=tmp_path / "cache", rng=rng
         )
 
+    monkeypatch.delenv("TMPDIR", raising=False)
     before = given().get("TMPDIR")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "a b"))
     assert given()["TMPDIR"] == "/tmp" != before

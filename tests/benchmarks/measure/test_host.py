@@ -63,24 +63,24 @@ BUSY = """
 import sys, time
 from samestep.benchmarks.measure import host
 open(sys.argv[1], "w").write("0")  # this process
-before, end = host.throttled_periods(), time.monotonic() + 0.6
-while time.monotonic() < end:
+before, end = host.throttled_periods(), time.monotonic() + 20
+while host.throttled_periods() == before and time.monotonic() < end:
     pass
 print(host.cpu_quota(), host.throttled_periods() - before)
 """
 
 
 @pytest.fixture
-def half_a_cpu() -> Iterator[Path]:
-    """A cgroup of this system with half a CPU, in the hierarchy of the first version or the second."""
+def tenth_of_a_cpu() -> Iterator[Path]:
+    """A cgroup of this system with a tenth of a CPU, in the hierarchy of the first version or the second."""
     first, second = Path("/sys/fs/cgroup/cpu"), Path("/sys/fs/cgroup")
     group = (first if first.is_dir() else second) / f"samestep-test-{os.getpid()}"
     try:
         group.mkdir()
         if first.is_dir():
-            (group / "cpu.cfs_quota_us").write_text("50000")
+            (group / "cpu.cfs_quota_us").write_text("10000")
         else:
-            (group / "cpu.max").write_text("50000 100000")
+            (group / "cpu.max").write_text("10000 100000")
     except OSError as error:
         if group.is_dir():
             group.rmdir()
@@ -90,14 +90,14 @@ def half_a_cpu() -> Iterator[Path]:
 
 
 @pytest.mark.slow
-def test_a_real_quota_is_seen_and_what_it_stops_is_counted(half_a_cpu: Path) -> None:
-    """A loop of 0.6 s in periods of 0.1 s, each of which ends early: the kernel counts five or six."""
-    command = [sys.executable, "-c", BUSY, str(half_a_cpu / "cgroup.procs")]
+def test_a_real_quota_is_seen_and_what_it_stops_is_counted(tenth_of_a_cpu: Path) -> None:
+    """A loop for as long as it takes: the kernel counts a period in which all was used that may be."""
+    command = [sys.executable, "-c", BUSY, str(tenth_of_a_cpu / "cgroup.procs")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     quota, throttled = done.stdout.split()
-    assert float(quota) == 0.5
-    assert 1 <= int(throttled) <= 8
+    assert float(quota) == 0.1
+    assert int(throttled) >= 1
 
 
 def test_periods_are_read_anew(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +15,17 @@ from tests.helpers.lanes import LANES
 from tests.helpers.sessions import prepared, small_task
 
 
-def test_a_rate_is_free_of_the_cost_of_calls() -> None:
-    """An operation that takes as long again for each call as for its bytes."""
-    rate, call_s = 1e8, 1e-3
+def test_a_rate_is_free_of_the_cost_of_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operation that takes as long again for each call as for its bytes, on a clock that it moves itself."""
+    rate, call_s, now = 1e8, 1e-3, [0.0]
+    monkeypatch.setattr("samestep.benchmarks.measure.limits.time.perf_counter", lambda: now[0])
 
     def operation(first: Host, second: Host) -> None:
-        end = time.perf_counter() + call_s + (first.nbytes + second.nbytes) / rate
-        while time.perf_counter() < end:
-            pass
+        now[0] += call_s + (first.nbytes + second.nbytes) / rate
 
     pairs = [(np.ones(12_500, np.float32), np.ones(12_500, np.float32))] * 2  # 1 ms for each
-    assert limits.rate_without_calls(operation, pairs) == pytest.approx(rate, rel=0.02)
+    one = 2 * 4 / rate  # the calls whose cost is taken off have a number on either side
+    assert limits.rate_without_calls(operation, pairs) == pytest.approx(rate / (1 - one / 1e-3), rel=1e-6)
 
 
 def busy_at_first(monkeypatch: pytest.MonkeyPatch, answers: list[list[float]]) -> None:
@@ -52,7 +51,9 @@ def test_a_machine_that_stays_too_busy_is_said(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("size", [5_000, 12_345, 1_000_000])
 def test_reading_is_no_slower_than_one_product_with_its_call(size: int) -> None:
     a = np.ones(size, np.float32)
-    assert limits.read_rate(a) > 0.9 * a.nbytes / limits.best_time(lambda: np.dot(a, a))
+    both = [(limits.read_rate(a), a.nbytes / limits.best_time(lambda: np.dot(a, a))) for _ in range(5)]
+    rates, with_calls = zip(*both, strict=True)  # in turn: what slows the machine meets both
+    assert max(rates) > 0.9 * max(with_calls)
 
 
 @pytest.mark.parametrize("size", [8, 9])

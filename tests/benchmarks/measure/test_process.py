@@ -98,12 +98,9 @@ def test_a_worker_that_dies_while_it_is_asked_nothing_has_its_cause_too(deed: st
 
 
 def test_a_child_that_holds_the_pipe_does_not_make_a_dead_worker_hung() -> None:
-    with worker_for("a child holds the pipe") as worker:
-        worker.ask("pin", limit=LIMIT, cpus=[])
-        begin = time.monotonic()
-        with pytest.raises(WorkerError):
-            do_deed(worker)
-        assert time.monotonic() - begin < 3.0  # the import of NumPy in it
+    expected = pytest.raises(WorkerError, match="exited with status 4")
+    with worker_for("a child holds the pipe") as worker, expected:
+        do_deed(worker)
 
 
 def test_a_worker_that_closes_its_pipe_is_said_to_have_done_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +115,10 @@ def test_memory_is_that_of_the_worker_and_its_children(deed: str) -> None:
 
 def test_memory_is_looked_at_before_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("samestep.benchmarks.measure.process.POLL_S", LIMIT)
-    assert reason("fill", limit=4.0).startswith("out of memory: ")
+    with worker_for("fill") as worker:
+        worker.ask("open", limit=LIMIT, lane="numpy", device="cpu")  # imports take their time
+        with pytest.raises(WorkerError, match="out of memory: "):
+            do_deed(worker, limit=10.0)
     assert reason("hang", limit=0.5) == "hung: no answer within 0.5 s"
 
 
@@ -151,7 +151,7 @@ def test_what_a_worker_starts_ends_when_the_worker_dies(deed: str) -> None:
         do_deed(worker)
         child = psutil.Process(worker.descendants()[0])
         os.kill(worker.pid, signal.SIGKILL)
-        worker.tree.guard.wait(2)
+        worker.tree.guard.wait(LIMIT)
         assert not child.is_running()
 
 
@@ -190,7 +190,7 @@ def test_nothing_survives_the_coordinator(deed: str) -> None:
         assert len(tree) == (2 if deed == "nothing" else 3)
         assert len(survivors(mark)) >= 2
         process.send_signal(signal.SIGKILL)
-    _, alive = psutil.wait_procs(tree, timeout=2)
+    _, alive = psutil.wait_procs(tree, timeout=LIMIT)
     assert not alive
     assert not survivors(mark)
 
@@ -217,12 +217,12 @@ def test_the_cpu_time_is_that_of_everything_a_worker_has_started(deed: str) -> N
         worker.ask("open", limit=LIMIT, lane="numpy", device="cpu")  # what it imports is not counted
         before = worker.cpu_ns()
         do_deed(worker)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + LIMIT
         while (burned := (worker.cpu_ns() - before) / 1e9) < BURN_S - TICKS_S:
             assert time.monotonic() < deadline, burned
             time.sleep(0.05)
         time.sleep(0.2)
-        assert (worker.cpu_ns() - before) / 1e9 == pytest.approx(BURN_S, abs=0.15)
+        assert (worker.cpu_ns() - before) / 1e9 < 1.5 * BURN_S  # twice, if it were counted twice
 
 
 def test_the_cpu_time_of_a_worker_that_is_gone_is_no_error() -> None:
@@ -243,12 +243,14 @@ def test_nothing_of_a_worker_runs_while_it_is_paused(deed: str) -> None:
     with worker_for(deed) as worker:
         do_deed(worker)
         worker.pause()
-        time.sleep(0.02)
-        before = worker.cpu_ns()
+        before = -1
+        while before != worker.cpu_ns():  # each is stopped when it would run again
+            before = worker.cpu_ns()
+            time.sleep(0.1)
         time.sleep(0.3)
         assert worker.cpu_ns() == before
         worker.ask("pin", limit=LIMIT, cpus=[])  # asked again, it goes on
-        end = time.monotonic() + 20  # others may have the CPUs
+        end = time.monotonic() + LIMIT  # others may have the CPUs
         while worker.cpu_ns() <= before + 50_000_000:
             assert time.monotonic() < end
             time.sleep(0.05)

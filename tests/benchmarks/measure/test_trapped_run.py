@@ -9,6 +9,7 @@ import pytest
 
 from samestep.benchmarks.analysis import RecordAnalysis, Verdict
 from samestep.benchmarks.measure import measure
+from samestep.benchmarks.measure.environment import allowed_cpus
 from samestep.benchmarks.record import Record
 from tests.helpers.sessions import LIMITS, TASKS, TINY, requested
 from validation.trap_lanes import EXPECTED, WITHOUT_GAIN
@@ -42,6 +43,8 @@ def verdicts(trapped: Record) -> dict[str, Verdict]:
 def test_a_lane_that_goes_wrong_has_no_time_and_its_reason(
     name: str, expected: tuple[str, str], verdicts: Any
 ) -> None:
+    if name == "WorksInAChild" and len(allowed_cpus()) < 2:
+        pytest.skip("there is one CPU: a child that works beside its parent has none to itself")
     word, reason = expected
     found = verdicts[lane(name)]
     assert found.word == word

@@ -157,7 +157,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def samestep(site: Path, *words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     env = os.environ | {"PYTHONPATH": python_path(site)}
     command = [sys.executable, "-m", "samestep", *words]
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=900)
 
 
 def at_once(site: Path, *lines: tuple[str, ...], cwd: Path) -> list[dict[str, Any]]:
@@ -166,7 +166,7 @@ def at_once(site: Path, *lines: tuple[str, ...], cwd: Path) -> list[dict[str, An
     listing.write_text(json.dumps([{"arguments": line, "folder": str(cwd)} for line in lines]))
     command = [sys.executable, "-m", "tests.helpers.command_runner", str(listing)]
     env = os.environ | {"PYTHONPATH": python_path(site, ROOT)}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     ended: list[dict[str, Any]] = json.loads(done.stdout)
     return ended

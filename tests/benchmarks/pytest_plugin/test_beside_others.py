@@ -45,22 +45,22 @@ def pytest_plugin_registered(plugin, manager):
     if definitions and enabled:
         definitions["benchmark"] = definitions["codspeed_benchmark"]
 """
-# As pytest-timeout's signal does it: a test that takes longer fails.
+# As pytest-timeout's signal does it: a test that takes longer fails; by CPU time, so that a busy machine is none.
 LIMITS_TESTS = """
 import signal
 import pytest
 
 def over(*_):
-    pytest.fail("Timeout (>1.0s)")
+    pytest.fail("Timeout (>2.0s)")
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
-    signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, 1.0)
+    signal.signal(signal.SIGPROF, over)
+    signal.setitimer(signal.ITIMER_PROF, 2.0)
     try:
         return (yield)
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 """
 
 

@@ -36,6 +36,7 @@ playwright = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("axe_playwright_python")
 
 pytestmark = pytest.mark.slow
+PATIENCE_S = 240  # a busy machine may take long for anything
 
 RECORDS: dict[str, Callable[[], AnyRecord]] = {
     "reference": lambda: reference().record,
@@ -50,7 +51,7 @@ PAGES = [*RECORDS, "changes"]  # the last is of two records
 def browser() -> Iterator[Browser]:
     flags = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     with playwright.sync_playwright() as play:
-        started = play.chromium.launch(executable_path=CHROMIUM, args=flags)
+        started = play.chromium.launch(executable_path=CHROMIUM, args=flags, timeout=1000 * PATIENCE_S)
         yield started
         started.close()
 
@@ -96,6 +97,7 @@ class Opened:
         self, browser: Browser, path: Path, width: int = 1280, height: int = 900, **options: Any
     ) -> None:
         self.context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        self.context.set_default_timeout(1000 * PATIENCE_S)
         self.context.add_init_script(ON_PAPER)
         self.page: Page = self.context.new_page()
         self.said: list[str] = []
@@ -117,7 +119,7 @@ class Opened:
         self.until("!document.querySelector('[data-chart]:not([data-drawn])')")
         return self.page
 
-    def until(self, condition: str, seconds: float = 40) -> None:
+    def until(self, condition: str, seconds: float = PATIENCE_S) -> None:
         """Wait for a condition; Playwright's own wait needs eval, which the page does not allow."""
         end = time.monotonic() + seconds
         while not self.page.evaluate(condition):
@@ -360,16 +362,17 @@ def state(tab: Page) -> list[str]:
 def test_the_address_keeps_filters_and_order(opened: Open, pages: dict[str, Path]) -> None:
     one = opened("reference")
     tab = one.page
-    plain = tab.url
+    plain = tab.evaluate("location.href")
     tab.select_option("[name=task]", "diabetes")
     tab.select_option("[name=columns]", "")
     tab.fill("[name=text]", "tuned & cpu ")
     tab.fill("[name=text]", "tuned")
     for _ in range(2):
         tab.locator('#rows th[data-name="time/step"] button').click()
-    assert tab.url.partition("#")[2] == "task=diabetes&columns=&text=tuned&sort=time%2Fstep&order=descending"
+    address = tab.evaluate("location.href")
+    assert address.partition("#")[2] == "task=diabetes&columns=&text=tuned&sort=time%2Fstep&order=descending"
     other = opened("reference").page
-    other.goto(tab.url)
+    other.goto(address)
     other.reload()
     assert state(other) == state(tab)
     assert len(column(other, "lane")) == 4
@@ -408,9 +411,10 @@ def test_a_row_and_a_chart_have_links_that_lead_to_them(opened: Open) -> None:
     one = opened("grid")
     tab = one.page
     tab.get_by_role("link", name="jax", exact=True).last.click()
-    anchor = tab.url.partition("#")[2]
+    one.until("location.hash !== ''")
+    page, _, anchor = tab.evaluate("location.href").partition("#")
     assert tab.locator(f"tr#{anchor}").evaluate("row => row.matches(':target')")
-    tab.goto(f"{tab.url.partition('#')[0]}#b64-f32-time")  # in a folded part
+    tab.goto(f"{page}#b64-f32-time")  # in a folded part
     one.until("document.querySelector('#b64-f32-time [data-drawn]')")
     assert tab.locator("#b64-f32-time").is_visible()
 
