@@ -75,7 +75,7 @@ def aa_(minutes: Minutes = aa.MINUTES, out: Out = None) -> None:
 
 @app.command("permuted")
 def permuted_(out: Out = None) -> None:
-    """The copies of aa with their arms permuted: how often is one called different? A minute. docs/trust.md"""
+    """The copies of aa under other labels and at the margin: how often is a word wrong? Minutes. docs/trust.md"""
     finish("permuted", permuted.run(), permuted.faults, out)
 
 

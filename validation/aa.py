@@ -1,11 +1,15 @@
-"""Experiment A/A: identical arms. How often is one called faster or slower, and how often is nothing decided?"""
+"""Experiment A/A: identical arms. How often is one called faster or slower, and how often is nothing decided?
+
+A session is so many blocks of one task, as `--effort quick` or `standard` has them, with seven comparisons; or of
+three tasks with six each: the eighteen comparisons of a record with more lanes and tasks, each of less power.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from itertools import cycle
-from statistics import median
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, cycle
+from statistics import median, stdev
 from typing import Any
 
 import numpy as np
@@ -13,68 +17,113 @@ from scipy import stats
 
 from samestep.benchmarks.analysis import RecordAnalysis, Verdict
 from samestep.benchmarks.console.progress import Progress
+from samestep.benchmarks.measure.efforts import EFFORTS
 from samestep.benchmarks.record import AnyBlock, AnyRecord
-from samestep.benchmarks.record.plan import Effort
 from samestep.benchmarks.statistics.inference import ALPHA, MARGIN, Interval, interval
 from validation import arms, goals
-from validation.campaign import FRAMEWORKS, Group, run, sessions
+from validation.campaign import EXTENTS, FRAMEWORKS, Group, of_tasks, run, sessions
 
 COPIES = 8
-GROUP = 6  # blocks, alternately idle and loaded
-SIZES = (6, 12)  # blocks of a session: those of quick, and of standard
-EFFORT = Effort(name="aa", blocks=GROUP, rounds=(3, 10), block_seconds=1.5, controls=GROUP)  # quick's rounds
-MINUTES = 40.0
+GROUP = 6  # blocks
+LOADED = (False, False, True, False)  # groups in turn, the first two at once: twelve idle blocks
+SIZES = {
+    name: EFFORTS[name].blocks for name in ("quick", "standard")
+}  # blocks of a session; the rounds are the same
+EFFORT = EFFORTS["quick"].model_copy(update={"name": "aa", "controls": GROUP})
+FAMILY, TRIPLE = 18, 3  # comparisons of the larger sessions, and their tasks
+MINUTES = 60.0
 
 
 def measured(minutes: float, progress: Progress) -> dict[str, AnyRecord]:
-    """Race the copies of every framework in turn, idle and loaded in turn, until the time is over."""
+    """Race the copies of every framework in turn, idle or loaded, until the time is over."""
     return run("aa", lambda framework: arms.same(framework, COPIES), EFFORT, groups(), minutes, progress)
 
 
 def groups() -> Iterator[Group]:
-    """All frameworks on the idle machine, all beside other load, and so on."""
-    for loaded in cycle((False, True)):
+    """Of all frameworks twelve idle blocks, then six beside other load, then six idle ones, and so on."""
+    for blocks, loaded in cycle(((2 * GROUP, False), (GROUP, True), (GROUP, False))):
         for framework in FRAMEWORKS:
-            yield Group(framework, GROUP, loaded)
+            yield Group(framework, blocks, loaded)
 
 
 def summary(records: dict[str, AnyRecord]) -> list[dict[str, Any]]:
-    """A row for every framework, condition and length of session."""
-    return [
-        row(framework, condition, size, list(sessions(record, blocks, size)))
-        for framework, record in records.items()
-        for condition, blocks in conditions(record).items()
-        for size in SIZES
-        if len(blocks) >= size
-    ]
+    """A row for every framework, condition, effort and size of tasks."""
+    rows = []
+    for framework, record in records.items():
+        for condition, blocks in conditions(record).items():
+            for effort, size in SIZES.items():
+                if len(blocks) < size:
+                    continue
+                for extent, tasks in EXTENTS.items():
+                    names = [task.name for task in tasks]
+                    found = counts(list(sessions(record, blocks, size, names)))
+                    of_18 = word_counts(map(RecordAnalysis, triples(record, blocks, size, names)))
+                    place = {
+                        "framework": framework,
+                        "condition": condition,
+                        "effort": effort,
+                        "tasks": extent,
+                    }
+                    rows.append(place | found | {"words_of_18": of_18})
+    return rows
+
+
+def triples(
+    record: AnyRecord, blocks: Sequence[AnyBlock], size: int, names: Sequence[str]
+) -> Iterator[AnyRecord]:
+    """Sessions of three tasks and six copies; the task that is left out changes from one to the next."""
+    if len(names) < TRIPLE:
+        return
+    lanes = record.plan.lanes[: 1 + FAMILY // TRIPLE]
+    for number, start in enumerate(range(0, len(blocks) - size + 1, size)):
+        chosen = [names[(number + i) % len(names)] for i in range(TRIPLE)]
+        yield of_tasks(record, chosen, blocks[start : start + size], lanes=lanes)
 
 
 def conditions(record: AnyRecord) -> dict[str, list[AnyBlock]]:
     """The blocks that ran on an idle machine, and those beside other load."""
     blocks: dict[str, list[AnyBlock]] = {"idle": [], "loaded": []}
     for block in record.blocks:
-        blocks["loaded" if block.index // GROUP % 2 else "idle"].append(block)
+        blocks["loaded" if LOADED[block.index // GROUP % len(LOADED)] else "idle"].append(block)
     return blocks
 
 
-def row(framework: str, condition: str, size: int, records: Sequence[AnyRecord]) -> dict[str, Any]:
-    """Counts over the comparisons of all sessions; every arm copies the baseline, so the true ratio is 1."""
-    verdicts, ratios, naive = [], [], Counter[str]()
-    for analysis in map(RecordAnalysis, records):
-        copies = [verdict for verdict in analysis.verdicts if verdict.lane != analysis.baseline]
-        verdicts += copies
+def counts(records: Sequence[AnyRecord]) -> dict[str, Any]:
+    """Over the comparisons of sessions of one task; every arm copies the baseline, so the true ratio is 1."""
+    analyses = list(map(RecordAnalysis, records))
+    ratios, naive = [], Counter[str]()
+    for analysis in analyses:
+        copies = of_copies(analysis)
         ratios += [ratio for verdict in copies if (ratio := measured_ratio(analysis, verdict))]
         naive.update(reading for verdict in copies for reading in readings(analysis, verdict.lane))
     return {
-        "framework": framework,
-        "condition": condition,
-        "blocks": size,
         "sessions": len(records),
-        "words": dict(Counter(verdict.word for verdict in verdicts)),
+        "words": word_counts(analyses),
         "intervals": len(ratios),
         "covered": sum(ratio.low <= 1 <= ratio.high for ratio in ratios),
         "naive": dict(naive),
+        "spread": median(chain.from_iterable(map(spreads, analyses))),
     }
+
+
+def spreads(analysis: RecordAnalysis) -> Iterator[float]:
+    """For each copy and block the standard deviation of log(t / t_baseline) from round to round."""
+    (task,) = analysis.tasks
+    baseline = analysis[task, analysis.baseline].log_times()
+    for lane in analysis.lanes:
+        if lane != analysis.baseline:
+            for block, times in analysis[task, lane].log_times().items():
+                yield stdev(times[number] - baseline[block][number] for number in times)
+
+
+def of_copies(analysis: RecordAnalysis) -> list[Verdict]:
+    """The verdicts of all arms but the baseline."""
+    return [verdict for verdict in analysis.verdicts if verdict.lane != analysis.baseline]
+
+
+def word_counts(analyses: Iterable[RecordAnalysis]) -> dict[str, int]:
+    """How often each word was given to a copy."""
+    return dict(Counter(verdict.word for analysis in analyses for verdict in of_copies(analysis)))
 
 
 def measured_ratio(analysis: RecordAnalysis, verdict: Verdict) -> Interval | None:

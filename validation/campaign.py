@@ -1,17 +1,18 @@
 """The races of `aa` and `power`: many sessions out of one long run for each framework, within a time budget.
 
 A long run certifies and calibrates once; its blocks are groups of fresh workers, as in any session. Every so many
-blocks that follow one another make a session of one task, which is judged as any record is.
+blocks in turn make a session of one task, which is judged as any record is.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +24,7 @@ from samestep.benchmarks.console.progress import Progress
 from samestep.benchmarks.measure import RunRequest, environment, measure, resume
 from samestep.benchmarks.measure.folder import RunFolder
 from samestep.benchmarks.record import AnyBlock, AnyRecord
-from samestep.benchmarks.record.plan import Effort, PlannedWork
+from samestep.benchmarks.record.plan import Effort
 
 FRAMEWORKS = ("numpy", "torch", "jax")
 STEPS = 100  # in every run, so that one step more is one percent
@@ -43,11 +44,9 @@ def task(name: str, features: int, batch_size: int, loss: str = "mse") -> Task:
 
 
 SMALL = (task("2x10", 2, 10), task("8x32", 8, 32), task("2x10-huber", 2, 10, "huber"), task("30x16", 30, 16))
-LARGE = tuple(
-    task(f"{features}x{rows}", features, rows)
-    for features, rows in ((64, 512), (128, 128), (256, 256), (512, 64))
-)
+LARGE = (task("64x512", 64, 512), task("256x256", 256, 256))
 TASKS = (*SMALL, *LARGE)
+EXTENTS = {"small": SMALL, "large": LARGE}
 
 
 class Group(NamedTuple):
@@ -110,7 +109,7 @@ def extend(
 
 BURSTS = """
 import os, random, sys, time
-rng, parent = random.Random(int(sys.argv[1])), os.getppid()
+rng, parent = random.Random(int(sys.argv[1])), int(sys.argv[2])
 while os.getppid() == parent:
     end = time.perf_counter() + rng.expovariate(2)
     while time.perf_counter() < end:
@@ -122,7 +121,7 @@ while os.getppid() == parent:
 @contextmanager
 def load() -> Iterator[None]:
     """A program that keeps one core busy by fits and starts: half a second on, half a second off, on average."""
-    process = subprocess.Popen([sys.executable, "-c", BURSTS, "0"])
+    process = subprocess.Popen([sys.executable, "-c", BURSTS, "0", str(os.getpid())])
     try:
         if hasattr(psutil.Process, "cpu_affinity"):
             psutil.Process(process.pid).cpu_affinity([environment.allowed_cpus()[-1]])
@@ -135,32 +134,48 @@ def load() -> Iterator[None]:
 # --- sessions -------------------------------------------------------------------------------------------------
 
 
-def sessions(record: AnyRecord, blocks: Sequence[AnyBlock], size: int) -> Iterator[AnyRecord]:
-    """A record for every task and every `size` of the blocks in turn; what is left over is no session."""
+def sessions(
+    record: AnyRecord, blocks: Sequence[AnyBlock], size: int, tasks: Sequence[str] = ()
+) -> Iterator[AnyRecord]:
+    """A record for every task (of `tasks`) and every `size` of the blocks in turn; what is left over is none."""
+    names = [work.task.name for work in record.plan.works if not tasks or work.task.name in tasks]
     for start in range(0, len(blocks) - size + 1, size):
-        for work in record.plan.works:
-            yield of_one_task(record, work, blocks[start : start + size])
+        for name in names:
+            yield of_tasks(record, {name}, blocks[start : start + size])
 
 
-def of_one_task(record: AnyRecord, work: PlannedWork, blocks: Sequence[AnyBlock]) -> AnyRecord:
-    """What a session of these blocks with this task alone would have been."""
-    name, plan = work.task.name, record.plan
-    effort = plan.effort.model_copy(update={"blocks": len(blocks)})
-    family = tuple(comparison for comparison in plan.family if comparison.task == name)
+def of_tasks(
+    record: AnyRecord,
+    names: Container[str],
+    blocks: Sequence[AnyBlock],
+    *,
+    lanes: Sequence[str] = (),
+    looks: tuple[int, ...] = (),
+) -> AnyRecord:
+    """What a session of these blocks with these tasks alone would have been, with these lanes and looks."""
+    plan, raced = record.plan, lanes or record.plan.lanes
     alone: dict[str, Any] = {
-        field: tuple(entry for entry in getattr(record, field) if entry.task == name)
+        field: tuple(entry for entry in getattr(record, field) if entry.task in names)
         for field in ("certified", "colds", "calibrations", "ceilings", "failures", "ledgers")
     }
-    alone["plan"] = plan.model_copy(update={"works": (work,), "effort": effort, "family": family})
-    alone["blocks"] = tuple(of_task(block, name) for block in blocks)
+    changes = {
+        "works": tuple(work for work in plan.works if work.task.name in names),
+        "effort": plan.effort.model_copy(update={"blocks": len(blocks), "looks": looks}),
+        "family": tuple(pair for pair in plan.family if pair.task in names and pair.lane in raced),
+        "lanes": tuple(raced),
+    }
+    alone["plan"] = plan.model_copy(update=changes)
+    alone["blocks"] = tuple(of_these(block, names) for block in blocks)
+    if hasattr(record, "resumptions"):  # those of the long run; records of version 1 have none
+        alone["resumptions"] = ()
     return record.model_copy(update=alone)
 
 
-def of_task(block: AnyBlock, name: str) -> AnyBlock:
-    """The block with what concerns one task."""
+def of_these(block: AnyBlock, names: Container[str]) -> AnyBlock:
+    """The block with what concerns these tasks."""
     return block.model_copy(
         update={
-            field: tuple(entry for entry in getattr(block, field) if entry.task == name)
+            field: tuple(entry for entry in getattr(block, field) if entry.task in names)
             for field in ("slices", "failures", "unseen")
             if hasattr(block, field)  # unseen work: in records of version 1
         }

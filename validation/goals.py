@@ -6,12 +6,19 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+from scipy import stats
+
+from samestep.benchmarks.statistics.inference import ALPHA
+
 Row: TypeAlias = Mapping[str, Any]
 
 FALSE_PER_DECIDED = 1 / 1000
-DECIDED, UNSTABLE = 0.80, 0.05  # of the comparisons on an idle machine
+LIVE = 1000  # decided verdicts
+DECIDED = {"quick": 0.80, "standard": 0.95}  # of the comparisons of small tasks on an idle machine
+UNSTABLE = 0.05  # of the comparisons of an idle machine
 COVERAGE = (0.93, 0.97)
-FOUND = {3: 0.50, 5: 0.90}  # percent of more time: the least part of the sessions that finds it
+IDENTICAL = "1"  # the true ratio of copies, as `permuted` names it
+FOUND = {3: 0.80, 5: 0.99}  # percent of more time: the least part of the sessions that finds it
 NEAR = 0.01  # and how far the lane that stands for it may be from it
 
 
@@ -42,54 +49,77 @@ def traps(result: Row) -> Iterator[Goal]:
 
 
 def aa(rows: Sequence[Row]) -> Iterator[Goal]:
-    """Every length of session is judged by itself; conditions and frameworks are pooled. Rounds are quick's."""
-    for blocks in sorted({row["blocks"] for row in rows}):
-        sessions = [row for row in rows if row["blocks"] == blocks]
-        verdicts = pooled(sessions)
-        idle = pooled(row for row in sessions if row["condition"] == "idle")
-        copies = f"copies, {blocks} blocks of few rounds"
-        false, decided = verdicts["FASTER"] + verdicts["SLOWER"], decisions(verdicts)
-        yield Goal(
-            f"{copies}: at most 1 false FASTER or SLOWER in 1,000 decided verdicts",
-            f"{false} in {decided:,}",
-            false <= FALSE_PER_DECIDED * decided,
-        )
-        yield at_least(f"{copies}: at least 80% decided when idle", decisions(idle), idle.total(), DECIDED)
-        unstable = idle["UNSTABLE"] / max(1, idle.total())
-        yield Goal(f"{copies}: UNSTABLE at most 5% when idle", f"{unstable:.1%}", unstable <= UNSTABLE)
-        yield coverage(copies, sessions)
+    """Each effort by itself, frameworks pooled. The sessions of standard are made of the blocks of quick's."""
+    for effort in dict.fromkeys(row["effort"] for row in rows):
+        sessions = [row for row in rows if row["effort"] == effort]
+        idle = [row for row in sessions if row["condition"] == "idle"]
+        verdicts, copies = pooled(sessions), f"copies, {effort}"
+        yield few_false(copies, verdicts["FASTER"] + verdicts["SLOWER"], decisions(verdicts))
+        if effort == "quick":
+            yield at_least_so_many(f"{copies}: at least {LIVE:,} decided verdicts", decisions(verdicts), LIVE)
+        yield from enough_decided(copies, effort, [row for row in idle if row["tasks"] == "small"])
+        unstable, of_idle = pooled(idle)["UNSTABLE"], pooled(idle).total()
+        text, share = f"{copies}: UNSTABLE at most 5% when idle", unstable / max(1, of_idle)
+        yield Goal(text, f"{share:.1%} of {of_idle:,}", share <= UNSTABLE)
+        yield coverage(copies, idle)
         barred = verdicts["INVALID"] + verdicts["FAILED"]
         text = f"{copies}: no correct lane INVALID or FAILED"
         yield none_of(text, barred, f"{barred} of {verdicts.total():,}")
 
 
-def permuted(rows: Sequence[Row]) -> Iterator[Goal]:
-    """Copies whose arms are permuted within blocks, by design, frameworks pooled."""
-    for design in dict.fromkeys(row["design"] for row in rows):
-        of_design = [row for row in rows if row["design"] == design]
-        false, decided = (sum(row[key] for row in of_design) for key in ("false", "decided"))
-        rate = f"{1000 * false / max(1, decided):.2g} in 1,000"
-        yield Goal(
-            f"permuted copies, {design}: at most 1 false FASTER or SLOWER in 1,000 decided verdicts",
-            f"{false} in {decided:,} ({rate})",
-            decided > 0 and false <= FALSE_PER_DECIDED * decided,
+def few_false(copies: str, false: int, decided: int) -> Goal:
+    """At most one in 1,000, by the count; beside it the rate that independent ones exclude at the 5% level."""
+    reached = f"{false} in {decided:,}"
+    if decided:
+        most = stats.binomtest(false, decided, alternative="less").proportion_ci(0.95).high
+        reached += f" (if verdicts were independent: below {1000 * most:.3g} in 1,000)"
+    return Goal(
+        f"{copies}: at most 1 false FASTER or SLOWER in 1,000 decided verdicts",
+        reached,
+        decided > 0 and false <= FALSE_PER_DECIDED * decided,
+    )
+
+
+def enough_decided(copies: str, effort: str, rows: Sequence[Row]) -> Iterator[Goal]:
+    """In the families of one task, and in those of three tasks and eighteen comparisons."""
+    for family, words in ((7, "words"), (18, "words_of_18")):
+        verdicts = pooled(rows, words)
+        text = (
+            f"{copies}, small tasks: at least {DECIDED[effort]:.0%} of {family} comparisons decided when idle"
         )
+        yield at_least(text, decisions(verdicts), verdicts.total(), DECIDED[effort])
 
 
-def coverage(copies: str, rows: Iterable[Row]) -> Goal:
+def permuted(rows: Sequence[Row]) -> Iterator[Goal]:
+    """Copies under other labels, by design, frameworks pooled; at the margin by truth, designs pooled, too."""
+    for design in dict.fromkeys(row["design"] for row in rows):
+        copies = [row for row in rows if (row["design"], row["truth"]) == (design, IDENTICAL)]
+        false, decided = (sum(row[key] for row in copies) for key in ("false", "decided"))
+        rate = f"{1000 * false / max(1, decided):.2g} in 1,000"
+        text = f"relabeled copies, {design}: at most 1 false FASTER or SLOWER in 1,000 decided verdicts"
+        met = decided > 0 and false <= FALSE_PER_DECIDED * decided
+        yield Goal(text, f"{false} in {decided:,} ({rate})", met)
+    for truth in dict.fromkeys(row["truth"] for row in rows if row["truth"] != IDENTICAL):
+        at_margin = [row for row in rows if row["truth"] == truth]
+        wrong, families = (sum(row[key] for row in at_margin) for key in ("families_wrong", "families"))
+        text = f"relabeled copies, {truth}: a wrong word in at most {ALPHA:.0%} of families"
+        yield Goal(text, f"{wrong / families:.1%} of {families:,}", wrong <= ALPHA * families)
+
+
+def coverage(copies: str, rows: Sequence[Row]) -> Goal:
     """How often the intervals hold the true ratio: neither too seldom nor too often."""
     covered, intervals = map(sum, zip(*((row["covered"], row["intervals"]) for row in rows), strict=True))
     reached, (low, high) = covered / max(1, intervals), COVERAGE
-    text = f"{copies}: {low:.0%} to {high:.0%} of the 95% intervals hold the true ratio"
-    return Goal(text, f"{reached:.1%} of {intervals:,}", low <= reached <= high)
+    text = f"{copies}: {low:.0%} to {high:.0%} of the 95% intervals hold the true ratio when idle"
+    families = sum(row["sessions"] for row in rows)
+    return Goal(text, f"{reached:.1%} of {intervals:,}, in {families} sessions", low <= reached <= high)
 
 
 def power(rows: Sequence[Row]) -> Iterator[Goal]:
     """At standard effort, frameworks pooled; 0% are identical copies. Amounts count by what they really cost."""
     verdicts = pooled(row for row in rows if row["percent"] == 0)
-    yield at_least(
-        "copies, standard effort: at least 80% decided", decisions(verdicts), verdicts.total(), DECIDED
-    )
+    text, least = f"copies, standard effort: at least {DECIDED['standard']:.0%} decided", DECIDED["standard"]
+    yield at_least(text, decisions(verdicts), verdicts.total(), least)
     false = verdicts["FASTER"] + verdicts["SLOWER"]
     text = "copies, standard effort: none called FASTER or SLOWER"
     yield none_of(text, false, f"{false} in {decisions(verdicts):,}")
@@ -115,11 +145,11 @@ def costing(rows: Sequence[Row], percent: int) -> list[Row]:
     return [row for row in nearest if distance(row) <= NEAR]
 
 
-def pooled(rows: Iterable[Row]) -> Counter[str]:
+def pooled(rows: Iterable[Row], words: str = "words") -> Counter[str]:
     """The verdicts of several rows together."""
     verdicts = Counter[str]()
     for row in rows:
-        verdicts.update(row["words"])
+        verdicts.update(row[words])
     return verdicts
 
 
@@ -131,6 +161,10 @@ def decisions(verdicts: Counter[str]) -> int:
 def at_least(text: str, part: int, whole: int, least: float) -> Goal:
     reached = part / max(1, whole)
     return Goal(text, f"{reached:.1%} of {whole:,}", reached >= least)
+
+
+def at_least_so_many(text: str, number: int, least: int) -> Goal:
+    return Goal(text, f"{number:,}", number >= least)
 
 
 def none_of(text: str, wrong: int, reached: str) -> Goal:

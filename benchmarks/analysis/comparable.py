@@ -1,6 +1,6 @@
 """May something be claimed of a lane beside others? Every mark, map, fit, sentence and chart asks here.
 
-A lane is in no claim on a task where it has no time that counts, raced in fewer than two blocks or is
+A lane is in no claim on a task where it has no time that counts, raced in fewer than four blocks or is
 UNSTABLE: not against the baseline or another lane, not in a range, a rank, a fitted line or a break-even. Two
 lanes of which something may be claimed are still not compared where the ratio of the two drifted.
 """

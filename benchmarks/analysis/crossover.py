@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 from samestep.backends.spec import Count, Number, Spec
 
 from ..console.choices import by_reason
-from ..statistics.inference import ALPHA, MARGIN, Interval, Sample, claims, holm, interval
+from ..statistics.inference import ALPHA, FEWEST_BLOCKS, MARGIN, Interval, Sample, claims, holm, interval
 from .comparable import no_claim, no_comparison
-from .gates import counted_time, untested
+from .gates import counted_time, too_few, untested
 
 if TYPE_CHECKING:
     from .record_analysis import LaneAnalysis, RecordAnalysis
@@ -139,9 +139,8 @@ def _against(lane: LaneAnalysis, fastest: LaneAnalysis, time: Interval) -> Ranke
     if reason := no_comparison(lane, fastest):
         return RankedLane(lane=lane.lane, time=time, separated=False, reason=reason)
     logs = lane.ratios_to(fastest)
-    if len(logs) < 2:
-        planned = lane.record.blocks_intended
-        reason = f"{len(logs)} of {planned} blocks were measured beside {fastest.lane}; a test needs 2"
+    if len(logs) < FEWEST_BLOCKS:
+        reason = too_few(len(logs), lane.record.blocks_intended, f" beside {fastest.lane}")
         return RankedLane(lane=lane.lane, time=time, separated=False, reason=reason)
     p = lane.analysis.look.adjusted(claims(Sample.of(logs), margin=MARGIN).slower)
     ratio = interval(logs, level=lane.analysis.level)

@@ -3,21 +3,23 @@
 A ratio is a mean of log ratios over blocks; the two records are independent, so that the difference of their
 means has Welch's t interval. A lane changed when B over A lies beyond the verdicts' own margin at the 5%
 level, and is the same when it lies within it at that level. Holm's correction counts every lane that is in
-both records, tested or not.
+both records, tested or not. Where a run had looks, the level at its look takes the level's place, for each of the
+two: over all pairs of looks these add up to no more than the level.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Container, Iterator, Mapping, Sequence
-from statistics import median
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from samestep.backends.spec import File, Number, Spec, Task
 
 from ..console.errors import InputError
 from ..record import AnyRecord, PlannedWork
-from ..statistics.inference import ALPHA, FEWEST_BLOCKS, Claims, Interval, Sample, claims, holm
+from ..statistics.inference import ALPHA, Claims, Interval, Sample, claims, holm
+from ..statistics.sequential import Look
+from .gates import untested
 from .record_analysis import LaneAnalysis, RecordAnalysis
 from .rows import Row
 from .verdicts import COMPARED, VerdictWord
@@ -112,7 +114,7 @@ def diff(a: AnyRecord, b: AnyRecord, *, baseline: str | None = None) -> RecordDi
         only_b=tuple(_only(b, a)),
         other_work=other_work,
         other_timing=_other_timing(a, b),
-        changes=tuple(_judged([pair for pair in pairs if pair.a.lane != chosen])),
+        changes=tuple(_judged([pair for pair in pairs if pair.a.lane != chosen], first.look, second.look)),
         baselines={pair.a.task: (_side(pair.a), _side(pair.b)) for pair in pairs if pair.a.lane == chosen},
     )
 
@@ -147,17 +149,19 @@ class _Pair(NamedTuple):
             f"{row.verdict.word} in {name}: {row.blank or row.verdict.reason}"
             for name, row in (("A", a.row), ("B", b.row))
             if row.verdict.claim is None
-        ]
+        ] or [f"in {name}: {few}" for name, lane in (("A", a), ("B", b)) if (few := untested(lane))]
         if reasons:
             return cls(a.row, b.row, None, None, "; ".join(reasons))
         change = Sample.of(b.block_ratios).less(Sample.of(a.block_ratios))
-        return cls(a.row, b.row, change, _ratio(change, a.block_ratios, b.block_ratios), "")
+        level = 1 - a.analysis.look.level(b.analysis.look.level(ALPHA))
+        return cls(a.row, b.row, change, _ratio(change, level), "")
 
 
-def _judged(pairs: Sequence[_Pair]) -> Iterator[LaneChange]:
-    """Every lane with its word, corrected for their number."""
+def _judged(pairs: Sequence[_Pair], a: Look, b: Look) -> Iterator[LaneChange]:
+    """Every lane with its word, corrected for their number and for the looks at the two runs."""
     tested = [claims(pair.change) for pair in pairs if pair.change]
-    adjusted = iter(zip(tested, holm([min(claim) for claim in tested], family=len(pairs)), strict=True))
+    over_looks = [b.adjusted(a.adjusted(min(claim))) for claim in tested]
+    adjusted = iter(zip(tested, holm(over_looks, family=len(pairs)), strict=True))
     for pair in pairs:
         sides: dict[str, Any] = {
             "a": _side(pair.a),
@@ -178,14 +182,11 @@ def _word(claim: Claims, p: float) -> ChangeWord:
     return "same" if claim.equivalent <= min(claim.faster, claim.slower) else "changed"
 
 
-def _ratio(change: Sample, a: Sequence[float], b: Sequence[float]) -> Interval:
-    """The difference of logs as a ratio with its 95% interval; of few blocks that of the medians, without ends.
-
-    An end beyond all numbers is infinite.
-    """
-    if min(len(a), len(b)) < FEWEST_BLOCKS:
-        return Interval(value=math.exp(median(b) - median(a)), low=0.0, high=math.inf)
-    value, low, high = (math.exp(log) if log < 700 else math.inf for log in (change.mean, *change.ends(0.95)))
+def _ratio(change: Sample, level: float) -> Interval:
+    """The difference of logs as a ratio with its interval; an end beyond all numbers is infinite."""
+    value, low, high = (
+        math.exp(log) if log < 700 else math.inf for log in (change.mean, *change.ends(level))
+    )
     return Interval(value=value, low=low, high=high)
 
 

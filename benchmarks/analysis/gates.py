@@ -10,7 +10,7 @@ from ..console.choices import counted
 from ..record import Record1, Slice, TimedSlice
 from ..record.layout import is_out
 from ..record.version_1 import Slice1
-from ..statistics.inference import MARGIN, Interval, Sample, drift
+from ..statistics.inference import FEWEST_BLOCKS, MARGIN, Interval, Sample, drift
 from . import gates_version_1
 from .lane_samples import LaneSamples
 
@@ -72,10 +72,14 @@ def untested(lane: LaneSamples) -> str:
         return f"INVALID: {reason}"
     if reason := failed(lane):
         return f"FAILED: {reason}"
-    if lane.blocks_measured < 2:
-        planned = lane.record.blocks_intended
-        return f"{lane.blocks_measured} of {planned} blocks were measured; a test needs 2"
+    if lane.blocks_measured < FEWEST_BLOCKS:
+        return too_few(lane.blocks_measured, lane.record.blocks_intended)
     return ""
+
+
+def too_few(blocks: int, planned: int, beside: str = "") -> str:
+    """What is said of so few blocks: neither a test nor an interval is made of them."""
+    return f"{blocks} of {planned} blocks were measured{beside}; a test needs {FEWEST_BLOCKS}"
 
 
 def _audit(lane: LaneSamples) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import cached_property
+from statistics import median
 from typing import Any, Generic, TypeVar, get_args
 
 from samestep.backends.interface import Tier
@@ -220,6 +221,17 @@ class LaneSamples:
         """The slices of the race in which a CPU quota stopped the lane."""
         return sum(isinstance(timed, Slice) and timed.throttled > 0 for timed in self.slices())
 
+    @cached_property
+    def instructions_per_step(self) -> float | None:
+        """Instructions retired for each step, the median over the slices; None where nobody counts."""
+        steps = self.work.steps
+        counts = [
+            timed.instructions / timed.repeats / steps
+            for timed in self.slices()
+            if isinstance(timed, Slice) and timed.instructions is not None
+        ]
+        return median(counts) if counts else None
+
     @property
     def bound_ratio(self) -> float | None:
         """The largest ratio of a rounding error to its bound at any step, in the task's dtype."""
@@ -261,14 +273,16 @@ class LaneSamples:
 
 
 def look_of(record: AnyRecord) -> Look:
-    """The look at which a record stands: at its end, at one of the plan's looks, or where somebody broke it off.
+    """The look at which a record stands: at its end, at one of the plan's looks, or where it was broken off.
 
-    A run that was broken off showed what it had, and was gone on with: that was a look, too.
+    What was broken off shows what it has, and can be gone on with: that is a look, too, whatever the effort.
     """
     effort, blocks = record.plan.effort, len(record.blocks)
-    if not effort.looks or not blocks:
+    if not blocks:
         return ONLY
-    seen = [gone_on.blocks for gone_on in record.resumptions if gone_on.blocks < effort.blocks]
+    seen = [
+        gone_on.blocks for gone_on in getattr(record, "resumptions", ()) if gone_on.blocks < effort.blocks
+    ]
     return Look.at(blocks, (*effort.looks, *seen), effort.blocks)
 
 

@@ -11,6 +11,7 @@ from functools import cached_property
 from ..record import AnyRecord
 from ..statistics.inference import Interval
 from . import gates
+from .comparable import no_claim
 from .crossover import Crossover, crossover
 from .lane_samples import LaneSamples, RecordSamples
 from .rows import Row, make_row, with_over_fastest
@@ -36,7 +37,10 @@ class RecordAnalysis(RecordSamples["LaneAnalysis"]):
     @cached_property
     def rows(self) -> tuple[Row, ...]:
         """A row for every task and lane, by tier."""
-        return with_over_fastest([make_row(self[each.task, each.lane], each) for each in self.verdicts])
+        barred = {(lane.task, lane.lane) for lane in self if no_claim(lane)}
+        return with_over_fastest(
+            [make_row(self[each.task, each.lane], each) for each in self.verdicts], barred
+        )
 
     @cached_property
     def verdict_of(self) -> dict[tuple[str, str], Verdict]:

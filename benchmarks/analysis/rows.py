@@ -7,7 +7,7 @@ why.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from statistics import median
 
 from samestep.backends.interface import Tier
@@ -27,6 +27,8 @@ NEVER_CHEAPER_START = "never: cheaper to start, slower for each step"
 NEVER_NO_FASTER = "never: no faster for each step"
 PERHAPS_NEVER = "perhaps never: the interval of the ratio reaches 1"
 NOTHING_CLAIMED = "no claim: UNSTABLE"
+NEITHER = "no claim: the interval of the ratio holds 1"
+UNKNOWN = f"no claim: {TOO_FEW_BLOCKS}"
 
 
 class BreakEven(Spec):
@@ -41,7 +43,7 @@ class BreakEven(Spec):
 
     @property
     def kind(self) -> str:
-        """In a word or two: "after some steps", "from the first step", "never" or "no claim"."""
+        """In a word or two: "after some steps", "from the first step", "never", "perhaps never" or "no claim"."""
         if self.steps:
             return "after some steps"
         return self.reason.partition(":")[0]
@@ -128,29 +130,25 @@ def make_row(lane: LaneSamples, verdict: Verdict) -> Row:
     return untimed.model_copy(update=times | {"notes": _notes(lane, time)})
 
 
-def with_over_fastest(rows: Sequence[Row]) -> tuple[Row, ...]:
+def with_over_fastest(rows: Sequence[Row], barred: Container[tuple[str, str]]) -> tuple[Row, ...]:
     """The rows with times over the least time of their task, where something may be claimed of both.
 
-    A task has no fastest lane where one of which nothing is claimed may be faster: no other time is so short, or
-    it did the work and has no time.
+    `barred`: tasks and lanes of which nothing is claimed. A task has no fastest lane where one of them may be
+    faster: no other time is so short, or it did the work and has no time.
     """
     least: dict[str, float] = {}
     for task in dict.fromkeys(row.task for row in rows):
         of_task = [row for row in rows if row.task == task and row.proof == "pass"]
-        times = [row.time.value if row.time else 0.0 for row in of_task if not _is_claimed(row)]
-        claimed = [row.time.value for row in of_task if row.time and _is_claimed(row)]
+        times = [row.time.value if row.time else 0.0 for row in of_task if (task, row.lane) in barred]
+        claimed = [row.time.value for row in of_task if row.time and (task, row.lane) not in barred]
         if claimed and min(claimed) < min(times, default=math.inf):
             least[task] = min(claimed)
     return tuple(
         row.model_copy(update={"over_fastest": row.time.value / least[row.task]})
-        if row.time and _is_claimed(row) and row.task in least
+        if row.time and (row.task, row.lane) not in barred and row.task in least
         else row
         for row in rows
     )
-
-
-def _is_claimed(row: Row) -> bool:
-    return row.time is not None and not row.is_unstable
 
 
 def _cold(lane: LaneSamples) -> dict[str, float | int | None]:
@@ -174,8 +172,8 @@ def _break_even(lane: LaneSamples, verdict: Verdict) -> BreakEven | None:
 def break_even_steps(lane: LaneSamples) -> BreakEven | None:
     """(C_lane - C_baseline) / (s_baseline - s_lane), C being a first call beyond its own run's steady time.
 
-    The interval takes the ends of the ratio's 95% interval and the extremes of the cold calls. None where no
-    first call or no ratio was measured.
+    The interval takes the ends of the ratio's interval and the extremes of the cold calls; where the ratio's says
+    nothing of faster or slower, neither is claimed here. None where no first call or no ratio was measured.
     """
     ratios, base = lane.block_ratios, lane.baseline.time_per_step
     start_up, base_start_up = _start_up(lane), _start_up(lane.baseline)
@@ -183,21 +181,26 @@ def break_even_steps(lane: LaneSamples) -> BreakEven | None:
         return None
     ratio = lane.ratio
     cost = median(start_up) - median(base_start_up)
-    if cost <= 0:
-        if ratio.value <= 1:
-            return BreakEven(steps=None, reason=FROM_START)
-        return BreakEven(steps=None, reason=NEVER_CHEAPER_START)
-    if ratio.value >= 1:
-        return BreakEven(steps=None, reason=NEVER_NO_FASTER)
+    if reason := _without_steps(cost, ratio):
+        return BreakEven(steps=None, reason=reason)
     steps = cost / (base.value * (1 - ratio.value))
-    if not math.isfinite(ratio.high):
-        return BreakEven(steps=Interval(value=steps, low=0.0, high=math.inf), reason=TOO_FEW_BLOCKS)
     least = max(0.0, min(start_up) - max(base_start_up))
     most = max(start_up) - min(base_start_up)
     saved = [base.value * (1 - end) for end in (ratio.low, ratio.high)]
     high = most / saved[1] if saved[1] > 0 else math.inf
     reason = "" if math.isfinite(high) else PERHAPS_NEVER
     return BreakEven(steps=Interval(value=steps, low=least / saved[0], high=high), reason=reason)
+
+
+def _without_steps(cost: float, ratio: Interval) -> str:
+    """Why there is no number of steps, as far as the interval of the ratio says so; "" where there is one."""
+    if not math.isfinite(ratio.high):
+        return UNKNOWN
+    if cost <= 0:
+        return FROM_START if ratio.high < 1 else NEVER_CHEAPER_START if ratio.low > 1 else NEITHER
+    if ratio.value < 1:
+        return ""
+    return NEVER_NO_FASTER if ratio.low >= 1 else PERHAPS_NEVER
 
 
 def _start_up(lane: LaneSamples) -> list[float]:

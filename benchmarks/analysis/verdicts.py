@@ -17,6 +17,7 @@ from ..statistics.inference import (
     ALPHA,
     FEWEST_BLOCKS,
     MARGIN,
+    POWER,
     TOO_FEW_BLOCKS,
     Claims,
     Interval,
@@ -25,13 +26,13 @@ from ..statistics.inference import (
     detectable,
     holm,
 )
-from .gates import counted_time, failed, invalid, shaken, unstable
+from .gates import counted_time, failed, invalid, shaken, too_few, unstable
 from .lane_samples import LaneSamples, RecordSamples
 
 VerdictWord = Literal[
     "BASELINE", "INVALID", "UNSTABLE", "FASTER", "SLOWER", "EQUIVALENT", "UNDECIDED", "FAILED"
 ]
-LARGEST_RATIO = 1_000.0  # of what would not have been seen: above it nothing would
+LARGEST_RATIO = 1_000.0  # of what was likely to stay unseen: above it nothing would be seen
 COMPARED: tuple[VerdictWord, ...] = ("FASTER", "SLOWER", "EQUIVALENT", "UNDECIDED")
 NO_CLAIM: tuple[VerdictWord, ...] = ("INVALID", "FAILED", "UNSTABLE")  # of the lane on its task at all
 
@@ -97,9 +98,8 @@ def _gate(lane: LaneSamples) -> _Gate | None:
         return _Gate("BASELINE", "")
     if reason := invalid(baseline) or failed(baseline):
         return _Gate("UNDECIDED", f"the baseline {baseline.lane} has no times ({reason})")
-    if blocks < 2:
-        planned = lane.record.blocks_intended
-        return _Gate("UNDECIDED", f"{blocks} of {planned} blocks were measured; a test needs 2")
+    if blocks < FEWEST_BLOCKS:
+        return _Gate("UNDECIDED", too_few(blocks, lane.record.blocks_intended))
     return None
 
 
@@ -112,7 +112,8 @@ def _names(lane: LaneSamples) -> dict[str, Any]:
 
 
 def _barred(lane: LaneSamples, gate: _Gate) -> Verdict:
-    shown = gate.word == "UNSTABLE" and lane.block_ratios and _is_beside_a_stable_baseline(lane)
+    measured = gate.word in ("UNSTABLE", "UNDECIDED") and lane.block_ratios
+    shown = measured and _is_beside_a_stable_baseline(lane)
     ratio = lane.ratio if shown else None
     return Verdict(**_names(lane), word=gate.word, reason=gate.reason, ratio=ratio)
 
@@ -128,15 +129,16 @@ def _tested(lane: LaneSamples, p: float, family: int) -> Verdict:
     if p <= ALPHA:
         return Verdict(**_names(lane), word=best_supported(_claims(lane)), ratio=ratio, p=p)
     least = detectable(Sample.of(lane.block_ratios), level=lane.analysis.look.level(ALPHA / family))
-    reason = _unseen(len(lane.block_ratios), least) + _beside(ratio)
+    reason = _unseen(least) + _beside(ratio)
     return Verdict(**_names(lane), word="UNDECIDED", reason=reason, ratio=ratio, p=p, detectable=least)
 
 
-def _unseen(blocks: int, least: float) -> str:
-    """Which ratios would not have been seen."""
-    if blocks < FEWEST_BLOCKS or least > LARGEST_RATIO:
+def _unseen(least: float) -> str:
+    """Which ratios had less than POWER of being seen."""
+    if least > LARGEST_RATIO:
         return TOO_FEW_BLOCKS
-    return f"a ratio between {1 / least:.3g} and {least:.3g} would not have been seen"
+    between = f"a ratio between {1 / least:.3g} and {least:.3g}"
+    return f"{between} would have been seen with less than {POWER:.0%} chance"
 
 
 def _beside(ratio: Interval) -> str:

@@ -21,7 +21,7 @@ EFFORTS = {
     for effort in (
         # smoke is for trying things in seconds, not for claims
         Effort(name="smoke", blocks=2, rounds=(1, 1), slice_ms=1.0, controls=9),
-        Effort(name="quick", blocks=6, rounds=(3, 10), block_seconds=1.5),
+        Effort(name="quick", blocks=6, block_seconds=6.0),
         Effort(name="standard", blocks=12, cold=3, block_seconds=6.0),
         Effort(name="rigorous", blocks=24, cold=3, block_seconds=6.0),
     )

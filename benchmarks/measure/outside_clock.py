@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from .host import throttled_periods
+from .instructions import counter_of
 
 if TYPE_CHECKING:
     from .process import Worker
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 class OutsideClock:
     """Wall time, CPU time and child processes of a worker, from before its clock begins until it has ended.
 
-    And in how many periods meanwhile a CPU quota stopped it.
+    And in how many periods meanwhile a CPU quota stopped it, and how many instructions it retired.
 
     The worker waits for `begin` and for `end`, so that its own times lie within these. They are longer by two
     messages. Waiting lengthens the wall time, never the CPU time.
@@ -25,10 +26,12 @@ class OutsideClock:
         self.children = len(worker.descendants())
         self.throttled = throttled_periods()
         self.begin_ns = self.begin_cpu_ns = self.end_ns = self.end_cpu_ns = 0
+        self.instructions: int | None = None
         self.begin()  # for a worker that never says so
 
     def begin(self) -> None:
         """The worker's clock is about to begin."""
+        self.counter = counter_of(self.worker.pid)
         self.begin_cpu_ns = self.worker.cpu_ns()
         self.begin_ns = time.perf_counter_ns()
 
@@ -36,8 +39,11 @@ class OutsideClock:
         """The worker's clock has ended."""
         self.end_ns = time.perf_counter_ns()
         self.end_cpu_ns = self.worker.cpu_ns()
+        if self.counter:
+            self.instructions = self.counter.read()
+            self.counter.close()
 
-    def readings(self) -> dict[str, int]:
+    def readings(self) -> dict[str, int | None]:
         """What was read, as fields of a slice; a worker that did not say that it has ended ends now."""
         if not self.end_ns:
             self.end()
@@ -46,4 +52,5 @@ class OutsideClock:
             "outside_cpu_ns": max(self.end_cpu_ns - self.begin_cpu_ns, 0),
             "children": max(self.children, len(self.worker.descendants())),
             "throttled": max(throttled_periods() - self.throttled, 0),
+            "instructions": self.instructions,
         }

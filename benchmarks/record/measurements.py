@@ -180,6 +180,7 @@ class Slice(TimedSlice):
         all that it started, read from outside.
     children: processes that the worker had started and that lived before or after the slice.
     throttled: periods in which a CPU quota of the cgroup stopped it; absent from records where there is none.
+    instructions: those that all of it retired meanwhile, in user space; absent where nobody counts.
     start_seed, order_seed: from which start and orders were drawn. losses: digest of all losses, 16 digits.
     audit: of the slices that were chosen at random afterwards, one at least for each lane, task and block.
     """
@@ -194,6 +195,7 @@ class Slice(TimedSlice):
     losses: str
     audit: Audit | None = None
     throttled: Natural = Field(default=0, exclude_if=lambda count: count == 0)
+    instructions: Natural | None = Field(default=None, exclude_if=lambda count: count is None)
 
 
 class MeasuredBlock(Spec, Generic[S]):

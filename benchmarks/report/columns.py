@@ -77,7 +77,7 @@ def _not_started(row: Row) -> str:
 
 def _break_even(steps: Interval | None, row: Row) -> str:
     even = row.break_even
-    return "" if even is None else fmt.steps(steps, even.reason) or even.kind
+    return "" if even is None else fmt.steps(steps) or even.kind
 
 
 def _how(gradient: str, row: Row) -> str:
@@ -99,6 +99,10 @@ def _times(times: float | None, row: Row) -> str:
 
 def _proof(status: str, row: Row) -> str:
     return {"pass": "proven", "fail": "NOT PROVEN"}.get(status, status)
+
+
+def _instructions(count: float | None) -> str:
+    return "" if count is None else fmt.count(count)
 
 
 def _decimals(places: int) -> Callable[[float | None, Row], str]:
@@ -190,6 +194,8 @@ _ENTRIES = (  # in the order of CSV
            ("break_even_low", "break_even_high")),
     Column("cpu_per_wall", "row.cpu_per_wall", "CPU/wall", _decimals(2)),
     Column("peak_memory_bytes", "row.peak_memory", "memory", _as(fmt.memory), _or("no cold call")),
+    Column("instructions_per_step", "instructions_per_step", "instr./step", _as(_instructions),
+           _or("nobody counts instructions here")),
     Column("floor_s", "row.floor", "floor", _as(fmt.duration), _no_floor),
     Column("above_floor", "row.above_floor", "over floor", _times, _no_floor),
     Column("over_fastest", "row.over_fastest", "over fastest", _times, _no_fastest),
@@ -221,6 +227,7 @@ DROPS = (  # what a terminal has no room for, the first of them first
     "above_floor",
     "over_fastest",
     "samples_per_second",
+    "instructions_per_step",
     "peak_memory_bytes",
     "cpu_per_wall",
     "import_s",
@@ -241,7 +248,15 @@ SPEED = (
     "over_fastest",
     "above_floor",
 )
-COST = ("how", "first_call_s", "break_even_steps", "import_s", "cpu_per_wall", "peak_memory_bytes")
+COST = (
+    "how",
+    "first_call_s",
+    "break_even_steps",
+    "import_s",
+    "cpu_per_wall",
+    "peak_memory_bytes",
+    "instructions_per_step",
+)
 ACCURACY = (
     "proof",
     "parity_share",

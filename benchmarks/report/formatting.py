@@ -151,12 +151,10 @@ def width(value: float | None, span: Span | None) -> float:
     return value * (span.high - span.low) / span.value
 
 
-def steps(span: Span | None, reason: str = "") -> str:
-    """A number of steps with its interval, which may have no upper end, or be missing for want of blocks."""
+def steps(span: Span | None) -> str:
+    """A number of steps with its range, which may have no upper end."""
     if span is None:
         return BLANK
-    if reason == TOO_FEW_BLOCKS:
-        return f"{count(span.value, zeros=True)} [{reason}]"
     value, low, high = (count(end, zeros=True) for end in (span.value, span.low, span.high))
     return f"{value} [{low}, {high}]" if math.isfinite(span.high) else f"{value} [{low} to never]"
 

@@ -9,11 +9,11 @@ from ..analysis.crossover import Crossover, RankedLane, SizeCell
 from ..analysis.row_scaling import RowScaling, row_scaling
 from ..analysis.step_cost import StepCost, step_costs
 from ..console.choices import counted
-from ..record import AnyRecord
 from ..statistics.inference import Interval
 from . import formatting as fmt
 from .glossary import listed
 from .host_line import host_line
+from .looks_line import looks_line
 from .settings_lines import settings_lines
 from .text_table import Section, TextDocument, TextTable
 from .twin_words import with_twins
@@ -23,7 +23,7 @@ MAP_NOTE = (
     "are not separated from it: no test decides at the 5% level that they take more than 2% longer. That is not "
     "to be equal, and an unstable lane is never separated. The fastest lane was picked with the data that it is "
     "tested with, so the tests are corrected for all pairs of a cell's lanes. After such a lane: "
-    "its time over the fastest one's with its own 95% interval, which is not corrected so and can lie beyond 2%."
+    "its time over the fastest one's with its own interval, which is not corrected so and can lie beyond 2%."
 )
 LINE_NOTE = (
     "time per step = overhead + bytes / rate, fitted to the relative errors over all sizes; bytes: the batch and "
@@ -44,20 +44,22 @@ def sweep_document(analysis: RecordAnalysis) -> TextDocument:
     """Of a grid the fastest lanes, their times and the lines; of numbers of rows times and memory."""
     if scaling := row_scaling(analysis):
         by_rows = [row_times(scaling), row_memory(scaling)]
-        return TextDocument([Section("", [], by_rows)], scope(analysis.record))
+        return TextDocument([Section("", [], by_rows)], scope(analysis))
     grid = analysis.crossover
     over_grid = [fastest(grid), times_table(grid)] if grid else []
-    return TextDocument([Section("", [], [*over_grid, lines(step_costs(analysis))])], scope(analysis.record))
+    return TextDocument([Section("", [], [*over_grid, lines(step_costs(analysis))])], scope(analysis))
 
 
-def scope(record: AnyRecord) -> list[str]:
+def scope(analysis: RecordAnalysis) -> list[str]:
     """What was measured, and what it holds for."""
-    plan, machine = record.plan, record.plan.environment
+    record, plan = analysis.record, analysis.record.plan
+    machine, looks = plan.environment, looks_line(analysis)
     sentences = [
         f"{counted(len(record.blocks), 'block')} of fresh processes, interleaved{with_twins(record)}; a "
         f"lane without proof at a size has no time there. {plan.device}, threads {plan.threads}.",
         f"Measured {fmt.moment(plan.created)} at effort {plan.effort.name} on {machine.cpu}, "
         f"{fmt.processors(machine)}. It holds for this host, this boot and these caches.",
+        *([looks] if looks else []),
         *host_line(record),
         *settings_lines(plan),
     ]

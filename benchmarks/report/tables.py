@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from samestep.backends.spec import File
 
 from ..analysis import LaneAnalysis, RecordAnalysis
-from ..analysis.looks import reason_to_end
 from ..analysis.throttling import throttled
 from ..console.choices import counted, first_names
 from ..console.errors import InputError
@@ -23,10 +22,12 @@ from ..console.escapes import visible
 from ..record import AnyRecord, PhaseBreakdown, PlannedWork
 from ..record.measurements import PHASES
 from ..statistics.inference import FEWEST_BLOCKS
+from ..statistics.sequential import ONLY
 from . import columns, sweep_tables
 from . import formatting as fmt
 from .glossary import RANK_SIGNS, explained, rank_key, shown
 from .host_line import host_line
+from .looks_line import looks_line
 from .settings_lines import settings_lines
 from .text_table import Section, TextDocument, TextTable, document_html, markdown, plain
 from .twin_words import with_twins
@@ -183,8 +184,10 @@ def speed(lanes: Sequence[LaneAnalysis]) -> TextTable:
 
 
 def cost(lanes: Sequence[LaneAnalysis]) -> TextTable:
-    """How a lane works, and what it costs before and beside its steps."""
-    return of_columns("COST", columns.COST, lanes)
+    """How a lane works, and what it costs before and beside its steps; instructions where they are counted."""
+    counted = any(lane.instructions_per_step for lane in lanes)
+    names = [name for name in columns.COST if counted or name != "instructions_per_step"]
+    return of_columns("COST", names, lanes)
 
 
 def accuracy_table(lanes: Sequence[LaneAnalysis]) -> TextTable:
@@ -201,7 +204,7 @@ def scope(analysis: RecordAnalysis, *, explain: bool = True) -> list[str]:
     """What the tables hold for, and no further; by default with what the words and marks of the rows mean."""
     record, plan, machine = analysis.record, analysis.record.plan, analysis.record.plan.environment
     lines = [
-        f"Baseline {analysis.baseline}. Ratios are time over the baseline's, {over_blocks(record)} of fresh "
+        f"Baseline {analysis.baseline}. Ratios are time over the baseline's, {over_blocks(analysis)} of fresh "
         f"processes, interleaved{with_twins(record)}.",
         no_intervals(record),
         looks_line(analysis),
@@ -221,7 +224,7 @@ def brief_scope(analysis: RecordAnalysis) -> list[str]:
     """The same for a terminal: what holds of every table, whatever is particular here, and where more is."""
     plan, machine = analysis.record.plan, analysis.record.plan.environment
     lines = [
-        f"Baseline {analysis.baseline}; {over_blocks(analysis.record)}; {fmt.moment(plan.created)}, effort "
+        f"Baseline {analysis.baseline}; {over_blocks(analysis)}; {fmt.moment(plan.created)}, effort "
         f"{plan.effort.name}, {machine.cpu}, {fmt.processors(machine)}, this boot.",
         no_intervals(analysis.record),
         looks_line(analysis),
@@ -248,10 +251,10 @@ def throttled_lines(record: AnyRecord) -> list[str]:
     return [f"Block {index}: {why}" for index, why in slowed if why]
 
 
-def over_blocks(record: AnyRecord) -> str:
+def over_blocks(analysis: RecordAnalysis) -> str:
     """What the estimates of a record are, and over how many blocks."""
-    blocks = len(record.blocks)
-    level = "" if record.plan.effort.looks else "95% "
+    blocks = len(analysis.record.blocks)
+    level = "95% " if analysis.look == ONLY else ""
     what = "medians" if blocks < FEWEST_BLOCKS else f"{level}intervals"
     return f"{what} over {blocks} block{'' if blocks == 1 else 's'}"
 
@@ -261,21 +264,6 @@ def no_intervals(record: AnyRecord) -> str:
     if len(record.blocks) >= FEWEST_BLOCKS:
         return ""
     return "An interval needs four blocks: times and ratios have none here (±?, too few blocks)."
-
-
-def looks_line(analysis: RecordAnalysis) -> str:
-    """Of a run with looks: at which one it stands, why it ended there, and what its intervals are."""
-    effort, blocks = analysis.record.plan.effort, len(analysis.record.blocks)
-    if not effort.looks or not blocks:
-        return ""
-    ended = blocks in effort.looks and not analysis.exploratory and reason_to_end(analysis)
-    why = f": {ended}" if ended else ""
-    all_looks = f"{', '.join(map(str, effort.looks))} and {effort.blocks}"
-    return (
-        f"Looks after {all_looks} blocks; this is after {blocks}{why}. Verdicts and intervals hold over all "
-        f"looks together: an interval here is one of {fmt.level(analysis.level)}, so that all hold in 95% of "
-        "runs."
-    )
 
 
 def exploratory(analysis: RecordAnalysis) -> str:

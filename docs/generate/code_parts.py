@@ -37,12 +37,17 @@ def limits() -> str:
         (
             "power",
             f"{inference.POWER:.0%}",
-            "with which the ratio in the note of an undecided row would have been seen",
+            "with which at least the ratios in the note of an undecided row were not seen",
         ),
         (
             "twin",
             f"{control:.0%}, {gates.TWIN_LEVEL:.0%}",
             "the twin's interval of this level must reach within this",
+        ),
+        (
+            "drift",
+            f"{margin:.0%}, 99%",
+            "of the ratio between the halves of the session: its interval of this level must reach within this",
         ),
         ("steal", f"{gates.STEAL:.0%}", "of the time, taken away by the host, at most"),
         ("quota", f"{gates.QUOTA:.0%}", "of the slices, in which a CPU quota stopped the lane, at most"),

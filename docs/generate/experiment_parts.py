@@ -152,7 +152,7 @@ def machine(facts: Json) -> str:
 
 
 def identical(rows: Sequence[Json]) -> str:
-    """A row for every framework, condition and length; verdicts that no comparison got are 0."""
+    """A row for every framework, condition, effort and size of tasks; verdicts that no comparison got are 0."""
     body = []
     for row in rows:
         verdicts = Counter[str](row["words"])
@@ -163,46 +163,51 @@ def identical(rows: Sequence[Json]) -> str:
             false,
             verdicts["UNDECIDED"],
             verdicts["UNSTABLE"],
+            verdicts["INVALID"] + verdicts["FAILED"],
         )
-        barred = verdicts["INVALID"] + verdicts["FAILED"]
-        covered = f"{row['covered'] / max(1, row['intervals']):.1%}"
-        place = row["framework"], row["condition"], str(row["blocks"])
-        body.append((*place, *(f"{count:,}" for count in counts), str(barred), covered))
-    head = ("copies of", "machine", "blocks", "comparisons", "decided", "called different", "undecided")
-    return table((*head, "UNSTABLE", "INVALID, FAILED", "intervals that hold 1"), body)
+        of_18 = Counter[str](row["words_of_18"])
+        shown = (
+            f"{row['covered'] / max(1, row['intervals']):.1%}",
+            count_of(goals.decisions(of_18), of_18.total()) if of_18 else "",
+        )
+        place = row["framework"], row["tasks"], row["condition"], row["effort"], f"{row['spread']:.0%}"
+        body.append((*place, *(f"{count:,}" for count in counts), *shown))
+    place = ("copies of", "tasks", "machine", "effort", "spread of rounds")
+    head = (*place, "comparisons", "decided", "called different", "undecided")
+    return table((*head, "UNSTABLE", "INVALID, FAILED", "intervals that hold 1", "decided, of 18"), body)
 
 
 def permuted_copies(rows: Sequence[Json]) -> str:
-    """A row for every framework and design: what was said of copies whose arms were permuted."""
-    body = [
-        (
-            row["framework"],
-            row["design"],
-            str(row["sessions"]),
-            f"{row['comparisons']:,}",
-            f"{row['decided']:,}",
-            f"{row['false']:,}",
-        )
-        for row in rows
-    ]
-    head = ("copies of", "design", "sessions", "comparisons", "decided", "called different")
-    return table(head, body)
+    """A row for every truth, design and way of relabeling, frameworks pooled."""
+    groups: dict[tuple[str, ...], list[Json]] = {}
+    for row in rows:
+        groups.setdefault((row["truth"], row["design"], row["relabeled"]), []).append(row)
+    body = []
+    for place, of_these in groups.items():
+        keys = ("sessions", "families", "decided", "false", "families_wrong")
+        sessions, families, decided, false, wrong = (sum(row[key] for row in of_these) for key in keys)
+        shown = (f"{count:,}" for count in (sessions, families, decided, false))
+        body.append((*place, *shown, count_of(wrong, max(1, families), digits=1)))
+    head = ("true ratios", "design", "relabeled in each", "sessions", "families", "decided", "wrong")
+    return table((*head, "families with a wrong word"), body)
 
 
 def readings(rows: Sequence[Json]) -> str:
     """The same comparisons, by condition, as three readers would judge them."""
     body = []
     for condition in ("idle", "loaded"):
-        for blocks in sorted({row["blocks"] for row in rows}):
-            sessions = [row for row in rows if (row["condition"], row["blocks"]) == (condition, blocks)]
+        for effort in dict.fromkeys(row["effort"] for row in rows):
+            sessions = [row for row in rows if (row["condition"], row["effort"]) == (condition, effort)]
+            if not sessions:
+                continue
             verdicts, naive = goals.pooled(sessions), Counter[str]()
             for row in sessions:
                 naive.update(row["naive"])
             total = verdicts.total()
             counts = (verdicts["FASTER"] + verdicts["SLOWER"], naive["medians"], naive["welch"])
             shown = (count_of(count, max(1, total), digits=1) for count in counts)
-            body.append((condition, str(blocks), f"{total:,}", *shown))
-    head = ("machine", "blocks", "comparisons", "this suite", "medians, one after another", "Welch's test")
+            body.append((condition, effort, f"{total:,}", *shown))
+    head = ("machine", "effort", "comparisons", "this suite", "medians, one after another", "Welch's test")
     return table(head, body)
 
 

@@ -102,7 +102,7 @@ class Reference:
         first = fmt.duration(row.first_call_s)
         yield f"**first call** {first}: a fresh process traces, compiles and runs it once."
         yield (
-            f"**break-even** {fmt.steps(even.steps, even.reason)}: after so many steps the first call is paid "
+            f"**break-even** {fmt.steps(even.steps)}: after so many steps the first call is paid "
             f"back. For fewer steps `{base}` is done sooner."
         )
 

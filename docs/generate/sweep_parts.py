@@ -30,7 +30,7 @@ def of_grid(record: AnyRecord) -> dict[str, str]:
         "map": "\n".join([markdown_rows(fastest), *bullets(ties)]),
         "times": markdown_rows(sweep.times_table(grid)).rstrip(),
         "cost": "\n".join([markdown_rows(costs), *bullets(misses)]),
-        "scope": quoted(sweep.scope(record)),
+        "scope": quoted(sweep.scope(analysis)),
     }
 
 
@@ -40,11 +40,12 @@ def of_rows(record: AnyRecord) -> dict[str, str]:
     Raises:
         ValueError: the record is of no such sweep.
     """
-    scaling = row_scaling(RecordAnalysis(record))
+    analysis = RecordAnalysis(record)
+    scaling = row_scaling(analysis)
     if not scaling:
         raise ValueError("the record is of no sweep over numbers of rows")
     return {
         "row-times": markdown_rows(sweep.row_times(scaling)).rstrip(),
         "row-memory": markdown_rows(sweep.row_memory(scaling)).rstrip(),
-        "row-scope": quoted(sweep.scope(record)),
+        "row-scope": quoted(sweep.scope(analysis)),
     }

@@ -14,6 +14,7 @@ from samestep.benchmarks.record import Effort, Record
 
 TINY = Effort(name="tiny", blocks=2, rounds=(2, 2), slice_ms=1.0, controls=2)
 LIMITS = WorkerLimits(slice=8.0, memory=300 << 20)
+SEVERAL = TINY.model_copy(update={"slice_ms": 5.0})  # runs in a slice, also on a slow machine
 TASKS = [
     Task(
         name=name,
@@ -33,7 +34,7 @@ def requested(folder: Path, *lanes: str, **fields: Any) -> RunRequest:
 
 def run(folder: Path, *lanes: str, phases: bool = False, **more: Any) -> Record:
     """Measure it."""
-    fields = {"tasks": more.pop("tasks")} if "tasks" in more else {}
+    fields = {name: more.pop(name) for name in ("tasks", "effort") if name in more}
     return measure(requested(folder, *lanes, phases=phases, **fields), limits=LIMITS, **more)
 
 
@@ -57,5 +58,6 @@ def prepared(folder: Path, wanted: Task) -> task_files.TaskFiles:
 
 def small_race(folder: Path, **fields: Any) -> str:
     """The record, as JSON, of two lanes in three blocks with control slices."""
-    effort = Effort(name="small", blocks=3, rounds=(2, 2), slice_ms=1.0, controls=2)
+    # slices of several runs, also where each takes a millisecond
+    effort = Effort(name="small", blocks=3, rounds=(2, 2), slice_ms=5.0, controls=2)
     return measure(requested(folder, "numpy", "numpy:tuned", effort=effort, **fields)).model_dump_json()

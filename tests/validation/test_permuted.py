@@ -1,10 +1,11 @@
-"""Permuted copies: an exact null, whatever the copies are, and the figures that are kept of it."""
+"""Copies under other labels and at other true ratios: what is said of them, and the figures that are kept."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from samestep.benchmarks.statistics.inference import ALPHA
 from tests.helpers.paths import ROOT
 from tests.helpers.records import record
 from validation import goals, packed, permuted, store
@@ -37,24 +38,65 @@ def test_what_is_decided_is_counted_and_what_is_wrong_of_it() -> None:
     rng = np.random.default_rng(2)
     noise = rng.normal(0, 0.001, (3, 24))
     slower = noise + np.array([[0.0], [0.0], [0.1]])
-    assert permuted.judged(noise[:, :6], QUICK) == (3, 3, 0)
-    assert permuted.judged(slower[:, :6], QUICK) == (3, 3, 1)
+    same = ["EQUIVALENT"] * 3
+    assert permuted.judged(noise[:, :6], QUICK) == same
+    assert permuted.judged(slower[:, :6], QUICK) == [*same[:2], "SLOWER"]
     late = np.where(np.arange(24) < 12, noise, 1.0)  # nobody looks at what comes after the session has ended
-    assert permuted.judged(late, UNTIL) == (3, 3, 0)
+    assert permuted.judged(late, UNTIL) == same
+    by_truth = {row["truth"]: row for row in permuted.counts([slower[:, :6]] * 2, QUICK)}
+    assert by_truth[goals.IDENTICAL] == {
+        "truth": goals.IDENTICAL,
+        "families": 2,
+        "decided": 6,
+        "false": 2,
+        "families_wrong": 2,
+    }
+
+
+def test_with_every_arm_as_the_baseline_each_ratio_comes_twice() -> None:
+    """Once the one way, once the other, and no arm beside itself."""
+    logs = np.array([[0.0, 1.0, 3.0], [0.0, 2.0, 5.0]])  # of two blocks
+    families = list(permuted.with_each_baseline(logs[:, :, None] - logs[:, None, :]))
+    assert [family.tolist() for family in families] == [
+        [[1, 2], [3, 5]],
+        [[-1, -2], [2, 3]],
+        [[-3, -5], [-2, -3]],
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("design", permuted.DESIGNS, ids=lambda design: design.name)
+def test_a_family_with_one_baseline_has_a_wrong_word_in_five_percent_at_most(design: permuted.Design) -> None:
+    """At the margin, where the level binds. Lanes share the noise of their baseline: the correlation is a half.
+
+    For Holm's steps with three claims no proof is known to us there; half a percent is allowed for that.
+    """
+    rng, families = np.random.default_rng(7), 2000
+    arms = rng.normal(0, 0.003, (families, 8, design.blocks))
+    ratios = [each[1:] - each[:1] for each in arms]
+    rates = {row["truth"]: row["families_wrong"] / families for row in permuted.counts(ratios, design)}
+    assert rates.pop(goals.IDENTICAL) < 0.001
+    most = ALPHA + 0.005 + 3 * np.sqrt(ALPHA * (1 - ALPHA) / families)
+    assert max(rates.values()) < most, rates
+    assert max(rates.values()) > 0.01  # and it does bind
 
 
 @pytest.mark.slow
 def test_the_kept_figures_follow_from_the_kept_samples() -> None:
     """Of the first framework: its draws do not depend on the others."""
     committed = store.read("permuted", ROOT)
-    first = {"jax": packed.read(ROOT / store.TRUST / "aa" / "jax")}
-    rows = list(permuted.summary(first, permuted.DRAWS))
+    first = {"jax": packed.read(ROOT / store.TRUST / permuted.SAMPLES[0] / "jax")}
+    rows = [{"samples": permuted.SAMPLES[0]} | row for row in permuted.summary(first, permuted.DRAWS)]
     assert rows == committed["rows"][: len(rows)]
     assert committed["draws"] == permuted.DRAWS
-    assert permuted.faults(committed) == []
+    assert permuted.faults(committed) == goals.unmet(goals.permuted(committed["rows"]))
 
 
 def test_goals_fail_when_they_should() -> None:
-    row = {"design": "quick", "decided": 1999, "false": 1}
+    row = {"design": "quick", "truth": goals.IDENTICAL, "decided": 1999, "false": 1}
     assert [goal.met for goal in goals.permuted([row])] == [True]
     assert [goal.met for goal in goals.permuted([row, row | {"decided": 0}])] == [False]
+    assert [goal.met for goal in goals.permuted([row | {"decided": 999}])] == [False]
+    beyond = {"design": "quick", "truth": "just above 1.02", "families": 100, "families_wrong": 5}
+    assert [goal.met for goal in goals.permuted([beyond])] == [False, True]  # no copies at all
+    assert [goal.met for goal in goals.permuted([beyond | {"families_wrong": 6}])] == [False, False]

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from samestep.benchmarks.analysis import RecordAnalysis
+from samestep.benchmarks.measure.efforts import EFFORTS
 from tests.helpers.paths import ROOT
 from tests.helpers.records import record
 from validation import aa, arms, campaign, goals, packed, power, store
-from validation.campaign import Group
 
 
 def test_identical_arms_are_counted_by_their_verdicts() -> None:
@@ -23,7 +23,7 @@ def test_identical_arms_are_counted_by_their_verdicts() -> None:
         return list(np.exp(rng.normal(math.log(center), spread, 12)))
 
     ratios = {"same": noisy(1, 0.003), "slow": noisy(1.1, 0.003), "loud": noisy(1, 0.2)}
-    row = aa.row("numpy", "idle", 12, [record(ratios, noise=0.01)])
+    row = aa.counts([record(ratios, noise=0.01)])
     assert row["words"] == {"EQUIVALENT": 1, "SLOWER": 1, "UNDECIDED": 1}
     assert row["intervals"] == 3
     assert row["covered"] == 2
@@ -32,19 +32,31 @@ def test_identical_arms_are_counted_by_their_verdicts() -> None:
 
 def test_usual_readings_call_noise_a_difference() -> None:
     """Two identical arms, but each block has a tempo: paired nothing is seen, one after another much."""
-    row = aa.row("numpy", "idle", 12, [record({"same": [1.0] * 10}, noise=0.2)])
+    row = aa.counts([record({"same": [1.0] * 10}, noise=0.2)])
     assert row["words"] == {"EQUIVALENT": 1}
     assert row["naive"] == {"medians": 1}
 
 
-def test_idle_and_loaded_groups_alternate() -> None:
-    assert list(islice(aa.groups(), 4)) == [
-        *(Group(name, aa.GROUP, False) for name in campaign.FRAMEWORKS),
-        Group(campaign.FRAMEWORKS[0], aa.GROUP, True),
+def test_a_block_is_of_the_condition_in_which_it_was_raced() -> None:
+    first = campaign.FRAMEWORKS[0]
+    of_first = [
+        group for group in islice(aa.groups(), 9 * len(campaign.FRAMEWORKS)) if group.framework == first
     ]
-    blocks = aa.conditions(record({"same": [1.0] * 3 * aa.GROUP}))
-    assert [block.index // aa.GROUP for block in blocks["loaded"]] == [1] * aa.GROUP
-    assert {block.index // aa.GROUP for block in blocks["idle"]} == {0, 2}
+    loaded = [group.loaded for group in of_first for _ in range(group.blocks)]
+    blocks = aa.conditions(record({"same": [1.0] * len(loaded)}))
+    assert len(loaded) == 3 * len(aa.LOADED) * aa.GROUP
+    assert [block.index for block in blocks["loaded"]] == [
+        at for at, is_loaded in enumerate(loaded) if is_loaded
+    ]
+    assert len(blocks["idle"]) == 3 * len(blocks["loaded"])
+
+
+def test_the_copies_race_as_both_efforts_do() -> None:
+    """But for the number of blocks they are the same, so that those of quick's sessions make standard's."""
+    for name, blocks in aa.SIZES.items():
+        changed = EFFORTS[name].model_copy(update={"name": "aa", "controls": aa.GROUP, "cold": 1})
+        assert changed.model_copy(update={"blocks": aa.EFFORT.blocks}) == aa.EFFORT
+        assert EFFORTS[name].blocks == blocks
 
 
 def test_more_work_is_counted_and_its_mean_ratio_taken() -> None:
@@ -60,29 +72,40 @@ def test_more_work_is_counted_and_its_mean_ratio_taken() -> None:
 
 
 def test_goals_fail_when_they_should() -> None:
-    def row(**words: int) -> dict[str, Any]:
-        return {"blocks": 6, "condition": "idle", "words": words, "covered": 95, "intervals": 100}
+    def row(effort: str = "standard", **words: int) -> dict[str, Any]:
+        place = {"effort": effort, "condition": "idle", "tasks": "small"}
+        return place | {"words": words, "words_of_18": words, "covered": 95, "intervals": 100, "sessions": 9}
 
     assert all(goal.met for goal in goals.aa([row(EQUIVALENT=95, UNDECIDED=5)]))
+    assert all(goal.met for goal in goals.aa([row("quick", EQUIVALENT=1000, UNDECIDED=250)]))
+    large = row(UNDECIDED=10) | {"tasks": "large"}  # how often these are decided is stated, not a goal
+    assert all(goal.met for goal in goals.aa([row(EQUIVALENT=95), large]))
     for bad in (
         row(EQUIVALENT=95, FASTER=5),
         row(EQUIVALENT=175, FASTER=1),
-        row(EQUIVALENT=70, UNDECIDED=30),
-        row(EQUIVALENT=90, UNSTABLE=10),
+        row(EQUIVALENT=94, UNDECIDED=6),
+        row(EQUIVALENT=100) | {"words_of_18": {"EQUIVALENT": 94, "UNDECIDED": 6}},
+        row("quick", EQUIVALENT=999),
+        row("quick", EQUIVALENT=1000, UNDECIDED=251),
+        row(EQUIVALENT=100, UNSTABLE=6),
         row(EQUIVALENT=95, INVALID=1),
         row(EQUIVALENT=95) | {"covered": 90},
         row(EQUIVALENT=95) | {"covered": 99},
     ):
         assert not all(goal.met for goal in goals.aa([bad])), bad
+    (first, *_) = goals.aa([row(EQUIVALENT=1000)])  # 1 - 0.05^(1/1000)
+    assert first.reached == "0 in 1,000 (if verdicts were independent: below 2.99 in 1,000)"
 
     def took(percent: int, **words: int) -> dict[str, Any]:
         return {"framework": "f", "percent": percent, "mean_ratio": 1 + percent / 100, "words": words}
 
-    enough = [took(p, SLOWER=9, UNDECIDED=1) for p in power.EXTRA if p] + [took(0, EQUIVALENT=8, UNDECIDED=2)]
+    enough = [took(p, SLOWER=99, UNDECIDED=1) for p in power.EXTRA if p] + [
+        took(0, EQUIVALENT=95, UNDECIDED=5)
+    ]
     assert all(goal.met for goal in goals.power(enough))
     for bad in (took(1, FASTER=1), took(0, SLOWER=1), took(0, UNDECIDED=1)):
         assert not all(goal.met for goal in goals.power([*enough, bad])), bad
-    slow = [took(5, SLOWER=8, UNDECIDED=2) if row["percent"] == 5 else row for row in enough]
+    slow = [took(5, SLOWER=98, UNDECIDED=2) if row["percent"] == 5 else row for row in enough]
     assert not all(goal.met for goal in goals.power(slow))
     dear = [
         row | {"mean_ratio": row["mean_ratio"] + 0.02} for row in enough
@@ -110,8 +133,8 @@ def test_the_kept_figures_follow_from_the_kept_samples(experiment: Any) -> None:
 
 def test_the_kept_experiments_are_large_enough() -> None:
     rows = store.read("aa", ROOT)["rows"]
-    assert {(row["framework"], row["condition"]) for row in rows} == {
-        (framework, condition) for framework in campaign.FRAMEWORKS for condition in ("idle", "loaded")
+    assert {(row["framework"], row["effort"]) for row in rows} == {
+        (framework, effort) for framework in campaign.FRAMEWORKS for effort in aa.SIZES
     }
     for percent in power.EXTRA:
         rows = [row for row in store.read("power", ROOT)["rows"] if row["percent"] == percent]

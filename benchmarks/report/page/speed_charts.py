@@ -10,7 +10,6 @@ import altair as alt
 
 from ...analysis import RecordAnalysis, Row
 from ...analysis.curves import whole_steps
-from ...analysis.rows import BreakEven
 from ...console.choices import counted
 from ...statistics.inference import MARGIN, TOO_FEW_BLOCKS, Interval
 from .. import formatting as fmt
@@ -121,8 +120,8 @@ def break_even(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figur
         if even.steps is None:
             kinds.append({"lane": lane, "value": training, "label": even.kind})
             continue
-        reach = _reach(even, even.steps, ends)
-        shown = fmt.steps(even.steps, even.reason)
+        reach = {"low": max(even.steps.low, ends[0]), "high": min(even.steps.high, ends[1])}
+        shown = fmt.steps(even.steps)
         text = {"label": fmt.count(even.steps.value, zeros=True), "break-even": shown}
         values.append({"lane": lane, "value": even.steps.value, **reach, **text})
     x = log_x("value", ends, "steps", label="format(datum.value, '~s')")
@@ -140,7 +139,7 @@ def break_even(analysis: RecordAnalysis, task: str, styles: LaneStyles) -> Figur
     )
     says = f"{says} {no_claims(analysis.rows_of(task))}".rstrip()
     table = TextTable("Break-even", ("lane", "steps"))
-    table.rows += [(lane, fmt.steps(even.steps, even.reason) or even.reason) for lane, even in evens]
+    table.rows += [(lane, fmt.steps(even.steps) or even.reason) for lane, even in evens]
     spec = (
         specification(layers, ROW * len(evens), says) if spans else None
     )  # without a number there is no place
@@ -153,13 +152,6 @@ def _bars(analysis: RecordAnalysis, spans: Sequence[Interval], what: str) -> str
     return (
         f"Bars are {fmt.level(analysis.level)} {what}." if some else "There are too few blocks for intervals."
     )
-
-
-def _reach(even: BreakEven, steps: Interval, ends: tuple[float, float]) -> dict[str, float]:
-    """The ends of a bar within those of the axis; the value alone where there is no interval."""
-    if even.reason == TOO_FEW_BLOCKS:
-        return {"low": steps.value, "high": steps.value}
-    return {"low": max(steps.low, ends[0]), "high": min(steps.high, ends[1])}
 
 
 def _point(row: Row, span: Interval) -> dict[str, Any]:

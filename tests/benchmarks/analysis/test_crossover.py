@@ -130,7 +130,7 @@ def test_one_block_of_one_lane_is_no_race() -> None:
     ]
     found = cell(made.model_copy(update={"blocks": tuple(blocks)}), "b8-f2")
     assert found.fastest is None
-    assert found.reason == "a: 1 of 6 blocks were measured; a test needs 2"
+    assert found.reason == "a: 1 of 6 blocks were measured; a test needs 4"
 
 
 def test_only_a_whole_grid_of_one_kind_of_work_has_a_map() -> None:

@@ -81,13 +81,29 @@ def test_break_even_may_never_come_for_all_that_is_known() -> None:
     assert row(record({"jax": RATIOS})).break_even is None  # no first call
 
 
-def test_break_even_of_too_few_blocks_has_no_interval() -> None:
+def test_break_even_of_too_few_blocks_is_not_claimed() -> None:
     found = row(record({"jax": RATIOS[:3]}, cold={"torch": 0.11, "jax": 2.105})).break_even
     assert found is not None
-    assert found.steps is not None
-    assert found.steps.value == pytest.approx((2.1 - 0.1) / 50e-6, rel=1e-2)
-    assert (found.steps.low, found.steps.high, found.reason) == (0.0, math.inf, "too few blocks")
-    assert found.kind == "after some steps"
+    assert (found.steps, found.reason, found.kind) == (None, "no claim: too few blocks", "no claim")
+
+
+@pytest.mark.parametrize(
+    ("scale", "first", "reason"),
+    [
+        (1.0, 0.05, "no claim: the interval of the ratio holds 1"),  # it is cheaper to start
+        (1.1, 0.05, "no claim: the interval of the ratio holds 1"),
+        (1.1, 1.0, "perhaps never: the interval of the ratio reaches 1"),
+    ],
+)
+def test_break_even_says_no_more_than_the_interval_of_the_ratio(
+    scale: float, first: float, reason: str
+) -> None:
+    ratios = [scale * each for each in (0.8, 1.1, 0.9, 1.05, 0.85, 1.0)]
+    analyzed = row(record({"jax": ratios}, cold={"torch": 0.11, "jax": first}))
+    assert analyzed.ratio is not None
+    assert analyzed.ratio.low < 1 < analyzed.ratio.high
+    assert analyzed.break_even is not None
+    assert (analyzed.break_even.steps, analyzed.break_even.reason) == (None, reason)
 
 
 def test_the_floor_is_the_slower_of_memory_and_arithmetic() -> None:
@@ -128,6 +144,8 @@ def test_times_over_the_fastest_lane_of_a_task() -> None:
     without = record({"jax": RATIOS, "numpy": [2.0] * 6}, failures=[failure])
     assert row(without, "torch").over_fastest is None  # jax did the work, and may be faster
     assert row(without).over_fastest is None
+    few = record({"jax": RATIOS[:3], "numpy": [2.0] * 3})
+    assert row(few, "numpy").over_fastest is None  # of three blocks nothing is claimed
     assert COLUMNS["over_fastest"].cell(lane_of(without, "torch")).why == "fastest unknown"
     assert COLUMNS["over_fastest"].cell(lane_of(without)).why == "failed"
 

@@ -18,6 +18,7 @@ import pytest
 
 from samestep.backends.spec import Task
 from samestep.benchmarks.analysis import RecordAnalysis
+from samestep.benchmarks.analysis.gates import untested
 from samestep.benchmarks.analysis.looks import reason_to_end
 from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.measure import BenchmarkRun, RunRequest, certify_lanes, measure, resume
@@ -26,11 +27,12 @@ from samestep.benchmarks.measure.folder import RunFolder
 from samestep.benchmarks.record import Record
 from samestep.benchmarks.record.layout import LOST
 from samestep.benchmarks.record.plan import Effort
+from samestep.benchmarks.statistics.inference import FEWEST_BLOCKS
 from samestep.benchmarks.verify.findings import Findings
 from samestep.benchmarks.verify.slices import check_slices
 from tests.helpers.dying_lanes import DIED
 from tests.helpers.lanes import LANES
-from tests.helpers.sessions import LIMITS, TASKS, TINY, requested, run
+from tests.helpers.sessions import LIMITS, SEVERAL, TASKS, TINY, requested, run
 
 pytestmark = pytest.mark.slow
 
@@ -55,7 +57,7 @@ def test_a_baseline_whose_process_dies_once_is_made_up_for(
 ) -> None:
     monkeypatch.setenv(DIED, str(tmp_path / "died"))
     dying = "tests.helpers.dying_lanes:DiesOnce"
-    made = run(tmp_path / "run", dying, "numpy", tasks=tuple(TASKS[:1]))
+    made = run(tmp_path / "run", dying, "numpy", tasks=tuple(TASKS[:1]), effort=SEVERAL)
     deaths = [(f.task, f.lane, f.phase, f.died, f.block) for f in made.failures if f.phase != LOST]
     assert len(deaths) == 1
     task = deaths[0][0]
@@ -134,9 +136,7 @@ def test_no_lane_is_below_the_floor(tmp_path: Path) -> None:
     for row in (row for row in rows if row.time):
         assert row.above_floor is not None, row.no_floor
         assert row.above_floor > 1
-        assert (row.over_fastest or 1) >= 1
-    if not any(row.is_unstable for row in rows):  # beside one that may be faster no lane is the fastest
-        assert {row.over_fastest for row in rows} >= {1.0}
+        assert row.over_fastest is None  # of two blocks nothing is claimed
 
 
 def cells(found: Record) -> set[tuple[object, ...]]:
@@ -195,7 +195,10 @@ def test_an_interrupted_session_is_finished_to_the_same_cells(
             resume(tmp_path / "broken", progress=stop)
     partial = RunFolder(tmp_path / "broken").record()
     assert 0 < len(partial.blocks) < TINY.blocks
-    assert [one.word for one in RecordAnalysis(partial).verdicts].count("UNDECIDED") == 2
+    analysis = RecordAnalysis(partial)
+    assert {untested(analysis[task.name, "numpy:tuned"]) for task in TASKS} == {
+        f"{len(partial.blocks)} of {TINY.blocks} blocks were measured; a test needs {FEWEST_BLOCKS}"
+    }
     finished = resume(tmp_path / "broken", progress=stop)
     assert cells(finished) == cells(whole[1])
     assert whole[1].resumptions == ()
@@ -225,7 +228,7 @@ def test_a_session_that_is_killed_again_and_again_is_finished_to_the_same_cells(
             time.sleep(rng.uniform(0.6, 2.5))
             workers = psutil.Process(process.pid).children(recursive=True)
             process.send_signal(signal.SIGKILL)
-        _, alive = psutil.wait_procs(workers, timeout=10)
+        _, alive = psutil.wait_procs(workers, timeout=60)
         assert not alive  # whoever was left alone has ended
     finished = resume(tmp_path) if RunFolder(tmp_path).begun else run(tmp_path, "numpy", "numpy:tuned")
     blocks = Counter((index, task) for index, _, task, *_ in cells(finished))

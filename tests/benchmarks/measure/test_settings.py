@@ -170,7 +170,8 @@ def bent(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_a_compiler_that_is_switched_off_from_outside_is_on_in_workers(bent: Record) -> None:
     cold = next(cold for cold in bent.colds if cold.lane == "jax:tuned")
     assert cold.programs_compiled
-    assert RecordAnalysis(bent)["two", "jax:tuned"].row.verdict.word == "BASELINE"
+    lane = RecordAnalysis(bent)["two", "jax:tuned"]
+    assert (lane.invalid, lane.failed) == (None, None)
     assert bent.plan.unset.keys() >= {"JAX_DISABLE_JIT", "TORCHDYNAMO_DISABLE", "TORCH_COMPILE_DISABLE"}
     assert not bent.plan.unset.keys() & bent.plan.environment.settings.keys()
 

@@ -33,7 +33,6 @@ def test_too_few_blocks_have_no_interval() -> None:
     alone = Interval(value=0.5, low=0.0, high=math.inf)
     assert figures.timing(alone) == "500 ms ±?"
     assert figures.between(alone) == "0.5 [too few blocks]"
-    assert figures.steps(alone, "too few blocks") == "0.5 [too few blocks]"
 
 
 def test_however_wide_an_interval_is_the_value_keeps_a_digit() -> None:

@@ -232,8 +232,8 @@ def test_names_are_text_wherever_they_stand() -> None:
 def test_one_block_has_no_interval_and_no_verdict() -> None:
     text = page(record({"jax": [0.5]}))
     assert "±?" in text
-    assert "no ratio" in text
-    assert "UNDECIDED: 1 of 1 blocks were measured; a test needs 2" in text
+    assert "too few blocks" in text
+    assert "UNDECIDED: 1 of 1 blocks were measured; a test needs 4" in text
 
 
 # --- the first screen -----------------------------------------------------------------------------
