@@ -166,8 +166,7 @@ def of_tasks(
     }
     alone["plan"] = plan.model_copy(update=changes)
     alone["blocks"] = tuple(of_these(block, names) for block in blocks)
-    if hasattr(record, "resumptions"):  # those of the long run; records of version 1 have none
-        alone["resumptions"] = ()
+    alone["resumptions"] = ()  # those of the long run
     return record.model_copy(update=alone)
 
 

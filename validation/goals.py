@@ -54,9 +54,10 @@ def aa(rows: Sequence[Row]) -> Iterator[Goal]:
         sessions = [row for row in rows if row["effort"] == effort]
         idle = [row for row in sessions if row["condition"] == "idle"]
         verdicts, copies = pooled(sessions), f"copies, {effort}"
-        yield few_false(copies, verdicts["FASTER"] + verdicts["SLOWER"], decisions(verdicts))
+        false, decided = verdicts["FASTER"] + verdicts["SLOWER"], decisions(verdicts)
+        yield few_false(copies, false, decided, excluded(false, decided))
         if effort == "quick":
-            yield at_least_so_many(f"{copies}: at least {LIVE:,} decided verdicts", decisions(verdicts), LIVE)
+            yield at_least_so_many(f"{copies}: at least {LIVE:,} decided verdicts", decided, LIVE)
         yield from enough_decided(copies, effort, [row for row in idle if row["tasks"] == "small"])
         unstable, of_idle = pooled(idle)["UNSTABLE"], pooled(idle).total()
         text, share = f"{copies}: UNSTABLE at most 5% when idle", unstable / max(1, of_idle)
@@ -67,17 +68,21 @@ def aa(rows: Sequence[Row]) -> Iterator[Goal]:
         yield none_of(text, barred, f"{barred} of {verdicts.total():,}")
 
 
-def few_false(copies: str, false: int, decided: int) -> Goal:
-    """At most one in 1,000, by the count; beside it the rate that independent ones exclude at the 5% level."""
-    reached = f"{false} in {decided:,}"
-    if decided:
-        most = stats.binomtest(false, decided, alternative="less").proportion_ci(0.95).high
-        reached += f" (if verdicts were independent: below {1000 * most:.3g} in 1,000)"
+def few_false(copies: str, false: int, decided: int, beside: str) -> Goal:
+    """At most one in 1,000, by the count, with what is said of that count."""
     return Goal(
         f"{copies}: at most 1 false FASTER or SLOWER in 1,000 decided verdicts",
-        reached,
+        f"{false} in {decided:,}{beside}",
         decided > 0 and false <= FALSE_PER_DECIDED * decided,
     )
+
+
+def excluded(false: int, decided: int) -> str:
+    """The rate of mistakes that so many independent verdicts would exclude at the 5% level, behind a count."""
+    if not decided:
+        return ""
+    most = stats.binomtest(false, decided, alternative="less").proportion_ci(0.95).high
+    return f" (if verdicts were independent: below {1000 * most:.3g} in 1,000)"
 
 
 def enough_decided(copies: str, effort: str, rows: Sequence[Row]) -> Iterator[Goal]:
@@ -95,10 +100,8 @@ def permuted(rows: Sequence[Row]) -> Iterator[Goal]:
     for design in dict.fromkeys(row["design"] for row in rows):
         copies = [row for row in rows if (row["design"], row["truth"]) == (design, IDENTICAL)]
         false, decided = (sum(row[key] for row in copies) for key in ("false", "decided"))
-        rate = f"{1000 * false / max(1, decided):.2g} in 1,000"
-        text = f"relabeled copies, {design}: at most 1 false FASTER or SLOWER in 1,000 decided verdicts"
-        met = decided > 0 and false <= FALSE_PER_DECIDED * decided
-        yield Goal(text, f"{false} in {decided:,} ({rate})", met)
+        rate = f" ({1000 * false / max(1, decided):.2g} in 1,000)"
+        yield few_false(f"relabeled copies, {design}", false, decided, rate)
     for truth in dict.fromkeys(row["truth"] for row in rows if row["truth"] != IDENTICAL):
         at_margin = [row for row in rows if row["truth"] == truth]
         wrong, families = (sum(row[key] for row in at_margin) for key in ("families_wrong", "families"))

@@ -280,9 +280,7 @@ def look_of(record: AnyRecord) -> Look:
     effort, blocks = record.plan.effort, len(record.blocks)
     if not blocks:
         return ONLY
-    seen = [
-        gone_on.blocks for gone_on in getattr(record, "resumptions", ()) if gone_on.blocks < effort.blocks
-    ]
+    seen = [gone_on.blocks for gone_on in record.resumptions if gone_on.blocks < effort.blocks]
     return Look.at(blocks, (*effort.looks, *seen), effort.blocks)
 
 
