@@ -14,6 +14,7 @@ from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.measure.exclusive import made_folder
 from samestep.benchmarks.measure.options import Options
 from samestep.benchmarks.measure.request import choose_device, resolve
+from tests.helpers.lanes import NEEDS_TORCH
 from tests.helpers.records import plan
 
 NUMPY = ("numpy",)
@@ -82,7 +83,7 @@ def test_a_device_that_is_not_here_is_one_line(given: str, line: str) -> None:
     assert str(caught.value) == line
 
 
-@pytest.mark.skipif(bool(backends.missing("torch")), reason="torch is not here")
+@NEEDS_TORCH
 def test_a_lane_for_devices_that_are_not_here_is_no_default_and_has_a_reason() -> None:
     if backends.missing("torch:tf32") is None:
         pytest.skip("there is a GPU here")
@@ -92,14 +93,14 @@ def test_a_lane_for_devices_that_are_not_here_is_no_default_and_has_a_reason() -
         resolve(Options(lane=("torch:tf32",)), race=False)
 
 
-@pytest.mark.skipif(bool(backends.missing("torch")), reason="torch is not here")
+@NEEDS_TORCH
 def test_a_chosen_lane_brings_the_default_baseline() -> None:
     request = resolve(Options(lane=NUMPY, task=("lesson",)))
     assert (request.lanes, request.baseline) == (("numpy", "torch"), "torch")
     assert resolve(Options(lane=NUMPY, task=("lesson",)), race=False).lanes == NUMPY
 
 
-@pytest.mark.skipif(bool(backends.missing("torch")), reason="torch is not here")
+@NEEDS_TORCH
 def test_a_race_of_the_baseline_alone_is_no_answer_to_whoever_named_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
