@@ -180,7 +180,8 @@ def test_batches_follow_the_order_and_keep_the_partial_one(lane: backends.Backen
 @pytest.mark.parametrize("rates", [-1, 1])
 def test_another_number_of_learning_rates_than_batches_is_refused(lane: backends.Backend, rates: int) -> None:
     x, y, start = numbers(PLAIN)
-    order, given = PLAIN.row_order(ROWS, 0), np.full(-(-ROWS // BATCH) + rates, 0.01)
+    order, rate = PLAIN.row_order(ROWS, 0), np.float32(PLAIN.optimizer.learning_rate)
+    given = np.full(-(-ROWS // BATCH) + rates, rate)
     with lane.precision("float32"):
         state, data = lane.init(PLAIN, params=start), (lane.put(x), lane.put(y))
         with pytest.raises(ValueError, match=r"learning rates for|zip\(\) argument"):

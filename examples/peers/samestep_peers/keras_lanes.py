@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from samestep.backends.interface import Arrays, Batch, Host, RowOrder, Trace, Traits
+from samestep.backends.interface import Arrays, Batch, Host, RowOrder, Trace, Traits, check_rates
 from samestep.backends.spec import Task
 
 from .fit_lane import FitLane, more_than_plain, one_rate, start_of
@@ -184,6 +184,7 @@ class KerasLane(FitLane[KerasState]):
         watchers: Sequence[Any] = (),
     ) -> tuple[KerasState, Any]:
         """model.fit over the rows in their order; `watchers`: more callbacks."""
+        check_rates(row_order, batch_size, learning_rates)
         (x, y), (model, _, losses) = data, state.program
         self.give(state)
         model.optimizer.learning_rate = one_rate(learning_rates)

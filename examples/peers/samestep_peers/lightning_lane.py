@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader, TensorDataset
 
-from samestep.backends.interface import Arrays, Batch, Host, RowOrder, Trace, Traits
+from samestep.backends.interface import Arrays, Batch, Host, RowOrder, Trace, Traits, check_rates
 from samestep.backends.spec import Task
 from samestep.backends.torch_backend import TorchBackend, TorchState
 
@@ -124,6 +124,7 @@ class LightningLane(TorchBackend):
     def epoch(
         self, state: LightningState, data: Batch, row_order: RowOrder, batch_size: int, learning_rates: Host
     ) -> tuple[LightningState, list[Tensor]]:
+        check_rates(row_order, batch_size, learning_rates)
         module, trainer = state.module, state.trainer
         module.losses, module.learning_rates = [], learning_rates.tolist()
         loader = DataLoader(TensorDataset(*data), batch_size=batch_size, sampler=row_order.tolist())
