@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from . import spec
 from .spec import Task
 from .torch_backend import build_layer
-from .torch_private import while_loop
+from .torch_private import loop_options, while_loop
 
 Buffers: TypeAlias = list[Tensor | None]  # None before the first step
 NARROW = 64  # inputs up to which a call costs more than it saves
@@ -39,7 +39,7 @@ def programs(task: Task, loss: nn.Module, device: str) -> TorchPrograms:
     epoch, trace = (train(task.optimizer, gradients_and_loss, traced=traced) for traced in (False, True))
     loop = None
     if has_loop(device) and not is_wide(inputs(task)):
-        loop = compiled(task, train_loop(task.optimizer, gradients_and_loss), cpp_wrapper=True)
+        loop = compiled(task, train_loop(task.optimizer, gradients_and_loss), **loop_options())
     return TorchPrograms(compiled(task, epoch), compiled(task, trace), loop)
 
 
@@ -181,9 +181,9 @@ def train_loop(
     return advance
 
 
-def compiled(task: Task, function: Callable[..., Any], *, cpp_wrapper: bool = False) -> Callable[..., Any]:
-    """The function through torch.compile, as one graph with fixed shapes; with `cpp_wrapper` all of it is C++."""
-    options: dict[str, Any] = {"cpp_wrapper": cpp_wrapper, "guard_filter_fn": argument_guards(function)}
+def compiled(task: Task, function: Callable[..., Any], **given: Any) -> Callable[..., Any]:
+    """The function through torch.compile, as one graph with fixed shapes; `given`: further options of it."""
+    options: dict[str, Any] = {"cpp_wrapper": False, "guard_filter_fn": argument_guards(function), **given}
     # Long rows are gathered one batch at a time: in one fused loop, batches would push each other out of cache.
     if is_wide(inputs(task)):
         options["cpp.max_horizontal_fusion_size"] = 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -61,6 +63,24 @@ def test_an_epoch_of_several_calls_takes_every_step_with_its_own_rate(
     np.testing.assert_allclose(losses, each, rtol=1e4 * np.finfo(float).eps)
     for part, value in expected.items():
         np.testing.assert_allclose(params[part], value, rtol=1e4 * np.finfo(float).eps, err_msg=part)
+
+
+def test_no_header_of_the_loop_is_read_again_by_every_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch asks for one to compile beforehand where it may, also when a cache has the program."""
+    from torch._inductor import codecache
+    from torch._inductor.utils import fresh_cache
+
+    asked, ask = list[str](), codecache._precompile_header
+
+    def note(header: str, *command: Any, **options: Any) -> str:
+        asked.append(header)
+        return ask(header, *command, **options)
+
+    monkeypatch.setattr(codecache, "_precompile_header", note)
+    with fresh_cache():
+        ends(backends.load("torch:fused"), line(OPTIMIZERS["plain"]))
+    assert asked, "the partial batch has kernels of its own"
+    assert not [header for header in asked if "cpp_wrapper" in header]
 
 
 def test_a_lane_without_the_loop_is_proven_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,3 +51,18 @@ def test_a_lane_without_the_loop_says_so(monkeypatch: pytest.MonkeyPatch) -> Non
     assert kind("cpu").traits == kind.traits
     monkeypatch.setattr(torch_programs, "while_loop", None)
     assert kind("cpu").traits.compiled == "10 steps"
+
+
+def test_the_locked_version_knows_the_options_of_the_loop() -> None:
+    from torch._inductor import config
+
+    from samestep.backends.torch_private import loop_options
+
+    options = loop_options()
+    assert options["cpp_wrapper"] is True
+    assert options["cpp_cache_precompile_headers"] is False
+    known = config.get_config_copy()
+    assert options.keys() <= known.keys()
+    assert {name: type(value) for name, value in options.items()} == {
+        name: type(known[name]) for name in options
+    }
