@@ -11,6 +11,7 @@ import queue
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle, islice
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -205,22 +206,52 @@ def machine_limits(
     `lanes`: one of each framework. What could not be measured has a reason instead.
     """
     reasons: dict[str, str] = {}
-    environment = worker_environment(
-        threads=threads, cpus=allowed_cpus()[-1:], device=Device("cpu"), cache=folder.warm, rng=rng
-    )
-    rates, calls = [], []
+
+    def environment(cpu: int) -> dict[str, str]:
+        return worker_environment(
+            threads=threads, cpus=[cpu], device=Device("cpu"), cache=folder.warm, rng=rng
+        )
+
+    cpus, rates = allowed_cpus(), []
     for index, work in enumerate(works):
         with WorkerPool(limits.memory) as pool, _noted(reasons, work.task.name):
-            worker = pool.start(environment)
+            worker = pool.start(environment(cpus[-1]))
             reply = worker.ask("roofline_limits", limit=limits.start, folder=str(folder.work(index)))
             rates.append(described(RooflineLimits, "roofline_limits", {"task": work.task.name, **reply}))
-    for framework, lane in lanes.items():
-        with WorkerPool(limits.memory) as pool, _noted(reasons, framework):
-            worker = pool.start(environment)
-            worker.ask("open", limit=limits.start, lane=lane, device="cpu")
-            if reply := worker.ask("dispatch", limit=limits.start):
-                calls.append(described(Dispatch, "dispatch", {"framework": framework, **reply}))
-    return MachineLimits(ceilings=tuple(rates), dispatches=tuple(calls), reasons=reasons)
+    environments = [environment(cpu) for cpu in islice(cycle(reversed(cpus)), len(lanes))]
+    calls = cheapest_calls(lanes, environments, list(cpus[-1:]) if threads == "one" else [], limits, reasons)
+    return MachineLimits(ceilings=tuple(rates), dispatches=calls, reasons=reasons)
+
+
+def cheapest_calls(
+    lanes: Mapping[str, str],
+    environments: Sequence[dict[str, str]],
+    cpus: list[int],
+    limits: WorkerLimits,
+    reasons: dict[str, str],
+) -> tuple[Dispatch, ...]:
+    """Each framework's cheapest call, on these CPUs, or its reason among the others.
+
+    They are imported side by side; while one is timed, the workers of the others are stopped.
+    """
+    workers, calls = dict[str, Worker](), []
+    with ThreadPoolExecutor(max(1, len(lanes))) as threads, WorkerPool(limits.memory) as pool:
+
+        def start(framework: str, environment: dict[str, str]) -> None:
+            with _noted(reasons, framework), contextlib.ExitStack() as failed:
+                worker = failed.enter_context(contextlib.closing(pool.start(environment)))
+                worker.ask("open", limit=limits.start, lane=lanes[framework], device="cpu")
+                worker.ask("pin", limit=limits.start, cpus=cpus)
+                worker.pause()
+                failed.pop_all()
+                workers[framework] = worker
+
+        list(threads.map(start, lanes, environments))
+        for framework in [name for name in lanes if name in workers]:
+            with _noted(reasons, framework), contextlib.closing(workers[framework]) as worker:
+                if reply := worker.ask("dispatch", limit=limits.start):
+                    calls.append(described(Dispatch, "dispatch", {"framework": framework, **reply}))
+    return tuple(calls)
 
 
 @contextlib.contextmanager

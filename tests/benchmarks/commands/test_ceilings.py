@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from samestep.benchmarks import cli
@@ -19,6 +20,7 @@ from samestep.benchmarks.measure.exclusive import made_folder
 from samestep.benchmarks.measure.folder import MachineLimits, RunFolder
 from samestep.benchmarks.measure.options import Options
 from samestep.benchmarks.measure.preparation import machine_limits, measure_limits
+from samestep.benchmarks.measure.process import Worker
 from samestep.benchmarks.measure.request import resolve
 from samestep.benchmarks.report import formatting as fmt
 from samestep.benchmarks.report import limits_tables
@@ -127,6 +129,32 @@ def test_what_cannot_be_measured_is_named(tmp_path: Path) -> None:
     assert [call.framework for call in found.dispatches] == ["numpy"]
     assert "FileNotFoundError" in found.reasons[works[0].task.name]
     assert "no_such_module" in found.reasons["other"]
+
+
+def test_calls_of_all_frameworks_are_measured_in_their_order_each_while_the_others_are_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever of them was imported first."""
+    lanes: dict[str, str] = {name: name for name in ("torch", "numpy", "jax") if name in LANES}
+    workers, stopped, ask = list[Worker](), list[int](), Worker.ask
+
+    def watched(self: Worker, verb: str, **arguments: Any) -> dict[str, Any]:
+        if verb == "open":
+            workers.append(self)
+        if verb == "dispatch":
+            others = [worker.pid for worker in workers if worker is not self and not worker.pipe.closed]
+            states = [psutil.Process(pid).status() for pid in others]
+            assert set(states) <= {psutil.STATUS_STOPPED}
+            stopped.append(len(states))
+        return ask(self, verb, **arguments)
+
+    monkeypatch.setattr(Worker, "ask", watched)
+    rng = np.random.default_rng(0)
+    found = machine_limits(RunFolder(tmp_path), (), lanes, "one", WorkerLimits(), rng)
+    assert [call.framework for call in found.dispatches] == list(lanes)
+    assert all(call.seconds > 0 for call in found.dispatches)
+    assert not found.reasons
+    assert stopped == list(reversed(range(len(lanes))))  # those that are still to come
 
 
 def test_a_race_on_an_accelerator_has_no_ceilings_of_the_cpu(tmp_path: Path) -> None:
