@@ -21,6 +21,7 @@ from pathlib import Path
 VENV = Path(".venv")
 PYTHON = VENV / "bin" / "python"
 LOG = VENV / "install.log"
+OWN = ("backends", "benchmarks", "samestep")  # samestep has links to the others, which are not followed
 LINES = 15  # of the log that are shown after an error
 OLDEST = (3, 11)
 NEXT = {
@@ -78,34 +79,33 @@ def main() -> int:
         print(NEXT[options.next], flush=True)
     steps = [(["-r", lock], lock)]
     if not options.tests:
-        steps.append((["--no-deps", "--editable", "."], "samestep"))
+        # the locked setuptools builds, and not another one that is fetched for it
+        steps.append((["--no-deps", "--no-build-isolation", "--editable", "."], "samestep"))
     for arguments, name in steps:
         if run([*installer(uv), *arguments], LOG, name):
             print(*LOG.read_text(errors="replace").splitlines()[-LINES:], sep="\n", file=sys.stderr)
             return fail(f"{name} could not be installed; all that was said is in {LOG}")
+    if os.environ.get("PYTHONDONTWRITEBYTECODE"):
+        run(bytecode(), None, "bytecode")  # without it all runs too: what cannot be compiled is none of ours
     print(f"ready after {time.monotonic() - begin:.0f} s", flush=True)
     return 0
 
 
 def installer(uv: str | None) -> list[str | Path]:
-    """The command that installs with uv, or with pip.
-
-    Bytecode takes half a minute, and Python keeps what it compiles by itself. Where it is told to write none, as
-    in many containers, all is compiled here: else every process of a run compiles its framework, for seconds.
-    """
-    is_kept = not os.environ.get("PYTHONDONTWRITEBYTECODE")
+    """The command that installs with uv, or with pip; it compiles nothing."""
     if uv:
-        return [
-            uv,
-            "pip",
-            "install",
-            "--quiet",
-            *([] if is_kept else ["--compile-bytecode"]),
-            "--python",
-            PYTHON,
-        ]
-    compiling = ["--no-compile"] if is_kept else []
-    return [PYTHON, "-m", "pip", "install", "--quiet", *compiling, "--disable-pip-version-check"]
+        return [uv, "pip", "install", "--quiet", "--python", PYTHON]
+    return [PYTHON, "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]
+
+
+def bytecode() -> list[str | Path]:
+    """The command that compiles what is installed, and this package, on all CPUs.
+
+    Python keeps what it compiles by itself. Where it is told to write none, as in many containers, every process
+    of a run would compile its framework, for seconds, and what it imports of this package. Nobody imports tests.
+    """
+    folders = [*sorted(VENV.glob("lib/python*/site-packages")), *map(Path, OWN)]
+    return [PYTHON, "-m", "compileall", "-qq", "-j", "0", "-x", r"[/\\]tests[/\\]", *folders]
 
 
 def pip_settings() -> set[str]:

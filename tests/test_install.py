@@ -52,13 +52,35 @@ def test_the_locks_hold_each_package_once() -> None:
     assert {"torch", "jax", "flax", "optax", "numpy", "pytest-benchmark"} <= names["requirements.lock"]
 
 
-def test_bytecode_is_made_where_python_may_not_keep_it(
-    install: ModuleType, monkeypatch: pytest.MonkeyPatch
+def test_no_installer_compiles_by_itself(install: ModuleType) -> None:
+    assert "--no-compile" in install.installer(None)
+    assert "--compile-bytecode" not in install.installer("uv")
+
+
+@pytest.mark.slow
+def test_bytecode_is_made_of_what_is_installed_and_of_this_package(
+    install: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for value, is_kept in (("", True), ("1", False)):
-        monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", value)
-        assert ("--no-compile" in install.installer(None)) == is_kept
-        assert ("--compile-bytecode" in install.installer("uv")) != is_kept
+    """Also where Python may keep none; it is what Python looks for, below a link too."""
+    site = tmp_path / ".venv/lib/python3.11/site-packages"
+    for name in (".venv/bin", "backends", "benchmarks", "samestep", "validation"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "samestep/backends").symlink_to("../backends")
+    for module in (site / "other/code.py", site / "other/tests/code.py", tmp_path / "backends/code.py"):
+        module.parent.mkdir(parents=True, exist_ok=True)
+        module.write_text("x = 1\n", encoding="utf-8")
+    (site / "other/template.py").write_text("this is {{ no }} Python\n", encoding="utf-8")
+    (tmp_path / install.PYTHON).symlink_to(sys.executable)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.delenv("PYTHONPYCACHEPREFIX", raising=False)  # where tests keep theirs
+    monkeypatch.setattr(sys, "pycache_prefix", None)
+    install.run(install.bytecode(), None, "bytecode")
+    cached = Path(importlib.util.cache_from_source("samestep/backends/code.py"))
+    assert cached.exists()
+    found = {path.relative_to(tmp_path) for path in tmp_path.rglob("*.pyc")}
+    assert {path.parent.parent for path in found} >= {Path("backends"), site.relative_to(tmp_path) / "other"}
+    assert not [path for path in found if "tests" in path.parts or path.name.startswith("template")]
 
 
 @pytest.mark.slow
