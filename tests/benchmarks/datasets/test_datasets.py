@@ -20,7 +20,7 @@ LESSON = Synthetic(rows=1000, held_out=250, features=2, weights=(2.0, -3.4), bia
 
 def test_importing_reads_nothing_and_imports_no_data_library():
     program = (
-        "import sys, benchmarks.datasets, benchmarks.tasks, benchmarks.accuracy; "
+        "import sys; from samestep.benchmarks import accuracy, datasets, tasks; "
         "heavy = ('duckdb', 'charset_normalizer', 'narwhals', 'sklearn', 'pandas', 'torch', 'jax'); "
         "print([m for m in heavy if m in sys.modules])"
     )

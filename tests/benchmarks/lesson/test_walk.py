@@ -321,8 +321,7 @@ def test_other_batches(batch_size: int) -> None:
 
 @pytest.mark.slow
 def test_importing_the_lesson_imports_no_framework() -> None:
-    code = (
-        "import sys, benchmarks.lesson; print(sorted({'torch', 'jax', 'flax', 'optax'} & set(sys.modules)))"
-    )
+    heavy = {"torch", "jax", "flax", "optax"}
+    code = f"import sys, samestep.benchmarks.lesson; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
