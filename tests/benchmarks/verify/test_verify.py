@@ -327,7 +327,7 @@ def test_what_no_check_can_notice(document: dict[str, Any], consistent: bool) ->
         next(each for each in slices if each["twin"])["elapsed_ns"] += 1
     for each in slices if consistent else []:
         each["elapsed_ns"] *= 2
-        for name in ("cpu_ns", "span_ns", "outside_ns", "outside_cpu_ns"):
+        for name in ("cpu_ns", "span_ns", "steal_ns", "outside_ns", "outside_cpu_ns"):
             each[name] *= 2
     for entry in document["benchmarks"] if consistent else []:
         stats = entry["stats"]
