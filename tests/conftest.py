@@ -22,11 +22,18 @@ def pytest_configure() -> None:
     """A shell starts what it runs in the background with Ctrl-C ignored, and so would be all that tests start."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     keep_bytecode()
+    for name in (
+        "FORCE_COLOR",
+        "PY_COLORS",
+    ):  # whose colors would stand between the words that tests look for
+        os.environ.pop(name, None)
     # how long an example takes says nothing on a machine that does other things
     settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("untimed")
     # pytest-benchmark switches itself off where it sees these; the sessions of tests are to see nothing of ours
     if worker := os.environ.pop("PYTEST_XDIST_WORKER", None):
+        # Numba locks nothing: processes that compile at once can give two programs one name in a cache they share
+        os.environ["NUMBA_CACHE_DIR"] = str(Path(sys.prefix, "numba", worker))
         take_cpus(int(worker.removeprefix("gw")), int(os.environ.pop("PYTEST_XDIST_WORKER_COUNT")))
 
 
