@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +34,11 @@ def pressed(command: str, after: float, folder: Path) -> tuple[bool, int, str, s
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     words = [sys.executable, "-m", "samestep", command, *JOBS[command]]
     with subprocess.Popen(words, cwd=folder, text=True, start_new_session=True, **pipes) as process:
-        time.sleep(after)
-        started = hears(process.pid, signal.SIGTERM)  # Python itself has no handler for that
-        if process.poll() is None:
+        try:
+            process.wait(after)
+            started = True  # and ended before that moment
+        except subprocess.TimeoutExpired:
+            started = hears(process.pid, signal.SIGTERM)  # Python itself has no handler for that
             os.killpg(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=120)
     return started, process.returncode, out, err, left_of(process.pid)
