@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -51,8 +52,11 @@ def test_a_machine_that_stays_too_busy_is_said(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("size", [5_000, 12_345, 1_000_000])
 def test_reading_is_no_slower_than_one_product_with_its_call(size: int) -> None:
     a = np.ones(size, np.float32)
-    both = [(limits.read_rate(a), a.nbytes / limits.best_time(lambda: np.dot(a, a))) for _ in range(5)]
-    rates, with_calls = zip(*both, strict=True)  # in turn: what slows the machine meets both
+    rates, with_calls, end = [0.0], [0.0], time.monotonic() + limits.SECONDS
+    # in turn, and on while others slow the machine
+    while len(rates) <= 5 or (max(rates) <= 0.9 * max(with_calls) and time.monotonic() < end):
+        rates.append(limits.read_rate(a))
+        with_calls.append(a.nbytes / limits.best_time(lambda: np.dot(a, a)))
     assert max(rates) > 0.9 * max(with_calls)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -35,13 +36,18 @@ def prepared(folder: Path) -> work.TaskFiles:
     return work.read(folder)
 
 
+def calmest(run: TimedWork) -> dict[str, Any]:
+    """The breakdown with the shortest run, of several: in the others something else may have had the CPU."""
+    return min((phase_breakdown(run) for _ in range(9)), key=lambda found: found["run_s"])
+
+
 @given(st.fixed_dictionaries(dict.fromkeys(LOOPS, POSITIVE)))
 def test_phases_add_up_to_the_run(took: dict[str, float]) -> None:
     assert sum(differences(took)) == pytest.approx(took["run"], abs=1e-15)
 
 
 def test_a_lane_that_takes_steps_is_taken_apart(tmp_path: Path) -> None:
-    found = phase_breakdown(TimedWork(backends.load("numpy"), prepared(tmp_path)))
+    found = calmest(TimedWork(backends.load("numpy"), prepared(tmp_path)))
     assert tuple(found["phases"]) == PHASES
     assert sum(found["phases"].values()) == pytest.approx(found["run_s"])
     assert found["reason"] == ""
@@ -60,7 +66,7 @@ class SlowUpdate(NumpyTuned):
 
 
 def test_extra_work_shows_in_its_own_phase(tmp_path: Path) -> None:
-    phases = phase_breakdown(TimedWork(SlowUpdate(), prepared(tmp_path)))["phases"]
+    phases = calmest(TimedWork(SlowUpdate(), prepared(tmp_path)))["phases"]
     assert phases["update"] > 2 * max(time for name, time in phases.items() if name != "update")
 
 
