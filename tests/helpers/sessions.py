@@ -13,7 +13,7 @@ from samestep.benchmarks.parity.workload import initial_parameters
 from samestep.benchmarks.record import Effort, Record
 
 TINY = Effort(name="tiny", blocks=2, rounds=(2, 2), slice_ms=1.0, controls=2)
-LIMITS = WorkerLimits(slice=8.0, memory=300 << 20)
+LIMITS = WorkerLimits(memory=300 << 20)
 SEVERAL = TINY.model_copy(update={"slice_ms": 5.0})  # runs in a slice, also on a slow machine
 TASKS = [
     Task(

@@ -16,6 +16,7 @@ from validation.trap_lanes import EXPECTED, WITHOUT_GAIN
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
+SOON = LIMITS.model_copy(update={"slice": 8.0})  # one of the lanes hangs, and is waited for
 # those of a compiler need more memory than these workers have, and are tried with the settings
 TRAPS = {name: expected for name, expected in EXPECTED.items() if not name.endswith("SwitchedOff")}
 
@@ -31,7 +32,7 @@ def trapped(tmp_path_factory: pytest.TempPathFactory) -> Record:
     folder = tmp_path_factory.mktemp("trapped")
     # slices so long that clocks of half the speed stand out beside what other programs do to single messages
     effort = TINY.model_copy(update={"slice_ms": 5.0})
-    return measure(requested(folder, *lanes, tasks=tuple(TASKS[:1]), effort=effort), limits=LIMITS)
+    return measure(requested(folder, *lanes, tasks=tuple(TASKS[:1]), effort=effort), limits=SOON)
 
 
 @pytest.fixture(scope="module")
