@@ -1,7 +1,7 @@
 """Fail when a test was skipped whose name and reason match no line of the allowed list.
 
-Usage: skips.py ALLOWED JUNIT_XML... A line of ALLOWED is a regular expression over "module::test: reason". Of a module
-that is skipped as a whole pytest says no more there than "collection skipped": its reason stands in the text.
+Usage: skips.py ALLOWED JUNIT_XML... A line of ALLOWED is a regular expression over "module::test: reason".
+Of a module that is skipped as a whole pytest says "collection skipped" there, and its reason in the text.
 """
 
 import re
