@@ -75,18 +75,24 @@ def test_an_unknown_device_is_refused() -> None:
         backends.load("numpy", "cuda")
 
 
-def test_a_missing_framework_is_a_reason_and_not_an_error() -> None:
-    """torch and jax hidden from the import system, as where they are not installed."""
-    hidden = (
-        "import sys; from samestep import backends\n"
+def hidden(*frameworks: str) -> str:
+    """Code that hides frameworks from the import system, as where they are not installed."""
+    return (
+        "import sys\n"
         "class Hide:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.partition('.')[0] in ('torch', 'jax', 'numba'):\n"
+        f"        if name.partition('.')[0] in {frameworks}:\n"
         "            raise ImportError(f'No module named {name!r}')\n"
         "sys.meta_path.insert(0, Hide())\n"
+    )
+
+
+def test_a_missing_framework_is_a_reason_and_not_an_error() -> None:
+    code = (
+        f"from samestep import backends\n{hidden('torch', 'jax', 'numba')}"
         "print(*[backends.missing(name) for name in ('torch', 'jax:fused', 'numba', 'numpy')], sep='|')"
     )
-    torch, jax, numba, numpy = python(hidden).strip().split("|")
+    torch, jax, numba, numpy = python(code).strip().split("|")
     assert "pip install 'samestep[torch]'" in torch
     assert "pip install 'samestep[jax]'" in jax
     assert "pip install 'samestep[numba]'" in numba
@@ -136,7 +142,8 @@ def test_a_signal_during_an_import_is_no_fault_of_the_lane() -> None:
 @pytest.mark.skipif(backends.missing("jax") is not None, reason="needs jax")
 @pytest.mark.parametrize("platforms", ["cuda", "nowhere", "cpu,nowhere"])
 def test_platforms_that_are_not_there_are_a_reason(platforms: str) -> None:
-    code = (
+    """The other frameworks, which take no part in it, take their time to import."""
+    code = hidden("torch", "numba") + (
         f"import os; os.environ['JAX_PLATFORMS'] = {platforms!r}\n"
         "from samestep import backends\n"
         "from samestep.benchmarks.commands import list as listing\n"

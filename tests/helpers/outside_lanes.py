@@ -37,6 +37,12 @@ def pip_install(example: Path, folder: Path) -> Path:
     return site
 
 
+def hide_frameworks(folder: Path) -> None:
+    """Modules in whose place frameworks cannot be imported, where the folder is in the path."""
+    for name in ("torch", "jax", "numba"):
+        (folder / f"{name}.py").write_text("raise ImportError('not installed')\n")
+
+
 def python_path(*folders: Path) -> str:
     """PYTHONPATH with more folders before what is in it."""
     return os.pathsep.join([*map(str, folders), *filter(None, [os.environ.get("PYTHONPATH")])])

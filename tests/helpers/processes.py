@@ -33,6 +33,8 @@ SMOKE = (
     "--baseline",
     "numpy",
 )
+# the same where one lane shows all that there is to see
+ONE_LANE = ("--effort", "smoke", "--task", "lesson", "--lane", "numpy", "--baseline", "numpy")
 
 
 def side_by_side(call: Callable[..., T], arguments: Iterable[tuple[Any, ...]]) -> list[T]:

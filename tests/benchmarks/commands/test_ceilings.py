@@ -25,7 +25,7 @@ from samestep.benchmarks.measure.request import resolve
 from samestep.benchmarks.report import formatting as fmt
 from samestep.benchmarks.report import limits_tables
 from tests.helpers.lanes import LANES
-from tests.helpers.outside_lanes import python_path
+from tests.helpers.outside_lanes import hide_frameworks, python_path
 from tests.helpers.records import plan
 
 pytestmark = pytest.mark.slow
@@ -81,8 +81,7 @@ def test_units(value: float, what: str, words: str) -> None:
 
 
 def test_a_framework_that_is_not_here_is_named_and_json_is_data(tmp_path: Path) -> None:
-    for name in ("torch", "jax", "numba"):
-        (tmp_path / f"{name}.py").write_text("raise ImportError('not installed')\n")
+    hide_frameworks(tmp_path)
     command = [
         sys.executable,
         "-m",

@@ -19,7 +19,7 @@ from samestep.benchmarks.measure import BenchmarkRun, measure, resume
 from samestep.benchmarks.measure.exclusive import made_folder
 from samestep.benchmarks.measure.folder import RunFolder
 from samestep.benchmarks.measure.run_lock import locked
-from tests.helpers.processes import ONLY, SMOKE, run_pytest
+from tests.helpers.processes import ONE_LANE, ONLY, run_pytest
 from tests.helpers.processes import samestep as command
 from tests.helpers.records import plan
 from tests.helpers.sessions import requested
@@ -94,7 +94,7 @@ def test_every_way_in_is_refused_and_changes_nothing(
 
 @pytest.mark.slow
 def test_of_two_new_runs_one_goes_on(tmp_path: Path) -> None:
-    line = [sys.executable, "-m", "samestep", "compare", *SMOKE, "--out", "run"]
+    line = [sys.executable, "-m", "samestep", "compare", *ONE_LANE, "--out", "run"]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     both = [subprocess.Popen(line, cwd=tmp_path, text=True, **pipes) for _ in range(2)]
     said = [process.communicate(timeout=300) for process in both]
