@@ -171,28 +171,35 @@ def test_nothing_survives_a_guard_that_is_stopped(monkeypatch: pytest.MonkeyPatc
 COORDINATOR = """
 import sys
 from tests.benchmarks.measure.test_process import Worker, do_deed, environment
-worker = Worker(environment(sys.argv[1]), memory=1 << 30)
-do_deed(worker)
-print(worker.tree.mark, flush=True)
-worker.ask("pin", limit=60, cpus=[])
+workers = []
+for deed in sys.argv[1:]:
+    workers.append(Worker(environment(deed), memory=1 << 30))
+    do_deed(workers[-1])
+    print(workers[-1].tree.mark, flush=True)
+for worker in workers:
+    worker.ask("pin", limit=60, cpus=[])
 sys.stdin.read()
 """
 
 
-@pytest.mark.parametrize("deed", ["nothing", "fork", "setsid", "double fork", "new program"])
-def test_nothing_survives_the_coordinator(deed: str) -> None:
+def test_nothing_survives_the_coordinator() -> None:
+    """Of all that its workers have started: a guard and a worker for each deed, and a process of the worker's."""
+    deeds = ("nothing", "fork", "setsid", "double fork", "new program")
     variables = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen([sys.executable, "-c", COORDINATOR, deed], env=variables, **pipes) as process:
+    with subprocess.Popen([sys.executable, "-c", COORDINATOR, *deeds], env=variables, **pipes) as process:
         assert process.stdout
-        mark = process.stdout.readline().strip()
-        tree = psutil.Process(process.pid).children(recursive=True)
-        assert len(tree) == (2 if deed == "nothing" else 3)
-        assert len(survivors(mark)) >= 2
+        marks = {deed: process.stdout.readline().strip() for deed in deeds}
+        guards = psutil.Process(process.pid).children()
+        trees = [[guard, *guard.children(recursive=True)] for guard in guards]
+        assert sorted(map(len, trees)) == [2, 3, 3, 3, 3]
+        for deed, mark in marks.items():
+            assert len(survivors(mark)) >= 2, deed
         process.send_signal(signal.SIGKILL)
-    _, alive = psutil.wait_procs(tree, timeout=LIMIT)
+    _, alive = psutil.wait_procs([one for tree in trees for one in tree], timeout=LIMIT)
     assert not alive
-    assert not survivors(mark)
+    for deed, mark in marks.items():
+        assert not survivors(mark), deed
 
 
 def test_ctrl_c_reaches_the_coordinator_alone() -> None:
