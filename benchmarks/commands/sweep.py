@@ -67,10 +67,9 @@ def chosen(options: Options, compiled: bool, rows: bool = False) -> RunRequest:
         raise InputError(
             "--compiled adds to the default lanes: with --lane, name torch:compile and torch:fused"
         )
-    names = tuple(filter(has_device, by_tier(backends.names())))
-    left_out = (
-        {} if compiled or options.lane else {name: COMPILED[name] for name in names if name in COMPILED}
-    )
+    # which lanes have a device is asked of their frameworks: of those alone that are named, where some are
+    names = () if options.lane else tuple(filter(has_device, by_tier(backends.names())))
+    left_out = {} if compiled else {name: COMPILED[name] for name in names if name in COMPILED}
     lanes = options.lane or [name for name in names if name not in left_out]
     request = resolve(replace(options, task=["lesson"], lane=lanes))  # the cells take longer to make
     missing = {lane: reason for lane, reason in left_out.items() if lane not in request.lanes}

@@ -198,6 +198,13 @@ def test_lanes_that_compile_for_every_cell_are_left_out_unless_asked_for(
         assert not [why for why in request.missing_lanes.values() if "--compiled" in why]
 
 
+def test_where_lanes_are_named_no_other_framework_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grid_of_sizes, "BATCHES", (1,))
+    monkeypatch.setattr(grid_of_sizes, "FEATURES", (2,))
+    monkeypatch.setattr(sweep, "has_device", lambda lane: pytest.fail(f"{lane} was imported"))
+    assert sweep.chosen(Options(lane=["numpy"], baseline="numpy"), compiled=False).lanes == ("numpy",)
+
+
 # --- options --------------------------------------------------------------------------------------
 
 
