@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import gc
-import json
 import os
 import signal
 import subprocess
@@ -16,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from threadpoolctl import threadpool_limits
 
 from tests.helpers.processes import SMOKE, samestep
+from tests.helpers.shared import keep_said, made_once, said
 
 
 def pytest_configure() -> None:
@@ -81,14 +80,9 @@ def smoke(
 
     Test processes that run side by side read the same one: the first that needs it makes it.
     """
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if hasattr(request.config, "workerinput") else base) / "smoke"
-    folder.mkdir(exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (said := folder / "said.json").exists():
-            made = samestep("compare", *SMOKE, "--out", str(folder / "run"), cwd=folder)
-            said.write_text(json.dumps([made.args, made.returncode, made.stdout, made.stderr]))
-    done = subprocess.CompletedProcess(*json.loads(said.read_text()))
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder / "run", done
+
+    def make(folder: Path) -> None:
+        keep_said(folder, samestep("compare", *SMOKE, "--out", str(folder / "run"), cwd=folder))
+
+    folder = made_once(request, tmp_path_factory, "smoke", make)
+    return folder / "run", said(folder)

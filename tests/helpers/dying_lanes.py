@@ -10,6 +10,7 @@ from typing import Any
 from samestep.backends.numpy_modes import NumpyTuned
 from validation.trap_lanes import SOUND
 
+DYING = "tests.helpers.dying_lanes:DiesOnce"
 DIED = "SAMESTEP_TEST_DIED"  # names a file that is there once a process has been killed
 
 

@@ -7,14 +7,18 @@ from typing import Any
 
 from samestep.backends.spec import Linear, Synthetic, Task
 from samestep.benchmarks import datasets
-from samestep.benchmarks.measure import RunRequest, measure, task_files
+from samestep.benchmarks.console.progress import Progress, silent
+from samestep.benchmarks.measure import BenchmarkRun, RunRequest, measure, task_files
 from samestep.benchmarks.measure.efforts import WorkerLimits
+from samestep.benchmarks.measure.exclusive import made_folder
+from samestep.benchmarks.measure.folder import MachineLimits
 from samestep.benchmarks.parity.workload import initial_parameters
 from samestep.benchmarks.record import Effort, Record
 
 TINY = Effort(name="tiny", blocks=2, rounds=(2, 2), slice_ms=1.0, controls=2)
 LIMITS = WorkerLimits(memory=300 << 20)
 SEVERAL = TINY.model_copy(update={"slice_ms": 5.0})  # runs in a slice, also on a slow machine
+SMALL = SEVERAL.model_copy(update={"name": "small", "blocks": 3})  # control slices in the first and the last
 TASKS = [
     Task(
         name=name,
@@ -38,6 +42,20 @@ def run(folder: Path, *lanes: str, phases: bool = False, **more: Any) -> Record:
     return measure(requested(folder, *lanes, phases=phases, **fields), limits=LIMITS, **more)
 
 
+def without_floors(
+    request: RunRequest,
+    limits: WorkerLimits = LIMITS,
+    *,
+    progress: Progress = silent,
+    blocks: int | None = None,
+) -> Record:
+    """Measure all but the machine's limits, which take a while and of which nothing is asked: there are none."""
+    with made_folder(request.out):
+        begun = BenchmarkRun.begin(request, progress=progress, limits=limits)
+        begun.folder.keep(MachineLimits())
+        return begun.finish(blocks)
+
+
 def small_task(rows: int = 95, batch: int = 10, dtype: str = "float32", **more: object) -> Task:
     """A small task on synthetic data."""
     fields = {
@@ -56,8 +74,6 @@ def prepared(folder: Path, wanted: Task) -> task_files.TaskFiles:
     return task_files.read(folder)
 
 
-def small_race(folder: Path, **fields: Any) -> str:
-    """The record, as JSON, of two lanes in three blocks with control slices."""
-    # slices of several runs, also where each takes a millisecond
-    effort = Effort(name="small", blocks=3, rounds=(2, 2), slice_ms=5.0, controls=2)
-    return measure(requested(folder, "numpy", "numpy:tuned", effort=effort, **fields)).model_dump_json()
+def small_race(folder: Path) -> Record:
+    """Two lanes on two tasks in three blocks."""
+    return run(folder, "numpy", "numpy:tuned", effort=SMALL)

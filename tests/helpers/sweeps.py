@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 LANES = ("--lane", "numpy", "--lane", "numpy:tuned", "--baseline", "numpy")
 
@@ -13,6 +16,8 @@ def sweep_code(
     features: Sequence[int] = (2, 8),
     rows: Sequence[int] = (1_000,),
     blocks: int = 3,
+    rounds: int = 1,
+    controls: int = 9,
 ) -> str:
     """The program: every batch size by every feature count, or numbers of rows, as little of each as can be."""
     return f"""
@@ -24,7 +29,13 @@ from samestep.benchmarks.record import Effort
 
 sweep.BATCHES, sweep.FEATURES, sweep.ROWS = {tuple(batches)}, {tuple(features)}, {tuple(rows)}
 command.SWEEP = sweep.SWEEP = Effort(
-    name="small sweep", blocks={blocks}, rounds=(1, 1), slice_ms=1.0, controls=9
+    name="small sweep", blocks={blocks}, rounds=({rounds}, {rounds}), slice_ms=1.0, controls={controls}
 )
 cli.main(["sweep", *sys.argv[1:]])
 """
+
+
+def small_sweep(*words: str, cwd: Path, code: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, on the sizes of a program."""
+    command = [sys.executable, "-c", code, *words]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=900)

@@ -6,8 +6,9 @@ import csv
 import io
 import re
 import shutil
-import subprocess
 import sys
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -35,30 +36,24 @@ from tests.helpers import records as record_maker
 from tests.helpers.grid_records import grid, steady
 from tests.helpers.lanes import NEEDS_TORCH
 from tests.helpers.processes import InProcess, interrupted
-from tests.helpers.sweeps import LANES, sweep_code
+from tests.helpers.sweeps import LANES, small_sweep, sweep_code
 
 CELLS = ("b1-f2", "b1-f8", "b8-f2", "b8-f8")
 
 
-def small(*words: str, cwd: Path, code: str) -> CompletedProcess[str]:
-    """The command in a process of its own, on the sizes of a program."""
-    command = [sys.executable, "-c", code, *words]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=900)
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, CompletedProcess[str]]:
-    folder = tmp_path_factory.mktemp("sweep")
-    done = small(*LANES, "--out", "run", cwd=folder, code=sweep_code())
-    assert done.returncode == 0, done.stderr
-    return folder / "run", done
+@pytest.fixture(scope="module", autouse=True)
+def cells_once() -> Iterator[None]:
+    """Each cell is made once: its learning rate follows from all of its data."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grid_of_sizes, "cell", cache(grid_of_sizes.cell))
+        yield
 
 
 @pytest.mark.slow
 def test_a_sweep_prints_the_map_and_leaves_an_ordinary_record(
-    whole: tuple[Path, CompletedProcess[str]],
+    swept: tuple[Path, CompletedProcess[str]],
 ) -> None:
-    folder, done = whole
+    folder, done = swept
     assert done.stdout.startswith("FASTEST LANE")
     assert "COST OF A STEP" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 100
@@ -75,9 +70,9 @@ def test_a_sweep_prints_the_map_and_leaves_an_ordinary_record(
 
 @pytest.mark.slow
 def test_the_other_commands_work_on_it(
-    whole: tuple[Path, CompletedProcess[str]], tmp_path: Path, here: InProcess
+    swept: tuple[Path, CompletedProcess[str]], tmp_path: Path, here: InProcess
 ) -> None:
-    folder, done = whole
+    folder, done = swept
     shown = here("table", str(folder))
     assert shown.stdout.startswith(done.stdout[: done.stdout.index("\nrecord:")].rstrip())
     assert all(f"{name}: " in shown.stdout for name in CELLS)
@@ -95,7 +90,8 @@ def test_the_other_commands_work_on_it(
 
 @pytest.mark.slow
 def test_a_sweep_of_rows_shows_times_and_memory_and_can_be_verified(tmp_path: Path, here: InProcess) -> None:
-    done = small(*LANES, "--rows", "--out", "run", cwd=tmp_path, code=sweep_code(rows=(1_000, 300_000)))
+    code = sweep_code(rows=(1_000, 300_000), blocks=2)
+    done = small_sweep(*LANES, "--rows", "--out", "run", cwd=tmp_path, code=code)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("TIME PER STEP BY ROWS")
     assert "MEMORY BY ROWS" in done.stdout
@@ -126,13 +122,13 @@ def test_an_end_by_ctrl_c_and_a_budget_lead_to_the_same_cells(tmp_path: Path) ->
     assert out.startswith("COST OF A STEP")
     before = load(tmp_path / "run")
     assert 0 < len(before.blocks) < 3
-    again = small("--resume", "run", "--minutes", "0.001", cwd=tmp_path, code=program)
+    again = small_sweep("--resume", "run", "--minutes", "0.001", cwd=tmp_path, code=program)
     assert again.returncode == 0, again.stderr
     more = load(tmp_path / "run")
     assert len(more.blocks) == len(before.blocks) + 1
     if len(more.blocks) < 3:
         assert f"{len(more.blocks)} of 3 blocks fitted into 0.001 minutes" in again.stderr
-        assert small("--resume", "run", cwd=tmp_path, code=program).returncode == 0
+        assert small_sweep("--resume", "run", cwd=tmp_path, code=program).returncode == 0
     after = load(tmp_path / "run")
     assert after.plan == before.plan
     assert after.blocks[: len(before.blocks)] == before.blocks

@@ -21,7 +21,7 @@ from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.analysis.gates import untested
 from samestep.benchmarks.analysis.looks import reason_to_end
 from samestep.benchmarks.console.errors import InputError
-from samestep.benchmarks.measure import BenchmarkRun, RunRequest, certify_lanes, measure, resume
+from samestep.benchmarks.measure import BenchmarkRun, RunRequest, certify_lanes, environment, measure, resume
 from samestep.benchmarks.measure.exclusive import made_folder
 from samestep.benchmarks.measure.folder import RunFolder
 from samestep.benchmarks.record import Record
@@ -30,9 +30,9 @@ from samestep.benchmarks.record.plan import Effort
 from samestep.benchmarks.statistics.inference import FEWEST_BLOCKS
 from samestep.benchmarks.verify.findings import Findings
 from samestep.benchmarks.verify.slices import check_slices
-from tests.helpers.dying_lanes import DIED
+from tests.helpers.dying_lanes import DYING
 from tests.helpers.lanes import LANES
-from tests.helpers.sessions import LIMITS, SEVERAL, TASKS, TINY, requested, run
+from tests.helpers.sessions import LIMITS, SMALL, TASKS, TINY, requested, run, without_floors
 
 pytestmark = pytest.mark.slow
 
@@ -52,30 +52,25 @@ def test_a_worker_ends_with_its_job() -> None:
     assert max(alive) - already < Effort(name="any", blocks=1).jobs
 
 
-def test_a_baseline_whose_process_dies_once_is_made_up_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(DIED, str(tmp_path / "died"))
-    dying = "tests.helpers.dying_lanes:DiesOnce"
-    made = run(tmp_path / "run", dying, "numpy", tasks=tuple(TASKS[:1]), effort=SEVERAL)
+def test_a_baseline_whose_process_dies_once_is_made_up_for(one_death: tuple[Path, str]) -> None:
+    folder, made = one_death[0], Record.model_validate_json(one_death[1])
     deaths = [(f.task, f.lane, f.phase, f.died, f.block) for f in made.failures if f.phase != LOST]
     assert len(deaths) == 1
     task = deaths[0][0]
-    assert deaths == [(task, dying, "slice", True, 0)]
+    assert deaths == [(task, DYING, "slice", True, 0)]
     assert len(made.blocks) == TINY.blocks + 1  # one more than planned
     analysis = RecordAnalysis(made)
     assert analysis.row_of[task, "numpy"].verdict.word not in ("FAILED", "INVALID")
     assert analysis[task, "numpy"].blocks_measured == TINY.blocks + 1
-    assert analysis[task, dying].blocks_measured == TINY.blocks
-    assert any("died once in block 1" in note for note in analysis.row_of[task, dying].notes)
-    assert resume(tmp_path / "run") == made  # nothing is lacking
+    assert analysis[task, DYING].blocks_measured == TINY.blocks
+    assert any("died once in block 1" in note for note in analysis.row_of[task, DYING].notes)
+    assert resume(folder) == made  # nothing is lacking
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Record]:
+def whole(small: tuple[Path, str]) -> tuple[Path, Record]:
     """A session that nothing interrupted, and its folder."""
-    folder = tmp_path_factory.mktemp("whole")
-    return folder, run(folder, "numpy", "numpy:tuned")
+    return small[0], Record.model_validate_json(small[1])
 
 
 def test_a_finished_session_leaves_no_scratch_and_is_not_measured_again(whole: tuple[Path, Record]) -> None:
@@ -93,7 +88,7 @@ def test_a_run_with_looks_ends_at_one_and_not_past_its_time(tmp_path: Path) -> N
     effort = TINY.model_copy(update={"blocks": 6, "looks": (2, 4)})
     lanes, out = ("numpy", "numpy:tuned"), tmp_path / "run"
     request = requested(out, *lanes, tasks=tuple(TASKS[:1]), effort=effort, seconds=0.1)
-    broken_off = measure(request, limits=LIMITS, blocks=1)
+    broken_off = without_floors(request, blocks=1)
     assert len(broken_off.blocks) == 1
     late = measure(replace(request, resumed=True), limits=LIMITS)
     assert len(late.blocks) == 2  # the first look comes in any case
@@ -147,12 +142,14 @@ def cells(found: Record) -> set[tuple[object, ...]]:
     }
 
 
-def test_places_and_predecessors_are_balanced_over_the_blocks(tmp_path: Path) -> None:
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_places_and_predecessors_are_balanced_over_the_blocks(task: Task, raced: str) -> None:
     """Three arms make a square of six rounds: three blocks of two."""
-    effort = Effort(name="square", blocks=3, rounds=(2, 2), slice_ms=1.0, controls=9)
-    found = measure(requested(tmp_path, "numpy", "numpy:tuned", tasks=tuple(TASKS[:1]), effort=effort))
+    found = Record.model_validate_json(raced)
+    assert (len(found.blocks), found.plan.effort.rounds) == (3, (2, 2))
     arm = {True: "twin"}
-    race = [s for block in found.blocks for s in block.slices if s.kind == "race"]
+    of_task = [s for block in found.blocks for s in block.slices if s.task == task.name]
+    race = [s for s in of_task if s.kind == "race"]
     places = Counter((arm.get(s.twin, s.lane), s.position) for s in race)
     assert set(places.values()) == {2}
     assert len(places) == 9
@@ -171,7 +168,7 @@ def test_phases_that_an_end_left_out_are_measured_on_resumption(tmp_path: Path) 
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, "numpy", phases=True, progress=stop, tasks=tuple(TASKS[:1]))
+        without_floors(requested(tmp_path, "numpy", tasks=(TASKS[0],), phases=True), progress=stop)
     assert len(RunFolder(tmp_path).blocks()) == TINY.blocks
     assert {ledger.task for ledger in resume(tmp_path).ledgers} == {TASKS[0].name}
 
@@ -189,22 +186,26 @@ def test_an_interrupted_session_is_finished_to_the_same_cells(
 
     stops = {("certify", 2), ("race", 75), ("race", 150)}
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "broken", "numpy", "numpy:tuned", progress=stop)
+        run(tmp_path / "broken", "numpy", "numpy:tuned", effort=SMALL, progress=stop)
     while stops:
         with pytest.raises(KeyboardInterrupt):
             resume(tmp_path / "broken", progress=stop)
     partial = RunFolder(tmp_path / "broken").record()
-    assert 0 < len(partial.blocks) < TINY.blocks
+    assert 0 < len(partial.blocks) < SMALL.blocks
     analysis = RecordAnalysis(partial)
     assert {untested(analysis[task.name, "numpy:tuned"]) for task in TASKS} == {
-        f"{len(partial.blocks)} of {TINY.blocks} blocks were measured; a test needs {FEWEST_BLOCKS}"
+        f"{len(partial.blocks)} of {SMALL.blocks} blocks were measured; a test needs {FEWEST_BLOCKS}"
     }
     finished = resume(tmp_path / "broken", progress=stop)
     assert cells(finished) == cells(whole[1])
     assert whole[1].resumptions == ()
     blocks = [resumption.blocks for resumption in finished.resumptions]
     assert (len(blocks), blocks[0], blocks[-1]) == (3, 0, len(partial.blocks))
-    assert finished.plan.model_copy(update={"created": whole[1].plan.created}) == whole[1].plan
+    assert finished.plan == partial.plan
+    assert finished.plan.environment == environment.read()
+    # the whole one may have been measured by another test process, which has other CPUs
+    elsewhere = {name: getattr(whole[1].plan, name) for name in ("created", "environment")}
+    assert finished.plan.model_copy(update=elsewhere) == whole[1].plan
     assert not [child for child in psutil.Process().children() if "worker" in " ".join(child.cmdline())]
 
 

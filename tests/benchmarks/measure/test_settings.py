@@ -14,13 +14,13 @@ import pytest
 
 from samestep.backends.interface import Device
 from samestep.benchmarks.analysis import RecordAnalysis
-from samestep.benchmarks.measure import environment, measure, settings
+from samestep.benchmarks.measure import environment, settings
 from samestep.benchmarks.measure.efforts import WorkerLimits
 from samestep.benchmarks.measure.process import worker_environment
 from samestep.benchmarks.measure.settings import LONGEST, RULES, recordable, treatment
 from samestep.benchmarks.record import Record
 from samestep.benchmarks.report import settings_lines, tables
-from tests.helpers.sessions import TASKS, TINY, requested
+from tests.helpers.sessions import TASKS, TINY, requested, without_floors
 from validation.trap_lanes import EXPECTED
 
 SWITCHED_OFF = [name for name in EXPECTED if name.endswith("SwitchedOff")]
@@ -163,7 +163,7 @@ def bent(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("JAX_DISABLE_JIT", "TORCHDYNAMO_DISABLE", "TORCH_COMPILE_DISABLE", "PYTHONASYNCIODEBUG"):
             patch.setenv(name, "1")
-        return measure(request, limits=WorkerLimits(slice=10, memory=2 << 30))
+        return without_floors(request, WorkerLimits(slice=10, memory=2 << 30))
 
 
 @pytest.mark.slow

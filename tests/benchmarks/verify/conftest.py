@@ -11,7 +11,6 @@ from samestep.benchmarks.parity.judge import judge_kept_steps
 from samestep.benchmarks.parity.workload import Workload
 from samestep.benchmarks.record.proof import BoundRatios, KeptStep
 from samestep.benchmarks.verify import certificates
-from tests.helpers.sessions import small_race
 
 
 def key(work: Workload, kept: tuple[KeptStep, ...]) -> tuple[str, ...]:
@@ -36,9 +35,3 @@ def judged_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(certificates, "judge_kept_steps", judge)
         yield
-
-
-@pytest.fixture(scope="session")
-def raced(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The record of a small race, as JSON, whose slices are edited."""
-    return small_race(tmp_path_factory.mktemp("raced"))

@@ -9,18 +9,17 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from samestep.benchmarks.analysis import RecordAnalysis
-from samestep.benchmarks.measure import grid
 from samestep.benchmarks.record import Record, Record1
 from samestep.benchmarks.record.files import load
 from samestep.benchmarks.verify.findings import Findings
 from samestep.benchmarks.verify.slices import check_slices
 from tests.helpers.paths import DATA
-from tests.helpers.sessions import small_race
 
 pytestmark = pytest.mark.slow  # for the runs that they edit
 Json = dict[str, Any]
@@ -37,14 +36,13 @@ class Made(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def records(raced: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Made]:
-    folder = tmp_path_factory.mktemp("sweep")
-    cells = tuple(grid.cell(batch, 2) for batch in (1, 8))
+def records(raced: str, swept: tuple[Path, object]) -> dict[str, Made]:
+    sweep = json.loads(load(swept[0]).model_dump_json())
     former = json.loads(load(DATA / "record-1.json").model_dump_json())
     former_sweep = json.loads(load(DATA / "sweep-1.json").model_dump_json())
     return {
         "race": Made(json.loads(raced), "numpy", 0, "two"),
-        "sweep": Made(json.loads(small_race(folder, tasks=cells)), "numpy:tuned", 2, "b8-f2"),
+        "sweep": Made(sweep, "numpy:tuned", 2, "b8-f2"),
         "version 1": Made(former, "numpy", 0, "lesson"),
         "sweep of version 1": Made(former_sweep, "numpy", 0, "b8-f64"),
     }

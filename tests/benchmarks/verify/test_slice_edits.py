@@ -13,13 +13,11 @@ import pytest
 from samestep.benchmarks.record.files import open_document
 from samestep.benchmarks.record.layout import LOST
 from samestep.benchmarks.verify import BenchmarkDocument, verify
-from tests.helpers.dying_lanes import DIED
-from tests.helpers.sessions import TASKS, run
+from tests.helpers.dying_lanes import DYING
 
 pytestmark = pytest.mark.slow  # for the runs that they edit
 Json = dict[str, Any]
 Edit = Callable[[Json], object]
-DYING = "tests.helpers.dying_lanes:DiesOnce"
 
 
 def faults(document: Json, folder: Path) -> list[str]:
@@ -39,13 +37,9 @@ def untouched(raced: str, tmp_path_factory: pytest.TempPathFactory) -> Json:
 
 
 @pytest.fixture(scope="module")
-def mended(tmp_path_factory: pytest.TempPathFactory) -> Json:
+def mended(one_death: tuple[Path, str]) -> Json:
     """A run with one death, which one more block makes up for."""
-    folder = tmp_path_factory.mktemp("mended")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(DIED, str(folder / "died"))
-        made = run(folder / "run", DYING, "numpy", tasks=tuple(TASKS[:1]))
-    return {"samestep": json.loads(made.model_dump_json())}
+    return {"samestep": json.loads(one_death[1])}
 
 
 def blocks(document: Json) -> list[Json]:
