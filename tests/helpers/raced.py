@@ -1,4 +1,4 @@
-"""A small race that is measured once, and shown by many a pytest."""
+"""A small race that has been measured, and is shown by many a pytest."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from samestep.benchmarks.measure import measure
-from samestep.benchmarks.measure.options import Options
-from samestep.benchmarks.measure.request import resolve
 from tests.helpers.paths import ROOT
+from tests.helpers.pieces import lay_out
 from tests.helpers.processes import ONLY, run_pytest
 
 PLUGIN = ("-p", "samestep.benchmarks.pytest_plugin")
@@ -20,18 +18,14 @@ PLUGIN = ("-p", "samestep.benchmarks.pytest_plugin")
 class Raced:
     """A finished race: its pieces, and what pytest said and saved of them with many options at once."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, finished: Path, folder: Path) -> None:
         self.json, self.storage, self.chart = (
             folder / "mine.json",
             folder / "saved",
             folder / "charts" / "speed",
         )
         self.pieces, self.out = folder / "pieces", folder / "run"
-        lanes = ("numpy", "numpy:tuned")
-        options = Options(
-            task=("lesson",), lane=lanes, baseline="numpy", effort="smoke", out=str(self.pieces)
-        )
-        measure(resolve(options))
+        lay_out(finished, self.pieces)
         self.done = self.again(
             self.out,
             f"--benchmark-json={self.json}",
