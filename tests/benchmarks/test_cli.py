@@ -26,6 +26,7 @@ from samestep.benchmarks.commands import list as listing
 from samestep.benchmarks.measure.options import Options
 from samestep.benchmarks.measure.request import by_tier
 from samestep.benchmarks.record import SCHEMA_VERSION
+from samestep.benchmarks.record.files import load
 from tests.helpers.outside_lanes import BROKEN, install, python_path
 from tests.helpers.processes import InProcess, interrupted, samestep
 
@@ -95,9 +96,8 @@ def test_another_baseline_is_marked_exploratory(smoke: Smoke, here: InProcess) -
     assert "Exploratory: the baseline fixed before measuring was numpy." in done.stdout
 
 
-@pytest.mark.slow
-def test_list_names_every_lane_and_task(tmp_path: Path) -> None:
-    done = samestep("list", cwd=tmp_path)
+def test_list_names_every_lane_and_task(here: InProcess) -> None:
+    done = here("list")
     assert done.returncode == 0
     for name in (*backends.names(), *tasks.names()):
         assert name in done.stdout
@@ -161,16 +161,23 @@ def test_parity_shows_how_far_two_lanes_end_from_each_other(tmp_path: Path, here
 
 
 @pytest.mark.slow
-def test_compare_takes_a_file_that_was_not_made_for_it(tmp_path: Path, here: InProcess) -> None:
+def test_compare_takes_a_file_that_was_not_made_for_it_and_shows_phases(
+    tmp_path: Path, here: InProcess
+) -> None:
     rows = [
         "height,weight,kind",
         *(f"{150 + i % 41},{50 + (i * 7) % 31 + i / 9:.3f},{i % 2}" for i in range(120)),
     ]
     (tmp_path / "people.csv").write_text("\n".join(rows))
     words = ("--data", "people.csv", "--target", "weight", "--features", "height,kind", "--effort", "smoke")
-    done = here("compare", *words, "--lane", "numpy", "--baseline", "numpy", "--out", "run")
+    done = here("compare", *words, "--lane", "numpy", "--baseline", "numpy", "--phases", "--out", "run")
     assert done.returncode == 0, done.stderr
     assert "people.csv: 96 x 2" in done.stdout
+    assert "PHASES" in done.stdout
+    assert max(len(line) for line in done.stdout.splitlines()) <= 100
+    (found,) = load(tmp_path / "run").ledgers
+    assert (found.task, found.lane) == ("people.csv", "numpy")
+    assert sum(found.phases.values()) == pytest.approx(found.run_s)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +220,7 @@ def test_bad_usage_is_one_line_and_exit_2(words: list[str], line: str, here: InP
 
 @pytest.mark.slow
 def test_an_error_of_a_real_process_is_the_same(tmp_path: Path) -> None:
-    done = samestep("compare", "--task", "lesso", cwd=tmp_path)
+    done = samestep("compare", "--task", "lesso", "--lane", "numpy", "--baseline", "numpy", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
     assert "did you mean 'lesson'?" in done.stderr

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
+from samestep import backends
+from samestep.benchmarks import tasks
 from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.analysis.diff import diff
 from samestep.benchmarks.console import terminal
@@ -74,9 +76,8 @@ def wide_tables() -> Iterator[Callable[..., str]]:
     reference = load(ROOT / "results" / "reference")
     for record in (awkward(), grid(), reference):
         yield partial(render_of, RecordAnalysis(record))
-    yield lambda width: diff_tables.plain(diff(reference, reference), reference, reference, width=width)
-    other = reference.model_copy(update={"plan": awkward().plan})
-    yield lambda width: diff_tables.plain(diff(reference, other), reference, other, width=width)
+    for other in (reference, reference.model_copy(update={"plan": awkward().plan})):
+        yield partial(diff_tables.plain, diff(reference, other), reference, other)
     certified, absent = reference.certified, {"torch:tf32": "no GPU is visible to this framework here"}
     for against in (None, "torch"):
         yield partial(certificates, certified, absent, unsupported={}, against=against)
@@ -122,6 +123,8 @@ def test_a_list_keeps_its_names_in_a_column_of_their_own(tmp_path: Path) -> None
     assert code == 0
     assert max(map(len, text.splitlines())) <= 70
     assert [line for line in text.splitlines() if line.startswith(" " * 18)]
+    first = {line.split()[0] for line in text.splitlines() if line.strip()}
+    assert {*backends.names(), *tasks.names()} <= first
 
 
 @pytest.mark.slow

@@ -18,10 +18,8 @@ from samestep.benchmarks.measure import task_files as work
 from samestep.benchmarks.measure.clock import TimedWork
 from samestep.benchmarks.measure.phases import LOOPS, differences, indivisible, phase_breakdown
 from samestep.benchmarks.parity.workload import initial_parameters
-from samestep.benchmarks.record.files import load
 from samestep.benchmarks.record.measurements import PHASES
 from tests.helpers.lanes import LANES
-from tests.helpers.processes import InProcess
 
 POSITIVE = st.floats(1e-9, 1.0)
 
@@ -76,15 +74,3 @@ def test_whatever_is_no_loop_over_batches_says_why(lane: str) -> None:
     assert bool(indivisible(backends.load(lane))) == (
         cls.tier == "fused" or cls.steps is not Backend.steps or cls.epoch is not Backend.epoch
     )
-
-
-@pytest.mark.slow
-def test_the_comparison_shows_the_phases(tmp_path: Path, here: InProcess) -> None:
-    words = ("--effort", "smoke", "--task", "lesson", "--lane", "numpy", "--baseline", "numpy", "--phases")
-    done = here("compare", *words, "--out", "run")
-    assert done.returncode == 0, done.stderr
-    assert "PHASES" in done.stdout
-    assert max(len(line) for line in done.stdout.splitlines()) <= 100
-    (found,) = load(tmp_path / "run").ledgers
-    assert (found.task, found.lane) == ("lesson", "numpy")
-    assert sum(found.phases.values()) == pytest.approx(found.run_s)

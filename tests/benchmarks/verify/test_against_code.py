@@ -14,7 +14,7 @@ from samestep.benchmarks.record import Record
 from samestep.benchmarks.verify import BenchmarkDocument, Findings
 from samestep.benchmarks.verify.against_code import Recertification, check_against_code
 from samestep.benchmarks.verify.origin import MachineFacts
-from tests.helpers.processes import samestep
+from tests.helpers.processes import InProcess
 
 pytestmark = pytest.mark.slow  # certifies
 
@@ -142,8 +142,8 @@ def test_a_name_in_a_record_opens_no_module(
     assert findings.notes == []
 
 
-def test_the_command_prints_a_line_for_each_lane(smoke: Any, tmp_path: Path) -> None:
-    done = samestep("verify", str(smoke[0]), "--against-code", cwd=tmp_path)
+def test_the_command_prints_a_line_for_each_lane(smoke: Any, here: InProcess) -> None:
+    done = here("verify", str(smoke[0]), "--against-code")
     assert done.returncode == 0, done.stdout + done.stderr
     lines = [line for line in done.stdout.splitlines() if line.startswith("certified again: ")]
     assert [line.rpartition(": ")[0] for line in lines] == [

@@ -27,7 +27,7 @@ from samestep.benchmarks.verify.rendered import same_table
 from samestep.benchmarks.verify.steps import check_steps
 from tests.helpers.page_records import EVEN, awkward
 from tests.helpers.paths import REFERENCE
-from tests.helpers.processes import samestep, without_progress
+from tests.helpers.processes import InProcess, samestep, without_progress
 from tests.helpers.records import record as made_up
 
 
@@ -423,19 +423,19 @@ def test_the_reference_is_verified() -> None:
 
 
 @pytest.mark.slow
-def test_the_command(smoke: Any, tmp_path: Path, document: dict[str, Any]) -> None:
+def test_the_command(smoke: Any, tmp_path: Path, document: dict[str, Any], here: InProcess) -> None:
     done = samestep("verify", str(smoke[0]), cwd=tmp_path)
     assert done.returncode == 0
     assert not without_progress(done.stderr)
     other_verdict(document)
     (tmp_path / "edited.json").write_text(json.dumps(document))
-    done = samestep("verify", "edited.json", cwd=tmp_path)
+    done = here("verify", "edited.json")
     assert done.returncode == 1
     assert "DISAGREES" in done.stdout
-    done = samestep("verify", "edited.json", "--json", cwd=tmp_path)
+    done = here("verify", "edited.json", "--json")
     found = json.loads(done.stdout)
     assert (done.returncode, found["verified"]) == (1, False)
     assert found["disagrees"]
-    done = samestep("verify", "absent", cwd=tmp_path)
+    done = here("verify", "absent")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
