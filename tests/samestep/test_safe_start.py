@@ -11,10 +11,10 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from tests.helpers.outside_lanes import install
+from tests.helpers.outside_lanes import hide_frameworks, install
 from tests.helpers.paths import ROOT
-from tests.helpers.processes import SMOKE, samestep, side_by_side
-from tests.helpers.sweeps import LANES, sweep_code
+from tests.helpers.processes import ONE_LANE, samestep, side_by_side
+from tests.helpers.sweeps import sweep_code
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +48,7 @@ def compared(folder: Path) -> Path:
     (folder / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTEST_ADDOPTS", "--no-such-option")
-        done = samestep("compare", *SMOKE, "--out", "run", cwd=folder)
+        done = samestep("compare", *ONE_LANE, "--out", "run", cwd=folder)
     check(done, folder)
     return folder / "run"
 
@@ -95,9 +95,7 @@ def test_a_sweep_runs_none_of_them(folder: Path) -> None:
         "-P",
         "-c",
         sweep_code(batches=[1], features=[2], blocks=2),
-        *LANES,
-        "--out",
-        "sweep",
+        *("--lane", "numpy", "--baseline", "numpy", "--out", "sweep"),
     ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
     check(done, folder)
@@ -105,6 +103,7 @@ def test_a_sweep_runs_none_of_them(folder: Path) -> None:
 
 def test_a_lane_that_imports_the_former_names_is_told_what_to_write(tmp_path: Path) -> None:
     install(tmp_path, "numpy:old", "Old", "from backends.numpy_backend import NumpyBackend as Old\n")
+    hide_frameworks(tmp_path)  # which take seconds to import
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "samestep").symlink_to(ROOT / "samestep")  # the package and nothing beside it
     path = os.pathsep.join([str(tmp_path), str(tmp_path / "site")])
