@@ -326,17 +326,22 @@ def test_a_narrow_screen_needs_no_sideways_scrolling(name: str, drawn: Drawn) ->
 
 
 @pytest.mark.parametrize("name", ["reference", "awkward", "grid", "changes"])
-def test_axe_finds_nothing_in_either_theme(name: str, opened: Open) -> None:
-    tab = opened(name, color_scheme="light").draw()
+def test_axe_finds_nothing_in_either_theme(name: str, drawn: Drawn) -> None:
+    tab = drawn(name).page
     tables = (
         "details.figures" if name != "reference" else "details:first-of-type .figures"
     )  # quicker, and alike
-    tab.evaluate("name => document.querySelectorAll(name).forEach(each => { each.open = true })", tables)
+    fold = "([name, open]) => document.querySelectorAll(name).forEach(each => { each.open = open })"
+    tab.evaluate(fold, [tables, True])
     tab.evaluate(resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
-    for theme in ("light", "dark"):
-        tab.emulate_media(color_scheme=theme)
-        found = tab.evaluate("axe.run({resultTypes: ['violations']}).then(result => result.violations)")
-        assert [(theme, each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
+    try:
+        for theme in ("light", "dark"):
+            tab.emulate_media(color_scheme=theme)
+            found = tab.evaluate("axe.run({resultTypes: ['violations']}).then(result => result.violations)")
+            assert [(theme, each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
+    finally:  # as it was
+        tab.emulate_media(color_scheme="light")
+        tab.evaluate(fold, [tables, False])
 
 
 def test_hostile_names_are_shown_and_not_run(drawn: Drawn) -> None:
@@ -362,7 +367,7 @@ def state(tab: Page) -> list[str]:
 def test_the_address_keeps_filters_and_order(opened: Open, pages: dict[str, Path]) -> None:
     one = opened("reference")
     tab = one.page
-    plain = tab.evaluate("location.href")
+    plain, before = tab.evaluate("location.href"), state(tab)
     tab.select_option("[name=task]", "diabetes")
     tab.select_option("[name=columns]", "")
     tab.fill("[name=text]", "tuned & cpu ")
@@ -378,20 +383,18 @@ def test_the_address_keeps_filters_and_order(opened: Open, pages: dict[str, Path
     assert len(column(other, "lane")) == 4
     tab.locator("button[type=reset]").click()
     one.until(f"location.href == '{plain}'")
-    assert state(tab) == state(opened("reference").page)
+    assert state(tab) == before
     assert one.said == []
 
 
-@pytest.mark.parametrize(
-    "hash", ["task=nothing&sort=none&verdict=%3Cb%3E", "x", "%", "row", "sort=lane&order=up"]
-)
-def test_an_address_of_nothing_does_no_harm(hash: str, opened: Open) -> None:
+def test_an_address_of_nothing_does_no_harm(opened: Open) -> None:
     one = opened("reference")
-    rows = len(column(one.page, "lane"))
-    one.page.goto(f"{one.page.url}#{hash}")
-    one.page.reload()
-    assert len(column(one.page, "lane")) == rows
-    assert one.said == []
+    plain, rows = one.page.url, len(column(one.page, "lane"))
+    for hash in ("task=nothing&sort=none&verdict=%3Cb%3E", "x", "%", "row", "sort=lane&order=up"):
+        one.page.goto(f"{plain}#{hash}")
+        one.page.reload()
+        assert len(column(one.page, "lane")) == rows, hash
+        assert one.said == [], hash
 
 
 def test_an_address_within_the_open_page_changes_the_table(opened: Open) -> None:
