@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
@@ -22,6 +23,15 @@ MARK = "SAMESTEP_PROCESS_TREE"  # a variable that tells this tree's processes fr
 GUARD_S = 5.0  # how long a guard may take to end what is below it
 RESCAN_S = 0.001
 TRIES = 5  # for a reading during which no process ends
+SYSTEM = Path("/proc/stat")
+
+
+class Listing(NamedTuple):
+    """Processes, how many the system had started before, and whether the same were there twice in a row."""
+
+    started: int | None
+    processes: list[psutil.Process]
+    again: bool
 
 
 class ProcessTree:
@@ -30,6 +40,7 @@ class ProcessTree:
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], errors: int) -> None:
         self.mark = secrets.token_hex(8)
         self.channel, guards_end = socket.socketpair()
+        before = started_so_far()
         with guards_end:
             number = guards_end.fileno()
             self.guard = subprocess.Popen(
@@ -41,6 +52,8 @@ class ProcessTree:
                 pass_fds=[number],
                 start_new_session=True,  # Ctrl-C reaches the coordinator alone
             )
+        self.counts = before != started_so_far()  # a sandbox may have a number there that never changes
+        self.listed = Listing(None, [], again=False)
         self.messages = b""
         self.stopped: set[int] = set()  # what `pause` has stopped
         self.lock = threading.Lock()  # one reader of the channel at a time
@@ -72,11 +85,21 @@ class ProcessTree:
         return os.waitstatus_to_exitcode(numbers[1]) if len(numbers) == 2 else None
 
     def processes(self) -> list[psutil.Process]:
-        """All processes below the guard, those that have ended and that nobody has waited for included."""
-        try:
-            return psutil.Process(self.guard.pid).children(recursive=True)
-        except psutil.Error:
-            return []
+        """All processes below the guard, those that have ended and that nobody has waited for included.
+
+        To list them takes milliseconds. Where the system has started nothing since two lists that were the same,
+        no other can have come, and of one that is gone every reading is nothing. One list is not enough: it lacks
+        a process whose parent ended while it was made.
+        """
+        started, last = started_so_far() if self.counts else None, self.listed
+        if started is None or started != last.started or not last.again:
+            try:
+                found = psutil.Process(self.guard.pid).children(recursive=True)
+            except psutil.Error:
+                found = []
+            again = started == last.started and found == last.processes
+            self.listed = Listing(started, found, again)
+        return self.listed.processes
 
     def descendants(self) -> tuple[int, ...]:
         """The numbers of all living processes that the process has started, and of those that they have."""
@@ -157,6 +180,15 @@ class ProcessTree:
         """Let go of the channel to the guard."""
         with self.lock:
             self.channel.close()
+
+
+def started_so_far() -> int | None:
+    """How many processes and threads the system has started since its boot; None where it does not say."""
+    try:
+        words = SYSTEM.read_bytes().partition(b"\nprocesses ")[2].split(maxsplit=1)
+        return int(words[0])
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def is_alive(process: psutil.Process) -> bool:

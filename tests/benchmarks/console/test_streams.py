@@ -65,7 +65,7 @@ COMMANDS = (
     "list",
     "lesson --lane numpy",
     "parity --task lesson --lane numpy",
-    "ceilings --task lesson --lane numpy --json",
+    "ceilings --task lesson --json",
     f"report {SMALL} --out page.html",
     f"diff {SMALL} {SMALL}",
     f"verify {SMALL}",

@@ -18,8 +18,9 @@ import psutil
 import pytest
 
 from samestep.backends.interface import Device
+from samestep.benchmarks.measure import process_tree
 from samestep.benchmarks.measure.process import Worker, WorkerError, worker_environment
-from samestep.benchmarks.measure.process_tree import MARK, is_alive, oom_kills
+from samestep.benchmarks.measure.process_tree import MARK, is_alive, oom_kills, started_so_far
 from tests.helpers.process_lanes import BURN_S
 
 pytestmark = pytest.mark.slow
@@ -243,6 +244,41 @@ def test_the_cpu_time_of_a_worker_that_is_gone_is_no_error() -> None:
         assert before > 0
         worker.kill()
         assert (worker.cpu_ns(), worker.descendants()) == (0, ())
+
+
+@pytest.mark.skipif(
+    started_so_far() is None, reason="the system does not say how many processes it has started"
+)
+def test_processes_are_listed_again_only_when_one_may_have_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    lists, list_children = [], psutil.Process.children
+
+    def counted(*given: Any, **options: Any) -> Any:
+        lists.append(given)
+        return list_children(*given, **options)
+
+    with worker_for("keep burning in a child") as worker:
+        worker.ask("open", limit=LIMIT, lane="numpy", device="cpu")
+        monkeypatch.setattr(psutil.Process, "children", counted)
+        end = time.monotonic() + LIMIT
+        while True:  # until nothing else is started on this machine meanwhile
+            lists.clear()
+            before = started_so_far()
+            assert all(worker.tree.processes() for _ in range(9))
+            if before == started_so_far():
+                break
+            assert time.monotonic() < end
+        assert len(lists) <= 2
+        assert not worker.descendants()
+        do_deed(worker)
+        assert worker.descendants()
+
+
+def test_a_number_that_never_changes_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process_tree, "started_so_far", lambda: 7)
+    with worker_for("keep burning in a child") as worker:
+        assert not worker.descendants()
+        do_deed(worker)
+        assert worker.descendants()
 
 
 @pytest.mark.parametrize("deed", ["keep burning in a child", "keep burning far away"])
