@@ -27,7 +27,7 @@ from samestep.benchmarks.statistics.sequential import Look
 from validation import goals, packed, store
 from validation.campaign import of_tasks
 
-Differences = NDArray[np.float64]  # (blocks, arms, arms): log(t_i / t_j)
+Differences = NDArray[np.float64]  # (blocks, arms, arms): the median over rounds of log(t_i / t_j)
 Ratios = NDArray[np.float64]  # (arms - 1, blocks): log ratios to the arm that is the baseline
 DRAWS = 100  # permutations of each session
 SAMPLES = "aa", "aa-former"  # the second: of 3 to 5 rounds a block, half of them beside other load
@@ -125,14 +125,17 @@ def of_design(record: AnyRecord, design: Design) -> Iterator[Differences]:
 
 
 def differences_of(record: AnyRecord, blocks: Sequence[AnyBlock]) -> Differences:
-    """log(t_i / t_j) for every block and pair of arms of a session of one task."""
+    """The median over rounds of log(t_i / t_j), for every block and pair of arms of a session of one task."""
     analysis = RecordAnalysis(record)
     (task,) = analysis.tasks
-    by_block = analysis.effects(task)
-    effects = np.array(
-        [[by_block[block.index][lane, False] for lane in record.plan.lanes] for block in blocks]
-    )
-    return np.asarray(effects[:, :, None] - effects[:, None, :])
+    times = [analysis[task, lane].log_times() for lane in record.plan.lanes]
+    made = []
+    for block in blocks:
+        of_block = [arm[block.index] for arm in times]
+        rounds = sorted(set.intersection(*map(set, of_block)))
+        logs = np.array([[arm[number] for number in rounds] for arm in of_block])
+        made.append(np.median(logs[:, None] - logs[None], axis=2))
+    return np.array(made)
 
 
 def permuted(differences: Differences, rng: np.random.Generator) -> Ratios:

@@ -2,14 +2,14 @@
 
 A lane is in no claim on a task where it has no time that counts, raced in fewer than four blocks or is
 UNSTABLE: not against the baseline or another lane, not in a range, a rank, a fitted line or a break-even. Two
-lanes of which something may be claimed are still not compared where the ratio of the two is not settled.
+lanes of which something may be claimed are still not compared where the ratio of the two drifted.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .gates import unsettled, untested
+from .gates import drifted, untested
 
 if TYPE_CHECKING:
     from .record_analysis import LaneAnalysis
@@ -26,5 +26,5 @@ def no_comparison(lane: LaneAnalysis, other: LaneAnalysis) -> str:
         return why
     if why := no_claim(other):
         return f"{other.lane}: {why}"
-    reason = unsettled(lane, other)
-    return f"UNSTABLE: {reason}" if reason else ""
+    drift = drifted(lane, other)
+    return f"UNSTABLE: {drift}" if drift else ""

@@ -10,7 +10,7 @@ from ..console.choices import counted
 from ..record import Record1, Slice, TimedSlice
 from ..record.layout import is_out
 from ..record.version_1 import Slice1
-from ..statistics.inference import ALPHA, FEWEST_BLOCKS, MARGIN, Interval, Sample, claims, drift
+from ..statistics.inference import FEWEST_BLOCKS, MARGIN, Interval, Sample, drift
 from . import gates_version_1
 from .lane_samples import LaneSamples
 
@@ -186,7 +186,7 @@ def unstable(lane: LaneSamples) -> str | None:
     if of_baseline := shaken(baseline):
         also = f"the baseline {baseline.lane} is UNSTABLE"
         return f"{reason}; {also} too" if reason else f"{also}: {of_baseline}"
-    return reason or unsettled(lane, baseline)
+    return reason or drifted(lane, baseline)
 
 
 def shaken(lane: LaneSamples) -> str | None:
@@ -214,39 +214,7 @@ def _quota(lane: LaneSamples) -> str | None:
     return f"quota: the cgroup's limit {allowed}stopped it in {stopped} of {count} slices"
 
 
-def unsettled(lane: LaneSamples, other: LaneSamples) -> str | None:
-    """Why nothing may be claimed of the ratio of two lanes: it depends on when, or on what ran just before."""
-    return _drifted(lane, other) or _carried(lane, other)
-
-
-def _carried(lane: LaneSamples, other: LaneSamples) -> str | None:
-    """That neighbors tell another ratio than whole rounds do: what ran just before a slice changes it.
-
-    Where an arm makes the slice after it longer by c, neighbors take half of c for a shorter time of its own;
-    over whole rounds, in which everybody follows everybody, hardly any of it. Either the 99% interval of the
-    difference lies wholly beyond the margin, or each of the two by itself decides another word.
-    """
-    near, over_rounds = lane.ratios_by_block(other), lane.ratios_within_rounds(other)
-    both = sorted(near.keys() & over_rounds.keys())
-    if len(both) < 2:
-        return None
-    low, high = Sample.of([near[block] - over_rounds[block] for block in both]).ends(TWIN_LEVEL)
-    if low > MARGIN or high < -MARGIN:
-        least, most = math.exp(low), math.exp(high)
-        return f"carry-over: neighbors give {least:.3f} to {most:.3f} times the ratio that whole rounds give"
-    words = [_supported([ratios[block] for block in both]) for ratios in (near, over_rounds)]
-    if all(words) and len(set(words)) > 1:
-        return f"carry-over: neighbors say {words[0]}, whole rounds {words[1]}"
-    return None
-
-
-def _supported(logs: list[float]) -> str:
-    """The claim that log ratios support at the level of one test; "" where none is."""
-    found = claims(Sample.of(logs))
-    return min(zip(found, found._fields, strict=True))[1] if min(found) <= ALPHA else ""
-
-
-def _drifted(lane: LaneSamples, other: LaneSamples) -> str | None:
+def drifted(lane: LaneSamples, other: LaneSamples) -> str | None:
     """That the ratio of two lanes moved while it was measured: the 99% interval lies wholly beyond the margin."""
     moved = drift(lane.ratios_to(other))
     if moved <= MARGIN:

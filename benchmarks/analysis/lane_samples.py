@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator
 from functools import cached_property
 from statistics import median
-from typing import Any, Generic, TypeAlias, TypeVar, get_args
+from typing import Any, Generic, TypeVar, get_args
 
 from samestep.backends.interface import Tier
 
@@ -22,7 +22,6 @@ from ..record import (
     Kind,
     PlannedWork,
     Record,
-    Record1,
     RooflineLimits,
     Slice,
     TimedSlice,
@@ -30,12 +29,10 @@ from ..record import (
 from ..record.plan import work_pairs
 from ..record.proof import Judgement
 from ..statistics.inference import ALPHA, Interval, interval, t_interval
-from ..statistics.neighbors import arm_effects
 from ..statistics.sequential import ONLY, Look
-from .lane_times import LogTimes, block_medians, block_ratios, log_times, run_seconds
+from .lane_times import LogTimes, block_medians, block_ratios, log_times
 
 L = TypeVar("L", bound="LaneSamples")
-ArmKey: TypeAlias = tuple[str, bool]  # a lane, and whether it is the twin
 TIERS: tuple[Tier, ...] = get_args(Tier)
 
 
@@ -99,43 +96,18 @@ class RecordSamples(Generic[L]):
         """Of intervals: together with those of the other looks they hold what they estimate in 95% of runs."""
         return 1 - self.look.level(ALPHA)
 
-    def ratios(self, task: str, arm: ArmKey, other: ArmKey) -> dict[int, float]:
-        """{block: log(t_arm / t_other)} of two arms of a task, in the blocks in which both raced."""
-        if isinstance(self.record, Record1):  # read as it was
-            return block_ratios(
-                *(log_times(self.slices(task, lane, twin=twin)) for lane, twin in (arm, other))
-            )
-        effects = self.effects(task).items()
-        return {block: of[arm] - of[other] for block, of in effects if arm in of and other in of}
-
-    def effects(self, task: str) -> dict[int, dict[ArmKey, float]]:
-        """{block: {arm: its log time over that of one of them}} of all arms that raced on a task."""
-        if task not in self._effects:
-            self._effects[task] = {
-                block: arm_effects(*zip(*race, strict=True)) for block, race in self._races(task).items()
-            }
-        return self._effects[task]
-
-    def _races(self, task: str) -> dict[int, list[tuple[ArmKey, float]]]:
-        """{block: the arms and log times of its race on a task, in the order of measuring}."""
-        races: dict[int, list[tuple[int, int, ArmKey, float]]] = {}
-        for lane in self.lanes:
-            for twin in (False, True):
-                for block, timed in self.slices(task, lane, twin=twin):
-                    place = timed.round, timed.position, (lane, twin), math.log(run_seconds(timed))
-                    races.setdefault(block, []).append(place)
-        return {block: [place[2:] for place in sorted(race)] for block, race in sorted(races.items())}
-
-    @cached_property
-    def _effects(self) -> dict[str, dict[int, dict[ArmKey, float]]]:
-        return {}
-
     def aa_ratios(self, task: str) -> dict[int, float]:
         """{block: log(t_control / t_lane)} of the lane that ran twice in that block, as an A/A control."""
-        ratios: dict[int, float] = {}
-        for lane in self.lanes:
-            ratios |= self.ratios(task, (lane, True), (lane, False))
-        return dict(sorted(ratios.items()))
+        if task not in self._aa_ratios:
+            ratios: dict[int, float] = {}
+            for lane in self.of_task(task):
+                ratios |= block_ratios(lane.log_times(twin=True), lane.log_times())
+            self._aa_ratios[task] = dict(sorted(ratios.items()))
+        return self._aa_ratios[task]
+
+    @cached_property
+    def _aa_ratios(self) -> dict[str, dict[int, float]]:
+        return {}
 
 
 class LaneSamples:
@@ -200,20 +172,12 @@ class LaneSamples:
         return log_times(self.analysis.slices(self.task, self.lane, twin=twin, kind=kind))
 
     def ratios_to(self, other: LaneSamples) -> list[float]:
-        """For each block log(t / t_other)."""
-        return list(self.ratios_by_block(other).values())
-
-    def ratios_by_block(self, other: LaneSamples) -> dict[int, float]:
-        """{block: log(t / t_other)}, from slices that follow one another."""
-        return self.analysis.ratios(self.task, (self.lane, False), (other.lane, False))
-
-    def ratios_within_rounds(self, other: LaneSamples) -> dict[int, float]:
-        """{block: median over rounds of log(t / t_other)}."""
-        return block_ratios(self.log_times(), other.log_times())
+        """For each block the median over rounds of log(t / t_other)."""
+        return list(block_ratios(self.log_times(), other.log_times()).values())
 
     @cached_property
     def block_ratios(self) -> list[float]:
-        """For each block log(t / t_baseline)."""
+        """For each block the median over rounds of log(t / t_baseline)."""
         return self.ratios_to(self.baseline)
 
     @cached_property

@@ -1,8 +1,8 @@
 """Which lane is faster, from the raw samples of a record alone.
 
-Each block gives log(t_lane / t_baseline), from slices that follow one another; the estimate is the mean over
-blocks. A lane is faster or slower when its ratio lies beyond the margin of 2% at the 5% level, equivalent when it
-lies within it at that level. Of these claims the best supported one is kept: for any true ratio the others are
+For each block the median over rounds of log(t_lane / t_baseline); the estimate is the mean over blocks. A
+lane is faster or slower when its ratio lies beyond the margin of 2% at the 5% level, equivalent when it lies
+within it at that level. Of these claims the best supported one is kept: for any true ratio the others are
 wrong, so that Holm's correction counts comparisons and not claims.
 """
 

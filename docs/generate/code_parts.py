@@ -49,11 +49,6 @@ def limits() -> str:
             f"{margin:.0%}, 99%",
             "of the ratio between the halves of the session: its interval of this level must reach within this",
         ),
-        (
-            "carry-over",
-            f"{margin:.0%}, {gates.TWIN_LEVEL:.0%}",
-            "between the ratios of neighbors and of whole rounds: its interval must reach within this",
-        ),
         ("steal", f"{gates.STEAL:.0%}", "of the time, taken away by the host, at most"),
         ("quota", f"{gates.QUOTA:.0%}", "of the slices, in which a CPU quota stopped the lane, at most"),
         (

@@ -12,7 +12,6 @@ from samestep.benchmarks.analysis import RecordAnalysis, Verdict
 from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.record import AnyRecord, Failure, Record, Record1
 from samestep.benchmarks.record.version_1 import Unseen
-from samestep.benchmarks.statistics.williams import williams
 from tests.helpers.records import AUDIT, former, record
 
 
@@ -378,46 +377,3 @@ def test_a_comparison_keeps_to_the_rounds_that_both_arms_have() -> None:
         for block in made.blocks
     )
     assert verdict(made.model_copy(update={"blocks": blocks})).word == "FASTER"
-
-
-LANES = tuple("abcdefg")
-
-
-def after_one(lane: str, longer: float) -> Record:
-    """Equal lanes in balanced order; the slice after one of them takes longer."""
-    made = record({name: [1.0] * 6 for name in LANES}, baseline="a", rounds=16)
-    square, blocks = williams(len(LANES) + 1), []
-    for block in made.blocks:
-        rng, slices, before = np.random.default_rng(block.index), [], ""
-        for number in range(16):
-            of_round = [timed for timed in block.slices if timed.round == number]
-            for position, at in enumerate(square[number % len(square)]):
-                timed = of_round[at]
-                slower = math.exp(longer * (before == lane) + rng.normal(0, 0.002))
-                elapsed = int(timed.elapsed_ns * slower)
-                moved = {
-                    "position": position,
-                    "elapsed_ns": elapsed,
-                    "cpu_ns": elapsed,
-                    "span_ns": 2 * elapsed,
-                }
-                outside = {"outside_ns": elapsed + 100_000, "outside_cpu_ns": elapsed}
-                slices.append(timed.model_copy(update=moved | outside))
-                before = timed.lane
-        blocks.append(block.model_copy(update={"slices": tuple(slices)}))
-    return made.model_copy(update={"blocks": tuple(blocks)})
-
-
-def test_a_lane_that_slows_its_successor_is_not_called_faster_for_it() -> None:
-    """Half of 0.10 is what neighbors would give it; over whole rounds it is an eighth or less."""
-    found = verdict(after_one("c", 0.10), "c")
-    assert (found.word, found.reason[:10]) == ("UNSTABLE", "carry-over")
-    words = {one.lane: one.word for one in judge(after_one("c", 0.01))}
-    assert words == {"a": "BASELINE", **dict.fromkeys(LANES[1:], "EQUIVALENT")}
-
-
-def test_records_of_version_1_are_read_as_they_were() -> None:
-    made = after_one("c", 0.10)
-    (lane,) = (lane for lane in RecordAnalysis(former(made)) if lane.lane == "c")
-    assert lane.block_ratios == list(lane.ratios_within_rounds(lane.baseline).values())
-    assert verdict(former(made), "c").word == "EQUIVALENT"
