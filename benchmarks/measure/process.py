@@ -148,7 +148,7 @@ class Worker:
         assert self.tree.guard.stdout
         self.requests, self.pipe = self.tree.guard.stdin, self.tree.guard.stdout
         self.oom_kills = oom_kills()  # when it last answered
-        self.replies, self.paused = b"", False
+        self.replies, self.paused, self.unstoppable = b"", False, False
         self.lock = threading.Lock()  # one request at a time
 
     @property
@@ -203,9 +203,14 @@ class Worker:
         return reply
 
     def pause(self) -> None:
-        """Stop it, and all that it has started, until it is asked again: nothing of it runs beside others."""
+        """Stop it, and all that it has started, until it is asked again: nothing of it runs beside others.
+
+        What cannot be stopped is ended.
+        """
         self.paused = True
-        self.tree.pause()
+        if not self.tree.pause():
+            self.unstoppable = True
+            self.kill()
 
     def _write(self, verb: str, line: bytes) -> None:
         try:
@@ -239,6 +244,8 @@ class Worker:
         """How it ended: by which signal or with which status, and the last line of its standard error."""
         code = self.tree.exit_code(DEATH_S)
         self.kill()
+        if self.unstoppable:
+            return "it could not be stopped for the slices of others"
         if code is not None:
             how = self._cause(code)
         elif guard_code := self.tree.guard.returncode:

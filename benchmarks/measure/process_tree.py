@@ -23,6 +23,7 @@ MARK = "SAMESTEP_PROCESS_TREE"  # a variable that tells this tree's processes fr
 GUARD_S = 5.0  # how long a guard may take to end what is below it
 RESCAN_S = 0.001
 TRIES = 5  # for a reading during which no process ends
+STOP_S, LOOK_S = 1.0, 0.0002  # how long it may take until everything stands, and how often it is looked at
 SYSTEM = Path("/proc/stat")
 
 
@@ -84,21 +85,23 @@ class ProcessTree:
         numbers = self.numbers(2, limit)
         return os.waitstatus_to_exitcode(numbers[1]) if len(numbers) == 2 else None
 
-    def processes(self) -> list[psutil.Process]:
+    def processes(self, *, anew: bool = True) -> list[psutil.Process]:
         """All processes below the guard, those that have ended and that nobody has waited for included.
 
-        To list them takes milliseconds. Where the system has started nothing since two lists that were the same,
-        no other can have come, and of one that is gone every reading is nothing. One list is not enough: it lacks
-        a process whose parent ended while it was made.
+        To list them takes milliseconds, which are not there while a slice is timed. If not `anew`, the last list
+        will do where it was the same twice and the system has started nothing since: of one that is gone every
+        reading is nothing. A list can lack a process whose parent ended while it was made.
         """
         started, last = started_so_far() if self.counts else None, self.listed
-        if started is None or started != last.started or not last.again:
+        if anew or started is None or started != last.started or not last.again:
             try:
                 found = psutil.Process(self.guard.pid).children(recursive=True)
             except psutil.Error:
-                found = []
-            again = started == last.started and found == last.processes
-            self.listed = Listing(started, found, again)
+                self.listed = Listing(None, [], again=False)
+            else:
+                self.listed = Listing(
+                    started, found, again=started == last.started and found == last.processes
+                )
         return self.listed.processes
 
     def descendants(self) -> tuple[int, ...]:
@@ -114,7 +117,7 @@ class ProcessTree:
         """
         total = 0
         for _ in range(TRIES):
-            pids = [process.pid for process in self.processes()]
+            pids = [process.pid for process in self.processes(anew=False)]
             before = _ended_s([self.guard.pid, *pids])
             living_ns = sum(map(_clock_ns, pids))
             ended = _ended_s([self.guard.pid, *pids])
@@ -131,13 +134,20 @@ class ProcessTree:
                 used += process.memory_info().rss
         return used if used <= limit else min(used, sum(map(_proportional, processes)))
 
-    def pause(self) -> None:
-        """Stop the process and all that it has started."""
-        for _ in range(TRIES):  # one that was running may have started another
-            if not (running := {process.pid for process in self.processes()} - self.stopped):
-                break
-            self._signal(running, signal.SIGSTOP)
-            self.stopped |= running
+    def pause(self) -> bool:
+        """Stop the process and all that it has started; whether nothing of it can run any more.
+
+        One that is starting another when the signal comes goes on until that is started, which gets no signal. So
+        all of them have to be seen to stand before a list in which nobody is new.
+        """
+        deadline, standing = time.monotonic() + STOP_S, set[int]()
+        while (found := {process.pid for process in self.processes()}) - standing:
+            self._signal(found, signal.SIGSTOP)
+            self.stopped |= found
+            if not _come_to_stand(found, deadline):
+                return False
+            standing = found
+        return True
 
     def resume(self) -> None:
         """Let all of it go on; what is stopped starts nothing meanwhile."""
@@ -197,6 +207,27 @@ def is_alive(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
+
+
+def _come_to_stand(pids: set[int], deadline: float) -> bool:
+    """Whether all their threads are stopped or have ended by the deadline.
+
+    One that waits for a child to take another program cannot be stopped and cannot run, as long as the child is.
+    """
+    while running := {state for pid in pids for state in _thread_states(pid)}.difference("TtZX"):
+        if time.monotonic() > deadline:
+            return running == {"D"}
+        time.sleep(LOOK_S)
+    return True
+
+
+def _thread_states(pid: int) -> set[str]:
+    """The states of its threads, as proc(5) has them; none where it is gone, or the system does not say."""
+    states = set()
+    for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with contextlib.suppress(OSError):
+            states.add(stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0])
+    return states
 
 
 def _clock_ns(pid: int) -> int:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 
@@ -85,6 +86,19 @@ def close_every_file() -> None:
     stay()
 
 
+def fork_without_end() -> None:
+    """A thread that starts one child after the other, with so much memory that each start takes milliseconds."""
+    memory = np.ones(300 * 2**17)
+
+    def start() -> None:
+        while memory.size:
+            child = fork(keep_burning)
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+
+    threading.Thread(target=start, daemon=True).start()
+
+
 def leave_a_child_with_the_pipe() -> None:
     fork(stay)
     os._exit(4)
@@ -135,6 +149,7 @@ DEEDS: dict[str, Callable[[], object]] = {
     "keep burning in a child": lambda: fork(keep_burning),
     "keep burning far away": lambda: fork_twice(keep_burning),
     "fork": lambda: fork(stay),
+    "fork without end": fork_without_end,
     "setsid": lambda: start_session(stay),
     "double fork": lambda: fork_twice(stay),
     "flee": lambda: fork_twice(flee),

@@ -263,7 +263,7 @@ def test_processes_are_listed_again_only_when_one_may_have_come(monkeypatch: pyt
         while True:  # until nothing else is started on this machine meanwhile
             lists.clear()
             before = started_so_far()
-            assert all(worker.tree.processes() for _ in range(9))
+            assert all(worker.tree.processes(anew=False) for _ in range(9))
             if before == started_so_far():
                 break
             assert time.monotonic() < end
@@ -298,6 +298,31 @@ def test_nothing_of_a_worker_runs_while_it_is_paused(deed: str) -> None:
             assert time.monotonic() < end
             time.sleep(0.05)
         assert worker.descendants()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux says in which state a thread is")
+def test_what_is_being_started_when_a_worker_is_paused_stands_too() -> None:
+    with worker_for("fork without end") as worker:
+        do_deed(worker)
+        for _ in range(20):
+            worker.pause()
+            for pause in (0.0, 0.03):
+                time.sleep(pause)
+                found = [process.pid for process in worker.tree.processes()]
+                states = {state for pid in found for state in process_tree._thread_states(pid)}
+                assert found
+                assert states <= set("TtZX"), states
+            worker.ask("pin", limit=LIMIT, cpus=[])
+
+
+def test_a_worker_that_cannot_be_stopped_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process_tree, "_thread_states", lambda pid: {"R"})
+    monkeypatch.setattr(process_tree, "STOP_S", 0.1)
+    with worker_for("nothing") as worker:
+        do_deed(worker)
+        worker.pause()
+        with pytest.raises(WorkerError, match="could not be stopped for the slices of others"):
+            worker.ask("pin", limit=LIMIT, cpus=[])
 
 
 def test_a_closed_worker_is_asked_in_vain() -> None:
