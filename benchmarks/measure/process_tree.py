@@ -23,7 +23,7 @@ MARK = "SAMESTEP_PROCESS_TREE"  # a variable that tells this tree's processes fr
 GUARD_S = 5.0  # how long a guard may take to end what is below it
 RESCAN_S = 0.001
 TRIES = 5  # for a reading during which no process ends
-STOP_S, LOOK_S = 1.0, 0.0002  # how long it may take until everything stands, and how often it is looked at
+STOP_S, LOOK_S = 5.0, 0.0002  # how long it may take until everything stands, and how often it is looked at
 SYSTEM = Path("/proc/stat")
 
 
