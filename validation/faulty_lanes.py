@@ -6,6 +6,7 @@ times, a racing one more often.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import signal
@@ -102,7 +103,7 @@ class LeaksInAChild(Leaks):
 
 
 class WorksInAChild(NumpyTuned):
-    """Has a child on another core that works as long as it does, from its first run on."""
+    """Has a child that works as long as it does, from its first run on, on a core that it may not use itself."""
 
     child = 0
 
@@ -110,11 +111,16 @@ class WorksInAChild(NumpyTuned):
         if not self.child:
             self.child = os.fork()
             if not self.child:
-                if hasattr(os, "sched_setaffinity"):
-                    os.sched_setaffinity(0, range(os.cpu_count() or 1))
                 while True:
-                    pass
+                    self.keep_away()
         return super().epoch(state, data, rows, batch_size, learning_rates)
+
+    def keep_away(self) -> None:
+        """Move to the cores that the parent, which the suite moves, may not use; stay where there are none."""
+        if hasattr(os, "sched_setaffinity"):
+            others = set(range(os.cpu_count() or 1)) - os.sched_getaffinity(os.getppid())
+            with contextlib.suppress(OSError):
+                os.sched_setaffinity(0, others)
 
 
 class Talks(Trap):

@@ -100,6 +100,15 @@ def test_a_failed_gate_is_invalid_and_names_itself(change: dict[str, object], re
     assert found[1].ratio is None
 
 
+def test_a_core_more_in_fewer_than_half_of_the_slices_counts() -> None:
+    def change(lane: str, block: int, round: int) -> dict[str, object]:
+        return {"outside_cpu_ns": 30_000_000, "children": 1} if (lane, round) == ("jax", 1) else {}
+
+    found = verdict(record({"jax": around(0.5)}, change=change))
+    assert found.word == "INVALID"
+    assert found.reason.startswith("threads: 1.16")
+
+
 def test_one_slice_that_was_not_done_is_enough() -> None:
     def change(lane: str, block: int, round: int) -> dict[str, object]:
         return {"audit": WRONG} if (lane, block, round) == ("jax", 2, 1) else {}
