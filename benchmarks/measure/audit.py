@@ -64,8 +64,7 @@ class Auditor:
         epoch = secrets.randbelow(runs.repeats)
         first = secrets.randbelow(steps) if is_stretch(self.parameter_bytes, steps) else 0
         again = self.scratch.with_suffix(".traced.npz")
-        seeds = {"start_seed": runs.start_seed, "order_seed": runs.order_seed, "repeats": runs.repeats}
-        reply = ask("trace_again", **seeds, epoch=epoch, first=first, path=str(again))
+        reply = ask("trace_again", runs=[*runs], epoch=epoch, first=first, path=str(again))
         if reply is None:
             return None
         try:
@@ -79,7 +78,7 @@ class Auditor:
         equal = traced.final == ended.final
         audit = Audit(epoch=epoch, steps=judged.steps, ratio=judged.ratio, equal=equal, reason=reason)
         if not reason and not equal:
-            return self.replayed(ask, seeds, audit, runs, ended, products)
+            return self.replayed(ask, audit, runs, ended, products)
         return audit
 
     @property
@@ -120,7 +119,6 @@ class Auditor:
     def replayed(
         self,
         ask: Ask,
-        seeds: dict[str, int],
         audit: Audit,
         runs: DrawnRuns,
         ended: Ending,
@@ -128,7 +126,7 @@ class Auditor:
     ) -> Audit | None:
         """The audit of a lane that ends in other bits when it is traced: its timed program, once more."""
         path = self.scratch.with_suffix(".again.npz")
-        reply = ask("run_again", **seeds, epoch=audit.epoch, path=str(path))
+        reply = ask("run_again", runs=[*runs], epoch=audit.epoch, path=str(path))
         if reply is None:
             return None
         order, steps = runs.orders(self.files)[audit.epoch], len(self.files.learning_rates)

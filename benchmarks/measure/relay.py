@@ -5,14 +5,14 @@ Whoever does not hold it is stopped, with all that it has started: nothing of a 
 In a round every slot runs one slice, in an order balanced for position and predecessor. One slot is an A/A
 control: a second worker with the same lane as another slot, another lane in each block. In records and for
 readers it is the twin. After the slices of a task some are chosen at random, one for each slot, and audited, two
-at a time: nothing is timed then.
+at a time, each on a CPU of its own: nothing is timed then.
 """
 
 from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -261,9 +261,9 @@ class BlockRace:
                 self.progress(STARTING + (1 - STARTING) * part, f"{task}, round {piece.round + 1}")
             self.place = of_task[-1][0] + 1
             workload_of(self.folder.work(self.tasks.index(task)))  # read once for all audits
-            lanes, jobs = list(self.lane_tasks), min(self.plan.effort.jobs, len(allowed_cpus()))
-            groups = [lanes[first::jobs] for first in range(jobs)]
-            list(threads.map(partial(self.audits, task=task, race=race), groups))
+            lanes, cpus = list(self.lane_tasks), allowed_cpus()[-self.plan.effort.jobs :]
+            place = dict(zip(lanes, longest_first(list(map(self.start_s, lanes)), cpus), strict=True))
+            list(threads.map(partial(self.audits, task, race, place), cpus))
             self.raced.add(task)
 
     def task_race(self, task: str, planned: list[PlannedSlice]) -> TaskRace:
@@ -308,13 +308,13 @@ class BlockRace:
         if timed := self.piece(Slice, slot, "report", reply):
             self.slices.append(timed)
 
-    def audits(self, lanes: Container[str], task: str, race: TaskRace) -> None:
-        """The audits of some lanes, each with its A/A control if that raced."""
+    def audits(self, task: str, race: TaskRace, place: Mapping[str, int], cpu: int) -> None:
+        """The audits of the lanes that have their place on a CPU, each with its A/A control if that raced."""
         for slot in self.slots:
-            if slot.lane in lanes:
-                self.audit(slot, task, race)
+            if place[slot.lane] == cpu:
+                self.audit(slot, cpu, task, race)
 
-    def audit(self, slot: Slot, task: str, race: TaskRace) -> None:
+    def audit(self, slot: Slot, cpu: int, task: str, race: TaskRace) -> None:
         """Have the chosen slice of a slot done once more; then its worker is stopped again."""
         number = race.slices.get(slot.name)
         if number is None or self.has_failed(slot.lane, task):
@@ -323,7 +323,7 @@ class BlockRace:
         auditor = Auditor(self.folder.work(self.tasks.index(task)), losses.with_suffix(""))
 
         def ask(verb: str, **arguments: Any) -> Reply | None:
-            return self.ask(slot, self.limits.certify, verb, task=task, **arguments)
+            return self.ask(slot, self.limits.certify, verb, task=task, cpus=[cpu], **arguments)
 
         audit: Audit | None = auditor.audit(
             ask,

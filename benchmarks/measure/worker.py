@@ -6,6 +6,7 @@ standard error. The end of the input, even in the middle of some work, is the en
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:  # nothing heavy is imported here: what a lane imports is timed
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from samestep.backends.interface import Backend, Host
 
@@ -34,6 +35,7 @@ class LaneServer:
 
     def __init__(self, tell: Callable[[bytes], None]) -> None:
         self.tell = tell  # a line before the reply, until the coordinator has read its clocks
+        self.cpus: list[int] = []  # that it is held to since it was pinned
         self.backend: Backend
         self.slice: OpenSlice
         self.work: dict[str, TimedWork] = {}
@@ -100,6 +102,7 @@ class LaneServer:
     def pin(self, cpus: list[int]) -> Reply:
         """Move every thread of this process to the given CPUs, where the system can."""
         pin(cpus)
+        self.cpus = cpus
         return {}
 
     def calibrate(self, task: str, target_ns: int) -> Reply:
@@ -124,22 +127,32 @@ class LaneServer:
         return fields | ending(self.work[task], self.slice.run, values, losses)
 
     def trace_again(
-        self, task: str, start_seed: int, order_seed: int, repeats: int, epoch: int, first: int, path: str
+        self, task: str, runs: list[int], epoch: int, first: int, path: str, cpus: Sequence[int] = ()
     ) -> Reply:
-        """A slice once more, recorded: the digests of its end; the file gets steps of one run and all losses."""
+        """A slice once more, recorded: the digests of its end; the file gets steps of one run and all losses.
+
+        `runs` are its seeds and number; `cpus`, if any, are those on which it is done.
+        """
         from .drawn_work import DrawnRuns, trace_again
 
-        runs = DrawnRuns(start_seed, order_seed, repeats)
-        return trace_again(self.work[task], runs, epoch, first, Path(path))._asdict()
+        with self.moved_to(cpus):
+            return trace_again(self.work[task], DrawnRuns(*runs), epoch, first, Path(path))._asdict()
 
-    def run_again(
-        self, task: str, start_seed: int, order_seed: int, repeats: int, epoch: int, path: str
-    ) -> Reply:
+    def run_again(self, task: str, runs: list[int], epoch: int, path: str, cpus: Sequence[int] = ()) -> Reply:
         """A slice once more by the timed program: the digest of its end; the file gets the ends of one run."""
         from .drawn_work import DrawnRuns, run_again
 
-        runs = DrawnRuns(start_seed, order_seed, repeats)
-        return {"final": run_again(self.work[task], runs, epoch, Path(path))}
+        with self.moved_to(cpus):
+            return {"final": run_again(self.work[task], DrawnRuns(*runs), epoch, Path(path))}
+
+    @contextlib.contextmanager
+    def moved_to(self, cpus: Sequence[int]) -> Iterator[None]:
+        """On other CPUs meanwhile, where it is held to any."""
+        pin(cpus if self.cpus else ())
+        try:
+            yield
+        finally:
+            pin(self.cpus)
 
     def roofline_limits(self, folder: str) -> Reply:
         """What memory and BLAS can do at a task's size."""
@@ -194,7 +207,7 @@ def load(lane: str, device: str) -> Backend:
     return made
 
 
-def pin(cpus: list[int]) -> None:
+def pin(cpus: Sequence[int]) -> None:
     """Move every thread of this process to the given CPUs, where the system can."""
     if not cpus or not hasattr(os, "sched_setaffinity"):
         return

@@ -74,11 +74,11 @@ def audited(backend: Backend, folder: Path, repeats: int = 6, **task: Any) -> Au
     path = folder / "losses.npy"
     np.save(path, losses)
 
-    def ask(verb: str, *, start_seed: int, order_seed: int, repeats: int, **more: Any) -> dict[str, Any]:
-        runs, to = DrawnRuns(start_seed, order_seed, repeats), Path(more["path"])
+    def ask(verb: str, *, runs: list[int], **more: Any) -> dict[str, Any]:
+        drawn, to = DrawnRuns(*runs), Path(more["path"])
         if verb == "trace_again":
-            return trace_again(work, runs, more["epoch"], more["first"], to)._asdict()
-        return {"final": run_again(work, runs, more["epoch"], to)}
+            return trace_again(work, drawn, more["epoch"], more["first"], to)._asdict()
+        return {"final": run_again(work, drawn, more["epoch"], to)}
 
     ended = Ending.of(run.params, run.buffers, losses)
     audit = Auditor(folder / "work", folder / "scratch").audit(

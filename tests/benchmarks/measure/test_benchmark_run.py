@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -24,6 +25,7 @@ from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.measure import BenchmarkRun, RunRequest, certify_lanes, environment, measure, resume
 from samestep.benchmarks.measure.exclusive import made_folder
 from samestep.benchmarks.measure.folder import RunFolder
+from samestep.benchmarks.measure.process import Worker
 from samestep.benchmarks.record import Record
 from samestep.benchmarks.record.layout import LOST
 from samestep.benchmarks.record.plan import Effort
@@ -50,6 +52,19 @@ def test_a_worker_ends_with_its_job() -> None:
     assert len(certify_lanes(tasks, ["numpy"], progress=watch)) == 6
     assert len(alive) == 6
     assert max(alive) - already < Effort(name="any", blocks=1).jobs
+
+
+def test_audits_side_by_side_have_a_cpu_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cpus, ask = set[int](), Worker.ask
+
+    def watched(self: Worker, verb: str, **arguments: Any) -> dict[str, Any]:
+        if verb == "trace_again":
+            cpus.update(arguments.get("cpus", ()))
+        return ask(self, verb, **arguments)
+
+    monkeypatch.setattr(Worker, "ask", watched)
+    run(tmp_path / "run", "numpy", "numpy:tuned", tasks=tuple(TASKS[:1]))
+    assert cpus == set(environment.allowed_cpus()[-TINY.jobs :])
 
 
 def test_a_baseline_whose_process_dies_once_is_made_up_for(one_death: tuple[Path, str]) -> None:
