@@ -118,9 +118,8 @@ class WorksInAChild(NumpyTuned):
     def keep_away(self) -> None:
         """Move to the cores that the parent, which the suite moves, may not use; stay where there are none."""
         if hasattr(os, "sched_setaffinity"):
-            others = set(range(os.cpu_count() or 1)) - os.sched_getaffinity(os.getppid())
             with contextlib.suppress(OSError):
-                os.sched_setaffinity(0, others)
+                os.sched_setaffinity(0, set(range(os.cpu_count() or 1)) - os.sched_getaffinity(os.getppid()))
 
 
 class Talks(Trap):

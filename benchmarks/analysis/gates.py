@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from statistics import median
+from statistics import fmean, median
 
 from ..console.choices import counted
 from ..record import Record1, Slice, TimedSlice
@@ -128,12 +128,15 @@ def _clock(slices: list[Slice], *, one_core: bool) -> str | None:
 
 
 def _cores(slices: list[Slice]) -> float:
-    """CPU seconds for each second, by the coordinator's clocks: of most slices, or of all together if more.
+    """CPU seconds for each second, by the coordinator's clocks: the median, or the mean where each is at least 1.
 
-    A helper may find a core of its own in fewer than half of them, where it has to share that of the lane else.
+    A helper may find a core of its own in fewer than half of the slices; to wait in others makes up for none.
+    The longer of both clocks counts there, since a busy host delays messages.
     """
-    together = sum(timed.outside_cpu_ns for timed in slices) / sum(timed.outside_ns for timed in slices)
-    return max(median(timed.outside_cpu_ns / timed.outside_ns for timed in slices), together)
+    longer = (max(timed.outside_ns, timed.elapsed_ns - timed.charged_ns) for timed in slices)
+    mean = fmean(max(1.0, timed.outside_cpu_ns / ns) for timed, ns in zip(slices, longer, strict=True))
+    middle = median(timed.outside_cpu_ns / timed.outside_ns for timed in slices)
+    return max(middle, mean) if mean > CPU_PER_WALL else middle
 
 
 def _disagreement(allowed: float) -> str:

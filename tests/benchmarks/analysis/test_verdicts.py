@@ -100,9 +100,14 @@ def test_a_failed_gate_is_invalid_and_names_itself(change: dict[str, object], re
     assert found[1].ratio is None
 
 
-def test_a_core_more_in_fewer_than_half_of_the_slices_counts() -> None:
+@pytest.mark.parametrize("waits", [{}, {"outside_ns": 60_000_000}])
+def test_a_core_more_in_fewer_than_half_of_the_slices_counts(waits: dict[str, object]) -> None:
+    """Also where the lane waits in others."""
+
     def change(lane: str, block: int, round: int) -> dict[str, object]:
-        return {"outside_cpu_ns": 30_000_000, "children": 1} if (lane, round) == ("jax", 1) else {}
+        if lane != "jax":
+            return {}
+        return {"outside_cpu_ns": 30_000_000, "children": 1} if round == 1 else waits
 
     found = verdict(record({"jax": around(0.5)}, change=change))
     assert found.word == "INVALID"
