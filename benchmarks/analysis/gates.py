@@ -136,7 +136,7 @@ def _cores(slices: list[Slice]) -> float:
     longer = (max(timed.outside_ns, timed.elapsed_ns - timed.charged_ns) for timed in slices)
     mean = fmean(max(1.0, timed.outside_cpu_ns / ns) for timed, ns in zip(slices, longer, strict=True))
     middle = median(timed.outside_cpu_ns / timed.outside_ns for timed in slices)
-    return max(middle, mean) if mean > CPU_PER_WALL else middle
+    return max(middle, mean)
 
 
 def _disagreement(allowed: float) -> str:

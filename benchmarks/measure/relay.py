@@ -5,7 +5,7 @@ Whoever does not hold it is stopped, with all that it has started: nothing of a 
 In a round every slot runs one slice, in an order balanced for position and predecessor. One slot is an A/A
 control: a second worker with the same lane as another slot, another lane in each block. In records and for
 readers it is the twin. After the slices of a task some are chosen at random, one for each slot, and audited, two
-at a time, each on a CPU of its own: nothing is timed then.
+at a time, each on a CPU of its own where lanes are held to one: nothing is timed then.
 """
 
 from __future__ import annotations

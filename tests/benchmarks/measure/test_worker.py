@@ -11,7 +11,7 @@ import pytest
 
 from samestep.backends.interface import Batch, Host, RowOrder
 from samestep.backends.numpy_modes import NumpyTuned
-from samestep.benchmarks.measure.worker import LaneServer
+from samestep.benchmarks.measure.worker import LaneServer, pin
 from tests.helpers.sessions import prepared, small_task
 
 CPUS = tuple(range(os.cpu_count() or 1))
@@ -39,13 +39,15 @@ def cpus() -> Iterator[tuple[int, int]]:
     """Two CPUs; the process is back on its own afterwards."""
     if not hasattr(os, "sched_setaffinity"):
         pytest.skip("this system holds nothing to a CPU")
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, CPUS)
-    everywhere = sorted(os.sched_getaffinity(0))
-    if len(everywhere) < 2:
-        pytest.skip("there is one CPU")
-    yield everywhere[0], everywhere[-1]
-    os.sched_setaffinity(0, before)
+    before = sorted(os.sched_getaffinity(0))
+    try:
+        os.sched_setaffinity(0, CPUS)
+        everywhere = sorted(os.sched_getaffinity(0))
+        if len(everywhere) < 2:
+            pytest.skip("there is one CPU")
+        yield everywhere[0], everywhere[-1]
+    finally:
+        pin(before)  # all threads, as the worker does
 
 
 @pytest.mark.parametrize("is_held", [True, False])
@@ -63,6 +65,7 @@ def test_an_audit_is_done_on_its_own_cpu_and_nothing_stays_there(
     ends = []
     for verb, further in ((server.trace_again, {"first": 0}), (server.run_again, {})):
         lane.timed.clear()
+        lane.traced.clear()
         ends.append(verb("t", [3, 4, 2], epoch=1, path=str(tmp_path / "a.npz"), cpus=[audited], **further))
         assert lane.timed or lane.traced
         assert all(seen == ({audited} if is_held else before) for seen in lane.timed + lane.traced)
