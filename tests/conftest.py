@@ -86,3 +86,11 @@ def smoke(
 
     folder = made_once(request, tmp_path_factory, "smoke", make)
     return folder / "run", said(folder)
+
+
+@pytest.fixture
+def without_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of this process measure all but the machine's limits: see tests/helpers/no_limits.py."""
+    from tests.helpers.no_limits import leave_out  # not before something is measured
+
+    leave_out(monkeypatch)

@@ -11,6 +11,7 @@ import pytest
 from samestep.benchmarks import cli
 from samestep.benchmarks.record import Record
 from tests.helpers.dying_lanes import DIED, DYING
+from tests.helpers.no_limits import leave_out
 from tests.helpers.processes import InProcess
 from tests.helpers.sessions import SEVERAL, TASKS, run, small_race
 from tests.helpers.shared import keep_said, made_once, said
@@ -25,8 +26,13 @@ def kept(
     name: str,
     measured: Callable[[Path], Record],
 ) -> Kept:
+    """Measured without the machine's limits, of which nothing is asked."""
+
     def make(folder: Path) -> None:
-        (folder / "record.json").write_text(measured(folder / "run").model_dump_json())
+        with pytest.MonkeyPatch.context() as patch:
+            leave_out(patch)
+            record = measured(folder / "run")
+        (folder / "record.json").write_text(record.model_dump_json())
 
     folder = made_once(request, factory, name, make)
     return folder / "run", (folder / "record.json").read_text()
@@ -63,7 +69,7 @@ def swept(
     """The folder and the output of a sweep of two by two sizes, with two rounds and control slices."""
 
     def make(folder: Path) -> None:
-        code = sweep_code(rounds=2, controls=2)
+        code = sweep_code(rounds=2, controls=2, limits=False)
         keep_said(folder, small_sweep(*LANES, "--out", "run", cwd=folder, code=code))
 
     folder = made_once(request, tmp_path_factory, "swept", make)

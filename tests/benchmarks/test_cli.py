@@ -28,7 +28,8 @@ from samestep.benchmarks.measure.request import by_tier
 from samestep.benchmarks.record import SCHEMA_VERSION
 from samestep.benchmarks.record.files import load
 from tests.helpers.outside_lanes import BROKEN, install, python_path
-from tests.helpers.processes import InProcess, interrupted, samestep
+from tests.helpers.paths import ROOT
+from tests.helpers.processes import ONE_LANE, InProcess, interrupted, samestep
 
 Smoke = tuple[Path, CompletedProcess[str]]
 
@@ -161,6 +162,7 @@ def test_parity_shows_how_far_two_lanes_end_from_each_other(tmp_path: Path, here
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_limits")
 def test_compare_takes_a_file_that_was_not_made_for_it_and_shows_phases(
     tmp_path: Path, here: InProcess
 ) -> None:
@@ -287,8 +289,8 @@ def test_a_lane_that_fails_its_proof_is_exit_1_and_shown_beside_the_others(tmp_p
     """Also that a chosen lane brings its baseline."""
     install(tmp_path, "numpy:broken", "Broken", BROKEN)
     words = ("--effort", "smoke", "--task", "lesson", "--lane", "numpy:broken", "--baseline", "numpy")
-    command = [sys.executable, "-m", "samestep", "compare", *words, "--out", "run"]
-    env = os.environ | {"PYTHONPATH": python_path(tmp_path)}
+    command = [sys.executable, "-m", "tests.helpers.no_limits", "compare", *words, "--out", "run"]
+    env = os.environ | {"PYTHONPATH": python_path(tmp_path, ROOT)}
     done = run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 1, done.stderr
     assert "INVALID" in done.stdout
@@ -301,8 +303,8 @@ def test_a_lane_that_fails_its_proof_is_exit_1_and_shown_beside_the_others(tmp_p
 def test_where_every_lane_fails_there_is_nothing_to_go_on_with(tmp_path: Path) -> None:
     install(tmp_path, "numpy:broken", "Broken", BROKEN)
     words = ("--effort", "smoke", "--task", "lesson", "--lane", "numpy:broken", "--baseline", "numpy:broken")
-    command = [sys.executable, "-m", "samestep", "compare", *words, "--out", "run", "--quiet"]
-    env = os.environ | {"PYTHONPATH": python_path(tmp_path)}
+    command = [sys.executable, "-m", "tests.helpers.no_limits", "compare", *words, "--out", "run", "--quiet"]
+    env = os.environ | {"PYTHONPATH": python_path(tmp_path, ROOT)}
     done = run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stderr) == (1, "")
     assert "INVALID" in done.stdout
@@ -311,9 +313,8 @@ def test_where_every_lane_fails_there_is_nothing_to_go_on_with(tmp_path: Path) -
 @pytest.mark.slow
 def test_interrupted_is_130_and_what_was_measured_is_kept(tmp_path: Path) -> None:
     """Ctrl-C once the first block is done: the terminal sends SIGINT to the whole group, and so do we."""
-    words = ["compare", "--effort", "smoke", "--task", "lesson", "--lane", "numpy", "--baseline", "numpy"]
-    command = [sys.executable, "-m", "samestep", *words, "--out", "run"]
-    code, out, err = interrupted(command, tmp_path)
+    command = [sys.executable, "-m", "tests.helpers.no_limits", "compare", *ONE_LANE, "--out", "run"]
+    code, out, err = interrupted(command, tmp_path, env=os.environ | {"PYTHONPATH": python_path(ROOT)})
     assert code == 130, err
     assert "interrupted; " in err
     assert "Traceback" not in err

@@ -86,10 +86,12 @@ def in_terminal(
     return process.returncode, text.decode(errors="replace").replace("\r\n", "\n")
 
 
-def interrupted(command: Sequence[str], cwd: Path) -> tuple[int, str, str]:
+def interrupted(
+    command: Sequence[str], cwd: Path, env: Mapping[str, str] | None = None
+) -> tuple[int, str, str]:
     """Exit code and output of a run with --out run that Ctrl-C reaches after its first block."""
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, cwd=cwd, text=True, start_new_session=True, **pipes) as process:
+    with subprocess.Popen(command, cwd=cwd, env=env, text=True, start_new_session=True, **pipes) as process:
         blocks = cwd / "run" / "relay" / "blocks"
         end = time.monotonic() + 120
         while not (blocks.is_dir() and any(blocks.glob("*.json"))) and time.monotonic() < end:

@@ -7,11 +7,8 @@ from typing import Any
 
 from samestep.backends.spec import Linear, Synthetic, Task
 from samestep.benchmarks import datasets
-from samestep.benchmarks.console.progress import Progress, silent
-from samestep.benchmarks.measure import BenchmarkRun, RunRequest, measure, task_files
+from samestep.benchmarks.measure import RunRequest, measure, task_files
 from samestep.benchmarks.measure.efforts import WorkerLimits
-from samestep.benchmarks.measure.exclusive import made_folder
-from samestep.benchmarks.measure.folder import MachineLimits
 from samestep.benchmarks.parity.workload import initial_parameters
 from samestep.benchmarks.record import Effort, Record
 
@@ -40,20 +37,6 @@ def run(folder: Path, *lanes: str, phases: bool = False, **more: Any) -> Record:
     """Measure it."""
     fields = {name: more.pop(name) for name in ("tasks", "effort") if name in more}
     return measure(requested(folder, *lanes, phases=phases, **fields), limits=LIMITS, **more)
-
-
-def without_floors(
-    request: RunRequest,
-    limits: WorkerLimits = LIMITS,
-    *,
-    progress: Progress = silent,
-    blocks: int | None = None,
-) -> Record:
-    """Measure all but the machine's limits, which take a while and of which nothing is asked: there are none."""
-    with made_folder(request.out):
-        begun = BenchmarkRun.begin(request, progress=progress, limits=limits)
-        begun.folder.keep(MachineLimits())
-        return begun.finish(blocks)
 
 
 def small_task(rows: int = 95, batch: int = 10, dtype: str = "float32", **more: object) -> Task:

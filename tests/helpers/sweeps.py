@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.helpers.paths import ROOT
+
 LANES = ("--lane", "numpy", "--lane", "numpy:tuned", "--baseline", "numpy")
 
 
@@ -18,8 +20,12 @@ def sweep_code(
     blocks: int = 3,
     rounds: int = 1,
     controls: int = 9,
+    limits: bool = True,
 ) -> str:
-    """The program: every batch size by every feature count, or numbers of rows, as little of each as can be."""
+    """The program: every batch size by every feature count, or numbers of rows, as little of each as can be.
+
+    `limits`: whether it measures those of the machine too.
+    """
     return f"""
 import sys
 from samestep.benchmarks import cli
@@ -31,6 +37,10 @@ sweep.BATCHES, sweep.FEATURES, sweep.ROWS = {tuple(batches)}, {tuple(features)},
 command.SWEEP = sweep.SWEEP = Effort(
     name="small sweep", blocks={blocks}, rounds=({rounds}, {rounds}), slice_ms=1.0, controls={controls}
 )
+if not {limits}:
+    sys.path.append({str(ROOT)!r})  # where tests are found; at the end, so that it hides nothing
+    from tests.helpers.no_limits import leave_out
+    leave_out()
 cli.main(["sweep", *sys.argv[1:]])
 """
 

@@ -71,6 +71,7 @@ def test_a_program_of_ones_own_is_certified_and_a_record_is_loaded() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_limits")
 def test_a_comparison_from_python(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Named tasks and one of the caller's own, in the order given; the folder is that of the command."""
     task = samestep.tasks.get("lesson").model_copy(update={"name": "mine"})

@@ -91,7 +91,7 @@ def audited(backend: Backend, folder: Path, repeats: int = 6, **task: Any) -> Au
 MOMENTUM: dict[str, Any] = {"optimizer": SGD(learning_rate=0.03, momentum=0.9, dampening=0.1)}
 
 
-@pytest.mark.parametrize("task", [{}, {"rows": 95}, {"batch": 7}, MOMENTUM, {"dtype": "float64"}])
+@pytest.mark.parametrize("task", [{}, {"batch": 7}, MOMENTUM, {"dtype": "float64"}])
 @pytest.mark.parametrize(
     "lane", [lane for lane in ("numpy", "numpy:tuned", "torch:tuned", "jax:fused") if lane in LANES]
 )

@@ -34,7 +34,7 @@ from samestep.benchmarks.verify.findings import Findings
 from samestep.benchmarks.verify.slices import check_slices
 from tests.helpers.dying_lanes import DYING
 from tests.helpers.lanes import LANES
-from tests.helpers.sessions import LIMITS, SMALL, TASKS, TINY, requested, run, without_floors
+from tests.helpers.sessions import LIMITS, SMALL, TASKS, TINY, requested, run
 
 pytestmark = pytest.mark.slow
 
@@ -47,13 +47,14 @@ def test_a_worker_ends_with_its_job() -> None:
         if phase == "certify":
             alive.append(len(psutil.Process().children()))
 
-    tasks = [TASKS[0].model_copy(update={"name": f"task{number}"}) for number in range(6)]
+    tasks = [TASKS[0].model_copy(update={"name": f"task{number}"}) for number in range(3)]
     already = len(psutil.Process().children())
-    assert len(certify_lanes(tasks, ["numpy"], progress=watch)) == 6
-    assert len(alive) == 6
+    assert len(certify_lanes(tasks, ["numpy"], progress=watch)) == 3
+    assert len(alive) == 3
     assert max(alive) - already < Effort(name="any", blocks=1).jobs
 
 
+@pytest.mark.usefixtures("without_limits")
 def test_audits_side_by_side_have_a_cpu_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cpus, ask = set[int](), Worker.ask
 
@@ -79,6 +80,7 @@ def test_a_baseline_whose_process_dies_once_is_made_up_for(one_death: tuple[Path
     assert analysis[task, "numpy"].blocks_measured == TINY.blocks + 1
     assert analysis[task, DYING].blocks_measured == TINY.blocks
     assert any("died once in block 1" in note for note in analysis.row_of[task, DYING].notes)
+    assert all(row.over_fastest is None for row in analysis.rows)  # of so few blocks nothing is claimed
     assert resume(folder) == made  # nothing is lacking
 
 
@@ -98,12 +100,13 @@ def test_a_finished_session_leaves_no_scratch_and_is_not_measured_again(whole: t
         run(folder, "numpy", "numpy:tuned")
 
 
+@pytest.mark.usefixtures("without_limits")
 def test_a_run_with_looks_ends_at_one_and_not_past_its_time(tmp_path: Path) -> None:
     """At which look depends on the machine: by the rule it has to end there, and had to go on before."""
     effort = TINY.model_copy(update={"blocks": 6, "looks": (2, 4)})
     lanes, out = ("numpy", "numpy:tuned"), tmp_path / "run"
     request = requested(out, *lanes, tasks=tuple(TASKS[:1]), effort=effort, seconds=0.1)
-    broken_off = without_floors(request, blocks=1)
+    broken_off = measure(request, limits=LIMITS, blocks=1)
     assert len(broken_off.blocks) == 1
     late = measure(replace(request, resumed=True), limits=LIMITS)
     assert len(late.blocks) == 2  # the first look comes in any case
@@ -141,12 +144,12 @@ def test_a_run_has_time_for_the_next_look_or_ends(tmp_path: Path) -> None:
 def test_no_lane_is_below_the_floor(tmp_path: Path) -> None:
     """The compiled loop is there too, which no framework's call holds up."""
     lanes = [lane for lane in ("numpy", "numpy:fused", "numba", "jax:fused") if lane in LANES]
-    rows = RecordAnalysis(measure(requested(tmp_path, *lanes, tasks=tuple(TASKS[:1])))).rows
+    effort = TINY.model_copy(update={"blocks": 1})
+    rows = RecordAnalysis(measure(requested(tmp_path, *lanes, tasks=tuple(TASKS[:1]), effort=effort))).rows
     assert {row.lane for row in rows if row.time} == set(lanes)
     for row in (row for row in rows if row.time):
         assert row.above_floor is not None, row.no_floor
         assert row.above_floor > 1
-        assert row.over_fastest is None  # of two blocks nothing is claimed
 
 
 def cells(found: Record) -> set[tuple[object, ...]]:
@@ -177,17 +180,19 @@ def test_places_and_predecessors_are_balanced_over_the_blocks(task: Task, raced:
     assert len(before) == 6
 
 
+@pytest.mark.usefixtures("without_limits")
 def test_phases_that_an_end_left_out_are_measured_on_resumption(tmp_path: Path) -> None:
     def stop(phase: str, *_: object) -> None:
         if phase == "phases":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        without_floors(requested(tmp_path, "numpy", tasks=(TASKS[0],), phases=True), progress=stop)
+        run(tmp_path, "numpy", tasks=(TASKS[0],), phases=True, progress=stop)
     assert len(RunFolder(tmp_path).blocks()) == TINY.blocks
     assert {ledger.task for ledger in resume(tmp_path).ledgers} == {TASKS[0].name}
 
 
+@pytest.mark.usefixtures("without_limits")
 def test_an_interrupted_session_is_finished_to_the_same_cells(
     whole: tuple[Path, Record], tmp_path: Path
 ) -> None:
@@ -235,6 +240,7 @@ resume(folder) if RunFolder(folder).begun else run(folder, "numpy", "numpy:tuned
 """
 
 
+@pytest.mark.usefixtures("without_limits")  # of the last time, which nobody kills
 def test_a_session_that_is_killed_again_and_again_is_finished_to_the_same_cells(tmp_path: Path) -> None:
     kills = int(os.environ.get("SAMESTEP_KILLS", "3"))
     rng = np.random.default_rng(kills)

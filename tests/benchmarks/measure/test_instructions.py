@@ -16,7 +16,7 @@ from samestep.benchmarks.measure import instructions
 from samestep.benchmarks.measure.instructions import InstructionCounter, counter_of
 from samestep.benchmarks.report import tables
 from tests.helpers import records
-from tests.helpers.sessions import TASKS, requested, without_floors
+from tests.helpers.sessions import TASKS, run
 
 CPU_NS = (
     1,
@@ -81,9 +81,9 @@ def test_a_counter_that_others_had_meanwhile_says_nothing(monkeypatch: pytest.Mo
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("counting")
+@pytest.mark.usefixtures("counting", "without_limits")
 def test_a_run_counts_in_every_slice_and_shows_a_column(tmp_path: Path) -> None:
-    made = without_floors(requested(tmp_path, "numpy", tasks=tuple(TASKS[:1])))
+    made = run(tmp_path, "numpy", tasks=tuple(TASKS[:1]))
     for block in made.blocks:
         for piece in block.slices:
             assert piece.instructions is not None

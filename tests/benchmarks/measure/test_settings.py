@@ -14,13 +14,15 @@ import pytest
 
 from samestep.backends.interface import Device
 from samestep.benchmarks.analysis import RecordAnalysis
-from samestep.benchmarks.measure import environment, settings
+from samestep.benchmarks.measure import BenchmarkRun, environment, settings
 from samestep.benchmarks.measure.efforts import WorkerLimits
+from samestep.benchmarks.measure.exclusive import made_folder
 from samestep.benchmarks.measure.process import worker_environment
 from samestep.benchmarks.measure.settings import LONGEST, RULES, recordable, treatment
 from samestep.benchmarks.record import Record
 from samestep.benchmarks.report import settings_lines, tables
-from tests.helpers.sessions import TASKS, TINY, requested, without_floors
+from tests.helpers.no_limits import leave_out
+from tests.helpers.sessions import TASKS, requested
 from validation.trap_lanes import EXPECTED
 
 SWITCHED_OFF = [name for name in EXPECTED if name.endswith("SwitchedOff")]
@@ -156,14 +158,19 @@ def test_a_line_names_what_was_set_and_whom_it_concerns() -> None:
 
 @pytest.fixture(scope="module")
 def bent(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """One block with compilers switched off from outside, and lanes that switch theirs off from inside."""
+    """Compilers switched off from outside, and lanes that switch theirs off from inside.
+
+    How they end is known from the first call, so that no block is needed.
+    """
     lanes = ["jax:tuned", *(f"validation.trap_lanes:{name}" for name in SWITCHED_OFF)]
-    effort = TINY.model_copy(update={"blocks": 1})  # how they end is known from the first call
-    request = requested(tmp_path_factory.mktemp("bent"), *lanes, tasks=tuple(TASKS[:1]), effort=effort)
+    request = requested(tmp_path_factory.mktemp("bent"), *lanes, tasks=tuple(TASKS[:1]))
     with pytest.MonkeyPatch.context() as patch:
+        leave_out(patch)
         for name in ("JAX_DISABLE_JIT", "TORCHDYNAMO_DISABLE", "TORCH_COMPILE_DISABLE", "PYTHONASYNCIODEBUG"):
             patch.setenv(name, "1")
-        return without_floors(request, WorkerLimits(slice=10, memory=2 << 30))
+        with made_folder(request.out) as folder:
+            BenchmarkRun.begin(request, limits=WorkerLimits(memory=2 << 30)).certify()
+            return folder.record()
 
 
 @pytest.mark.slow

@@ -21,11 +21,13 @@ from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.measure.options import Options
 from samestep.benchmarks.measure.request import resolve
 from samestep.benchmarks.parity import Rows, certify
+from samestep.benchmarks.pytest_plugin.replay import Replay
 from samestep.benchmarks.record import Record
 from samestep.benchmarks.record.files import load
 from samestep.comparison import compare
 from tests.helpers.outside_lanes import PICKY, install, python_path
 from tests.helpers.paths import ROOT
+from tests.helpers.pieces import lay_out
 from tests.helpers.processes import ONLY, run_pytest
 
 SAYS = "it has no columns but two, and diabetes has 10"
@@ -55,6 +57,8 @@ def test_it_stays_out_of_that_task_alone() -> None:
     assert asked.unsupported == {("diabetes", "numpy:tuned"): "only the lesson"}
     assert asked.pairs == (("lesson", "numpy"), ("lesson", "numpy:tuned"), ("diabetes", "numpy"))
     assert not asked.missing_lanes
+    no_pytest: Any = None
+    assert Replay(no_pytest, asked, set(asked.pairs)).request == asked
 
 
 @pytest.mark.usefixtures("picky")
@@ -119,7 +123,7 @@ def test_a_sweep_leaves_it_out_with_its_reason() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("picky")
+@pytest.mark.usefixtures("picky", "without_limits")
 def test_from_python_it_is_in_the_race_of_the_others(tmp_path: Path) -> None:
     result = compare(
         ["lesson", "diabetes"],
@@ -154,12 +158,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def samestep(site: Path, *words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    env = os.environ | {"PYTHONPATH": python_path(site)}
-    command = [sys.executable, "-m", "samestep", *words]
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=900)
-
-
 def at_once(site: Path, *lines: tuple[str, ...], cwd: Path) -> list[dict[str, Any]]:
     """How many commands end in one process that has this lane, each with its "code" and its "output"."""
     listing = cwd / "commands.json"
@@ -182,7 +180,16 @@ def compared(site: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     """A run of both lanes on both tasks, and what it printed."""
     folder = tmp_path_factory.mktemp("compared")
     last = ("--effort", "smoke", "--baseline", "numpy", "--out", "run")
-    done = samestep(site, "compare", *words("lesson", "diabetes"), *last, cwd=folder)
+    command = [
+        sys.executable,
+        "-m",
+        "tests.helpers.no_limits",
+        "compare",
+        *words("lesson", "diabetes"),
+        *last,
+    ]
+    env = os.environ | {"PYTHONPATH": python_path(site, ROOT)}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "run", " ".join(done.stdout.split())
 
@@ -247,11 +254,12 @@ def test_parity_lists_it_and_does_not_fail(site: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_pytest_skips_that_test_with_the_reason(site: Path, tmp_path: Path) -> None:
-    race = ("--effort=smoke", "--baseline=numpy", *(f"--lane={lane}" for lane in LANES))
-    both = ("--task=lesson", "--task=diabetes")
+def test_pytest_skips_that_test_with_the_reason(
+    site: Path, compared: tuple[Path, str], tmp_path: Path
+) -> None:
+    lay_out(compared[0], tmp_path / "run")
     env = os.environ | {"PYTHONPATH": python_path(site)}
-    done = run_pytest(*ONLY, "-rs", race=(*race, *both), out=tmp_path / "run", env=env)
+    done = run_pytest(*ONLY, "-rs", resume=tmp_path / "run", env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 passed, 1 skipped" in done.stdout
     assert SAYS in " ".join(done.stdout.split())

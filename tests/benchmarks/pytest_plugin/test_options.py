@@ -18,7 +18,7 @@ from samestep.benchmarks.analysis import RecordAnalysis
 from samestep.benchmarks.pytest_plugin.adapter import document
 from samestep.benchmarks.record.files import load
 from tests.helpers.outside_lanes import BROKEN, install, python_path
-from tests.helpers.paths import DATA
+from tests.helpers.paths import DATA, ROOT
 from tests.helpers.processes import ONLY, InProcess, run_pytest
 from tests.helpers.raced import PLUGIN, Raced
 
@@ -205,10 +205,11 @@ def test_skipped_benchmarks_measure_nothing(tmp_path: Path) -> None:
 def test_a_lane_that_fails_stops_at_x_and_leaves_the_others_measured(tmp_path: Path) -> None:
     """A lane from outside that is wrong stands between two that are right."""
     install(tmp_path, "numpy:broken", "Broken", BROKEN)
-    env = os.environ | {"PYTHONPATH": python_path(tmp_path)}
+    env = os.environ | {"PYTHONPATH": python_path(tmp_path, ROOT)}
     lanes = ("--lane=numpy", "--lane=numpy:broken", "--lane=numpy:tuned", "--baseline=numpy")
     race = ("--effort=smoke", "--task=lesson", *lanes)
-    done = run_pytest(*ONLY, "-x", race=race, out=tmp_path / "run", env=env)
+    words = (*ONLY, "-x", "-p", "tests.helpers.no_limits")
+    done = run_pytest(*words, race=race, out=tmp_path / "run", env=env)
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
     assert "1 failed, 1 passed" in done.stdout
     assert "INVALID" in done.stdout

@@ -156,6 +156,7 @@ def test_no_line_of_the_code_writes_json_that_is_none() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_limits")
 def test_a_lane_that_is_not_a_number_costs_no_other_lane_its_times(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
