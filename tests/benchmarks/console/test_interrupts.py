@@ -102,7 +102,7 @@ def race(self, blocks=None, race=BenchmarkRun.race):
     gc.collect()
     return race(self, blocks)
 
-BenchmarkRun.race = race
+BenchmarkRun.certify, BenchmarkRun.race = lambda self: None, race
 cli.main("compare --effort smoke --task lesson --lane numpy --baseline numpy --out run".split())
 """
 
@@ -143,7 +143,7 @@ def test_a_signal_in_the_first_seconds_is_one_line(number: signal.Signals, code:
             out, err = process.communicate(timeout=300)
         return heard, process.returncode, out, err
 
-    delays, started = (0.15, 0.3, 0.6, 1.2, 2.5, 5.0), 0
+    delays, started = (5.0, 2.5, 1.2, 0.6, 0.3, 0.15), 0  # the longest first: none is waited for alone
     ended = side_by_side(run, [(one,) for one in delays])
     for delay, (heard, left, out, err) in zip(delays, ended, strict=True):
         if not heard:  # the command line had not started yet

@@ -19,13 +19,17 @@ from samestep.benchmarks.measure.exclusive import made_folder
 from samestep.benchmarks.measure.folder import RunFolder
 from samestep.benchmarks.measure.process import check_room
 from samestep.benchmarks.record.files import write_text
-from tests.helpers.processes import ONE_LANE, SMOKE, InProcess, samestep, side_by_side, without_progress
+from tests.helpers.outside_lanes import python_path
+from tests.helpers.paths import ROOT
+from tests.helpers.processes import ONE_LANE, SMOKE, InProcess, samestep, without_progress
 from tests.helpers.records import plan
 
 LIMITED = """
 import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
 from samestep.benchmarks.cli import main
+from tests.helpers.no_limits import leave_out
+leave_out()
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
 main(sys.argv[2:])
 """
 
@@ -134,35 +138,46 @@ def test_no_lane_is_to_blame_for_a_full_disk() -> None:
     check_room("ValueError: too large")
 
 
+# The bytes that a file may have: each has too few for this, and enough for what comes before it.
+ROOM = {"data": 300, "plan": 1_500, "certificates": 6_000, "record": 20_000}
+
+
 @pytest.mark.slow
 def test_a_disk_that_fills_loses_nothing(tmp_path: Path) -> None:
-    sizes = (300, 2_000, 20_000, 60_000)
-    side_by_side(check_full_disk, [(size, tmp_path / str(size)) for size in sizes])
+    """One run, which ever more room takes further, and enough of it to the end.
 
-
-def check_full_disk(most_bytes: int, place: Path) -> None:
-    """Files may have so many bytes: too few for the data, the plan, the certificates, the record.
-
-    A certificate has about 50,000: only the record of two lanes is larger than all other files.
+    The data of the lesson are cut off in the middle. Of forty rows the data are smaller than the plan, and the
+    record of two lanes is larger than all other files.
     """
-    place.mkdir()
-    race = SMOKE if most_bytes == 60_000 else ONE_LANE
-    command = [sys.executable, "-c", LIMITED, str(most_bytes), "compare", *race, "--out", "run"]
-    done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 2, (most_bytes, done.stderr)
-    said = without_progress(done.stderr)
-    assert len(said) == 1, done.stderr
-    assert "File too large" in said[0] or "no room for a whole file" in said[0]
-    assert "record:" not in done.stdout
-    folder = RunFolder(place / "run")
-    assert not [path for path in folder.run.rglob(".*") if path.is_file()]
-    assert ("--resume run" in said[0]) == folder.begun
-    words = ("--resume", "run") if folder.begun else (*race, "--out", "run")
-    assert bool(folder.blocks()) == (most_bytes == 60_000)
-    resumed = samestep("compare", *words, cwd=place)
+    (tmp_path / "few.csv").write_text("x,y\n" + "".join(f"{row},{row * row % 17}\n" for row in range(40)))
+    lanes = SMOKE[SMOKE.index("--lane") :]
+    few = ("--effort", "smoke", "--data", "few.csv", "--target", "y", *lanes)
+    for lacking, most_bytes in ROOM.items():
+        check_full_disk(lacking, most_bytes, SMOKE if lacking == "data" else few, tmp_path)
+    resumed = samestep("compare", "--resume", "run", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
-    assert sorted(path.name for path in folder.run.iterdir()) == ["benchmark.json", "table.md"]
-    assert json.loads((folder.run / "benchmark.json").read_text())["benchmarks"]
+    run = tmp_path / "run"
+    assert sorted(path.name for path in run.iterdir()) == ["benchmark.json", "table.md"]
+    assert len(json.loads((run / "benchmark.json").read_text())["benchmarks"]) == 2
+
+
+def check_full_disk(lacking: str, most_bytes: int, race: tuple[str, ...], place: Path) -> None:
+    """The run is begun or gone on with, ends for want of room for this, and says so in one line."""
+    folder = RunFolder(place / "run")
+    words = ("--resume", "run") if folder.begun else (*race, "--out", "run")
+    command = [sys.executable, "-c", LIMITED, str(most_bytes), "compare", *words]
+    env = os.environ | {"PYTHONPATH": python_path(ROOT)}
+    done = subprocess.run(command, cwd=place, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2, (lacking, done.stderr)
+    *told, error = without_progress(done.stderr)
+    assert not [line for line in told if not line.startswith(("few.csv: ", "  "))]  # how the file was read
+    assert ("no room for a whole file" if lacking == "data" else "File too large") in error
+    assert "record:" not in done.stdout
+    assert not [path for path in folder.run.rglob(".*") if path.is_file()]
+    assert ("--resume run" in error) == folder.begun
+    has_data = "prepare 1/1" in done.stderr or folder.begun
+    reached = "record" if folder.blocks() else "certificates" if folder.begun else "plan"
+    assert (reached if has_data else "data") == lacking
 
 
 FOR_ANY_USER = """

@@ -67,7 +67,7 @@ def test_memory_is_looked_at_before_time(monkeypatch: pytest.MonkeyPatch) -> Non
     with worker_for("fill") as worker:
         worker.ask("open", limit=LIMIT, lane="numpy", device="cpu")  # imports take their time
         with pytest.raises(WorkerError, match="out of memory: "):
-            do_deed(worker, limit=10.0)
+            do_deed(worker, limit=5.0)  # all of which is waited for
     assert reason("hang", limit=0.5) == "hung: no answer within 0.5 s"
 
 

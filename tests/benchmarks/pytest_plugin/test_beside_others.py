@@ -45,23 +45,6 @@ def pytest_plugin_registered(plugin, manager):
     if definitions and enabled:
         definitions["benchmark"] = definitions["codspeed_benchmark"]
 """
-# As pytest-timeout's signal does it: a test that takes longer fails; by CPU time, so that a busy machine is none.
-LIMITS_TESTS = """
-import signal
-import pytest
-
-def over(*_):
-    pytest.fail("Timeout (>2.0s)")
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item):
-    signal.signal(signal.SIGPROF, over)
-    signal.setitimer(signal.ITIMER_PROF, 2.0)
-    try:
-        return (yield)
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-"""
 
 
 def with_plugin(folder: Path, name: str, code: str) -> Mapping[str, str]:
@@ -90,15 +73,6 @@ def test_other_benchmarks_run_without_pytest_benchmarks_session(tmp_path: Path) 
     done = run_pytest(*words, race=(), out=tmp_path / "run", cwd=tmp_path, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed" in done.stdout
-
-
-def test_a_limit_on_the_time_of_a_test_does_not_end_the_run(tmp_path: Path) -> None:
-    """All is measured before the first test; the tests take no time."""
-    env = with_plugin(tmp_path, "limits_tests", LIMITS_TESTS)
-    done = run_pytest(*ONLY, "-p", "limits_tests", out=tmp_path / "run", env=env)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 passed" in done.stdout
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["benchmark.json", "table.md"]
 
 
 def test_pytest_benchmark_is_there_where_no_plugin_is_loaded_by_itself(raced: Raced, tmp_path: Path) -> None:

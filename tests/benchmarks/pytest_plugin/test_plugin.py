@@ -3,17 +3,39 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
+from tests.helpers.outside_lanes import python_path
+from tests.helpers.paths import ROOT
 from tests.helpers.processes import ONLY, run_pytest
 from tests.helpers.raced import PLUGIN
 
 pytestmark = pytest.mark.slow
+
+# As pytest-timeout's signal does it: a test that takes longer fails; by CPU time, so that a busy machine is none.
+LIMITS_TESTS = """
+import signal
+import pytest
+
+def over(*_):
+    pytest.fail("Timeout (>0.5s)")
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    signal.signal(signal.SIGPROF, over)
+    signal.setitimer(signal.ITIMER_PROF, 0.5)
+    try:
+        return (yield)
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+"""
 
 
 def test_benchmark_only_is_the_comparison(tmp_path: Path) -> None:
@@ -41,11 +63,33 @@ def test_a_folder_for_saved_runs_stays_only_with_something_in_it(saved: bool, tm
     assert (tmp_path / ".benchmarks").exists() == saved
 
 
-def test_only_what_is_selected_races_and_its_baseline(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def selected(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, CompletedProcess[str]]:
+    """A run of one lane of several, beside a plugin that limits the time of a test; and what was said."""
+    folder = tmp_path_factory.mktemp("selected")
+    (folder / "limits_tests.py").write_text(LIMITS_TESTS)
+    env = os.environ | {"PYTHONPATH": python_path(folder, ROOT)}
     words = ("--task", "lesson-huber", "-k", "huber and tuned")
-    done = run_pytest(*ONLY, *words, out=tmp_path / "run")
+    plugins = ("-p", "limits_tests", "-p", "tests.helpers.no_limits")
+    return folder / "run", run_pytest(*ONLY, *words, *plugins, out=folder / "run", env=env)
+
+
+def test_a_limit_on_the_time_of_a_test_does_not_end_the_run(
+    selected: tuple[Path, CompletedProcess[str]],
+) -> None:
+    """All is measured before the first test; the tests take no time."""
+    folder, done = selected
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+    assert sorted(path.name for path in folder.iterdir()) == ["benchmark.json", "table.md"]
+
+
+def test_only_what_is_selected_races_and_its_baseline(
+    selected: tuple[Path, CompletedProcess[str]],
+) -> None:
+    folder, done = selected
     assert "collected 4 items / 3 deselected / 1 selected" in done.stdout, done.stdout + done.stderr
-    found = json.loads((tmp_path / "run" / "benchmark.json").read_text())["samestep"]
+    found = json.loads((folder / "benchmark.json").read_text())["samestep"]
     assert found["plan"]["lanes"] == ["numpy", "numpy:tuned"]
     assert [work["task"]["name"] for work in found["plan"]["works"]] == ["lesson-huber"]
 
