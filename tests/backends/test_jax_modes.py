@@ -187,8 +187,8 @@ def test_a_second_epoch_compiles_nothing(name: str) -> None:
 @pytest.mark.parametrize("name", LANES)
 @pytest.mark.parametrize(
     ("loss", "dtype"),
-    [(Loss(), "float32"), (Loss(reduction="sum"), "float32"), (Loss(name="huber"), "float64")],
-    ids=["mean", "sum", "huber"],
+    [(Loss(), "float32"), (Loss(name="huber", reduction="sum"), "float64")],
+    ids=["mean", "sum"],
 )
 def test_a_wide_batch_is_taken_in_blocks_and_is_the_same_step(name: str, loss: Loss, dtype: Dtype) -> None:
     rate = 1e-6 if loss.reduction == "sum" else 1e-4
