@@ -211,11 +211,12 @@ def pin(cpus: Sequence[int]) -> None:
     """Move every thread of this process to the given CPUs, where the system can."""
     if not cpus or not hasattr(os, "sched_setaffinity"):
         return
-    for thread in os.listdir("/proc/self/task"):
-        try:
-            os.sched_setaffinity(int(thread), cpus)
-        except ProcessLookupError:
-            continue  # a thread that has just ended
+    moved = set[str]()
+    while threads := set(os.listdir("/proc/self/task")) - moved:  # one that has begun meanwhile is new
+        for thread in threads:
+            with contextlib.suppress(ProcessLookupError):  # a thread that has just ended
+                os.sched_setaffinity(int(thread), cpus)
+        moved |= threads
 
 
 def private_pipes() -> tuple[BinaryIO, BinaryIO]:

@@ -37,7 +37,7 @@ def limits() -> str:
         (
             "power",
             f"{inference.POWER:.0%}",
-            "with which at least the ratios in the note of an undecided row were not seen",
+            "chance to be called different: the note of an undecided row names the ratios that had less",
         ),
         (
             "twin",
@@ -54,7 +54,7 @@ def limits() -> str:
         (
             "threads",
             f"{gates.CPU_PER_WALL:.2f}",
-            "CPU seconds for each second, at most, with `--threads one`",
+            "CPU seconds for each second, in the median or the mean of its slices, at most, with `--threads one`",
         ),
         (
             "clock",
