@@ -1,7 +1,7 @@
 # Two commands do everything on a fresh machine: `make compare` and `make test`. Both set themselves up first.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compare test test-fast lint docs clean
+.PHONY: help setup compare test test-rest test-fast lint docs clean
 
 # The first of these that is Python 3.11 or newer; or say which: make setup PYTHON=/path/to/python
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -24,10 +24,15 @@ compare: $(READY)  ## certify, time and compare every lane: make compare ARGS="-
 # judges times has the machine to itself. 5: none of the tests was asked for.
 SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist worksteal
 XML = $(if $(REPORTS),--junitxml=$(REPORTS)/$(1).xml)
+# What is tried where the project itself is changed: its pages, its experiments, its report in a browser.
+REST := tests/docs tests/validation tests/benchmarks/report/page/test_browser.py
 
 test: $(TESTS_READY)  ## run the tests: make test ARGS="-k numpy"
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not alone" $(call XML,tests) $(ARGS) || [ $$? = 5 ]
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not alone" $(REST:%=--ignore=%) $(call XML,tests) $(ARGS) || [ $$? = 5 ]
 	@$(BIN)/python -m pytest -m alone $(call XML,alone) $(ARGS) || [ $$? = 5 ]
+
+test-rest: $(TESTS_READY)  ## the tests of pages, experiments and the report in a browser, for who changes the project
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(REST) $(call XML,rest) $(ARGS)
 
 test-fast: $(TESTS_READY)  ## the tests that take no process, browser or compiler of their own: the inner loop
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow" $(ARGS)
