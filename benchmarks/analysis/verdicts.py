@@ -9,6 +9,7 @@ wrong, so that Holm's correction counts comparisons and not claims.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Any, Literal, NamedTuple
 
 from samestep.backends.spec import Number, Spec
@@ -41,9 +42,10 @@ class Verdict(Spec):
     """What is known of a lane against the baseline on a task.
 
     `ratio` is time over the baseline's with its 95% interval, `p` is the claim's after Holm, `detectable` the
-    smallest ratio that an undecided comparison would have seen with 80% power. `exploratory`: the baseline
-    is not the one that was fixed before measuring. An UNSTABLE lane keeps the ratio that was measured, unless the
-    baseline is UNSTABLE itself: nothing may be claimed of it, and `claim` leaves it out.
+    smallest ratio that had an 80% chance to be called different, if the noise of an undecided comparison is what
+    was measured. `exploratory`: the baseline is not the one that was fixed before measuring. An UNSTABLE lane
+    keeps the ratio that was measured, unless the baseline is UNSTABLE itself: nothing may be claimed of it, and
+    `claim` leaves it out.
     """
 
     task: str
@@ -76,13 +78,22 @@ class _Gate(NamedTuple):
 def give_verdicts(analysis: RecordSamples[Any]) -> tuple[Verdict, ...]:
     """A verdict for every lane of an analysis, in its order; the whole record is one family of comparisons."""
     comparisons = [(lane, _gate(lane)) for lane in analysis]
-    family = len(analysis.pairs) - len(analysis.tasks)  # all pairs but the baseline's
+    family, look = family_size(analysis), analysis.look
     tested = [lane for lane, gate in comparisons if not gate]
-    look = analysis.look
-    adjusted = iter(holm([look.adjusted(min(_claims(lane))) for lane in tested], family=family))
+    adjusted = holm([look.adjusted(min(_claims(lane))) for lane in tested], family=family)
+    left, each = family - sum(p <= ALPHA for p in adjusted), iter(adjusted)  # left: the divisor of the next p
     return tuple(
-        _barred(lane, gate) if gate else _tested(lane, next(adjusted), family) for lane, gate in comparisons
+        _barred(lane, gate) if gate else _tested(lane, next(each), left) for lane, gate in comparisons
     )
+
+
+def family_size(analysis: RecordSamples[Any]) -> int:
+    """How many comparisons share the level: those with the baseline, on all tasks together.
+
+    All pairs of lanes, if the baseline was chosen after the fact: any other could have been chosen.
+    """
+    lanes = Counter(task for task, _ in analysis.pairs)
+    return sum(n * (n - 1) // 2 if analysis.exploratory else n - 1 for n in lanes.values())
 
 
 def _gate(lane: LaneSamples) -> _Gate | None:
@@ -124,21 +135,22 @@ def _is_beside_a_stable_baseline(lane: LaneSamples) -> bool:
     return lane is not baseline and counted_time(baseline) is not None and not shaken(baseline)
 
 
-def _tested(lane: LaneSamples, p: float, family: int) -> Verdict:
+def _tested(lane: LaneSamples, p: float, left: int) -> Verdict:
+    """The word of a comparison by its p after Holm; `left`: how many comparisons are undecided."""
     ratio = lane.ratio
     if p <= ALPHA:
         return Verdict(**_names(lane), word=best_supported(_claims(lane)), ratio=ratio, p=p)
-    least = detectable(Sample.of(lane.block_ratios), level=lane.analysis.look.level(ALPHA / family))
+    least = detectable(Sample.of(lane.block_ratios), level=lane.analysis.look.level(ALPHA / left))
     reason = _unseen(least) + _beside(ratio)
     return Verdict(**_names(lane), word="UNDECIDED", reason=reason, ratio=ratio, p=p, detectable=least)
 
 
 def _unseen(least: float) -> str:
-    """Which ratios had less than POWER of being seen."""
+    """Which ratios had less than POWER to be called different."""
     if least > LARGEST_RATIO:
         return TOO_FEW_BLOCKS
     between = f"a ratio between {1 / least:.3g} and {least:.3g}"
-    return f"{between} would have been seen with less than {POWER:.0%} chance"
+    return f"{between} had less than an {POWER:.0%} chance to be called different"
 
 
 def _beside(ratio: Interval) -> str:

@@ -270,7 +270,8 @@ def exploratory(analysis: RecordAnalysis) -> str:
     """What is said of figures against another baseline than the plan's."""
     if not analysis.exploratory:
         return ""
-    return f"Exploratory: the baseline fixed before measuring was {analysis.record.plan.baseline}."
+    planned = f"Exploratory: the baseline fixed before measuring was {analysis.record.plan.baseline}."
+    return f"{planned} The level is shared by all pairs of lanes, since any could have been chosen."
 
 
 def phases(analysis: RecordAnalysis, task: str) -> TextTable | None:

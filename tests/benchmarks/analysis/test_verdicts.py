@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from samestep.benchmarks.analysis import RecordAnalysis, Verdict
+from samestep.benchmarks.analysis.verdicts import family_size
 from samestep.benchmarks.console.errors import InputError
 from samestep.benchmarks.record import AnyRecord, Failure, Record, Record1
 from samestep.benchmarks.record.version_1 import Unseen
+from samestep.benchmarks.statistics.inference import ALPHA, Sample, claims, detectable
 from tests.helpers.records import AUDIT, former, record
 
 
@@ -334,6 +336,27 @@ def test_another_baseline_is_marked_exploratory_and_an_unknown_one_is_refused() 
         judge(made, baseline="mlx")
 
 
+def test_whoever_tries_every_baseline_has_one_level_for_all_pairs() -> None:
+    """Four lanes are three comparisons with the baseline that was planned, and six pairs."""
+    others = {"numpy": around(1.0, 0.2), "numba": around(1.0, 0.3)}
+    planned = RecordAnalysis(record({"jax": around(0.9, 0.055)} | others))
+    turned = RecordAnalysis(planned.record, "jax")
+    least = min(claims(Sample.of(planned["lesson", "jax"].block_ratios)))
+    assert (family_size(planned), family_size(turned)) == (3, 6)
+    first, again = planned["lesson", "jax"].verdict, turned["lesson", "torch"].verdict
+    assert (first.p, again.p) == (pytest.approx(3 * least), pytest.approx(6 * least))
+    assert (first.word, again.word) == ("FASTER", "UNDECIDED")
+
+
+def test_what_would_not_be_seen_is_said_for_the_level_that_is_left() -> None:
+    """Where nine of ten comparisons are decided the last one is tested at all of the level."""
+    ratios = {f"lane{i}": around(2.0) for i in range(9)} | {"jax": around(1.0, 0.05)}
+    found = RecordAnalysis(record(ratios))
+    last = next(one for one in found.verdicts if one.word == "UNDECIDED")
+    assert last.lane == "jax"
+    assert last.detectable == detectable(Sample.of(found["lesson", "jax"].block_ratios), level=ALPHA)
+
+
 @pytest.mark.parametrize("blocks", [1, 2, 3])
 def test_fewer_than_four_blocks_are_not_enough(blocks: int) -> None:
     """Of so few there is no interval either."""
@@ -361,7 +384,7 @@ def test_an_undecided_word_says_why_its_interval_alone_would_say_more() -> None:
     assert 1 < near.ratio.low < 1.02 < near.ratio.high
     assert near.reason.endswith("the interval does not hold 1, but reaches into the margin")
     assert verdict(record({"jax": around(1.0, 0.05)})).reason.endswith(
-        "would have been seen with less than 80% chance"
+        "had less than an 80% chance to be called different"
     )
 
 

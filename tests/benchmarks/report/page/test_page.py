@@ -509,7 +509,7 @@ def test_another_baseline_has_a_page_of_its_own_that_says_so(tmp_path: Path) -> 
     done = CliRunner().invoke(cli.app, ["report", str(tmp_path), "--baseline", "numpy:tuned"])
     assert done.stdout.strip() == str(tmp_path / "report-numpy-tuned.html")
     text = (tmp_path / "report-numpy-tuned.html").read_text(encoding="utf-8")
-    assert "<strong>Exploratory: the baseline fixed before measuring was torch.</strong>" in text
+    assert "<strong>Exploratory: the baseline fixed before measuring was torch. The level" in text
     assert "baseline numpy:tuned. Intervals" in text
     assert {one["baseline"] for one in figures_of(text)} == {"numpy:tuned"}
     CliRunner().invoke(cli.app, ["report", str(tmp_path), "--baseline", "torch"])
