@@ -1,7 +1,8 @@
 """Lanes for races with a known result: identical copies of a lane, and copies that do more work.
 
 A worker imports a lane by "module:Class". Here the name says what the class is, and it is made when it is asked
-for: `NumpySame3` is an identical copy of NumPy's tuned lane, `NumpyPlus5` takes 5% of its steps twice.
+for: `NumpySame3` is an identical copy of NumPy's tuned lane, `NumpyPlus5` takes 5% of its steps twice, and so
+does `NumpyPlus5Copy2`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from samestep import backends
 from samestep.backends.interface import Backend, Batch, Host, RowOrder
 from samestep.backends.spec import Task
 
-NAME = re.compile(r"(Numpy|Torch|Jax)(Same|Plus)(\d+)")
+NAME = re.compile(r"(Numpy|Torch|Jax)(Same|Plus)(\d+)(Copy\d+)?")
 
 
 def same(framework: str, count: int) -> list[str]:
@@ -22,9 +23,9 @@ def same(framework: str, count: int) -> list[str]:
     return [f"{__name__}:{framework.capitalize()}Same{number}" for number in range(count)]
 
 
-def plus(framework: str, percent: int) -> str:
-    """The name of a lane that does so much more work."""
-    return f"{__name__}:{framework.capitalize()}Plus{percent}"
+def plus(framework: str, percent: int, copy: int = 0) -> str:
+    """The name of a lane that does so much more work, or of a copy of it."""
+    return f"{__name__}:{framework.capitalize()}Plus{percent}" + (f"Copy{copy}" if copy else "")
 
 
 def lane_class(name: str) -> type[Backend]:
@@ -36,7 +37,7 @@ def lane_class(name: str) -> type[Backend]:
     match = NAME.fullmatch(name)
     if not match:
         raise AttributeError(name)
-    framework, kind, number = match.groups()
+    framework, kind, number, _ = match.groups()
     tuned = backends.lane_class(f"{framework.lower()}:tuned")
     return type(name, (tuned if kind == "Same" else with_more_work(tuned, int(number) / 100),), {})
 
@@ -65,9 +66,10 @@ def with_more_work(tuned: Any, fraction: float) -> type[Any]:
             self, state: Any, data: Batch, rows: RowOrder, batch_size: int, learning_rates: Host
         ) -> Any:
             count = round(fraction * len(learning_rates))
-            first = rows[: count * batch_size], batch_size, learning_rates[:count]
-            self.spare, _ = super().epoch(self.spare, data, *first)
-            self.sync(self.spare)
+            if count:  # a short run of a certificate has none: torch would make one batch of no rows
+                first = rows[: count * batch_size], batch_size, learning_rates[:count]
+                self.spare, _ = super().epoch(self.spare, data, *first)
+                self.sync(self.spare)
             return super().epoch(state, data, rows, batch_size, learning_rates)
 
     return MoreWork

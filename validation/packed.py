@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -72,6 +73,23 @@ def read(folder: Path) -> AnyRecord:
         block.model_copy(update={"slices": tuple(slices.get(block.index, ()))}) for block in record.blocks
     )
     return record.model_copy(update={"blocks": blocks})
+
+
+def origin(folder: Path) -> dict[str, Any]:
+    """When the records in a folder's folders were begun, by which version, on what, and the blocks that each has.
+
+    All are of one experiment, so that the first tells what holds of every one.
+    """
+    records = {
+        place.name: json.loads((place / "record.json").read_bytes()) for place in sorted(folder.iterdir())
+    }
+    first = next(iter(records.values()))
+    return {
+        "created": first["plan"]["created"],
+        "version": first["schema_version"],
+        "machine": first["plan"]["environment"],
+        "blocks": {name: len(record["blocks"]) for name, record in records.items()},
+    }
 
 
 def current(text: str) -> str:

@@ -110,6 +110,7 @@ def counts(families: Sequence[Ratios], design: Design) -> Iterator[dict[str, Any
             yield {
                 "truth": truth.name,
                 "families": len(families),
+                "families_decided": sum(any(of_family) for of_family in words),
                 "decided": sum(word != "" for of_family in words for word in of_family),
                 "false": sum(wrong),
                 "families_wrong": sum(count > 0 for count in wrong),

@@ -1,4 +1,8 @@
-"""Experiment: a known amount of more work. How often is it found, and does the ratio say how much it is?"""
+"""Experiment: a known amount of more work. How often is it found, and does the ratio say how much it is?
+
+Every lane takes some steps twice, in a call of their own: what such a call costs is in the baseline too, so that
+one step more is one percent more of a run, whatever the framework. What it really took is the mean ratio.
+"""
 
 from __future__ import annotations
 
@@ -10,27 +14,31 @@ from statistics import fmean
 from typing import Any
 
 from samestep.benchmarks.analysis import RecordAnalysis
+from samestep.benchmarks.analysis.looks import as_at, reason_to_end
 from samestep.benchmarks.console.progress import Progress
-from samestep.benchmarks.measure.efforts import EFFORTS
-from samestep.benchmarks.record import AnyRecord
+from samestep.benchmarks.measure.efforts import EFFORTS, UNTIL
+from samestep.benchmarks.record import AnyRecord, Record
 from validation import arms, goals
-from validation.campaign import FRAMEWORKS, Group, run, sessions
+from validation.campaign import EXTENTS, FRAMEWORKS, Group, of_tasks, run, sessions
 
 EXTRA = (0, 1, 2, 3, 5, 10)  # percent
-COPIES = 3  # the baseline, and two that do no more than it
-BLOCKS = EFFORTS["standard"].blocks  # of a session
-EFFORT = EFFORTS["standard"].model_copy(update={"name": "power", "cold": 1, "controls": BLOCKS})
-MINUTES = 60.0
+AGAIN = 1  # percent that the baseline takes twice already
+COPIES = 2  # of the baseline
+STANDARD, DECIDED = EFFORTS["standard"], UNTIL["decided"]
+BLOCKS = DECIDED.blocks  # of a session until decided; half of them are one of standard effort
+EFFORT = STANDARD.model_copy(update={"name": "power", "cold": 1, "controls": BLOCKS})
+MINUTES = 70.0
 
 
 def lanes(framework: str) -> list[str]:
-    """The baseline and the copies with more work."""
-    return [*arms.same(framework, COPIES), *(arms.plus(framework, percent) for percent in EXTRA if percent)]
+    """The baseline, its copies, and the lanes with more work."""
+    return [lane for percent in EXTRA for lane in lanes_with(framework, percent, baseline=True)]
 
 
-def lanes_with(framework: str, percent: int) -> list[str]:
-    """The lanes that do so much more work than the baseline."""
-    return [arms.plus(framework, percent)] if percent else arms.same(framework, COPIES)[1:]
+def lanes_with(framework: str, percent: int, *, baseline: bool = False) -> list[str]:
+    """The lanes that do so much more work than the baseline, which may be among them."""
+    first, last = (0 if baseline else 1, COPIES) if not percent else (0, 0)
+    return [arms.plus(framework, AGAIN + percent, copy) for copy in range(first, last + 1)]
 
 
 def measured(minutes: float, progress: Progress) -> dict[str, AnyRecord]:
@@ -44,34 +52,56 @@ def groups() -> Iterator[Group]:
 
 
 def summary(records: dict[str, AnyRecord]) -> list[dict[str, Any]]:
-    """A row for every framework and amount of work."""
+    """A row for every framework, size of tasks and amount of work."""
     rows = []
     for framework, record in records.items():
-        analyses = [RecordAnalysis(session) for session in sessions(record, record.blocks, BLOCKS)]
-        rows += [row(framework, percent, analyses) for percent in EXTRA]
+        for extent, tasks in EXTENTS.items():
+            names = [task.name for task in tasks]
+            standard = list(sessions(record, record.blocks, STANDARD.blocks, names))
+            long = list(sessions(record, record.blocks, BLOCKS, names))
+            ends = [ended(session) for session in long if isinstance(session, Record)]
+            place = {"framework": framework, "tasks": extent}
+            analyses, until = list(map(RecordAnalysis, standard)), list(map(RecordAnalysis, ends))
+            for percent in EXTRA:
+                rows.append(place | row(lanes_with(framework, percent), percent, analyses, until))
     return rows
 
 
-def row(framework: str, percent: int, analyses: Sequence[RecordAnalysis]) -> dict[str, Any]:
-    """How the sessions judged the lanes with so much more work, and their mean ratio over all of them."""
-    lanes = lanes_with(framework, percent)
-    verdicts = [
-        verdict.word for analysis in analyses for verdict in analysis.verdicts if verdict.lane in lanes
-    ]
+def ended(session: Record) -> Record:
+    """A session as `--until decided` would have ended it."""
+    (name,) = session.tasks
+    whole = of_tasks(session, {name}, session.blocks, looks=DECIDED.looks)
+    assert isinstance(whole, Record)
+    for look in DECIDED.looks:
+        seen = as_at(whole, look)
+        if reason_to_end(RecordAnalysis(seen)):
+            return seen
+    return whole
+
+
+def row(
+    lanes: Sequence[str], percent: int, standard: Sequence[RecordAnalysis], until: Sequence[RecordAnalysis]
+) -> dict[str, Any]:
+    """How sessions of both efforts judged the lanes with so much more work, and their mean ratio."""
     logs = [
         log
-        for analysis in analyses
+        for analysis in standard
         for lane in lanes
         for log in analysis[analysis.tasks[0], lane].block_ratios
     ]
     return {
-        "framework": framework,
         "percent": percent,
-        "sessions": len(analyses),
-        "comparisons": len(verdicts),
-        "words": dict(Counter(verdicts)),
+        "words": words(lanes, standard),
+        "words_until": words(lanes, until),
+        "blocks_until": fmean(len(analysis.record.blocks) for analysis in until) if until else 0.0,
         "mean_ratio": math.exp(fmean(logs)),
     }
+
+
+def words(lanes: Sequence[str], analyses: Sequence[RecordAnalysis]) -> dict[str, int]:
+    """How often each word was given to these lanes."""
+    given = (verdict for analysis in analyses for verdict in analysis.verdicts if verdict.lane in lanes)
+    return dict(Counter(verdict.word for verdict in given))
 
 
 def faults(result: dict[str, Any]) -> list[str]:

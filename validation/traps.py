@@ -6,6 +6,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from samestep.benchmarks import tasks
@@ -67,8 +68,16 @@ def without_gain(trap: str, times: Sequence[dict[str, float]]) -> dict[str, Any]
         "sessions": len(times),
         "caught": slow,
         "right": slow,
-        "reason": f"{ratios[-1]:.2f} times the honest lane's CPU time" if ratios else "no slices",
+        "reason": in_words(ratios),
     }
+
+
+def in_words(ratios: Sequence[float]) -> str:
+    """What a lane took, in all sessions together."""
+    if not ratios:
+        return "no slices"
+    usual = f"{median(ratios):.2f} times the honest lane's CPU time"
+    return f"{usual}, the median of {len(ratios)} sessions ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
 def row(trap: str, verdicts: Sequence[Verdict]) -> dict[str, Any]:

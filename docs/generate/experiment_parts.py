@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from docs.generate.markdown import count_of, table
-from validation import goals, store
+from validation import goals, packed, store
 
 Json = dict[str, Any]
+SAMPLES = "aa", "aa-former", "power"  # of which the trust page tells
 ORIGINS = {
     "foreseen": ("", "written with the doctor in mind"),
     "first": (" \\*", "\\* written without knowledge of it"),
@@ -38,10 +39,12 @@ def trust(root: Path) -> dict[str, str]:
     aa, power = results["aa"]["rows"], results["power"]["rows"]
     rows = results["permuted"]["rows"]
     reached = [*goals.aa(aa), *goals.permuted(rows), *goals.power(power), *goals.traps(results["traps"])]
-    body = [(goal.text, goal.reached, "met" if goal.met else "**not met**") for goal in reached]
+    body = [
+        (goal.text, goal.reached, "met" if goal.word == "met" else f"**{goal.word}**") for goal in reached
+    ]
     return {
         "versions": versions(results),
-        "machine": machine(results["aa"]["machine"]),
+        "machine": machines({name: packed.origin(root / store.TRUST / name) for name in SAMPLES}),
         "goals": table(("goal", "reached", ""), body),
         "aa": identical(aa),
         "readings": readings(aa),
@@ -142,13 +145,17 @@ def float32(programs: Sequence[Json]) -> str:
 # --- trust ----------------------------------------------------------------------------------------------------
 
 
-def machine(facts: Json) -> str:
-    """What the figures come from."""
-    settings = ", ".join(f"{name}={value}" for name, value in facts["settings"].items()) or "none"
-    return (
-        f"{facts['cpu']}, {facts['allowed_cpus']} CPUs, {facts['memory'] / 2**30:.0f} GiB, {facts['system']}, "
-        f"{facts['python']}; environment settings: {settings}."
-    )
+def machines(origins: Mapping[str, Json]) -> str:
+    """A row for each set of samples: when it was begun, by which version of the record, and on what."""
+    body = []
+    for samples, origin in origins.items():
+        facts = origin["machine"]
+        settings = ", ".join(f"{name}={value}" for name, value in facts["settings"].items()) or "none"
+        blocks = ", ".join(f"{count} {framework}" for framework, count in origin["blocks"].items())
+        place = f"{facts['cpu']}, {facts['allowed_cpus']} CPUs, {facts['memory'] / 2**30:.0f} GiB"
+        on = f"{place}, {facts['system']}, {facts['python']}"
+        body.append((f"`{samples}`", origin["created"][:10], str(origin["version"]), blocks, on, settings))
+    return table(("samples", "begun", "record version", "blocks of", "machine", "environment settings"), body)
 
 
 def identical(rows: Sequence[Json]) -> str:
@@ -178,17 +185,19 @@ def identical(rows: Sequence[Json]) -> str:
 
 
 def permuted_copies(rows: Sequence[Json]) -> str:
-    """A row for every truth, design and way of relabeling, frameworks pooled."""
+    """A row for all samples, truths, designs and ways of relabeling, frameworks pooled."""
     groups: dict[tuple[str, ...], list[Json]] = {}
     for row in rows:
-        groups.setdefault((row["truth"], row["design"], row["relabeled"]), []).append(row)
+        kind = f"`{row['samples']}`", row["truth"], row["design"], row["relabeled"]
+        groups.setdefault(kind, []).append(row)
     body = []
     for place, of_these in groups.items():
         keys = ("sessions", "families", "decided", "false", "families_wrong")
         sessions, families, decided, false, wrong = (sum(row[key] for row in of_these) for key in keys)
         shown = (f"{count:,}" for count in (sessions, families, decided, false))
         body.append((*place, *shown, count_of(wrong, max(1, families), digits=1)))
-    head = ("true ratios", "design", "relabeled in each", "sessions", "families", "decided", "wrong")
+    names = ("samples", "true ratios", "design", "relabeled in each")
+    head = (*names, "sessions", "families", "decided", "wrong")
     return table((*head, "families with a wrong word"), body)
 
 
@@ -212,14 +221,18 @@ def readings(rows: Sequence[Json]) -> str:
 
 
 def more_work(rows: Sequence[Json]) -> str:
-    """A row for every amount of work and framework."""
+    """A row for every amount of work, framework and size of tasks, by what the work really took."""
     columns = ("SLOWER", "EQUIVALENT", "UNDECIDED", "UNSTABLE", "FASTER")
     body = []
-    for row in sorted(rows, key=lambda row: (row["percent"], row["framework"])):
-        verdicts = Counter[str](row["words"])
-        place = f"{row['percent']}%", row["framework"], str(row["comparisons"])
-        body.append((*place, *(str(verdicts[column]) for column in columns), f"{row['mean_ratio']:.4f}"))
-    return table(("more work", "framework", "comparisons", *columns, "mean ratio"), body)
+    for row in sorted(rows, key=lambda row: (row["tasks"] != "small", row["mean_ratio"])):
+        verdicts, until = Counter[str](row["words"]), Counter[str](row["words_until"])
+        place = f"{row['mean_ratio']:.4f}", row["tasks"], row["framework"], f"{row['percent']}%"
+        counts = (str(verdicts[column]) for column in columns)
+        total = until.total()
+        later = (f"{until[column]} of {total}" if total else "" for column in ("SLOWER", "EQUIVALENT"))
+        body.append((*place, str(verdicts.total()), *counts, *later, f"{row['blocks_until']:.0f}"))
+    head = ("measured ratio", "tasks", "framework", "more steps", "comparisons", *columns)
+    return table((*head, "until decided: SLOWER", "EQUIVALENT", "blocks"), body)
 
 
 def traps(rows: Sequence[Json]) -> str:
@@ -228,4 +241,6 @@ def traps(rows: Sequence[Json]) -> str:
     for row in rows:
         counts = (f"{row[key]} of {row['sessions']}" for key in ("caught", "right"))
         body.append((row["trap"], row["expected"], *counts, row["reason"]))
-    return table(("trap", "verdict", "caught", "with its cause", "reason, in the last session"), body)
+    return table(
+        ("trap", "verdict", "caught", "with its cause", "reason, in the last session, or what it took"), body
+    )
