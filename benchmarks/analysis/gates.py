@@ -15,6 +15,10 @@ from . import gates_version_1
 from .lane_samples import LaneSamples
 
 CPU_PER_WALL = 1.05
+HELP = (
+    0.05,
+    600_000,
+)  # of a slice, and nanoseconds: the larger may be CPU time of child processes on one core
 CLOCK = (0.02, 600_000)  # of a slice, and nanoseconds of CPU time: the larger may lie between two clocks
 WAITING = (0.10, 5_000_000)  # the same of wall time, where other programs may delay messages
 ENOUGH = 10  # slices that have a median which some delays do not move
@@ -174,10 +178,24 @@ def _threads(slices: list[Slice]) -> str | None:
     """More CPU time than wall time, by the coordinator's clocks or the lane's own, child processes included."""
     inside = median(timed.cpu_ns / max(timed.elapsed_ns - timed.charged_ns, 1) for timed in slices)
     used = max(_cores(slices), inside)
-    if used <= CPU_PER_WALL:
+    if used > CPU_PER_WALL:
+        beside = ", those of child processes included," if any(timed.children for timed in slices) else ""
+        return f"threads: {used:.2f} CPU seconds per second{beside} under --threads one"
+    return _helpers(slices)
+
+
+def _helpers(slices: list[Slice]) -> str | None:
+    """Child processes that work while their lane is timed, on average over its slices.
+
+    Where other programs keep all cores busy, a lane and a helper on another core have no more than one core
+    together, and still more of the machine than a lane without help.
+    """
+    used = fmean(timed.outside_cpu_ns - timed.cpu_ns if timed.children else 0 for timed in slices)
+    allowed = max(HELP[0] * median(timed.elapsed_ns - timed.charged_ns for timed in slices), HELP[1])
+    if used <= allowed:
         return None
-    beside = ", those of child processes included," if any(timed.children for timed in slices) else ""
-    return f"threads: {used:.2f} CPU seconds per second{beside} under --threads one"
+    limit = f"({allowed / 1e3:.0f} us allowed)"
+    return f"threads: child processes used {used / 1e3:.0f} us of CPU time in a slice under --threads one {limit}"
 
 
 def _former_threads(slices: list[TimedSlice]) -> str | None:

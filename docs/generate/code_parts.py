@@ -57,6 +57,11 @@ def limits() -> str:
             "CPU seconds for each second, in the median or the mean of its slices, at most, with `--threads one`",
         ),
         (
+            "helpers",
+            f"{gates.HELP[0]:.0%} or {gates.HELP[1] / 1000:.0f} us",
+            "CPU time of child processes in a slice, the larger, at most, on average with `--threads one`",
+        ),
+        (
             "clock",
             f"{part:.0%} or {least / 1000:.0f} us",
             "more CPU time by the coordinator's clock than by those of its process, the larger, at most",

@@ -116,6 +116,25 @@ def test_a_core_more_in_fewer_than_half_of_the_slices_counts(waits: dict[str, ob
     assert found.reason.startswith("threads: 1.16")
 
 
+def test_a_child_that_works_is_found_where_all_cores_are_busy() -> None:
+    """It and its lane have half of a core each, so that both together have one; two slices in three will do."""
+
+    def change(lane: str, block: int, round: int) -> dict[str, object]:
+        if lane != "jax" or round == 0:
+            return {}
+        return {"cpu_ns": 10_000_000, "outside_cpu_ns": 20_000_000, "children": 1}
+
+    found = verdict(record({"jax": around(0.5)}, change=change))
+    assert found.word == "INVALID"
+    assert found.reason.startswith("threads: child processes used 6")
+    idle: dict[str, object] = {
+        "cpu_ns": 19_900_000,
+        "outside_cpu_ns": 20_400_000,
+        "children": 1,
+    }  # what lies between the clocks
+    assert verdict(record({"jax": around(0.5)}, change=lambda lane, b, r: idle)).word == "FASTER"
+
+
 def test_one_slice_that_was_not_done_is_enough() -> None:
     def change(lane: str, block: int, round: int) -> dict[str, object]:
         return {"audit": WRONG} if (lane, block, round) == ("jax", 2, 1) else {}
