@@ -165,13 +165,13 @@ def power(rows: Sequence[Row]) -> Iterator[Goal]:
             yield found(small, percent, share, words, effort)
     both = "words", "words_until"
     slower = [row for row in rows if row["percent"] > 0]
-    wrong = sum(row[words].get("FASTER", 0) for row in slower for words in both)
+    wrong = sum(pooled(slower, words)["FASTER"] for words in both)
     of_these = sum(decisions(pooled(slower, words)) for words in both)
     yield none_of("more work: never called FASTER", wrong, f"{wrong} in {of_these:,}")
     less = [row for row in rows if row["mean_ratio"] < math.exp(MARGIN) - CLEARLY]
     more = [row for row in rows if row["mean_ratio"] > math.exp(MARGIN) + CLEARLY]
-    below = sum(row[words].get("SLOWER", 0) for row in less for words in both)
-    above = sum(row[words].get("EQUIVALENT", 0) for row in more for words in both)
+    below = sum(pooled(less, words)["SLOWER"] for words in both)
+    above = sum(pooled(more, words)["EQUIVALENT"] for words in both)
     text = f"more work: none SLOWER clearly below 1.02, none EQUIVALENT clearly above (by over {CLEARLY})"
     yield none_of(text, below + above, f"{below} and {above}")
 

@@ -15,10 +15,7 @@ from . import gates_version_1
 from .lane_samples import LaneSamples
 
 CPU_PER_WALL = 1.05
-HELP = (
-    0.05,
-    600_000,
-)  # of a slice, and nanoseconds: the larger may be CPU time of child processes on one core
+HELP = (0.05, 600_000)  # of a slice, and nanoseconds: the larger may be CPU time of child processes
 CLOCK = (0.02, 600_000)  # of a slice, and nanoseconds of CPU time: the larger may lie between two clocks
 WAITING = (0.10, 5_000_000)  # the same of wall time, where other programs may delay messages
 ENOUGH = 10  # slices that have a median which some delays do not move
